@@ -1,0 +1,46 @@
+"""Keras on the JAX backend, set up in this one place: everything that needs either imports it from here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from mnistry.errors import TrainingError
+from mnistry.folders import cache_folder
+
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import keras
+
+if keras.backend.backend() != "jax":
+    raise TrainingError(
+        f"mnistry trains with Keras on the JAX backend, but Keras was loaded on {keras.backend.backend()!r} before. "
+        "Import mnistry first, or set KERAS_BACKEND=jax before importing keras."
+    )
+
+
+def _cache_compilations() -> None:
+    """Lets JAX keep compiled programs in the user's cache folder: the second run starts at once."""
+    if jax.config.jax_compilation_cache_dir:
+        return  # the user has chosen a place
+    folder = cache_folder("compiled")
+    if _writable(folder):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+_cache_compilations()
+
+__all__ = ["jax", "keras"]

@@ -1,0 +1,107 @@
+"""What a person sees while the commands run: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from mnistry.data import Dataset
+from mnistry.loop import Moment
+
+INDENT = "    "
+
+
+def step(number: int, name: str, text: str) -> None:
+    """Prints a step of the lesson: its number and name, and below what there is to say."""
+    body = "\n".join(INDENT + line for line in text.splitlines())
+    print(f"{number:>2}  {name}\n{body}\n", flush=True)
+
+
+def warn(text: str) -> None:
+    """Prints something that must not be overlooked."""
+    lines = [f"!  {line}" for line in text.splitlines()]
+    print("\n".join(["", *lines, ""]), file=sys.stderr, flush=True)
+
+
+def warn_about(dataset: Dataset) -> None:
+    """Says loudly that a data set stands in for MNIST, and what else is wrong with where it came from."""
+    for remark in dataset.remarks:
+        warn(remark)
+    if dataset.fallback is not None:
+        warn(f"THIS IS NOT MNIST: going on with {dataset.title}.\n{dataset.fallback}")
+
+
+class LiveBars:
+    """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is no terminal."""
+
+    def __init__(self) -> None:
+        """Shows nothing yet."""
+        self._console = Console(stderr=True)
+        self._shown: Progress | None = None
+        self._task = TaskID(0)
+        self._description = ""
+
+    def __enter__(self) -> Self:
+        """The bars themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Clears away what is shown."""
+        self._clear()
+
+    def download(self, name: str, received: int, size: int) -> None:
+        """Shows how much of a file has arrived."""
+        if not self._console.is_terminal:
+            if received == size:
+                print(f"Downloaded {name}, {size:,} bytes.", file=sys.stderr, flush=True)
+            return
+        if self._description != name:
+            self._start(name, size, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._update(received, done=received == size)
+
+    def training(self, moment: Moment) -> None:
+        """Shows epoch, steps a second, loss, accuracy and the time left."""
+        if not self._console.is_terminal:
+            return
+        if self._description != "train":
+            text = TextColumn("epoch {task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}")
+            self._start("train", moment.epochs * moment.steps, text, TimeRemainingColumn(), TextColumn("left"))
+        self._update(
+            (moment.epoch - 1) * moment.steps + moment.step,
+            done=moment.epoch == moment.epochs and moment.step == moment.steps,
+            epoch=f"{moment.epoch}/{moment.epochs}",
+            rate=f"{moment.steps_per_second:,.0f} steps/s",
+            logs=f"loss {moment.logs['loss']:.4f}  accuracy {moment.logs.get('accuracy', math.nan):.2%}",
+        )
+
+    def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
+        self._clear()
+        self._description = description
+        bar = (TextColumn("{task.description}"), BarColumn(bar_width=20))
+        self._shown = Progress(*bar, *columns, console=self._console, transient=True)
+        self._task = self._shown.add_task(description, total=total, epoch="", rate="", logs="")
+        self._shown.start()
+
+    def _update(self, completed: int, *, done: bool, **fields: Any) -> None:
+        if self._shown is not None:
+            self._shown.update(self._task, completed=completed, **fields)
+        if done:
+            self._clear()
+
+    def _clear(self) -> None:
+        if self._shown is not None:
+            self._shown.stop()
+        self._shown, self._description = None, ""

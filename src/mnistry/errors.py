@@ -1,0 +1,53 @@
+"""The errors that mnistry raises on purpose.
+
+    MnistryError            something a user can mend; exit status 1
+    ├── UsageError          a value or an option that makes no sense; exit status 2
+    ├── DataError           a data set that is missing, damaged or not what it claims to be
+    ├── RunError            a run folder that exists already, cannot be written or is incomplete
+    └── TrainingError       a training that cannot start or go on
+
+A message says what happened, what was expected, what was received, and one thing to do about it. The command
+line prints it without a traceback; Python callers catch `MnistryError` for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MnistryError(Exception):
+    """The base of all errors that mnistry raises on purpose."""
+
+    exit_status = 1
+
+
+class UsageError(MnistryError, ValueError):
+    """A value or an option that makes no sense."""
+
+    exit_status = 2
+
+
+class DataError(MnistryError):
+    """A data set that is missing, damaged or not what it claims to be."""
+
+
+class RunError(MnistryError):
+    """A run folder that exists already, cannot be written or is incomplete."""
+
+
+class TrainingError(MnistryError):
+    """A training that cannot start or go on."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known word, or all of them when none is close.
+
+    >>> did_you_mean("mnits", ["mnist", "digits"])
+    'Did you mean mnist?'
+    >>> did_you_mean("cats", ["mnist", "digits"])
+    'Known are: digits, mnist.'
+    """
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."

@@ -1,0 +1,168 @@
+"""What a model's probabilities are worth, counted exactly: plain arrays in, one frozen result out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnistry.errors import UsageError
+
+CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4
+LOG_LOSS_FLOOR = 1e-7  # Keras's epsilon: the loss here is the loss that `keras.Model.evaluate` shows
+Z_95 = 1.959963984540054  # the normal distribution's 97.5% quantile
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How right, and how rightly sure, a model is on labelled images.
+
+    Attributes:
+        n: images.
+        errors: images whose most probable class is not their label.
+        accuracy: (n - errors) / n.
+        interval: 95% Wilson score interval of the accuracy, (low, high).
+        loss: mean negative log likelihood of the labels, in nats; probabilities under 1e-7 count as 1e-7.
+        ece: expected calibration error: the mean gap between confidence and accuracy over 15 bins of equal width,
+            weighted by the images in each.
+        confusion: int64 (classes, classes): rows are labels, columns are answers.
+        precision: float64 (classes,): of the images answered so, the part that is; NaN where none was.
+        recall: float64 (classes,): of the images that are so, the part answered so; NaN where there is none.
+        f1: float64 (classes,): the harmonic mean of the two; 0 where a class was never right, NaN where it is absent.
+        bins: the reliability diagram's bins.
+        mistakes: int64 (errors,): the images answered wrongly, the most confident first.
+        answers: int64 (n,): the most probable class of each image.
+        confidences: float64 (n,): its probability.
+    """
+
+    n: int
+    errors: int
+    accuracy: float
+    interval: tuple[float, float]
+    loss: float
+    ece: float
+    confusion: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    bins: tuple[Bin, ...]
+    mistakes: np.ndarray
+    answers: np.ndarray
+    confidences: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `summary.json` and `evaluate --json` show as `test`."""
+        return {
+            "n": self.n,
+            "errors": self.errors,
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "ece": self.ece,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose confidence lies in (low, high].
+
+    Attributes:
+        low: exclusive, but for the first bin, which takes 0 too.
+        high: inclusive.
+        n: how many there are.
+        confidence: their mean confidence, NaN if there are none.
+        accuracy: the part of them that is right, NaN if there are none.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """Compares probabilities with labels.
+
+    Args:
+        probabilities: float (n, classes), each row adding up to 1.
+        labels: integers (n,), 0 to classes - 1.
+
+    Raises:
+        UsageError: shapes do not match, a label is out of range, a row is not a distribution, or there are no rows.
+
+    >>> result = evaluate(np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 1, 1]))
+    >>> result.n, result.errors, result.confusion.tolist(), result.mistakes.tolist()
+    (3, 1, [[1, 0], [1, 1]], [1])
+    """
+    p, y = _checked(np.asarray(probabilities, np.float64), np.asarray(labels))
+    n, classes = p.shape
+    answers, confidences = p.argmax(axis=1), p.max(axis=1)
+    wrong = np.flatnonzero(answers != y)
+    confusion = np.bincount(y * classes + answers, minlength=classes**2).reshape(classes, classes)
+    right, answered, present = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    bins = _bins(confidences, answers == y)
+    return Evaluation(
+        n=n,
+        errors=len(wrong),
+        accuracy=(n - len(wrong)) / n,
+        interval=wilson_interval(n - len(wrong), n),
+        loss=float(-np.log(np.maximum(p[np.arange(n), y], LOG_LOSS_FLOOR)).mean()),
+        ece=sum(each.n * abs(each.confidence - each.accuracy) for each in bins if each.n) / n,
+        confusion=confusion,
+        precision=_ratio(right, answered),
+        recall=_ratio(right, present),
+        f1=_ratio(2 * right, answered + present),
+        bins=bins,
+        mistakes=wrong[np.argsort(-confidences[wrong], kind="stable")],
+        answers=answers,
+        confidences=confidences,
+    )
+
+
+def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """The Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
+
+    >>> [round(edge, 4) for edge in wilson_interval(9775, 10000)]
+    [0.9744, 0.9802]
+    """
+    share, spread = successes / n, z * z / n
+    centre = (share + spread / 2) / (1 + spread)
+    margin = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, float(centre - margin)), min(1.0, float(centre + margin))
+
+
+def _checked(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if p.ndim != 2 or len(p) == 0 or y.shape != (len(p),):
+        raise UsageError(
+            f"Probabilities must be (n, classes) and labels (n,), with n at least 1; received {p.shape} and {y.shape}."
+        )
+    if not (np.isfinite(p).all() and (p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-3)):
+        raise UsageError("Each row of probabilities must be finite, not negative, and add up to 1.")
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= p.shape[1]:
+        raise UsageError(
+            f"Labels must be integers from 0 to {p.shape[1] - 1}; received {y.dtype}, {y.min()}–{y.max()}."
+        )
+    return p, y.astype(np.int64)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return shares
+
+
+def _bins(confidences: np.ndarray, right: np.ndarray) -> tuple[Bin, ...]:
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
+    # A row may add up to a hair more than 1, and so may its largest probability.
+    index = np.clip(np.digitize(confidences, edges[1:-1], right=True), 0, CALIBRATION_BINS - 1)
+    return tuple(
+        Bin(float(edges[i]), float(edges[i + 1]), int(inside.sum()), _mean(confidences[inside]), _mean(right[inside]))
+        for i in range(CALIBRATION_BINS)
+        for inside in [index == i]
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

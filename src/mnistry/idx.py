@@ -1,0 +1,125 @@
+"""The IDX file format of MNIST, read without trusting it.
+
+An IDX file is a big-endian header and then the bare bytes of the array: two zero bytes, a type code (8 for
+uint8), the number of dimensions, then each dimension as an unsigned 32-bit number. Source: LeCun, Cortes and
+Burges, "The MNIST database of handwritten digits", section "File formats".
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from mnistry.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UINT8 = 8
+DIMENSIONS = {1: "labels", 3: "images"}
+MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that claims more is not believed
+
+
+def unpack(payload: bytes, name: str) -> bytes:
+    """The bytes of a file that may be gzip-compressed.
+
+    Args:
+        payload: the file's bytes, compressed or not.
+        name: what error messages call the file.
+
+    Raises:
+        DataError: the compressed stream is cut short, damaged, or unpacks to more than `MAX_BYTES`.
+    """
+    if not payload.startswith(GZIP_MAGIC):
+        return payload
+    try:
+        unpacker = zlib.decompressobj(wbits=31)
+        unpacked = unpacker.decompress(payload, MAX_BYTES)
+        if unpacker.unconsumed_tail:
+            raise DataError(f"{name} unpacks to more than {MAX_BYTES:,} bytes, which no MNIST-like file does.")
+        if not unpacker.eof:
+            raise DataError(f"{name} is cut short: its gzip stream ends after {len(payload):,} bytes. Fetch it again.")
+        if unpacker.unused_data:
+            raise DataError(f"{name} has {len(unpacker.unused_data):,} bytes too many after its gzip stream.")
+        return unpacked
+    except zlib.error as error:
+        raise DataError(f"{name} is damaged: it cannot be unpacked ({error}). Fetch it again.") from None
+
+
+def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
+    """The array in an IDX file.
+
+    Args:
+        payload: the unpacked bytes of the whole file.
+        name: what error messages call the file.
+        dimensions: 1 for labels, 3 for images.
+
+    Returns:
+        A read-only uint8 array over `payload`: (n,) for labels, (n, height, width) for images.
+
+    Raises:
+        DataError: the header is not that of such a file, or the size is not what the header says.
+    """
+    expected = DIMENSIONS[dimensions]
+    header_size = 4 + 4 * dimensions
+    if len(payload) < header_size:
+        raise DataError(
+            f"{name} is too short for an IDX file of {expected}: expected a header of {header_size} bytes, "
+            f"received {len(payload)} bytes in all."
+        )
+    magic = struct.unpack(">I", payload[:4])[0]
+    if magic != (UINT8 << 8) + dimensions:
+        raise DataError(
+            f"{name} is not an IDX file of {expected}: expected the magic number {(UINT8 << 8) + dimensions}, "
+            f"received {magic}{_kind_of(payload)}."
+        )
+    shape = struct.unpack(f">{dimensions}I", payload[4:header_size])
+    size, promised = len(payload) - header_size, math.prod(shape)
+    if size < promised:
+        raise DataError(
+            f"{name} is cut short: its header promises {promised:,} values {shape}, received {size:,}. Fetch it again."
+        )
+    if size > promised:
+        raise DataError(
+            f"{name} has {size - promised:,} bytes too many: its header promises {promised:,} values {shape}, "
+            f"received {size:,}."
+        )
+    return np.frombuffer(payload, np.uint8, offset=header_size).reshape(shape)
+
+
+def parse_pair(images: bytes, labels: bytes, *, names: tuple[str, str], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and their labels, checked against each other.
+
+    Args:
+        images: the unpacked bytes of an IDX file of 28×28 images.
+        labels: the unpacked bytes of the IDX file of their labels.
+        names: what error messages call the two files.
+        classes: labels are 0 to `classes` - 1.
+
+    Returns:
+        Images, uint8 (n, 28, 28) 0–255, and labels, uint8 (n,).
+
+    Raises:
+        DataError: a file is damaged, images are not 28×28, counts differ, a label is out of range.
+    """
+    x, y = parse(images, names[0], dimensions=3), parse(labels, names[1], dimensions=1)
+    if x.shape[1:] != (28, 28):
+        raise DataError(f"{names[0]} has images of {x.shape[1]}×{x.shape[2]} pixels, expected 28×28.")
+    if len(x) != len(y):
+        raise DataError(f"{names[0]} has {len(x):,} images but {names[1]} has {len(y):,} labels: they do not match.")
+    if len(x) == 0:
+        raise DataError(f"{names[0]} holds no images.")
+    if int(y.max()) >= classes:
+        first = int(np.argmax(y >= classes))
+        raise DataError(
+            f"{names[1]} has labels out of range: expected 0 to {classes - 1}, received {y[first]} at position {first} "
+            f"({int((y >= classes).sum()):,} such labels)."
+        )
+    return x, y
+
+
+def _kind_of(payload: bytes) -> str:
+    if payload[:2] == b"\0\0" and payload[2] == UINT8 and payload[3] in DIMENSIONS:
+        return f" (an IDX file of {DIMENSIONS[payload[3]]})"
+    return " (a web page)" if payload.lstrip()[:1] == b"<" else ""

@@ -1,0 +1,91 @@
+"""A run's report: figures as PNG files, and one HTML page that carries them all and needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from mnistry import figures, words
+from mnistry.results import ROW, Result
+
+REPORT = "report.html"
+FIGURES = "figures"
+
+
+def write(result: Result, folder: Path) -> None:
+    """Writes `figures/*.png` and `report.html` into a run folder.
+
+    Args:
+        result: what to tell.
+        folder: the run folder, which exists.
+    """
+    (folder / FIGURES).mkdir()
+    pictures = {}
+    for name, figure in draw(result).items():
+        path = folder / FIGURES / f"{name}.png"
+        figures.save(figure, path)
+        pictures[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+    (folder / REPORT).write_text(page(result, pictures), encoding="utf-8")
+
+
+def draw(result: Result) -> dict[str, Figure]:
+    """The figures of a result, by name."""
+    dataset, test, sample = result.dataset, result.test, result.sample
+    shown = test.mistakes[: figures.MISTAKES_SHOWN]
+    drawn = {
+        "samples": figures.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
+        "image": figures.image(sample.image, f"training image {sample.index}, label {sample.label}"),
+        "curves": figures.curves(
+            [moment.logs["loss"] for moment in result.epochs], [moment.logs["accuracy"] for moment in result.epochs]
+        ),
+        "confusion": figures.confusion(test, dataset.class_names),
+        "probabilities": figures.probabilities(sample.probabilities, sample.doubled, dataset.class_names),
+        "reliability": figures.reliability(test.bins, test.n),
+    }
+    if len(shown):
+        drawn["mistakes"] = figures.mistakes(
+            dataset.x_test[shown],
+            dataset.labels(dataset.y_test[shown]),
+            dataset.labels(test.answers[shown]),
+            test.confidences[shown],
+        )
+    return drawn
+
+
+def page(result: Result, pictures: dict[str, str]) -> str:
+    """The report as HTML.
+
+    Args:
+        result: what to tell.
+        pictures: a data URL for each figure.
+    """
+    import jinja2
+
+    template = importlib.resources.files("mnistry").joinpath("templates/report.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"share": _share, "count_of": "{:,}".format}
+    return environment.from_string(template).render(
+        result=result,
+        dataset=result.dataset,
+        statistics=result.dataset.statistics(),
+        test=result.test,
+        sample=result.sample,
+        pictures=pictures,
+        row_number=ROW,
+        row=result.sample.image[ROW].tolist(),
+        weights=sum(layer.parameters for layer in result.layers),
+        most_of_doubled=words.most_of_doubled(len(result.dataset.class_names)),
+        mistakes_shown=min(result.test.errors, figures.MISTAKES_SHOWN),
+        written=datetime.now(UTC),
+    )
+
+
+def _share(value: float, decimals: int = 2) -> str:
+    return "none" if math.isnan(value) else f"{value:.{decimals}%}"

@@ -1,0 +1,164 @@
+"""Numbers and pictures as plain text, aligned for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mnistry.data import Dataset
+from mnistry.evaluation import Evaluation
+from mnistry.loop import Moment
+from mnistry.models import Layer
+from mnistry.results import Sample
+
+SHADES = " ░▒▓█"
+GRID_COLUMNS = 5
+EPOCHS_SHOWN = 10
+WHY_NOT_TWICE = """\
+The network already ends in Softmax. The lesson adds a second one, which takes the
+probabilities for scores and so can never give more than {most:.1%}, however sure it is."""
+
+
+def shapes(dataset: Dataset) -> str:
+    """Where the data came from, and the shapes and dtypes of the four arrays."""
+    lines = [f"{dataset.title}, {len(dataset.x_train) + len(dataset.x_test):,} images ({dataset.source})"]
+    for split, x, y in (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test)):
+        lines.append(f"{'x_' + split:<7} {x.shape} {x.dtype}   {'y_' + split:<7} {y.shape} {y.dtype}")
+    return "\n".join(lines)
+
+
+def dataset(loaded: Dataset, index: int) -> str:
+    """What a data set holds: shapes, counts per class, mean and standard deviation, source, and a picture."""
+    statistics = loaded.statistics()
+    lines = [
+        f"{loaded.title}: {len(loaded.x_train) + len(loaded.x_test):,} images, uint8 28×28, ink bright on black",
+        f"source   {loaded.source}",
+        f"licence  {loaded.licence}",
+        "",
+        f"{'split':<7} {'images':<17} {'labels':<10} {'mean':>7} {'std':>7}   of 0–255; of 0–1",
+    ]
+    for split, numbers in statistics.items():
+        images, labels = (str(tuple(numbers[part]["shape"])) for part in ("images", "labels"))
+        mean, std = numbers["mean"], numbers["std"]
+        lines.append(
+            f"{split:<7} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
+        )
+    width = max(6, *(len(name) + 1 for name in loaded.class_names))
+    lines += ["", f"{'class':<7} " + "".join(f"{name:>{width}}" for name in loaded.class_names)]
+    for split, numbers in statistics.items():
+        lines.append(f"{split:<7} " + "".join(f"{count:>{width},}" for count in numbers["counts"]))
+    label = loaded.class_names[loaded.y_train[index]]
+    return "\n".join([*lines, "", f"training image {index}, label {label}", picture(loaded.x_train[index])])
+
+
+def row(image: np.ndarray, index: int, number: int) -> str:
+    """One row of a training image, uint8 (28, 28), as numbers."""
+    return f"training image {index}, row {number}\n" + " ".join(str(value) for value in image[number])
+
+
+def grid(indices: range, labels: Sequence[str]) -> str:
+    """The labels of consecutive training images, in rows of five.
+
+    >>> print(grid(range(1990, 1997), list("6545305")))
+    training images 1990 to 1996
+    6 5 4 5 3
+    0 5
+    """
+    lines = [" ".join(labels[start : start + GRID_COLUMNS]) for start in range(0, len(labels), GRID_COLUMNS)]
+    return "\n".join([f"training images {indices[0]} to {indices[-1]}", *lines])
+
+
+def picture(pixels: np.ndarray) -> str:
+    """An image in shades, two characters a pixel so that it is not squeezed.
+
+    Args:
+        pixels: uint8 (height, width).
+    """
+    levels = (pixels.astype(int) * len(SHADES)) // 256
+    return "\n".join("".join(SHADES[level] * 2 for level in row).rstrip() for row in levels)
+
+
+def layers(rows: Sequence[Layer]) -> str:
+    """A network's layers, a line each, with their output shapes and weights, and the sum."""
+    lines = [f"{row.kind:<22} {row.output!s:<10} {row.parameters:>9,}" for row in rows]
+    return "\n".join([*lines, f"{'weights':<33} {sum(row.parameters for row in rows):>9,}"])
+
+
+def epochs(moments: Sequence[Moment]) -> str:
+    """Loss, accuracy and seconds of each epoch; of a long training the first and the last ones."""
+    lines = [
+        f"epoch {moment.epoch:>{len(str(moment.epochs))}}/{moment.epochs}   loss {moment.logs['loss']:.4f}   "
+        f"accuracy {moment.logs['accuracy']:7.2%}   {moment.seconds:5.2f} s"
+        for moment in moments
+    ]
+    left_out = len(lines) - EPOCHS_SHOWN
+    if left_out > 0:
+        lines = [*lines[:1], f"… {left_out} more …", *lines[1 - EPOCHS_SHOWN :]]
+    return "\n".join([f"{len(moments)} epochs of {moments[0].steps:,} steps", *lines])
+
+
+def result(test: Evaluation) -> str:
+    """The test result as a sentence and two figures."""
+    low, high = test.interval
+    return (
+        f"{test.errors:,} errors in {test.n:,} test images: accuracy {test.accuracy:.2%} "
+        f"(95% interval {low:.2%} to {high:.2%})\n"
+        f"loss {test.loss:.4f}, expected calibration error {test.ece:.2%}"
+    )
+
+
+def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
+    """A confusion matrix: a row a label, a column an answer, a dot for none.
+
+    >>> print(confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
+    label   0  1  ← answer
+        0   3  ·
+        1   1 12
+    """
+    width = max(len(str(int(matrix.max()))), *(len(name) for name in class_names))
+    side = max(5, *(len(name) for name in class_names))
+    head = f"{'label':<{side}}  " + " ".join(f"{name:>{width}}" for name in class_names) + "  ← answer"
+    rows = (
+        f"{name:>{side}}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
+        for name, counts in zip(class_names, matrix.tolist(), strict=True)
+    )
+    return "\n".join([head, *rows])
+
+
+def probability_table(rows: Sequence[tuple[str, np.ndarray]], class_names: Sequence[str]) -> str:
+    """Probabilities in percent, a column a class."""
+    side = max(len(name) for name, _ in rows)
+    width = max(5, *(len(name) for name in class_names))
+    head = " " * side + "  " + " ".join(f"{name:>{width}}" for name in class_names)
+    lines = (f"{name:<{side}}  " + " ".join(f"{value:>{width}.1%}" for value in values) for name, values in rows)
+    return "\n".join([head, *lines])
+
+
+def probabilities(sample: Sample, train: np.ndarray, test: np.ndarray, class_names: Sequence[str]) -> str:
+    """The sample image's probabilities as they are and as the lesson shows them, with the reason of the difference.
+
+    Args:
+        sample: the image.
+        train: (n, classes), those of all training images.
+        test: (n, classes), those of all test images.
+        class_names: what the columns stand for.
+    """
+    rows = [("Softmax once", sample.probabilities), ("Softmax twice", sample.doubled)]
+    return "\n".join(
+        [
+            f"for all images: train {train.shape}, test {test.shape}; training image {sample.index}:",
+            probability_table(rows, class_names),
+            *WHY_NOT_TWICE.format(most=most_of_doubled(len(class_names))).splitlines(),
+        ]
+    )
+
+
+def most_of_doubled(classes: int) -> float:
+    """The most that Softmax can give when it is fed probabilities: one of them 1, the others 0.
+
+    >>> round(most_of_doubled(10), 3)
+    0.232
+    """
+    return math.e / (math.e + classes - 1)
