@@ -41,7 +41,7 @@ def warn_about(dataset: Dataset) -> None:
     for remark in dataset.remarks:
         warn(remark)
     if dataset.fallback is not None:
-        warn(f"THIS IS NOT MNIST: going on with {dataset.title}.\n{dataset.fallback}")
+        warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
 
 
 class LiveBars:

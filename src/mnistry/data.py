@@ -200,13 +200,9 @@ def _load_mnist(folder: Path | None, progress: download.Progress | None, patienc
         return replace(_mnist_from_mirrors(cache, progress, patience), remarks=_passed_over(damaged, spoilt))
     except DataError as error:
         tried.extend(str(error).splitlines())
-    kind = DataError if damaged is None else _DamagedFolderError
-    raise kind(
-        "MNIST was not found. Tried, in this order:\n"
-        + "\n".join(f"  {line.strip()}" for line in tried)
-        + "\nPut its four .gz files into a folder and name it with --data-dir, or use --dataset digits, "
-        "which needs no files."
-    )
+    lines = ["MNIST was not found. Tried, in this order:", *(f"  {line.strip()}" for line in tried)]
+    text = "\n".join([*lines, "Put its four .gz files into a folder and name that with --data-dir."])
+    raise DataError(text) if damaged is None else _DamagedFolderError(text)
 
 
 class _DamagedFolderError(DataError):
@@ -318,10 +314,10 @@ def _load_digits(*_: object) -> Dataset:
         array.setflags(write=False)
     return Dataset(
         name="digits",
-        title="the embedded UCI digits",
+        title="the UCI digits",
         **splits,
         class_names=DIGIT_NAMES,
-        source=f"embedded: scikit-learn {sklearn.__version__}, enlarged from 8×8",
+        source=f"scikit-learn {sklearn.__version__}, embedded, enlarged from 8×8",
         licence="CC BY 4.0 (E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI)",
         digests={name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in splits.items()},
         lesson_index=1000,

@@ -61,6 +61,9 @@ class Evaluation:
             "interval": list(self.interval),
             "ece": self.ece,
             "confusion": self.confusion.tolist(),
+            "precision": _without_nan(self.precision),
+            "recall": _without_nan(self.recall),
+            "f1": _without_nan(self.f1),
         }
 
 
@@ -162,6 +165,10 @@ def _bins(confidences: np.ndarray, right: np.ndarray) -> tuple[Bin, ...]:
         for i in range(CALIBRATION_BINS)
         for inside in [index == i]
     )
+
+
+def _without_nan(values: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _mean(values: np.ndarray) -> float:

@@ -87,7 +87,7 @@ class Result:
             },
             "seed": self.config.seed,
             "epochs": [epoch_record(moment) for moment in self.epochs],
-            "train": {"n": self.train.n, "errors": self.train.errors, "loss": self.train.loss},
+            "train": self.train.as_json(),
             "test": self.test.as_json(),
             "seconds": self.seconds,
             "sample": {

@@ -1,0 +1,75 @@
+"""What all tests share: no network, caches of their own, MNIST where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mnistry import data
+
+# Taken at import, before any test can change the environment.
+MNIST_FOLDER = os.environ.get("MNISTRY_DATA_DIR")
+NOWHERE = "http://127.0.0.1:9/"  # the discard port: refuses at once
+
+Mnistry = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that all tests share, so that each program is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(session_cache: Path) -> None:
+    os.environ["MNISTRY_CACHE_DIR"] = str(session_cache)
+    os.environ["MNISTRY_MIRRORS"] = NOWHERE
+    os.environ.pop("MNISTRY_DATA_DIR", None)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The folder of the real MNIST; the test is skipped without it, or fails where it is required."""
+    if MNIST_FOLDER:
+        return Path(MNIST_FOLDER).resolve()
+    if os.environ.get("MNISTRY_REQUIRE_MNIST"):
+        pytest.fail("MNISTRY_REQUIRE_MNIST is set, but MNISTRY_DATA_DIR names no folder with MNIST")
+    pytest.skip("needs MNIST: set MNISTRY_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def mnist(mnist_folder: Path) -> data.Dataset:
+    """The real MNIST."""
+    return data.load("mnist", data_dir=mnist_folder)
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    """The embedded digits."""
+    return data.load("digits")
+
+
+@pytest.fixture
+def mnistry(tmp_path: Path) -> Mnistry:
+    """Runs the command line in a process of its own, in an empty folder."""
+
+    def run(
+        *arguments: object, env: Mapping[str, str] | None = None, **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mnistry", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            timeout=300,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
