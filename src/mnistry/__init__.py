@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from mnistry.data import Dataset, load
     from mnistry.errors import MnistryError
     from mnistry.evaluation import Evaluation, evaluate
+    from mnistry.loop import fit, predict
     from mnistry.training import TrainConfig, Trained, train
 
 __version__ = "0.1.0"
-__all__ = ["Dataset", "Evaluation", "MnistryError", "TrainConfig", "Trained", "evaluate", "load", "train"]
+__all__ = ["Dataset", "Evaluation", "MnistryError", "TrainConfig", "Trained", "evaluate", "fit", "load", "predict", "train"]
 
 _HOMES = {
     "Dataset": "data",
@@ -23,6 +24,8 @@ _HOMES = {
     "MnistryError": "errors",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
+    "fit": "loop",
+    "predict": "loop",
     "TrainConfig": "training",
     "Trained": "training",
     "train": "training",

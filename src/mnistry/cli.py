@@ -72,7 +72,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-@app.command()
+@app.command(short_help="Run the whole lesson and write a report.")
 def tutorial(
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
@@ -112,7 +112,7 @@ def tutorial(
     print(f"report  {folder / report.REPORT}   ({result.seconds['total']:.1f} s in all)")
 
 
-@app.command()
+@app.command(short_help="Show what a data set holds.")
 def data(
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,

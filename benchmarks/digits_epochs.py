@@ -1,0 +1,45 @@
+"""How many epochs the lesson's network takes on the embedded digits: five-fold cross-validation of the training split.
+
+    python benchmarks/digits_epochs.py
+
+The test split is not looked at. The number with the lowest validation loss became the data set's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from mnistry import data, evaluation, loop, runs, training
+
+RESULTS = Path(__file__).parent / "results"
+EPOCHS = (5, 10, 20, 30, 40, 60, 80)
+FOLDS, SEEDS = 5, 3
+
+
+def main() -> None:
+    """Writes `results/digits_epochs.json`."""
+    digits = data.load("digits")
+    rows = []
+    for epochs in EPOCHS:
+        results = [_validated(digits, epochs, seed, fold) for seed in range(SEEDS) for fold in range(FOLDS)]
+        accuracy = float(np.mean([result.accuracy for result in results]))
+        loss = float(np.mean([result.loss for result in results]))
+        rows.append({"epochs": epochs, "accuracy": accuracy, "loss": loss, "trainings": len(results)})
+        print(f"{epochs:>3} epochs   validation accuracy {accuracy:.2%}   loss {loss:.4f}", flush=True)
+    runs.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": runs.environment()})
+
+
+def _validated(digits: data.Dataset, epochs: int, seed: int, fold: int) -> evaluation.Evaluation:
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    learn, check = list(folds.split(digits.x_train, digits.y_train))[fold]
+    part = replace(digits, x_train=digits.x_train[learn], y_train=digits.y_train[learn])
+    trained = training.train(training.TrainConfig(epochs=epochs, seed=seed), dataset=part)
+    return evaluation.evaluate(loop.predict(trained.model, digits.x_train[check]), digits.y_train[check])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Writes again what is generated: the command reference and the notebook's outputs.
+
+    python tools/write_docs.py
+
+The notebook runs on MNIST, which MNISTRY_DATA_DIR or the cache must hold.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "commands.md"
+NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
+COMMANDS = ("tutorial", "data")
+
+
+def main() -> None:
+    """Writes both."""
+    REFERENCE.write_text(reference(), encoding="utf-8")
+    write_notebook()
+
+
+def reference() -> str:
+    """The command reference, out of the commands' own help."""
+    parts = ["# The commands\n\nThis page is generated from the commands' own help: `make docs` writes it again.\n"]
+    for command in ((), *((name,) for name in COMMANDS)):
+        parts.append(f"## {' '.join(('mnistry', *command))}\n\n```text\n{_help(*command)}```\n")
+    return "\n".join(parts)
+
+
+def write_notebook() -> None:
+    """Runs the notebook and keeps its outputs."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    os.environ["PYTHONHASHSEED"] = "0"
+    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute()
+    notebook.metadata.language_info = {"name": "python"}
+    nbformat.write(notebook, NOTEBOOK)
+
+
+def _help(*command: str) -> str:
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    arguments = [sys.executable, "-m", "mnistry", *command, "--help"]
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=True)  # noqa: S603
+    return done.stdout.replace("python -m mnistry", "mnistry").strip() + "\n"
+
+
+if __name__ == "__main__":
+    main()
