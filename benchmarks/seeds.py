@@ -7,7 +7,6 @@ No choice is made by these figures: the test set is only counted.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from pathlib import Path

@@ -81,7 +81,9 @@ def test_dropout_leaves_out_other_units_in_every_step() -> None:
     a = loop.fit(with_dropout, x, y, epochs=1, batch_size=8, seed=1)
     b = loop.fit(without, x, y, epochs=1, batch_size=8, seed=1)
     assert a[0].logs["loss"] != b[0].logs["loss"]
-    assert int(with_dropout.layers[3].seed_generator.state.value[1]) == 8  # the dropout layer's generator: one draw a step
+    assert (
+        int(with_dropout.layers[3].seed_generator.state.value[1]) == 8
+    )  # the dropout layer's generator: one draw a step
 
 
 def test_progress_is_told_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +114,7 @@ def test_diverging_is_an_error() -> None:
     model.compile(
         optimizer=keras.optimizers.SGD(1e38), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    with pytest.raises(TrainingError, match="diverged. Try a smaller learning rate"):
+    with pytest.raises(TrainingError, match=r"diverged\. Try a smaller learning rate"):
         loop.fit(model, x, y, epochs=2, batch_size=8, seed=0)
 
 

@@ -56,5 +56,5 @@ def test_other_numbers_of_classes() -> None:
 
 
 def test_unknown_recipe_gets_a_hint() -> None:
-    with pytest.raises(UsageError, match="no recipe named 'tutorail'. Did you mean tutorial?"):
+    with pytest.raises(UsageError, match=r"no recipe named 'tutorail'\. Did you mean tutorial\?"):
         models.recipe("tutorail")

@@ -125,7 +125,7 @@ def test_the_command_in_the_summary_gives_the_same_run(
     assert again["sample"] == summary["sample"]
 
 
-@pytest.mark.parametrize(("index", "grid"), [(0, range(0, 10)), (5, range(0, 15)), (1436, range(1426, 1437))])
+@pytest.mark.parametrize(("index", "grid"), [(0, range(10)), (5, range(15)), (1436, range(1426, 1437))])
 def test_the_grid_stays_inside_the_set(index: int, grid: range, digits: Dataset, tmp_path: Path) -> None:
     config = TrainConfig(dataset="digits", epochs=1)
     _, result = tutorial.tutorial(config, index=index, out=tmp_path / "run")

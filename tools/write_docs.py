@@ -27,8 +27,8 @@ def main() -> None:
 def reference() -> str:
     """The command reference, out of the commands' own help."""
     parts = ["# The commands\n\nThis page is generated from the commands' own help: `make docs` writes it again.\n"]
-    for command in ((), *((name,) for name in COMMANDS)):
-        parts.append(f"## {' '.join(('mnistry', *command))}\n\n```text\n{_help(*command)}```\n")
+    commands: list[tuple[str, ...]] = [(), *((name,) for name in COMMANDS)]
+    parts += [f"## {' '.join(('mnistry', *command))}\n\n```text\n{_help(*command)}```\n" for command in commands]
     return "\n".join(parts)
 
 

@@ -79,4 +79,6 @@ plt.colorbar()
 plt.savefig(out / "image.png")
 
 total = time.perf_counter() - STARTED
-print(json.dumps({"fit_seconds": fit_seconds, "total_seconds": total, "accuracy": float(accuracy), "loss": float(loss)}))
+print(
+    json.dumps({"fit_seconds": fit_seconds, "total_seconds": total, "accuracy": float(accuracy), "loss": float(loss)})
+)

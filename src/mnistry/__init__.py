@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from mnistry.training import TrainConfig, Trained, train
 
 __version__ = "0.1.0"
-__all__ = ["Dataset", "Evaluation", "MnistryError", "TrainConfig", "Trained", "evaluate", "fit", "load", "predict", "train"]
+__all__ = [
+    "Dataset",
+    "Evaluation",
+    "MnistryError",
+    "TrainConfig",
+    "Trained",
+    "evaluate",
+    "fit",
+    "load",
+    "predict",
+    "train",
+]
 
 _HOMES = {
     "Dataset": "data",

@@ -1,0 +1,48 @@
+"""What must not get into the repository, and what must be true of all of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_constraints_pin_versions_and_nothing_else() -> None:
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    names = [re.match(r"[A-Za-z0-9_-]+", line).group() for line in project["dependencies"] + extras]
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
+    assert [name for name in names if name.lower() not in pinned] == []
+
+
+def test_no_mnist_files_are_tracked() -> None:
+    assert [path for path in tracked() if "ubyte" in path.name] == []
+
+
+def test_tracked_files_are_small() -> None:
+    assert [path.name for path in tracked() if path.stat().st_size > 2_000_000] == []
+
+
+def test_no_addresses_but_the_mirrors() -> None:
+    allowed = {"data.py", "conftest.py"}  # the public mirrors; a loopback port where nobody listens
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".html", ""} and path.name not in allowed:
+            found = re.findall(r"https?://(?!127\.0\.0\.1)[\w.-]+", path.read_text(encoding="utf-8"))
+            assert not found, f"{path.name}: {found}"
