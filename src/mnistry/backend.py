@@ -15,6 +15,8 @@ if "keras" not in sys.modules:
 import jax
 import keras
 
+from mnistry import random_bits
+
 if keras.backend.backend() != "jax":
     raise TrainingError(
         f"mnistry trains with Keras on the JAX backend, but Keras was loaded on {keras.backend.backend()!r} before. "
@@ -42,5 +44,6 @@ def _writable(folder: Path) -> bool:
 
 
 _cache_compilations()
+random_bits.install()
 
 __all__ = ["jax", "keras"]
