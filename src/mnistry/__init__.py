@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from mnistry.data import Dataset, load
     from mnistry.errors import MnistryError
     from mnistry.evaluation import Evaluation, evaluate
-    from mnistry.loop import fit, predict
+    from mnistry.fitting import fit
+    from mnistry.loop import predict
     from mnistry.training import TrainConfig, Trained, train
 
 __version__ = "0.1.0"
@@ -35,7 +36,7 @@ _HOMES = {
     "MnistryError": "errors",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
-    "fit": "loop",
+    "fit": "fitting",
     "predict": "loop",
     "TrainConfig": "training",
     "Trained": "training",

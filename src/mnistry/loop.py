@@ -1,13 +1,16 @@
-"""Compiled epochs: trains any Keras model on arrays that fit in memory, many steps a dispatch.
+"""Compiled epochs: advances any Keras model over arrays that fit in memory, many steps a dispatch.
 
-The loop runs the model's own `train_step` (Keras's stateless one) inside one compiled program, over data that lies
+A session runs the model's own `train_step` (Keras's stateless one) inside one compiled program, over data that lies
 on the device as it came: what Keras's `fit` spends between two steps falls away, the arithmetic stays the same.
+
+On a CPU, XLA compiles a convolution inside a loop onto a path more than ten times slower; models that have one are
+therefore advanced one step a dispatch there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,14 +18,17 @@ from typing import Any
 import numpy as np
 
 from mnistry.backend import jax, keras
-from mnistry.errors import TrainingError
+from mnistry.errors import UsageError
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
 PREDICT_CHUNK = 10_000
+SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
-"""Trainable, non-trainable, optimizer and metric variables, in the model's order."""
+"""The values of trainable, non-trainable, optimizer and metric variables, in the model's order."""
+Data = tuple[Any, Any, Any]
+"""Inputs, labels and sample weights (or None): arrays or trees of arrays, each with an axis of n images in front."""
 
 
 @dataclass(frozen=True)
@@ -48,51 +54,152 @@ class Moment:
     steps_per_second: float
 
 
-def fit(
-    model: keras.Model,
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    progress: Callable[[Moment], None] | None = None,
-) -> tuple[Moment, ...]:
-    """Trains the model in place.
+class Session:
+    """One training in progress: the variables' values on the device, and the programs that advance them.
 
-    Every epoch takes all images once, in an order drawn from (seed, epoch); a last short batch is trained on too.
-    What `progress` does has no influence on the result.
-
-    Args:
-        model: built and compiled.
-        x: (n, ...) inputs; integers are turned to float32 on the device, without scaling, as Keras does.
-        y: (n,) integer labels.
-        epochs: passes over the data.
-        batch_size: images a step, at most n.
-        seed: decides the order of the images.
-        progress: called several times an epoch.
-
-    Returns:
-        The last moment of each epoch.
-
-    Raises:
-        TrainingError: the loss is no longer a finite number.
+    The model's own variables keep their old values until `give_back`.
     """
-    session = _Session(model, x, y, batch_size)
-    history = []
-    for epoch in range(1, epochs + 1):
-        order = np.random.default_rng([seed, epoch]).permutation(len(x)).astype(np.int32)
-        for moment in session.epoch(order, epoch, epochs):
-            if progress is not None:
-                progress(moment)
-        if not np.isfinite(moment.logs["loss"]):
-            raise TrainingError(
-                f"The loss is {moment.logs['loss']} after epoch {epoch}: the training has diverged. "
-                "Try a smaller learning rate."
-            )
-        history.append(moment)
-    session.give_back()
-    return tuple(history)
+
+    def __init__(
+        self, model: keras.Model, x: Any, y: Any, batch_size: int, *, sample_weight: Any = None, devices: int = 1
+    ) -> None:
+        """Brings the data and the model's values onto the device.
+
+        Args:
+            model: compiled, with or without variables yet.
+            x: (n, ...) inputs, an array or a tree of arrays. For a model that takes floats, integers are turned to
+                float32 on the device, without scaling.
+            y: (n, ...) labels, an array or a tree of arrays.
+            batch_size: images a step, at most n.
+            sample_weight: float (n,), or None.
+            devices: how many local devices share each batch.
+
+        Raises:
+            UsageError: there are not as many devices, or they cannot share a batch evenly.
+        """
+        self.model = model
+        self.n, self.batch_size = count(x), batch_size
+        self.steps = -(-self.n // batch_size)
+        self.whole, self.short = divmod(self.n, batch_size)
+        self.placement = _Placement(devices, batch_size)
+        data: Data = (_plain(x), _labels(y), None if sample_weight is None else np.asarray(sample_weight, np.float32))
+        # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
+        model._symbolic_build(data_batch=jax.tree.map(lambda leaf: leaf[:batch_size], data))
+        model.reset_metrics()
+        self.data: Data = self.placement.everywhere(data)
+        self.fresh_metrics = [np.asarray(variable.value) for variable in model.metrics_variables]
+        self.state: State = self.placement.everywhere(_values(model))
+        self.read_logs = _log_reader(model)
+        self.programs: dict[Any, Callable[..., Any]] = {}
+        self.rate = 0.0
+
+    def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[Moment]:
+        """Runs one epoch; gives a moment after each dispatch. What the caller does in between changes nothing.
+
+        Args:
+            order: int32 (n,), who comes when.
+            epoch: its number, from 1.
+            epochs: how many there will be.
+        """
+        self.state = (*self.state[:3], self.placement.everywhere(self.fresh_metrics))
+        boundary = self.whole * self.batch_size
+        started, step = time.perf_counter(), 0
+        while step < self.steps:
+            if step < self.whole:
+                until = min(self.whole, step + self._steps_ahead())
+                self._advance(order[:boundary], self.batch_size, step, until)
+            else:
+                until = step + 1
+                self._advance(order[boundary:], self.short, 0, 1)
+            step = until
+            yield Moment(epoch, epochs, step, self.steps, self._logs(self.state[3]), _since(started), self.rate)
+
+    def evaluate(self, data: Data, batch_size: int) -> dict[str, float]:
+        """Loss and metrics of the present values on other data, on the device already; nothing is changed.
+
+        Args:
+            data: inputs, labels, and sample weights or None, as `on_device` gives them.
+            batch_size: images a step.
+        """
+        n = count(data[0])
+        size = min(batch_size, n)
+        metrics = self.placement.everywhere(self.fresh_metrics)
+        order = np.arange(n, dtype=np.int32)
+        for part in (order[: n - n % size], order[n - n % size :]):
+            if len(part):
+                step_size = min(size, len(part))
+                program = self._program(_test_step, step_size, (*self.state[:2], metrics), data, part)
+                metrics = program((*self.state[:2], metrics), data, part, 0, len(part) // step_size)[2]
+        return self._logs(metrics)
+
+    def on_device(self, x: Any, y: Any, sample_weight: Any = None) -> Data:
+        """Data for `evaluate`."""
+        weights = None if sample_weight is None else np.asarray(sample_weight, np.float32)
+        placed: Data = self.placement.everywhere((_plain(x), _labels(y), weights))
+        return placed
+
+    def give_back(self) -> None:
+        """Puts the values into the model's own variables; they are shared until `take`."""
+        for variables, values in zip(_variables(self.model), self.state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def take(self) -> None:
+        """Takes the values of the model's own variables, which somebody may have changed."""
+        # Copies: a dispatch overwrites the session's own values in place.
+        self.state = self.placement.everywhere(jax.tree.map(jax.numpy.copy, _values(self.model)))
+
+    def snapshot(self) -> list[np.ndarray]:
+        """All values but those of the metrics, in a fixed order, to be kept."""
+        return [np.asarray(value) for part in self.state[:3] for value in part]
+
+    def restore(self, values: Sequence[np.ndarray]) -> None:
+        """Goes back to a snapshot.
+
+        Raises:
+            ValueError: it is not one of this model's.
+        """
+        kept = iter(values)
+        parts = [[next(kept) for _ in part] for part in self.state[:3]]
+        if [value.shape for part in parts for value in part] != [v.shape for part in self.state[:3] for v in part]:
+            raise ValueError("the snapshot is of another model")
+        self.state = (*self.placement.everywhere(tuple(parts)), self.state[3])
+
+    def _steps_ahead(self) -> int:
+        return max(1, round(self.rate * SECONDS_PER_DISPATCH)) if self.rate else FIRST_DISPATCH_STEPS
+
+    def _advance(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
+        program = self._program(_train_step, batch_size, self.state, self.data, order)
+        started = time.perf_counter()
+        self.state = jax.block_until_ready(program(self.state, self.data, order, first, until))
+        self.rate = (until - first) / _since(started)
+
+    def _program(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
+        """The compiled steps for one batch size; how many a dispatch takes is decided at run time."""
+        key = (step, batch_size, len(order))
+        if key not in self.programs:
+            self.programs[key] = self._compiled(step, batch_size, state, data, order)
+        return self.programs[key]
+
+    def _compiled(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
+        one = partial(_one_step, self.model, step, batch_size, self.placement)
+        donated = (0,) if step is _train_step else ()
+        traced = jax.jit(partial(_many_steps, one), donate_argnums=donated).trace(state, data, order, 0, 1)
+        if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
+            many: Callable[..., Any] = traced.lower().compile()
+            return many
+        single = jax.jit(one, donate_argnums=donated).lower(state, data, order, 0).compile()
+
+        def stepwise(state: Any, data: Data, order: np.ndarray, first: int, until: int) -> Any:
+            placed = self.placement.everywhere(order)
+            for index in range(first, until):
+                state = single(state, data, placed, index)
+            return state
+
+        return stepwise
+
+    def _logs(self, metrics: list[Any]) -> dict[str, float]:
+        return {name: float(value) for name, value in self.read_logs(metrics).items()}
 
 
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -110,7 +217,7 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
         return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
 
-    trainable, fixed = _values(model.trainable_variables), _values(model.non_trainable_variables)
+    trainable, fixed = _values(model)[:2]
     size = min(PREDICT_CHUNK, len(x))
     parts = []
     for start in range(0, len(x), size):
@@ -121,74 +228,114 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-class _Session:
-    """One training in progress: the variables' values on the device, and the programs that advance them."""
-
-    def __init__(self, model: keras.Model, x: np.ndarray, y: np.ndarray, batch_size: int) -> None:
-        self.model = model
-        self.steps = -(-len(x) // batch_size)
-        self.whole, self.short = divmod(len(x), batch_size)
-        self.batch_size = batch_size
-        # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
-        model._symbolic_build(data_batch=(x[:batch_size], y[:batch_size].astype(np.int32)))
-        self.state: State = _state_of(model)
-        self.data = (jax.device_put(x), jax.device_put(y.astype(np.int32)))
-        self.read_logs = _log_reader(model)
-        self.programs: dict[int, Callable[..., State]] = {}
-        self.rate = 0.0
-
-    def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[Moment]:
-        """Runs one epoch; gives a moment after each dispatch."""
-        self.state = (*self.state[:3], [jax.numpy.zeros_like(value) for value in self.state[3]])
-        boundary = self.whole * self.batch_size
-        started, step = time.perf_counter(), 0
-        while step < self.steps:
-            if step < self.whole:
-                until = min(self.whole, step + self._steps_ahead())
-                self._advance(order[:boundary], self.batch_size, step, until)
-            else:
-                until = step + 1
-                self._advance(order[boundary:], self.short, 0, 1)
-            step = until
-            logs = {name: float(value) for name, value in self.read_logs(self.state[3]).items()}
-            yield Moment(epoch, epochs, step, self.steps, logs, time.perf_counter() - started, self.rate)
-
-    def give_back(self) -> None:
-        """Puts the values into the model's own variables."""
-        for variables, values in zip(_variables(self.model), self.state, strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-
-    def _steps_ahead(self) -> int:
-        return max(1, round(self.rate * SECONDS_PER_DISPATCH)) if self.rate else FIRST_DISPATCH_STEPS
-
-    def _advance(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
-        program = self._program(order, batch_size)
-        started = time.perf_counter()
-        self.state = jax.block_until_ready(program(self.state, *self.data, order, first, until))
-        self.rate = (until - first) / (time.perf_counter() - started)
-
-    def _program(self, order: np.ndarray, batch_size: int) -> Callable[..., State]:
-        """The compiled steps for one batch size; how many a dispatch takes is decided at run time."""
-        if batch_size not in self.programs:
-            traced = jax.jit(partial(_steps, self.model, batch_size))
-            self.programs[batch_size] = traced.lower(self.state, *self.data, order, 0, 1).compile()
-        return self.programs[batch_size]
+def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of the images in an epoch, int32 (n,): a permutation drawn from (seed, epoch) alone."""
+    return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 
 
-def _steps(
-    model: keras.Model, batch_size: int, state: State, x: Any, y: Any, order: Any, first: Any, until: Any
-) -> State:
-    """Training steps `first` to `until` - 1 of an epoch; x and y are whole, `order` (n,) says who comes when."""
+def count(x: Any) -> int:
+    """The number of images in an array or a tree of arrays.
 
-    def step(index: Any, state: State) -> State:
-        chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
-        batch = x[chosen].astype(np.float32), y[chosen]
-        advanced: State = model.train_step(state, batch)[1]
-        return advanced
+    Raises:
+        UsageError: the arrays do not have the same number.
+    """
+    counts = {len(leaf) for leaf in jax.tree.leaves(x)}
+    if len(counts) != 1:
+        raise UsageError(f"All inputs must have the same number of images; received {sorted(counts)}.")
+    return counts.pop()
 
-    result: State = jax.lax.fori_loop(first, until, step, state)
-    return result
+
+class _Placement:
+    """Where arrays lie: the data and the model on every device, a batch in equal parts on all."""
+
+    def __init__(self, devices: int, batch_size: int) -> None:
+        local = jax.local_devices()
+        if devices > len(local):
+            raise UsageError(f"There are {len(local)} devices of kind {local[0].platform}; received devices={devices}.")
+        if batch_size % devices:
+            raise UsageError(f"{devices} devices cannot share a batch of {batch_size} evenly: choose a multiple.")
+        self.devices = devices
+        mesh = jax.sharding.Mesh(np.array(local[:devices]), ("batch",))
+        self._whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        self._parts = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
+
+    def everywhere(self, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._whole), tree)
+
+    def shared(self, batch: Any, batch_size: int) -> Any:
+        if self.devices == 1 or batch_size % self.devices:  # a last short batch is computed on every device
+            return batch
+        return jax.lax.with_sharding_constraint(batch, jax.tree.map(lambda _: self._parts, batch))
+
+
+Step = Callable[[keras.Model, Any, Data], Any]
+
+
+def _train_step(model: keras.Model, state: State, batch: Data) -> State:
+    advanced: State = model.train_step(state, batch)[1]
+    return advanced
+
+
+def _test_step(model: keras.Model, state: tuple[Any, Any, Any], batch: Data) -> tuple[Any, Any, Any]:
+    trainable, fixed, _ = state
+    return trainable, fixed, model.test_step(state, batch)[1][2]
+
+
+def _one_step(
+    model: keras.Model,
+    step: Step,
+    batch_size: int,
+    placement: _Placement,
+    state: Any,
+    data: Data,
+    order: Any,
+    index: Any,
+) -> Any:
+    """One step over the images order[index * batch_size : (index + 1) * batch_size]."""
+    chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
+    x, y, weights = placement.shared(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)
+    return step(model, state, (_as_inputs(model, x), y, weights))
+
+
+def _many_steps(one: Callable[..., Any], state: Any, data: Data, order: Any, first: Any, until: Any) -> Any:
+    """Steps `first` to `until` - 1."""
+    return jax.lax.fori_loop(first, until, lambda index, state: one(state, data, order, index), state)
+
+
+def _as_inputs(model: keras.Model, x: Any) -> Any:
+    inputs = getattr(model, "inputs", None)
+    takes_floats = inputs is None or all("float" in str(one.dtype) for one in inputs)
+
+    def converted(leaf: Any) -> Any:
+        is_small = leaf.dtype == np.uint8  # without declared inputs, larger integers may be meant as such
+        as_float = np.issubdtype(leaf.dtype, np.integer) and takes_floats and (inputs is not None or is_small)
+        return leaf.astype(np.float32) if as_float else leaf
+
+    return jax.tree.map(converted, x)
+
+
+def _labels(y: Any) -> Any:
+    def converted(leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        return array.astype(np.int32) if np.issubdtype(array.dtype, np.integer) else array
+
+    return jax.tree.map(converted, y)
+
+
+def _plain(x: Any) -> Any:
+    return jax.tree.map(np.asarray, x)
+
+
+def _mentions(program: Any, primitive: str) -> bool:
+    """Whether a jaxpr has a primitive, in its inner programs too."""
+    for equation in program.eqns:
+        if equation.primitive.name == primitive:
+            return True
+        for parameter in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "jaxpr")):
+            inner = getattr(parameter, "jaxpr", parameter)
+            if hasattr(inner, "eqns") and _mentions(inner, primitive):
+                return True
+    return False
 
 
 def _log_reader(model: keras.Model) -> Callable[[list[Any]], dict[str, Any]]:
@@ -208,15 +355,15 @@ def _variables(model: keras.Model) -> tuple[list[Any], ...]:
     return (
         model.trainable_variables,
         model.non_trainable_variables,
-        model.optimizer.variables,
+        model.optimizer.variables if model.optimizer is not None else [],
         model.metrics_variables,
     )
 
 
-def _state_of(model: keras.Model) -> State:
-    trainable, fixed, optimizer, metrics = (_values(variables) for variables in _variables(model))
+def _values(model: keras.Model) -> State:
+    trainable, fixed, optimizer, metrics = ([variable.value for variable in part] for part in _variables(model))
     return trainable, fixed, optimizer, metrics
 
 
-def _values(variables: list[Any]) -> list[Any]:
-    return [variable.value for variable in variables]
+def _since(started: float) -> float:
+    return time.perf_counter() - started

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mnistry import data, loop, models
+from mnistry import data, models
 from mnistry.backend import keras
 from mnistry.data import Dataset
-from mnistry.errors import UsageError
-from mnistry.loop import Moment
+from mnistry.errors import TrainingError, UsageError
+from mnistry.loop import Moment, Session, shuffled
 
 MAX_SEED = 2**32 - 1
 
@@ -108,18 +109,30 @@ def train(
 def run_epochs(
     model: keras.Model, dataset: Dataset, config: TrainConfig, *, progress: Callable[[Moment], None] | None = None
 ) -> tuple[Moment, ...]:
-    """Trains a compiled model on the training split as the settled config says."""
+    """Trains a compiled model on the training split as the settled config says.
+
+    Returns:
+        The last moment of each epoch.
+
+    Raises:
+        TrainingError: the loss is no longer a finite number.
+    """
     if config.epochs is None:
         raise UsageError("The config leaves the epochs open: settle it with config.settled(dataset) first.")
-    return loop.fit(
-        model,
-        dataset.x_train,
-        dataset.y_train,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        progress=progress,
-    )
+    session = Session(model, dataset.x_train, dataset.y_train, config.batch_size)
+    done = []
+    for epoch in range(1, config.epochs + 1):
+        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
+            if progress is not None:
+                progress(moment)
+        if not math.isfinite(moment.logs["loss"]):
+            raise TrainingError(
+                f"The loss is {moment.logs['loss']} in epoch {epoch}: the training has diverged. "
+                "Try a smaller learning rate."
+            )
+        done.append(moment)
+    session.give_back()
+    return tuple(done)
 
 
 def _require_positive(what: str, value: int) -> None:
