@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import importlib.metadata
 import json
@@ -24,6 +23,26 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def start(out: str | Path | None = "lesson") -> None:
+    """Enters the block where it must not come to that."""
+    with runs.new_folder(out, "tutorial"):
+        pytest.fail("the block must not run")
+
+
+def write_half_and_raise(problem: BaseException, out: str | None = "lesson") -> None:
+    with runs.new_folder(out, "tutorial") as (work, _):
+        (work / "figures").mkdir()
+        (work / "figures" / "one.png").write_bytes(b"half of it")
+        raise problem
+
+
+def write_a_run(out: str | None = "lesson") -> Path:
+    with runs.new_folder(out, "tutorial") as (work, folder):
+        for name in ("summary.json", "a.txt", "zebra.txt"):
+            (work / name).write_text("{}")
+    return folder
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -51,119 +70,94 @@ def test_the_summary_is_put_in_its_place_last(monkeypatch):
     moved = []
     rename = Path.rename
     monkeypatch.setattr(Path, "rename", lambda path, target: (moved.append(path.name), rename(path, target)))
-    with runs.new_folder("lesson", "tutorial") as (work, _):
-        for name in ("summary.json", "a.txt", "zebra.txt"):
-            (work / name).write_text("")
+    write_a_run()
     assert sorted(moved[:-1]) == ["a.txt", "zebra.txt"]
     assert moved[-1] == "summary.json"
 
 
-@pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("problem", [ValueError(), KeyboardInterrupt(), SystemExit()], ids=repr)
 def test_whatever_is_raised_leaves_nothing_behind(here, problem):
-    def run() -> None:
-        with runs.new_folder("made/for/this", "tutorial") as (work, _):
-            (work / "figures").mkdir()
-            (work / "figures" / "one.png").write_bytes(b"png")
-            raise problem
-
-    with pytest.raises(problem):
-        run()
+    with pytest.raises(type(problem)):
+        write_half_and_raise(problem, "made/for/this")
     assert everything_in(here) == []
 
 
-@pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("problem", [ValueError(), KeyboardInterrupt()], ids=repr)
 def test_a_folder_that_was_there_before_stays_and_is_empty(here, problem):
     Path("mine/lesson").mkdir(parents=True)
-    with pytest.raises(problem), runs.new_folder("mine/lesson", "tutorial") as (work, _):
-        (work / "half.txt").write_text("half")
-        raise problem
+    with pytest.raises(type(problem)):
+        write_half_and_raise(problem, "mine/lesson")
     assert everything_in(here) == ["mine", "mine/lesson"]
 
 
 def test_parents_that_were_there_before_stay(here):
     Path("mine").mkdir()
-    with pytest.raises(ValueError, match="stop"), runs.new_folder("mine/made/lesson", "tutorial"):
-        raise ValueError("stop")
+    with pytest.raises(ValueError, match="stop"):
+        write_half_and_raise(ValueError("stop"), "mine/made/lesson")
     assert everything_in(here) == ["mine"]
 
 
 def test_an_empty_folder_that_is_there_is_used(here):
     Path("lesson").mkdir()
-    with runs.new_folder("lesson", "tutorial") as (work, _):
-        (work / "summary.json").write_text("{}")
-    assert everything_in(here) == ["lesson", "lesson/summary.json"]
+    write_a_run()
+    assert everything_in(here) == ["lesson", "lesson/a.txt", "lesson/summary.json", "lesson/zebra.txt"]
 
 
 def test_a_folder_with_something_in_it_is_refused_and_untouched(here):
     Path("lesson").mkdir()
     Path("lesson/thesis.txt").write_text("years of work")
-    with (
-        pytest.raises(RunError, match=r"^lesson is not empty, and nothing is overwritten\. Name another .* --out\.$"),
-        runs.new_folder("lesson", "tutorial"),
-    ):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match=r"^lesson is not empty, and nothing is overwritten\. Name another .* --out\.$"):
+        start()
     assert everything_in(here) == ["lesson", "lesson/thesis.txt"]
     assert Path("lesson/thesis.txt").read_text() == "years of work"
 
 
 def test_the_same_folder_is_refused_the_second_time():
-    for _ in range(1):
-        with runs.new_folder("lesson", "tutorial") as (work, _folder):
-            (work / "summary.json").write_text("{}")
-    with pytest.raises(RunError, match="lesson is not empty"), runs.new_folder("lesson", "tutorial"):
-        pytest.fail("the block must not run")
+    write_a_run()
+    with pytest.raises(RunError, match="lesson is not empty"):
+        start()
 
 
 def test_a_file_is_refused_and_untouched(here):
     Path("lesson").write_text("a letter")
-    with (
-        pytest.raises(RunError, match=r"^lesson is a file, not a folder\. Name another folder with --out\.$"),
-        runs.new_folder("lesson", "tutorial"),
-    ):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match=r"^lesson is a file, not a folder\. Name another folder with --out\.$"):
+        start()
     assert Path("lesson").read_text() == "a letter"
 
 
 def test_a_link_to_nowhere_is_refused_and_not_followed(here):
     Path("lesson").symlink_to("gone")
-    with pytest.raises(RunError, match="^lesson is "), runs.new_folder("lesson", "tutorial"):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match=r"^lesson is "):
+        start()
     assert everything_in(here) == ["lesson"]
     assert Path("lesson").is_symlink()
 
 
 def test_a_folder_below_a_file_cannot_be_made(here):
     Path("letter").write_text("a letter")
-    with (
-        pytest.raises(RunError, match=r"^The run folder letter/lesson cannot be made: Not a directory\. Name another "),
-        runs.new_folder("letter/lesson", "tutorial"),
+    with pytest.raises(
+        RunError, match=r"^The run folder letter/lesson cannot be made: Not a directory\. Name another "
     ):
-        pytest.fail("the block must not run")
+        start("letter/lesson")
     assert everything_in(here) == ["letter"]
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc, where nobody can make a folder")
 def test_a_folder_where_nobody_may_write_cannot_be_made():
-    with (
-        pytest.raises(RunError, match=r"^The run folder /proc/mnistry/lesson cannot be made: .*\. Name another "),
-        runs.new_folder("/proc/mnistry/lesson", "tutorial"),
-    ):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match=r"^The run folder /proc/mnistry/lesson cannot be made: .*\. Name another "):
+        start("/proc/mnistry/lesson")
 
 
 def test_parents_are_removed_again_when_the_folder_itself_cannot_be_made(here):
     too_long = "x" * 300
-    with (
-        pytest.raises(RunError, match="cannot be made: File name too long"),
-        runs.new_folder(Path("made/for") / too_long, "tutorial"),
-    ):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match="cannot be made: File name too long"):
+        start(Path("made/for") / too_long)
     assert everything_in(here) == []
 
 
 def test_an_unknown_home_folder_is_an_error_that_can_be_mended(here):
-    with pytest.raises(RunError, match="~nobody-of-that-name"), runs.new_folder("~nobody-of-that-name/x", "tutorial"):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match="~nobody-of-that-name"):
+        start("~nobody-of-that-name/x")
     assert everything_in(here) == []
 
 
@@ -180,24 +174,19 @@ def test_without_a_name_runs_are_numbered_in_the_current_folder(here):
 def test_the_first_free_number_is_taken(here):
     Path("runs/tutorial-1").mkdir(parents=True)
     Path("runs/tutorial-3").write_text("even a file takes its number")
-    taken = []
-    for _ in range(2):
-        with runs.new_folder(None, "tutorial") as (work, folder):
-            (work / "a.txt").write_text("")
-        taken.append(folder.name)
-    assert taken == ["tutorial-2", "tutorial-4"]
+    assert [write_a_run(None).name for _ in range(2)] == ["tutorial-2", "tutorial-4"]
 
 
 def test_the_number_of_a_failed_run_is_free_again(here):
-    with pytest.raises(KeyboardInterrupt), runs.new_folder(None, "tutorial"):
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_half_and_raise(KeyboardInterrupt(), None)
     assert everything_in(here) == []
 
 
 def test_a_file_in_the_place_of_the_runs_is_an_error(here):
     Path("runs").write_text("a marathon")
-    with pytest.raises(RunError, match="The run folder runs cannot be made: "), runs.new_folder(None, "tutorial"):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError, match="The run folder runs cannot be made: "):
+        start(None)
 
 
 TAKE_A_NUMBER = """
@@ -235,45 +224,39 @@ def test_what_another_process_writes_at_the_same_moment_is_left_alone(here, monk
         return claimed
 
     monkeypatch.setattr(runs, "_claim", claim_and_be_overtaken)
-    with pytest.raises(RunError), runs.new_folder("lesson", "tutorial"):
-        pytest.fail("the block must not run")
+    with pytest.raises(RunError):
+        start()
     assert everything_in(here) == ["lesson", "lesson/.unfinished", "lesson/.unfinished/theirs.txt"]
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(here):
-    with (
-        pytest.raises(RunError, match=r"^The run folder lesson cannot be written: No space left on device\."),
-        runs.new_folder("lesson", "tutorial") as (work, _),
-    ):
-        (work / "half.bin").write_bytes(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(RunError, match=r"^The run folder lesson cannot be written: No space left on device\."):
+        write_half_and_raise(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert everything_in(here) == []
 
 
-def test_a_failure_while_the_files_are_put_in_place_leaves_nothing_behind(here, monkeypatch):
+@pytest.mark.parametrize(
+    ("problem", "raised"),
+    [(OSError(errno.EIO, "Input/output error"), RunError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_failure_while_the_files_are_put_in_their_place_leaves_nothing_behind(here, monkeypatch, problem, raised):
     rename = Path.rename
 
     def fail_at_the_summary(path, target):
         if path.name == "summary.json":
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise problem
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail_at_the_summary)
-    with (
-        pytest.raises(RunError, match="The run folder lesson cannot be written: Input/output error"),
-        runs.new_folder("lesson", "tutorial") as (work, _),
-    ):
-        for name in ("a.txt", "summary.json"):
-            (work / name).write_text("{}")
+    with pytest.raises(raised):
+        write_a_run()
     assert everything_in(here) == []
 
 
 def test_the_tilde_is_the_home_folder(here, monkeypatch):
     monkeypatch.setenv("HOME", str(here / "home"))
     Path("home").mkdir()
-    with runs.new_folder("~/lesson", "tutorial") as (work, folder):
-        (work / "a.txt").write_text("")
-    assert folder == here / "home" / "lesson"
+    assert write_a_run("~/lesson") == here / "home" / "lesson"
     assert Path("home/lesson/a.txt").exists()
 
 
@@ -286,12 +269,17 @@ def test_json_is_readable_and_comes_back(here):
     assert text.endswith("}\n")
 
 
+def test_a_path_that_is_no_unicode_does_not_spoil_the_json(here):
+    command = "mnistry tutorial --data-dir " + os.fsdecode(b"m\xff")
+    runs.write_json(Path("a.json"), {"command": command})
+    assert json.loads(Path("a.json").read_text(encoding="utf-8"))["command"].startswith("mnistry tutorial --data-dir m")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_does_not_know_are_refused(here, value):
     with pytest.raises(ValueError, match="JSON compliant"):
         runs.write_json(Path("a.json"), {"loss": value})
-    with contextlib.suppress(FileNotFoundError):
-        pytest.fail(f"a half-written file is left: {Path('a.json').read_text()!r}")
+    assert not Path("a.json").exists()
 
 
 def test_the_environment_has_the_versions_and_the_machine():

@@ -19,7 +19,7 @@ import numpy as np
 from mnistry import download, idx
 from mnistry.download import Patience, RemoteFile
 from mnistry.errors import DataError, UsageError, did_you_mean
-from mnistry.folders import cache_folder
+from mnistry.folders import cache_folder, short
 
 TRAIN_IMAGES = RemoteFile(
     "train-images-idx3-ubyte.gz",
@@ -181,7 +181,7 @@ def _load_mnist(folder: Path | None, progress: download.Progress | None, patienc
             found = _mnist_in(folder)
             if found is not None:
                 return found
-            tried.append(f"{folder}: holds none of MNIST's four files")
+            tried.append(f"{short(folder)}: holds none of MNIST's four files")
         except DataError as error:
             damaged = _DamagedFolderError(str(error))
             tried.append(str(error))
@@ -192,7 +192,9 @@ def _load_mnist(folder: Path | None, progress: download.Progress | None, patienc
         found = _mnist_in(cache)
         if found is not None:
             return replace(found, remarks=_passed_over(damaged))
-        tried.append(f"{_short(cache)}: nothing cached yet")
+        tried.append(f"{short(cache)}: nothing cached yet")
+    except _IncompleteError as error:
+        tried.append(str(error))
     except DataError as error:
         spoilt = error
         tried.append(str(error))
@@ -209,6 +211,10 @@ class _DamagedFolderError(DataError):
     """The folder that the user named holds files that are not MNIST: too serious to go on with other digits."""
 
 
+class _IncompleteError(DataError):
+    """Some of the four files are there, not all: as after a download that was interrupted."""
+
+
 def _passed_over(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
     """What to tell of files that were not used: those in the user's folder, and those in the cache."""
     told = [] if damaged is None else [f"{damaged} That folder was passed over."]
@@ -222,9 +228,9 @@ def _mnist_in(folder: Path) -> Dataset | None:
     if len(missing) == len(paths):
         return None
     if missing:
-        raise DataError(f"{_short(folder)}: MNIST is incomplete there, {' and '.join(missing)} missing.")
+        raise _IncompleteError(f"{short(folder)}: MNIST is incomplete there, {' and '.join(missing)} missing.")
     raw = {file: _read(path) for file, path in paths.items() if path is not None}
-    names = {file: _short(path) for file, path in paths.items() if path is not None}
+    names = {file: short(path) for file, path in paths.items() if path is not None}
     unpacked = {file: idx.unpack(raw[file], names[file]) for file in MNIST_FILES}
 
     def pair(images: RemoteFile, labels: RemoteFile) -> tuple[np.ndarray, np.ndarray]:
@@ -243,7 +249,7 @@ def _mnist_in(folder: Path) -> Dataset | None:
         x_test=x_test,
         y_test=y_test,
         class_names=DIGIT_NAMES,
-        source=_short(folder),
+        source=short(folder),
         licence="CC BY-SA 3.0 (Yann LeCun, Corinna Cortes, Christopher J. C. Burges)",
         digests=dict(sorted(digests.items())),
         lesson_index=2000,
@@ -260,10 +266,10 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > idx.MAX_BYTES:
-            raise DataError(f"{_short(path)} is larger than {idx.MAX_BYTES:,} bytes: that is no file of MNIST.")
+            raise DataError(f"{short(path)} is larger than {idx.MAX_BYTES:,} bytes: that is no file of MNIST.")
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{_short(path)} cannot be read: {error.strerror}.") from None
+        raise DataError(f"{short(path)} cannot be read: {error.strerror}.") from None
 
 
 def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str) -> str:
@@ -287,7 +293,7 @@ def _mnist_from_mirrors(cache: Path, progress: download.Progress | None, patienc
             download.fetch(file, cache, ranked, patience=patience, progress=progress)
     found = _mnist_in(cache)
     if found is None:
-        raise DataError(f"{_short(cache)}: the downloaded files have vanished. Try again.")
+        raise DataError(f"{short(cache)}: the downloaded files have vanished. Try again.")
     return found
 
 
@@ -359,20 +365,15 @@ def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     given = data_dir if data_dir is not None else os.environ.get("MNISTRY_DATA_DIR") or None
     if given is None:
         return None
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
-        origin = "--data-dir" if data_dir is not None else "MNISTRY_DATA_DIR"
-        kind = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} (from {origin}) {kind}. Name the folder that holds the data files.")
-    return folder
-
-
-def _short(path: Path) -> str:
-    """The path with the home folder as ~, fit for a report that is passed on."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
-    except (ValueError, RuntimeError):
-        return str(path)
+        folder = Path(given).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError):  # a name too long, a home folder of nobody
+        folder = Path(given)
+    origin = "--data-dir" if data_dir is not None else "MNISTRY_DATA_DIR"
+    kind = "is a file, not a folder" if os.path.exists(folder) else "does not exist"
+    raise UsageError(f"{folder} (from {origin}) {kind}. Name the folder that holds the data files.")
 
 
 DIGIT_NAMES = tuple("0123456789")

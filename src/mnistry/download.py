@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 import os
 import queue
-import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistry.errors import DataError
+from mnistry.folders import short
 
 if TYPE_CHECKING:
     import requests
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PART = ".part"
 STALE_SECONDS = 3600.0
 CHUNK_BYTES = 1 << 16
+ANSWERS_ALL_THE_SAME = (405, 501)  # simple servers know GET, but not the HEAD that they are asked with
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far and the bytes expected."""
@@ -51,7 +53,7 @@ class Patience:
     Attributes:
         answer: for any mirror to answer at all, name lookup included; all are asked at once.
         connect: for a connection.
-        read: for the next bytes.
+        read: for the next bytes. A server that sends its headers byte by byte can take longer in all.
         window: a transfer slower than `minimum_rate` bytes a second over this long is given up.
         minimum_rate: see `window`.
     """
@@ -83,10 +85,12 @@ def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Patience) -> t
         try:
             wait = (patience.connect, patience.read)
             with requests.head(mirror + file.name, timeout=wait, allow_redirects=True) as response:
-                answers.put((mirror, None if response.ok else f"HTTP status {response.status_code}"))
+                answered = response.ok or response.status_code in ANSWERS_ALL_THE_SAME
+                answers.put((mirror, None if answered else f"HTTP status {response.status_code}"))
         except (requests.RequestException, OSError, ValueError) as error:
             answers.put((mirror, _reason(error)))
 
+    mirrors = list(dict.fromkeys(mirrors))
     for mirror in mirrors:  # daemon threads: a name lookup that hangs cannot be stopped, only left behind
         threading.Thread(target=ask, args=(mirror,), daemon=True).start()
     deadline = time.monotonic() + patience.answer
@@ -137,7 +141,7 @@ def fetch(
                 return folder / file.name
             failures.append(f"{mirror}: {problem}")
     except OSError as error:
-        raise DataError(f"{file.name} cannot be stored in {folder}: {error.strerror or error}.") from None
+        raise DataError(f"{file.name} cannot be stored in {short(folder)}: {error.strerror or error}.") from None
     raise DataError(f"{file.name} could not be downloaded.\n" + "\n".join(f"  {line}" for line in failures))
 
 
@@ -155,7 +159,7 @@ def _fetch_from(
             if not response.ok:
                 return f"HTTP status {response.status_code}"
             received, digest = 0, hashlib.sha256()
-            with part.open("wb") as sink:
+            with part.open("xb") as sink:
                 for chunk in _chunks(response, patience):
                     received += len(chunk)
                     if received > file.size:
@@ -206,12 +210,11 @@ def _read(response: requests.Response) -> bytes:
 
 @contextlib.contextmanager
 def _temporary(folder: Path, name: str) -> Iterator[Path]:
-    handle, path = tempfile.mkstemp(dir=folder, prefix=f"{name}.", suffix=PART)
-    os.close(handle)
+    part = folder / f"{name}.{uuid.uuid4().hex}{PART}"
     try:
-        yield Path(path)
+        yield part
     finally:
-        Path(path).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _remove_stale(folder: Path) -> None:

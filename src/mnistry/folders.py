@@ -1,4 +1,4 @@
-"""Where mnistry keeps what it can fetch or compute again."""
+"""Where mnistry keeps what it can fetch or compute again, and how paths are shown."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def cache_folder(part: str) -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("mnistry", appauthor=False) / part
+
+
+def short(path: Path) -> str:
+    """The path with the home folder as ~, fit for a report that is passed on."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

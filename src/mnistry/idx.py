@@ -85,7 +85,10 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
             f"{name} has {size - promised:,} bytes too many: its header promises {promised:,} values {shape}, "
             f"received {size:,}."
         )
-    return np.frombuffer(payload, np.uint8, offset=header_size).reshape(shape)
+    try:
+        return np.frombuffer(payload, np.uint8, offset=header_size).reshape(shape)
+    except ValueError:  # a dimension of 0 among absurd ones
+        raise DataError(f"{name} is damaged: its header promises an array {shape}. Fetch it again.") from None
 
 
 def parse_pair(images: bytes, labels: bytes, *, names: tuple[str, str], classes: int) -> tuple[np.ndarray, np.ndarray]:
