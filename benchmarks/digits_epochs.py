@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from mnistry import data, evaluation, loop, runs, training
+from mnistry import data, evaluation, files, loop, runs, training
+from mnistry.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = (5, 10, 20, 30, 40, 60, 80)
@@ -30,14 +31,14 @@ def main() -> None:
         loss = float(np.mean([result.loss for result in results]))
         rows.append({"epochs": epochs, "accuracy": accuracy, "loss": loss, "trainings": len(results)})
         print(f"{epochs:>3} epochs   validation accuracy {accuracy:.2%}   loss {loss:.4f}", flush=True)
-    runs.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": runs.environment()})
+    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": runs.environment()})
 
 
 def _validated(digits: data.Dataset, epochs: int, seed: int, fold: int) -> evaluation.Evaluation:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     learn, check = list(folds.split(digits.x_train, digits.y_train))[fold]
     part = replace(digits, x_train=digits.x_train[learn], y_train=digits.y_train[learn])
-    trained = training.train(training.TrainConfig(epochs=epochs, seed=seed), dataset=part)
+    trained = training.train(TrainConfig(epochs=epochs, seed=seed), dataset=part)
     return evaluation.evaluate(loop.predict(trained.model, digits.x_train[check]), digits.y_train[check])
 
 

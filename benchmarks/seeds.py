@@ -11,7 +11,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from mnistry import data, evaluation, loop, runs, training
+from mnistry import data, evaluation, files, loop, runs, training
+from mnistry.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -21,7 +22,7 @@ def main(seeds: int = 5) -> None:
     mnist = data.load("mnist")
     rows = []
     for seed in range(seeds):
-        trained = training.train(training.TrainConfig(dataset="mnist", seed=seed), dataset=mnist)
+        trained = training.train(TrainConfig(dataset="mnist", seed=seed), dataset=mnist)
         result = evaluation.evaluate(loop.predict(trained.model, mnist.x_test), mnist.y_test)
         rows.append({"seed": seed, "errors": result.errors, "accuracy": result.accuracy, "loss": result.loss})
         print(f"seed {seed}   {result.errors} errors   accuracy {result.accuracy:.2%}   loss {result.loss:.4f}")
@@ -30,7 +31,7 @@ def main(seeds: int = 5) -> None:
     print(f"mean {mean:.2%}, standard deviation {spread:.2%}, {min(accuracies):.2%} to {max(accuracies):.2%}")
     RESULTS.mkdir(exist_ok=True)
     content = {"seeds": rows, "mean": mean, "standard_deviation": spread, "environment": runs.environment()}
-    runs.write_json(RESULTS / "seeds.json", content)
+    files.write_json(RESULTS / "seeds.json", content)
 
 
 if __name__ == "__main__":

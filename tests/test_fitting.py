@@ -152,7 +152,11 @@ def test_one_hot_labels_objects_and_several_metrics(images: Images) -> None:
         model.compile(
             keras.optimizers.Adam(0.01),
             keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
-            metrics=[keras.metrics.CategoricalAccuracy(name="right"), keras.metrics.AUC(num_thresholds=20, name="auc"), "mae"],
+            metrics=[
+                keras.metrics.CategoricalAccuracy(name="right"),
+                keras.metrics.AUC(num_thresholds=20, name="auc"),
+                "mae",
+            ],
             weighted_metrics=["mse"],
         )
     here = fit(ours, x, y, epochs=2, batch_size=32, shuffle=False).history

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistry import runs
+from mnistry import files, runs
 from mnistry.errors import RunError
 
 
@@ -191,7 +191,7 @@ def test_a_file_in_the_place_of_the_runs_is_an_error(here):
 
 TAKE_A_NUMBER = """
 import sys
-from mnistry import runs
+from mnistry import files, runs
 with runs.new_folder(None, "tutorial") as (work, folder):
     (work / "who.txt").write_text(sys.argv[1])
     print(folder, flush=True)
@@ -262,7 +262,7 @@ def test_the_tilde_is_the_home_folder(here, monkeypatch):
 
 def test_json_is_readable_and_comes_back(here):
     content = {"name": "Ünï", "numbers": [1, 2.5, None], "inner": {"true": True}}
-    runs.write_json(Path("a.json"), content)
+    files.write_json(Path("a.json"), content)
     text = Path("a.json").read_text(encoding="utf-8")
     assert json.loads(text) == content
     assert text.startswith('{\n  "name": "Ünï",\n')
@@ -271,14 +271,14 @@ def test_json_is_readable_and_comes_back(here):
 
 def test_a_path_that_is_no_unicode_does_not_spoil_the_json(here):
     command = "mnistry tutorial --data-dir " + os.fsdecode(b"m\xff")
-    runs.write_json(Path("a.json"), {"command": command})
+    files.write_json(Path("a.json"), {"command": command})
     assert json.loads(Path("a.json").read_text(encoding="utf-8"))["command"].startswith("mnistry tutorial --data-dir m")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_does_not_know_are_refused(here, value):
     with pytest.raises(ValueError, match="JSON compliant"):
-        runs.write_json(Path("a.json"), {"loss": value})
+        files.write_json(Path("a.json"), {"loss": value})
     assert not Path("a.json").exists()
 
 

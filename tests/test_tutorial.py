@@ -9,9 +9,10 @@ import pytest
 
 from mnistry import data, evaluation, loop, tutorial
 from mnistry.backend import keras
+from mnistry.config import TrainConfig
 from mnistry.data import Dataset
 from mnistry.errors import UsageError
-from mnistry.training import TrainConfig
+from mnistry.listeners import Listeners
 
 SECONDS = ["load", "build", "train", "evaluate", "report", "total"]
 FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "report.html", "summary.json"]
@@ -21,7 +22,7 @@ FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "report.html"
 def on_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, str, str]]]:
     """A run of the lesson on the embedded digits, and what it told."""
     told: list[tuple[int, str, str]] = []
-    listeners = tutorial.Listeners(tell=lambda *step: told.append(step))
+    listeners = Listeners(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
     folder, _ = tutorial.tutorial(TrainConfig(dataset="digits", seed=2), out=out, listeners=listeners)
     return folder, told
@@ -31,7 +32,7 @@ def on_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tupl
 def on_mnist(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> tuple[dict, list[tuple[int, str, str]]]:
     """The summary of the lesson on MNIST, and what it told."""
     told: list[tuple[int, str, str]] = []
-    listeners = tutorial.Listeners(tell=lambda *step: told.append(step))
+    listeners = Listeners(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
     folder, _ = tutorial.tutorial(data_dir=mnist_folder, out=out, listeners=listeners)
     return json.loads((folder / "summary.json").read_text()), told
@@ -108,7 +109,9 @@ def test_softmax_twice_is_softmax_of_the_probabilities(on_digits: tuple[Path, li
 def test_the_config_says_everything(on_digits: tuple[Path, list[tuple[int, str, str]]]) -> None:
     folder, _ = on_digits
     config = TrainConfig(**json.loads((folder / "config.json").read_text()))
-    assert config == TrainConfig(recipe="tutorial", dataset="digits", epochs=30, batch_size=32, seed=2)
+    assert config == TrainConfig(
+        recipe="tutorial", dataset="digits", epochs=30, batch_size=32, seed=2, learning_rate=0.001
+    )
 
 
 def test_the_command_in_the_summary_gives_the_same_run(
@@ -144,7 +147,7 @@ def test_an_index_outside_the_set_is_refused(index: int, tmp_path: Path) -> None
 def test_without_mnist_the_lesson_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNISTRY_CACHE_DIR", str(tmp_path / "empty"))
     heard: list[Dataset] = []
-    listeners = tutorial.Listeners(loaded=heard.append)
+    listeners = Listeners(loaded=heard.append)
     folder, _ = tutorial.tutorial(TrainConfig(epochs=1), out=tmp_path / "run", listeners=listeners)
     assert heard[0].name == "digits"
     summary = json.loads((folder / "summary.json").read_text())

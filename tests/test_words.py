@@ -10,7 +10,6 @@ import pytest
 from mnistry import words
 from mnistry.data import Dataset
 from mnistry.evaluation import evaluate
-from mnistry.loop import Moment
 from mnistry.models import Layer
 from mnistry.results import Sample
 
@@ -35,10 +34,10 @@ def small_dataset(n_train: int = 3, n_test: int = 2, class_names: tuple[str, ...
     )
 
 
-def moments(epochs: int, *, first_loss: float = 0.5) -> list[Moment]:
-    """Epochs of 45 steps: the first has a loss of its own, the others 0.25; accuracy 50%, 1.5 s each."""
+def records(epochs: int, *, first_loss: float = 0.5) -> list[dict[str, float]]:
+    """Epochs: the first has a loss of its own, the others 0.25; accuracy 50%, 1.5 s each."""
     return [
-        Moment(epoch, epochs, 45, 45, {"loss": first_loss if epoch == 1 else 0.25, "accuracy": 0.5}, 1.5, 30.0)
+        {"epoch": epoch, "loss": first_loss if epoch == 1 else 0.25, "accuracy": 0.5, "seconds": 1.5}
         for epoch in range(1, epochs + 1)
     ]
 
@@ -142,7 +141,7 @@ def test_layers_with_three_axes_stay_in_columns():
 
 
 def test_epochs_are_a_line_each():
-    assert words.epochs(moments(2)).splitlines() == [
+    assert words.epochs(records(2), steps=45).splitlines() == [
         "2 epochs of 45 steps",
         "epoch 1/2   loss 0.5000   accuracy  50.00%    1.50 s",
         "epoch 2/2   loss 0.2500   accuracy  50.00%    1.50 s",
@@ -150,18 +149,18 @@ def test_epochs_are_a_line_each():
 
 
 def test_one_epoch_is_no_plural():
-    assert words.epochs(moments(1)).splitlines()[0] == "1 epoch of 45 steps"
+    assert words.epochs(records(1), steps=45).splitlines()[0] == "1 epoch of 45 steps"
 
 
 def test_ten_epochs_are_all_shown():
-    lines = words.epochs(moments(10)).splitlines()[1:]
+    lines = words.epochs(records(10), steps=45).splitlines()[1:]
     assert [int(line.split()[1].split("/")[0]) for line in lines] == list(range(1, 11))
     assert_equally_long(lines)
 
 
 @pytest.mark.parametrize("epochs", [12, 30, 100])
 def test_of_many_epochs_the_first_and_the_last_nine_are_shown(epochs):
-    head, *lines = words.epochs(moments(epochs)).splitlines()
+    head, *lines = words.epochs(records(epochs), steps=45).splitlines()
     assert head == f"{epochs} epochs of 45 steps"
     assert lines.pop(1) == f"… {epochs - 10} more …"
     assert [int(line.split("/")[0].removeprefix("epoch")) for line in lines] == [1, *range(epochs - 8, epochs + 1)]
@@ -169,7 +168,7 @@ def test_of_many_epochs_the_first_and_the_last_nine_are_shown(epochs):
 
 
 def test_a_large_first_loss_keeps_its_column():
-    assert_equally_long(words.epochs(moments(3, first_loss=12.5)).splitlines()[1:])
+    assert_equally_long(words.epochs(records(3, first_loss=12.5), steps=45).splitlines()[1:])
 
 
 def test_a_result_is_a_sentence_and_two_figures():

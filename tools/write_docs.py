@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
-COMMANDS = ("tutorial", "data")
+COMMANDS = ("tutorial", "train", "data")
 
 
 def main() -> None:

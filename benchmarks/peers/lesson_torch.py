@@ -31,9 +31,7 @@ x_test = torch.tensor(read(folder / "t10k-images-idx3-ubyte.gz", 16).reshape(-1,
 y_test = torch.tensor(read(folder / "t10k-labels-idx1-ubyte.gz", 8).astype(np.int64))
 
 torch.manual_seed(0)
-model = torch.nn.Sequential(
-    torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(128, 10)
-)
+model = torch.nn.Sequential(torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(128, 10))
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7, fused=True)
 loss_function = torch.nn.CrossEntropyLoss()
 

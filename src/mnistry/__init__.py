@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mnistry.config import TrainConfig
     from mnistry.data import Dataset, load
     from mnistry.errors import MnistryError
     from mnistry.evaluation import Evaluation, evaluate
     from mnistry.fitting import fit
     from mnistry.loop import predict
-    from mnistry.training import TrainConfig, Trained, train
+    from mnistry.training import Trained, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,7 +39,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "fit": "fitting",
     "predict": "loop",
-    "TrainConfig": "training",
+    "TrainConfig": "config",
     "Trained": "training",
     "train": "training",
 }

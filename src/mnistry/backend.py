@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,16 @@ if keras.backend.backend() != "jax":
         f"mnistry trains with Keras on the JAX backend, but Keras was loaded on {keras.backend.backend()!r} before. "
         "Import mnistry first, or set KERAS_BACKEND=jax before importing keras."
     )
+
+
+def want_cpu_devices(number: int) -> None:
+    """Lets a CPU appear as several devices, one for each part of a batch, if JAX has not started yet.
+
+    Whether there are enough in the end is seen when they are used.
+    """
+    if number > 1:
+        with contextlib.suppress(RuntimeError):  # it has started: then the devices are what they are
+            jax.config.update("jax_num_cpu_devices", number)
 
 
 def _cache_compilations() -> None:
@@ -46,4 +57,4 @@ def _writable(folder: Path) -> bool:
 _cache_compilations()
 random_bits.install()
 
-__all__ = ["jax", "keras"]
+__all__ = ["jax", "keras", "want_cpu_devices"]

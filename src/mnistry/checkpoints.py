@@ -7,13 +7,11 @@ newest cannot be read, the one before it serves.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.errors import RunError
+from mnistry.files import write_durably
 
 HEADER = b"mnistry checkpoint 1 "
 NAME = "checkpoint-{epoch:05d}.bin"
@@ -36,11 +35,13 @@ class Checkpoint:
         epoch: how many are done.
         values: the values of all variables, dropout's position in its random numbers included.
         records: what is kept of each epoch done.
+        identity: what must be as it was when the training goes on.
     """
 
     epoch: int
     values: list[np.ndarray]
     records: list[dict[str, Any]]
+    identity: dict[str, Any]
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -54,8 +55,9 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         OSError: the disk is full or the folder cannot be written; the checkpoints before are untouched.
     """
     body = io.BytesIO()
-    notes = json.dumps({"epoch": checkpoint.epoch, "records": checkpoint.records}).encode()
-    arrays = {f"value_{number:04d}": value for number, value in enumerate(checkpoint.values)}
+    kept = {"epoch": checkpoint.epoch, "records": checkpoint.records, "identity": checkpoint.identity}
+    notes = json.dumps(kept).encode()
+    arrays: dict[str, Any] = {f"value_{number:04d}": value for number, value in enumerate(checkpoint.values)}
     np.savez(body, notes=np.frombuffer(notes, np.uint8), **arrays)
     content = body.getbuffer()
     digest = hashlib.sha256(content).hexdigest().encode()
@@ -87,32 +89,6 @@ def latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
-def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Replaces a file in one step that survives a power cut: the old content or the new, never something between."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as sink:
-            for content in parts:
-                sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def remove_all(folder: Path) -> None:
-    """Removes the checkpoints, and what a crash left of one."""
-    for path in [*_files(folder), *folder.glob(".*.part")]:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def _files(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the newest first."""
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := PATTERN.fullmatch(path.name))]
@@ -128,4 +104,4 @@ def _read(path: Path) -> Checkpoint:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         notes = json.loads(archive["notes"].tobytes())
         values = [archive[name] for name in sorted(archive.files) if name.startswith("value_")]
-    return Checkpoint(notes["epoch"], values, notes["records"])
+    return Checkpoint(notes["epoch"], values, notes["records"], notes["identity"])

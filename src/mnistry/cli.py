@@ -2,41 +2,76 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import importlib
+import inspect
 import json
+import os
+import signal
 import sys
 import time
+import typing
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import mnistry
-from mnistry.errors import MnistryError
+from mnistry.config import TrainConfig
+from mnistry.errors import MnistryError, UsageError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
-DatasetOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dataset",
-        metavar="NAME",
-        help="mnist or digits. Without it: MNIST if it is on disk or reachable, else the embedded digits.",
-        show_default=False,
-    ),
-]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        envvar="MNISTRY_DATA_DIR",
-        help="A folder with MNIST's four files; looked into first.",
+        help="A folder with MNIST's four files; looked into first. [env var: MNISTRY_DATA_DIR]",
         show_default=False,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+Command = Callable[..., None]
+
+
+def _with_config(*names: str) -> Callable[[Command], Command]:
+    """Gives a command an option for each named field of TrainConfig, for all of them if none is named."""
+
+    def decorate(command: Command) -> Command:
+        types, hints = typing.get_type_hints(TrainConfig), typing.get_type_hints(command, include_extras=True)
+        asked = {field.name: _option(field, types) for field in fields(TrainConfig) if field.name in names or not names}
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        made = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in asked.items()
+        ]
+        command.__signature__ = inspect.Signature([*made, *own])  # type: ignore[attr-defined]
+        command.__annotations__ |= asked
+        return command
+
+    return decorate
+
+
+def _option(field: dataclasses.Field[Any], types: dict[str, Any]) -> Any:
+    """The option of a field: None, so that it is known whether somebody asked for it."""
+    kind = types[field.name]
+    metavar = "X" if kind is float or kind == float | None else "NAME" if kind is str or kind == str | None else "N"
+    text = f"{field.metadata['meaning']} [default: {field.metadata['otherwise']}]"
+    return Annotated[kind | None, typer.Option(metavar=metavar, help=text, show_default=False)]
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
 
 app = typer.Typer(
     name="mnistry",
@@ -54,13 +89,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without these characters gets question marks
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what is half-written is removed
     try:
         app()
     except MnistryError as error:
         print(f"mnistry: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        if not isinstance(error, BrokenPipeError):  # a reader who has seen enough is no failure to talk about
+            print(f"mnistry: the output cannot be written: {error.strerror or error}.", file=sys.stderr)
+        sys.exit(1)
     except SystemExit as error:
-        if error.code == INTERRUPTED:
+        if error.code in (INTERRUPTED, TERMINATED):
             print("mnistry: interrupted; nothing half-written is left behind.", file=sys.stderr)
         raise
 
@@ -73,61 +114,96 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command(short_help="Run the whole lesson and write a report.")
+@_with_config("dataset", "epochs", "batch_size", "seed")
 def tutorial(
-    dataset: DatasetOption = None,
+    *,
     data_dir: DataDirOption = None,
     index: Annotated[
         int | None,
         typer.Option(metavar="N", help="The training image to follow. [default: 2000 for MNIST]", show_default=False),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Passes over the data. [default: 5 for MNIST]", show_default=False),
-    ] = None,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Images a step.")] = 32,
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same result.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="The run folder. [default: runs/tutorial-N, the next free N]", show_default=False
-        ),
+        typer.Option(metavar="DIR", help="The run folder. [default: runs/tutorial-N, the next free N]"),
     ] = None,
+    **settings: Any,
 ) -> None:
     """Run the MNIST lesson, from its first cell to its last, and write a report."""
     started = time.perf_counter()
     _import_keras()
-    from mnistry import console, report
-    from mnistry.training import TrainConfig
-    from mnistry.tutorial import Listeners
+    from mnistry import console
     from mnistry.tutorial import tutorial as run_lesson
 
-    config = TrainConfig(recipe="tutorial", dataset=dataset, epochs=epochs, batch_size=batch_size, seed=seed)
     with console.LiveBars() as bars:
-        listeners = Listeners(console.step, console.warn_about, bars.training, bars.download)
         folder, result = run_lesson(
-            config, data_dir=data_dir, index=index, out=out, listeners=listeners, started=started
+            TrainConfig(**_given(settings)),
+            data_dir=data_dir,
+            index=index,
+            out=out,
+            listeners=console.for_the_lesson(bars),
+            started=started,
         )
-    if result.dataset.fallback is not None:
-        console.warn(f"This was not MNIST but {result.dataset.title}: see the reasons above and in the report.")
-    print(f"report  {folder / report.REPORT}   ({result.seconds['total']:.1f} s in all)")
+    console.say_where(folder, result)
+
+
+@app.command(short_help="Train a recipe; what was stopped can go on.")
+@_with_config()
+def train(
+    *,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run folder. [default: runs/train-N, the next free N]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its settings.")] = False,
+    **settings: Any,
+) -> None:
+    """Train a recipe in a run folder.
+
+    After every epoch a checkpoint is safe on the disk. However a run was stopped, --resume goes on with it, and it
+    ends with the same weights, to the bit, as one that was not.
+    """
+    started = time.perf_counter()
+    if resume and out is None:
+        raise UsageError("--resume needs the run folder: mnistry train --resume --out RUN")
+    _import_keras()
+    from mnistry import console, words
+    from mnistry.recipe_run import run_recipe
+
+    with console.LiveBars() as bars:
+        folder, result = run_recipe(
+            _given(settings),
+            data_dir=data_dir,
+            out=out,
+            resume=resume,
+            listeners=console.for_a_training(bars),
+            started=started,
+        )
+    if result is None:
+        print(f"The run in {folder} is complete already: see its summary.json and report.html.")
+        return
+    print(f"\n{words.result(result.test)}\n\n{words.confusion(result.test.confusion, result.dataset.class_names)}\n")
+    console.say_where(folder, result)
 
 
 @app.command(short_help="Show what a data set holds.")
+@_with_config("dataset")
 def data(
-    dataset: DatasetOption = None,
+    *,
     data_dir: DataDirOption = None,
     index: Annotated[
         int | None,
         typer.Option(metavar="N", help="The training image to show. [default: 2000 for MNIST]", show_default=False),
     ] = None,
     as_json: JsonOption = False,
+    **settings: Any,
 ) -> None:
     """Show what a data set holds: shapes, counts, mean and deviation, its source, and a sample."""
     from mnistry import console, words
     from mnistry import data as datasets
 
     with console.LiveBars() as bars:
-        loaded = datasets.load(dataset, data_dir=data_dir, progress=bars.download)
+        loaded = datasets.load(settings["dataset"], data_dir=data_dir, progress=bars.download)
     console.warn_about(loaded)
     index = loaded.checked_index(index)
     print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else words.dataset(loaded, index))

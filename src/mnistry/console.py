@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -18,8 +19,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from mnistry import runs, words
 from mnistry.data import Dataset
-from mnistry.loop import Moment
+from mnistry.listeners import Listeners
+
+if TYPE_CHECKING:
+    from mnistry.loop import Moment
+    from mnistry.results import Result
 
 INDENT = "    "
 
@@ -44,6 +50,28 @@ def warn_about(dataset: Dataset) -> None:
         warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
 
 
+def for_the_lesson(bars: LiveBars) -> Listeners:
+    """Tells a person how the lesson goes on."""
+    return Listeners(step=step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn)
+
+
+def for_a_training(bars: LiveBars) -> Listeners:
+    """Tells a person how a training goes on, with a line an epoch."""
+
+    def epoch(record: dict[str, Any], epochs: int) -> None:
+        bars.clear()
+        print(words.epoch(record, epochs), flush=True)
+
+    return Listeners(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
+
+
+def say_where(folder: Path, result: Result) -> None:
+    """Prints where the report is; the last line of a run."""
+    if result.dataset.fallback is not None:
+        warn(f"This was not MNIST but {result.dataset.title}: see the reasons above and in the report.")
+    print(f"report  {folder / runs.REPORT}   ({result.seconds['total']:.1f} s in all)")
+
+
 class LiveBars:
     """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is no terminal."""
 
@@ -60,7 +88,7 @@ class LiveBars:
 
     def __exit__(self, *_: object) -> None:
         """Clears away what is shown."""
-        self._clear()
+        self.clear()
 
     def download(self, name: str, received: int, size: int) -> None:
         """Shows how much of a file has arrived."""
@@ -88,10 +116,10 @@ class LiveBars:
         )
 
     def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
-        self._clear()
+        self.clear()
         self._description = description
         bar = (TextColumn("{task.description}"), BarColumn(bar_width=20))
-        self._shown = Progress(*bar, *columns, console=self._console, transient=True)
+        self._shown = Progress(*bar, *columns, console=self._console, transient=True, redirect_stdout=False)
         self._task = self._shown.add_task(description, total=total, epoch="", rate="", logs="")
         self._shown.start()
 
@@ -99,9 +127,10 @@ class LiveBars:
         if self._shown is not None:
             self._shown.update(self._task, completed=completed, **fields)
         if done:
-            self._clear()
+            self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Clears away what is shown; the next report brings it back."""
         if self._shown is not None:
             self._shown.stop()
         self._shown, self._description = None, ""

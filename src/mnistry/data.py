@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ MNIST_MIRRORS = (
 DIGITS_TEST_SIZE = 360
 DIGITS_SPLIT_SEED = 0
 STATISTICS_CHUNK = 5_000
+VALIDATION_STREAM = 0  # epochs are numbered from 1, so no order of images shares its random numbers
+
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Images, uint8 (n, 28, 28), and their labels, uint8 (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -383,6 +388,32 @@ LOADERS: Mapping[str, Callable[[Path | None, download.Progress | None, Patience]
 }
 
 
-def names() -> Sequence[str]:
-    """The names that `load` knows."""
-    return tuple(LOADERS)
+def validation_size(dataset: Dataset, part: float) -> int:
+    """How many training images `split` holds out: the part of each class, rounded down, at least one."""
+    counts = np.bincount(dataset.y_train, minlength=len(dataset.class_names))
+    return int(sum(max(1, int(count * part)) for count in counts if count)) if part else 0
+
+
+def split(dataset: Dataset, part: float, seed: int) -> tuple[Split, Split]:
+    """The training split in two: to learn from, and to watch.
+
+    Args:
+        dataset: whose training split.
+        part: how much of each class is held out, 0 to 0.5; 0 holds out none.
+        seed: decides which.
+
+    Returns:
+        Images and labels to learn from, and images and labels held out, each in their old order.
+    """
+    held_out = np.zeros(len(dataset.y_train), bool)
+    random = np.random.default_rng([seed, VALIDATION_STREAM])
+    for number in range(len(dataset.class_names)):
+        members = np.flatnonzero(dataset.y_train == number)
+        if part and len(members):
+            held_out[random.permutation(members)[: max(1, int(len(members) * part))]] = True
+    if not held_out.any():
+        return (dataset.x_train, dataset.y_train), (dataset.x_train[:0], dataset.y_train[:0])
+    return (dataset.x_train[~held_out], dataset.y_train[~held_out]), (
+        dataset.x_train[held_out],
+        dataset.y_train[held_out],
+    )

@@ -128,13 +128,19 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
     """The Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
 
+    Raises:
+        UsageError: n is 0, or there are more successes than n.
+
     >>> [round(edge, 4) for edge in wilson_interval(9775, 10000)]
     [0.9744, 0.9802]
     """
+    if not 0 <= successes <= n or n < 1:
+        raise UsageError(f"There must be from 0 to n successes, and n at least 1; received {successes} of {n}.")
     share, spread = successes / n, z * z / n
     centre = (share + spread / 2) / (1 + spread)
     margin = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    return max(0.0, float(centre - margin)), min(1.0, float(centre + margin))
+    low = 0.0 if successes == 0 else float(centre - margin)
+    return low, 1.0 if successes == n else float(centre + margin)
 
 
 def _checked(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,10 +150,11 @@ def _checked(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         )
     if not (np.isfinite(p).all() and (p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-3)):
         raise UsageError("Each row of probabilities must be finite, not negative, and add up to 1.")
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= p.shape[1]:
-        raise UsageError(
-            f"Labels must be integers from 0 to {p.shape[1] - 1}; received {y.dtype}, {y.min()}–{y.max()}."
-        )
+    must = f"Labels must be integers from 0 to {p.shape[1] - 1}; received"
+    if not np.issubdtype(y.dtype, np.integer):
+        raise UsageError(f"{must} {y.dtype}.")
+    if y.min() < 0 or y.max() >= p.shape[1]:
+        raise UsageError(f"{must} {y.dtype}, {y.min()}–{y.max()}.")
     return p, y.astype(np.int64)
 
 

@@ -24,6 +24,7 @@ WIDTH = 4.6  # inches; at this width 9-point type is still readable on a telepho
 DPI = 200
 SAMPLE_COLUMNS, MISTAKE_COLUMNS = 5, 4
 MISTAKES_SHOWN = 20
+MAX_CAPTION = 16  # characters that fit under a picture
 GAP = 0.22  # between the pictures of a grid, in parts of a picture
 STYLE: Any = {
     "font.size": 9,
@@ -59,9 +60,12 @@ def samples(images: np.ndarray, labels: Sequence[str]) -> Figure:
 @matplotlib.rc_context(STYLE)
 def mistakes(images: np.ndarray, labels: Sequence[str], answers: Sequence[str], confidences: np.ndarray) -> Figure:
     """Images that were answered wrongly: under each its label, the answer and the answer's probability."""
+    shown = [f"is {label}, read {answer}" for label, answer in zip(labels, answers, strict=True)]
+    if max(map(len, shown)) > MAX_CAPTION:
+        shown = [f"is {label}\nread {answer}" for label, answer in zip(labels, answers, strict=True)]
     captions = [
-        (f"is {label}, read {answer}", f"{_short_of_certain(confidence)} sure")
-        for label, answer, confidence in zip(labels, answers, confidences, strict=True)
+        (*text.splitlines(), f"{_short_of_certain(confidence)} sure")
+        for text, confidence in zip(shown, confidences, strict=True)
     ]
     return _picture_grid(images, captions, MISTAKE_COLUMNS)
 
@@ -104,7 +108,9 @@ def curves(losses: Sequence[float], accuracies: Sequence[float]) -> Figure:
             ha="right",
         )
     lower.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    lower.set_xlim(0.5, len(losses) + 0.5)
+    lower.margins(y=0.25)
     lower.set_xlabel("epoch")
     return figure
 
@@ -124,7 +130,7 @@ def confusion(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
     for row in range(classes):
         for column in range(classes):
             count = int(counts[row, column])
-            dark = row != column and count > 0.6 * largest
+            dark = row != column and count > 0.75 * largest
             axes.text(
                 column,
                 row,
@@ -165,10 +171,12 @@ def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[
         )
         for position in np.argsort(-values, kind="stable")[:2]:
             where = (values[position], position + shift)
-            axes.annotate(f"{values[position]:.1%}", where, xytext=(3, 0), textcoords="offset points", va="center")
+            axes.annotate(
+                _short_of_certain(values[position]), where, xytext=(3, 0), textcoords="offset points", va="center"
+            )
     axes.set_yticks(positions, class_names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.12)
+    axes.set_xlim(0, 1.22)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(loc="outside upper left")

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mnistry import figures, words
+from mnistry import figures, runs, words
 from mnistry.results import ROW, Result
 
-REPORT = "report.html"
 FIGURES = "figures"
 
 
@@ -30,23 +29,23 @@ def write(result: Result, folder: Path) -> None:
         path = folder / FIGURES / f"{name}.png"
         figures.save(figure, path)
         pictures[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-    (folder / REPORT).write_text(page(result, pictures), encoding="utf-8")
+    (folder / runs.REPORT).write_text(page(result, pictures), encoding="utf-8", errors="replace")
 
 
 def draw(result: Result) -> dict[str, Figure]:
     """The figures of a result, by name."""
-    dataset, test, sample = result.dataset, result.test, result.sample
+    dataset, test, sample, records = result.dataset, result.test, result.sample, result.records
     shown = test.mistakes[: figures.MISTAKES_SHOWN]
     drawn = {
         "samples": figures.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
-        "image": figures.image(sample.image, f"training image {sample.index}, label {sample.label}"),
-        "curves": figures.curves(
-            [moment.logs["loss"] for moment in result.epochs], [moment.logs["accuracy"] for moment in result.epochs]
-        ),
+        "curves": figures.curves([record["loss"] for record in records], [record["accuracy"] for record in records]),
         "confusion": figures.confusion(test, dataset.class_names),
-        "probabilities": figures.probabilities(sample.probabilities, sample.doubled, dataset.class_names),
         "reliability": figures.reliability(test.bins, test.n),
     }
+    if sample is not None:
+        title = f"training image {sample.index}, label {sample.label}"
+        drawn["image"] = figures.image(sample.image, title)
+        drawn["probabilities"] = figures.probabilities(sample.probabilities, sample.doubled, dataset.class_names)
     if len(shown):
         drawn["mistakes"] = figures.mistakes(
             dataset.x_test[shown],
@@ -70,7 +69,7 @@ def page(result: Result, pictures: dict[str, str]) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"share": _share, "count_of": "{:,}".format}
+    environment.filters |= {"share": _share, "count_of": "{:,}".format, "counted": words.counted}
     return environment.from_string(template).render(
         result=result,
         dataset=result.dataset,
@@ -79,12 +78,17 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         sample=result.sample,
         pictures=pictures,
         row_number=ROW,
-        row=result.sample.image[ROW].tolist(),
+        title="The MNIST lesson, from its first cell to its last" if result.sample else "A training run",
+        steps=-(-result.trained_on // result.config.batch_size),
         weights=sum(layer.parameters for layer in result.layers),
         most_of_doubled=words.most_of_doubled(len(result.dataset.class_names)),
         mistakes_shown=min(result.test.errors, figures.MISTAKES_SHOWN),
-        written=datetime.now(UTC),
+        written=_date(datetime.now(UTC)),
     )
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _share(value: float, decimals: int = 2) -> str:

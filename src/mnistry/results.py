@@ -1,23 +1,23 @@
-"""What one training gave, and the files that keep it."""
+"""What a run gave, and the files that keep it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnistry import runs
+from mnistry import files, runs
 from mnistry.backend import keras
-from mnistry.data import Dataset
+from mnistry.config import TrainConfig
+from mnistry.data import Dataset, validation_size
 from mnistry.evaluation import Evaluation
-from mnistry.loop import Moment
 from mnistry.models import Layer
-from mnistry.training import TrainConfig
 
 ROW = 10  # the row of the sample image that the lesson prints as numbers
+MODEL = "model.keras"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,31 +50,43 @@ class Result:
         config: the settled config.
         dataset: what it was trained and tested on.
         layers: the network.
-        epochs: the last moment of each epoch.
-        train: how well the trained model does on the images that it has seen.
-        test: how well it does on the others.
-        sample: the image that the lesson follows.
-        grid: the training images that the lesson shows.
+        weights_sha256: digest of the trained weights' bytes: equal weights, to the bit, have equal digests.
+        records: of each epoch its number, loss, metrics and seconds.
+        train: how well the trained model does on the whole training split.
+        test: how well it does on the test split.
+        grid: the training images that are shown.
         seconds: how long each part took.
         environment: versions and machine.
+        sample: the image that the lesson follows; None outside the lesson.
     """
 
     command: str
     config: TrainConfig
     dataset: Dataset
     layers: tuple[Layer, ...]
-    epochs: tuple[Moment, ...]
+    weights_sha256: str
+    records: tuple[dict[str, Any], ...]
     train: Evaluation
     test: Evaluation
-    sample: Sample
     grid: range
     seconds: dict[str, float]
     environment: dict[str, Any]
+    sample: Sample | None = None
+
+    @property
+    def trained_on(self) -> int:
+        """The number of training images that the network learnt from."""
+        return len(self.dataset.x_train) - validation_size(self.dataset, self.config.validation)
+
+    @property
+    def grid_labels(self) -> list[str]:
+        """The class names of the images in the grid."""
+        return self.dataset.labels(self.dataset.y_train[self.grid.start : self.grid.stop])
 
     def summary(self) -> dict[str, Any]:
         """The content of `summary.json`."""
-        dataset, sample = self.dataset, self.sample
-        return {
+        dataset = self.dataset
+        summary = {
             "dataset": {
                 "name": dataset.name,
                 "source": dataset.source,
@@ -85,11 +97,20 @@ class Result:
                 "licence": dataset.licence,
                 "digests": dict(dataset.digests),
             },
+            "recipe": self.config.recipe,
             "seed": self.config.seed,
-            "epochs": [epoch_record(moment) for moment in self.epochs],
+            "epochs": list(self.records),
             "train": self.train.as_json(),
             "test": self.test.as_json(),
             "seconds": self.seconds,
+            "weights_sha256": self.weights_sha256,
+            "command": self.command,
+            "environment": self.environment,
+        }
+        return summary if self.sample is None else summary | self._lesson(self.sample)
+
+    def _lesson(self, sample: Sample) -> dict[str, Any]:
+        return {
             "sample": {
                 "index": sample.index,
                 "label": as_number(sample.label),
@@ -102,27 +123,21 @@ class Result:
                 "indices": list(self.grid),
                 "labels": [as_number(name) for name in self.grid_labels],
             },
-            "command": self.command,
-            "environment": self.environment,
         }
-
-    @property
-    def grid_labels(self) -> list[str]:
-        """The class names of the images in the grid."""
-        return self.dataset.labels(self.dataset.y_train[self.grid.start : self.grid.stop])
 
 
 def save(result: Result, model: keras.Model, folder: Path) -> None:
-    """Writes the config, a line an epoch, and the model; the summary comes when all else is there."""
-    runs.write_json(folder / "config.json", asdict(result.config))
-    lines = (json.dumps(epoch_record(moment)) + "\n" for moment in result.epochs)
-    (folder / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")
-    model.save(folder / "model.keras")
+    """Writes the model and the summary into a run folder that has the config and the metrics already."""
+    model.save(folder / MODEL)
+    files.write_json(folder / runs.SUMMARY, result.summary())
 
 
-def epoch_record(moment: Moment) -> dict[str, Any]:
-    """What `metrics.jsonl` and `summary.json` keep of an epoch."""
-    return {"epoch": moment.epoch, **moment.logs, "seconds": moment.seconds}
+def weights_sha256(model: keras.Model) -> str:
+    """The digest of a model's weights, in the model's order."""
+    digest = hashlib.sha256()
+    for weights in model.get_weights():
+        digest.update(weights.tobytes())
+    return digest.hexdigest()
 
 
 def as_number(class_name: str) -> int | str:

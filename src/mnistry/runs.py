@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from mnistry.errors import RunError
 
 RUNS = Path("runs")
 UNFINISHED = ".unfinished"
-SUMMARY = "summary.json"
+CONFIG, METRICS, SUMMARY, REPORT = "config.json", "metrics.jsonl", "summary.json", "report.html"
+LOCK = ".lock"
 LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
 
@@ -38,55 +41,119 @@ def new_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[
     Raises:
         RunError: something stands there already, or the folder cannot be written.
     """
-    target, made = _claim(None if out is None else Path(out).expanduser(), kind)
-    work = target / UNFINISHED
+    target, made = _claim(out, kind)
+    try:
+        with publishing(target) as work:
+            yield work, target
+    finally:
+        _remove(made)  # those that are empty
+
+
+@contextlib.contextmanager
+def held_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
+    """A run folder that one process at a time works in; what it wrote stays, however the block ends.
+
+    Args:
+        out: where the run is or shall be. None means the next free `runs/KIND-N`.
+        kind: the first part of that name.
+        resume: whether the folder may have something in it.
+
+    Yields:
+        The folder.
+
+    Raises:
+        RunError: another process works in it, something stands there and `resume` is not set, or it cannot be written.
+    """
+    target, made = _claim(out, kind, may_be_filled=resume)
+    lock = filelock.FileLock(target / LOCK)
+    try:
+        with lock.acquire(timeout=0):  # given up by the system when the process dies
+            yield target
+            made = []
+    except filelock.Timeout:
+        raise RunError(f"Another process is at work in {target}. Wait for it, or name another folder.") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _cannot_be_written(target, error) from None
+    finally:
+        if made and all(path.name == LOCK for path in target.iterdir()):
+            (target / LOCK).unlink(missing_ok=True)
+        _remove(made)
+
+
+@contextlib.contextmanager
+def publishing(target: Path) -> Iterator[Path]:
+    """A folder whose content moves up into the run folder if the block ends well, and vanishes otherwise.
+
+    Raises:
+        RunError: it cannot be written, or another process has one there.
+    """
+    work, published = target / UNFINISHED, False
+    before = {path.name for path in target.iterdir()} - {UNFINISHED}
     try:
         work.mkdir()
-        yield work, target
-        _publish(work, target)
     except OSError as error:
-        raise RunError(f"The run folder {target} cannot be written: {error.strerror or error}.") from None
+        raise _cannot_be_written(target, error) from None
+    try:
+        yield work
+        _publish(work, target)
+        published = True
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _cannot_be_written(target, error) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        for folder in made:
-            with contextlib.suppress(OSError):  # not empty: the run is in it
-                folder.rmdir()
+        for part in () if published else target.iterdir():
+            if part.name not in before:
+                shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes readable JSON; a NaN in it is a mistake of ours and raises."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[str] | None) -> str:
+    """The command line that gives a run with these settings again.
+
+    >>> command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
+    "mnistry train --seed 3 --batch-size 32 --data-dir 'my data'"
+    """
+    words = ["mnistry", verb]
+    for name, value in {**settings, "data_dir": data_dir}.items():
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def versions() -> dict[str, str]:
+    """The versions on which a result depends."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
 
 
 def environment() -> dict[str, Any]:
     """The versions and the machine, for whoever wants to repeat the run."""
     return {
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in LIBRARIES},
+        **versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 
-def _claim(out: Path | None, kind: str) -> tuple[Path, list[Path]]:
+def _claim(out: str | os.PathLike[str] | None, kind: str, *, may_be_filled: bool = False) -> tuple[Path, list[Path]]:
     """The target folder, and the folders that had to be made for it, the innermost first."""
     try:
-        return _claim_next(kind) if out is None else _claim_named(out)
-    except OSError as error:
-        where = RUNS if out is None else out
-        raise RunError(
-            f"The run folder {where} cannot be made: {error.strerror or error}. Name another with --out."
-        ) from None
+        return _claim_next(kind) if out is None else _claim_named(Path(out).expanduser(), may_be_filled)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a home folder of nobody
+        where, why = out or RUNS, getattr(error, "strerror", None) or error
+        raise RunError(f"The run folder {where} cannot be made: {why}. Name another with --out.") from None
 
 
-def _claim_named(out: Path) -> tuple[Path, list[Path]]:
+def _claim_named(out: Path, may_be_filled: bool) -> tuple[Path, list[Path]]:
     if out.is_dir():
-        if any(out.iterdir()):
+        if any(out.iterdir()) and not may_be_filled:
             raise RunError(f"{out} is not empty, and nothing is overwritten. Name another folder with --out.")
         return out, []
     if out.exists() or out.is_symlink():
-        raise RunError(f"{out} is a file, not a folder. Name another folder with --out.")
+        kind = "a file" if out.exists() else "a link that leads nowhere"
+        raise RunError(f"{out} is {kind}, not a folder. Name another folder with --out.")
     return out, _make(out)
 
 
@@ -102,14 +169,29 @@ def _claim_next(kind: str) -> tuple[Path, list[Path]]:
 
 def _make(folder: Path) -> list[Path]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        _remove(missing)
+        raise
     return missing
+
+
+def _remove(folders: list[Path]) -> None:
+    """Removes those of the folders that are empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _publish(work: Path, target: Path) -> None:
     """Moves the finished parts up; the summary last, as the sign that the run is complete."""
     for part in sorted(work.iterdir(), key=lambda part: part.name == SUMMARY):
         part.rename(target / part.name)
+
+
+def _cannot_be_written(target: Path, error: OSError) -> RunError:
+    return RunError(f"The run folder {target} cannot be written: {error.strerror or error}.")
 
 
 def _processor() -> str:

@@ -1,65 +1,22 @@
-"""What a training is asked to do, and the training itself."""
+"""The training: epoch by epoch, each one safe on disk before the next begins."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from mnistry import data, models
-from mnistry.backend import keras
+from mnistry import checkpoints, data, files, models, runs
+from mnistry.backend import keras, want_cpu_devices
+from mnistry.checkpoints import Checkpoint
+from mnistry.config import TrainConfig
 from mnistry.data import Dataset
-from mnistry.errors import TrainingError, UsageError
+from mnistry.errors import RunError, TrainingError
+from mnistry.listeners import SILENCE, Listeners
 from mnistry.loop import Moment, Session, shuffled
-
-MAX_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """All that decides the result of a training, the machine and the versions apart.
-
-    Attributes:
-        recipe: the named network with its training settings.
-        dataset: a data set's name; None means MNIST if it can be had, else the embedded digits.
-        epochs: passes over the training images; None means what the data set takes (5 for MNIST, as in the lesson).
-        batch_size: images a step.
-        seed: decides the first weights, dropout and the order of the images; 0 to 2³² - 1.
-    """
-
-    recipe: str = "tutorial"
-    dataset: str | None = None
-    epochs: int | None = None
-    batch_size: int = 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses values that make no sense.
-
-        Raises:
-            UsageError: one of them does not.
-        """
-        models.recipe(self.recipe)
-        if self.epochs is not None:
-            _require_positive("The number of epochs", self.epochs)
-        _require_positive("The batch size", self.batch_size)
-        if not 0 <= self.seed <= MAX_SEED:
-            raise UsageError(f"The seed must be a whole number from 0 to {MAX_SEED}; received {self.seed}.")
-
-    def settled(self, dataset: Dataset) -> TrainConfig:
-        """The config with nothing left open, for a data set at hand.
-
-        Raises:
-            UsageError: the batch size is above the number of training images.
-        """
-        if self.batch_size > len(dataset.x_train):
-            raise UsageError(
-                f"The batch size must be at most the number of training images, {len(dataset.x_train):,}; "
-                f"received {self.batch_size:,}."
-            )
-        epochs = dataset.lesson_epochs if self.epochs is None else self.epochs
-        return replace(self, dataset=dataset.name, epochs=epochs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +27,13 @@ class Trained:
         config: the settled config.
         dataset: what it was trained on.
         model: the trained network, compiled.
-        epochs: the last moment of each epoch.
+        records: of each epoch its number, loss, metrics and seconds.
     """
 
     config: TrainConfig
     dataset: Dataset
     model: keras.Model
-    epochs: tuple[Moment, ...]
+    records: tuple[dict[str, Any], ...]
 
 
 def train(
@@ -84,7 +41,8 @@ def train(
     *,
     dataset: Dataset | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    progress: Callable[[Moment], None] | None = None,
+    folder: Path | None = None,
+    listeners: Listeners = SILENCE,
 ) -> Trained:
     """Trains the network that the config names.
 
@@ -92,49 +50,103 @@ def train(
         config: what to do.
         dataset: what to train on, where it is loaded already; otherwise the config says.
         data_dir: where to look for the data first.
-        progress: called several times an epoch; has no influence on the result.
+        folder: an existing folder for checkpoints; where it has some, the training goes on from the last. None keeps
+            nothing.
+        listeners: who wants to hear how it goes on.
 
     Raises:
         UsageError: the config does not fit the data.
         DataError: the data cannot be had.
+        RunError: checkpoints cannot be read or written, or are of other data.
         TrainingError: the training diverged.
     """
-    dataset = dataset or data.load(config.dataset, data_dir=data_dir)
+    dataset = dataset or data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
     config = config.settled(dataset)
+    want_cpu_devices(config.devices)
     model = models.build(config.recipe, seed=config.seed, classes=len(dataset.class_names))
-    models.compile_model(model, learning_rate=models.recipe(config.recipe).learning_rate)
-    return Trained(config, dataset, model, run_epochs(model, dataset, config, progress=progress))
+    models.compile_model(model, learning_rate=config.rate)
+    records = run_epochs(model, dataset, config, folder=folder, listeners=listeners)
+    return Trained(config, dataset, model, records)
 
 
 def run_epochs(
-    model: keras.Model, dataset: Dataset, config: TrainConfig, *, progress: Callable[[Moment], None] | None = None
-) -> tuple[Moment, ...]:
-    """Trains a compiled model on the training split as the settled config says.
+    model: keras.Model,
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    folder: Path | None = None,
+    listeners: Listeners = SILENCE,
+) -> tuple[dict[str, Any], ...]:
+    """Trains a compiled model on the training split as the settled config says; see `train`.
 
     Returns:
-        The last moment of each epoch.
-
-    Raises:
-        TrainingError: the loss is no longer a finite number.
+        The record of each epoch.
     """
-    if config.epochs is None:
-        raise UsageError("The config leaves the epochs open: settle it with config.settled(dataset) first.")
-    session = Session(model, dataset.x_train, dataset.y_train, config.batch_size)
-    done = []
-    for epoch in range(1, config.epochs + 1):
-        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
-            if progress is not None:
-                progress(moment)
-        if not math.isfinite(moment.logs["loss"]):
-            raise TrainingError(
-                f"The loss is {moment.logs['loss']} in epoch {epoch}: the training has diverged. "
-                "Try a smaller learning rate."
-            )
-        done.append(moment)
+    config = config.settled(dataset)
+    learn, watch = data.split(dataset, config.validation, config.seed)
+    session = Session(model, *learn, config.batch_size, devices=config.devices)
+    watched = session.on_device(*watch) if len(watch[1]) else None
+    records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
+    epochs = config.epochs or 0
+    for epoch in range(len(records) + 1, epochs + 1):
+        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, epochs):
+            listeners.training(moment)
+        _refuse_divergence(moment, folder)
+        logs = dict(moment.logs)
+        if watched is not None:
+            logs |= {f"val_{name}": value for name, value in session.evaluate(watched, config.batch_size).items()}
+        records.append({"epoch": epoch, **logs, "seconds": moment.seconds})
+        if folder is not None:
+            _keep(session, folder, records, _identity(dataset))
+        listeners.epoch(records[-1], epochs)
     session.give_back()
-    return tuple(done)
+    return tuple(records)
 
 
-def _require_positive(what: str, value: int) -> None:
-    if value < 1:
-        raise UsageError(f"{what} must be 1 or more; received {value}.")
+def _restore(
+    session: Session, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Brings the session to the last checkpoint, and gives the records of the epochs done."""
+    found = checkpoints.latest(folder, warn)
+    if found is None:
+        return []
+    if found.identity["data"] != identity["data"]:
+        raise RunError(f"The run in {folder} was trained on other data: its images have other SHA-256 digests.")
+    before = found.identity["versions"]
+    changed = [name for name, version in identity["versions"].items() if before.get(name) != version]
+    if changed:
+        warn(f"The run began with other versions of {', '.join(changed)}: the result may differ in its last bits.")
+    try:
+        session.restore(found.values)
+    except (StopIteration, ValueError):
+        raise RunError(f"The checkpoints in {folder} are of another network.") from None
+    return found.records
+
+
+def _keep(session: Session, folder: Path, records: list[dict[str, Any]], identity: dict[str, Any]) -> None:
+    epoch = len(records)
+    try:
+        checkpoints.write(folder, Checkpoint(epoch, session.snapshot(), records, identity))
+        files.write_json_lines(folder / runs.METRICS, records)
+    except OSError as error:
+        safe = f"Epochs 1 to {epoch - 1} are safe" if epoch > 1 else "Nothing is kept yet"
+        raise RunError(
+            f"The checkpoint of epoch {epoch} cannot be written to {folder}: {error.strerror or error}. {safe}: "
+            f"make room, then go on with mnistry train --resume --out {folder}"
+        ) from None
+
+
+def _refuse_divergence(moment: Moment, folder: Path | None) -> None:
+    if math.isfinite(moment.logs["loss"]):
+        return
+    good = moment.epoch - 1
+    kept = f" Epoch {good}, the last good one, is kept in {folder}." if good and folder is not None else ""
+    raise TrainingError(
+        f"The loss is {moment.logs['loss']} in epoch {moment.epoch}: the training has diverged.{kept} "
+        "Try a smaller learning rate in a new folder."
+    )
+
+
+def _identity(dataset: Dataset) -> dict[str, Any]:
+    """What a training that goes on must find as it was."""
+    return {"data": dict(dataset.digests), "versions": runs.versions()}

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import os
-import shlex
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from mnistry import data, download, loop, models, report, results, runs, training, words
-from mnistry.data import Dataset
+from mnistry import data, files, loop, models, report, results, runs, training, words
+from mnistry.config import TrainConfig
 from mnistry.evaluation import evaluate
-from mnistry.loop import Moment
+from mnistry.listeners import SILENCE, Listeners
 from mnistry.results import Result, Sample
-from mnistry.training import TrainConfig
+from mnistry.stopwatch import Stopwatch
 
 GRID_AROUND = 10  # the lesson shows images 1990 to 2009 around its image 2000
 
 
-@dataclass(frozen=True)
-class Listeners:
-    """Who wants to hear how the lesson goes on; none has any influence on its result.
-
-    Attributes:
-        tell: gets each step's number, its name, and what there is to say about it.
-        loaded: gets the data set as soon as it is there.
-        training: called several times an epoch.
-        download: called while a file arrives.
-    """
-
-    tell: Callable[[int, str, str], None] = lambda *_: None
-    loaded: Callable[[Dataset], None] = lambda _: None
-    training: Callable[[Moment], None] | None = None
-    download: download.Progress | None = None
-
-
-SILENCE = Listeners()
 THE_LESSON = TrainConfig(recipe="tutorial")
 
 
@@ -67,7 +46,7 @@ def tutorial(
     Raises:
         MnistryError: the config, the data or the folder is not what it should be.
     """
-    tell, watch = listeners.tell, Stopwatch(started)
+    tell, watch = listeners.step, Stopwatch(started)
     with runs.new_folder(out, "tutorial") as (work, folder):
         dataset = data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
         listeners.loaded(dataset)
@@ -86,12 +65,12 @@ def tutorial(
         model = models.tutorial(seed=config.seed, classes=len(names))
         tell(5, "build", words.layers(models.layers(model)))
 
-        models.compile_model(model, learning_rate=models.recipe("tutorial").learning_rate)
+        models.compile_model(model, learning_rate=config.rate)
         tell(6, "compile", "Adam, sparse categorical cross-entropy, accuracy")
         watch.lap("build")
 
-        epochs = training.run_epochs(model, dataset, config, progress=listeners.training)
-        tell(7, "train", words.epochs(epochs))
+        records = training.run_epochs(model, dataset, config, listeners=listeners)
+        tell(7, "train", words.epochs(records, steps=-(-len(x) // config.batch_size)))
         watch.lap("train")
 
         train_probabilities, test_probabilities = loop.predict(model, x), loop.predict(model, dataset.x_test)
@@ -108,36 +87,26 @@ def tutorial(
         watch.lap("evaluate")
 
         result = Result(
-            _command(config, index, data_dir), config, dataset, models.layers(model), epochs, train, test, sample, grid,
-            watch.seconds, runs.environment(),
-        )  # fmt: skip
-        results.save(result, model, work)
+            command=runs.command("tutorial", {**asdict(config), "index": index}, data_dir),
+            config=config,
+            dataset=dataset,
+            layers=models.layers(model),
+            weights_sha256=results.weights_sha256(model),
+            records=records,
+            train=train,
+            test=test,
+            grid=grid,
+            seconds=watch.seconds,
+            environment=runs.environment(),
+            sample=sample,
+        )
+        files.write_json(work / runs.CONFIG, asdict(config))
+        files.write_json_lines(work / runs.METRICS, records)
         report.write(result, work)
         watch.lap("report")
         watch.finish()
-        runs.write_json(work / runs.SUMMARY, result.summary())
+        results.save(result, model, work)
     return folder, result
-
-
-class Stopwatch:
-    """Adds up how long each part takes."""
-
-    def __init__(self, started: float | None = None) -> None:
-        """Starts now, or at a `time.perf_counter()` gone by: what lies between went into imports."""
-        now = time.perf_counter()
-        self._began = self._last = now if started is None else started
-        self.seconds: dict[str, float] = {}
-        if started is not None:
-            self.lap("import")
-
-    def lap(self, name: str) -> None:
-        """Books the time since the last lap under a name."""
-        now = time.perf_counter()
-        self.seconds[name], self._last = now - self._last, now
-
-    def finish(self) -> None:
-        """Books the whole time as the total."""
-        self.seconds["total"] = time.perf_counter() - self._began
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -148,10 +117,3 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     """
     powers = np.exp(scores - scores.max())
     return np.asarray(powers / powers.sum())
-
-
-def _command(config: TrainConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
-    parts = ["mnistry", "tutorial", "--dataset", str(config.dataset), "--index", str(index)]
-    parts += ["--epochs", str(config.epochs), "--batch-size", str(config.batch_size), "--seed", str(config.seed)]
-    parts += [] if data_dir is None else ["--data-dir", str(data_dir)]
-    return shlex.join(parts)

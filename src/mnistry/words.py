@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistry.data import Dataset
 from mnistry.evaluation import Evaluation
-from mnistry.loop import Moment
-from mnistry.models import Layer
-from mnistry.results import Sample
+
+if TYPE_CHECKING:
+    from mnistry.models import Layer
+    from mnistry.results import Sample
 
 SHADES = " ░▒▓█"
 GRID_COLUMNS = 5
@@ -21,11 +23,22 @@ The network already ends in Softmax. The lesson adds a second one, which takes t
 probabilities for scores and so can never give more than {most:.1%}, however sure it is."""
 
 
+def counted(n: int, thing: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "error"), counted(1875, "step")
+    ('1 error', '1,875 steps')
+    """
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def shapes(dataset: Dataset) -> str:
     """Where the data came from, and the shapes and dtypes of the four arrays."""
     lines = [f"{dataset.title}, {len(dataset.x_train) + len(dataset.x_test):,} images ({dataset.source})"]
-    for split, x, y in (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test)):
-        lines.append(f"{'x_' + split:<7} {x.shape} {x.dtype}   {'y_' + split:<7} {y.shape} {y.dtype}")
+    splits = (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test))
+    width = max(len(f"{x.shape} {x.dtype}") for _, x, _ in splits)
+    for split, x, y in splits:
+        lines.append(f"{'x_' + split:<7} {f'{x.shape} {x.dtype}':<{width}}   {'y_' + split:<7} {y.shape} {y.dtype}")
     return "\n".join(lines)
 
 
@@ -45,7 +58,7 @@ def dataset(loaded: Dataset, index: int) -> str:
         lines.append(
             f"{split:<7} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
         )
-    width = max(6, *(len(name) + 1 for name in loaded.class_names))
+    width = max(6, len(f"{len(loaded.x_train):,}") + 1, *(len(name) + 1 for name in loaded.class_names))
     lines += ["", f"{'class':<7} " + "".join(f"{name:>{width}}" for name in loaded.class_names)]
     for split, numbers in statistics.items():
         lines.append(f"{split:<7} " + "".join(f"{count:>{width},}" for count in numbers["counts"]))
@@ -66,7 +79,9 @@ def grid(indices: range, labels: Sequence[str]) -> str:
     6 5 4 5 3
     0 5
     """
-    lines = [" ".join(labels[start : start + GRID_COLUMNS]) for start in range(0, len(labels), GRID_COLUMNS)]
+    width = max(len(label) for label in labels)
+    labels = [f"{label:<{width}}" for label in labels]
+    lines = [" ".join(labels[start : start + GRID_COLUMNS]).rstrip() for start in range(0, len(labels), GRID_COLUMNS)]
     return "\n".join([f"training images {indices[0]} to {indices[-1]}", *lines])
 
 
@@ -82,28 +97,46 @@ def picture(pixels: np.ndarray) -> str:
 
 def layers(rows: Sequence[Layer]) -> str:
     """A network's layers, a line each, with their output shapes and weights, and the sum."""
-    lines = [f"{row.kind:<22} {row.output!s:<10} {row.parameters:>9,}" for row in rows]
-    return "\n".join([*lines, f"{'weights':<33} {sum(row.parameters for row in rows):>9,}"])
+    kind, output = max(22, *(len(row.kind) for row in rows)), max(10, *(len(str(row.output)) for row in rows))
+    total = f"{sum(row.parameters for row in rows):,}"
+    width = max(9, len(total))
+    lines = [f"{row.kind:<{kind}} {row.output!s:<{output}} {row.parameters:>{width},}" for row in rows]
+    return "\n".join([*lines, f"{'weights':<{kind + 1 + output}} {total:>{width}}"])
 
 
-def epochs(moments: Sequence[Moment]) -> str:
-    """Loss, accuracy and seconds of each epoch; of a long training the first and the last ones."""
-    lines = [
-        f"epoch {moment.epoch:>{len(str(moment.epochs))}}/{moment.epochs}   loss {moment.logs['loss']:.4f}   "
-        f"accuracy {moment.logs['accuracy']:7.2%}   {moment.seconds:5.2f} s"
-        for moment in moments
-    ]
+def epoch(record: Mapping[str, Any], epochs: int, *, loss_width: int = 6) -> str:
+    """Loss, accuracy and seconds of an epoch, and what was watched beside.
+
+    >>> epoch({"epoch": 3, "loss": 0.1, "accuracy": 0.97, "seconds": 0.5}, 12)
+    'epoch  3/12   loss 0.1000   accuracy  97.00%    0.50 s'
+    """
+    parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {record['loss']:{loss_width}.4f}"]
+    parts.append(f"accuracy {record['accuracy']:7.2%}")
+    if "val_loss" in record:
+        parts.append(f"validation loss {record['val_loss']:{loss_width}.4f} accuracy {record['val_accuracy']:7.2%}")
+    return "   ".join([*parts, f"{record['seconds']:5.2f} s"])
+
+
+def epochs(records: Sequence[Mapping[str, Any]], *, steps: int) -> str:
+    """Loss, accuracy and seconds of each epoch; of a long training the first and the last ones.
+
+    Args:
+        records: one an epoch.
+        steps: how many an epoch has.
+    """
+    loss_width = max(len(f"{record['loss']:.4f}") for record in records)
+    lines = [epoch(record, len(records), loss_width=loss_width) for record in records]
     left_out = len(lines) - EPOCHS_SHOWN
     if left_out > 0:
         lines = [*lines[:1], f"… {left_out} more …", *lines[1 - EPOCHS_SHOWN :]]
-    return "\n".join([f"{len(moments)} epochs of {moments[0].steps:,} steps", *lines])
+    return "\n".join([f"{counted(len(records), 'epoch')} of {counted(steps, 'step')}", *lines])
 
 
 def result(test: Evaluation) -> str:
     """The test result as a sentence and two figures."""
     low, high = test.interval
     return (
-        f"{test.errors:,} errors in {test.n:,} test images: accuracy {test.accuracy:.2%} "
+        f"{counted(test.errors, 'error')} in {test.n:,} test images: accuracy {test.accuracy:.2%} "
         f"(95% interval {low:.2%} to {high:.2%})\n"
         f"loss {test.loss:.4f}, expected calibration error {test.ece:.2%}"
     )
@@ -130,7 +163,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
 def probability_table(rows: Sequence[tuple[str, np.ndarray]], class_names: Sequence[str]) -> str:
     """Probabilities in percent, a column a class."""
     side = max(len(name) for name, _ in rows)
-    width = max(5, *(len(name) for name in class_names))
+    width = max(6, *(len(name) for name in class_names))
     head = " " * side + "  " + " ".join(f"{name:>{width}}" for name in class_names)
     lines = (f"{name:<{side}}  " + " ".join(f"{value:>{width}.1%}" for value in values) for name, values in rows)
     return "\n".join([head, *lines])

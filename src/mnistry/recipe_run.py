@@ -1,0 +1,129 @@
+"""One training run of a recipe: from config to report, safe at every moment, able to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from mnistry import data, files, loop, models, report, results, runs, training
+from mnistry.config import TrainConfig
+from mnistry.errors import RunError
+from mnistry.evaluation import evaluate
+from mnistry.listeners import SILENCE, Listeners
+from mnistry.results import Result
+from mnistry.stopwatch import Stopwatch
+
+SHOWN = range(20)  # the training images that the report shows
+
+
+def run_recipe(
+    given: Mapping[str, Any],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    listeners: Listeners = SILENCE,
+    started: float | None = None,
+) -> tuple[Path, Result | None]:
+    """Trains a recipe in a run folder, evaluates it on the test split, and writes the report.
+
+    A run that was killed goes on from its last epoch and ends with the same weights, to the bit, as one that was not.
+
+    Args:
+        given: fields of `TrainConfig` that are asked for; a run that goes on takes the others from its folder.
+        data_dir: where to look for the data first.
+        out: the run folder; None means the next free `runs/train-N`.
+        resume: whether to go on with what is in the folder. Where nothing is, the run starts from its beginning.
+        listeners: who wants to hear how it goes on.
+        started: the `time.perf_counter()` from which the total time counts; None means now.
+
+    Returns:
+        The run folder and what is in it; None if it was complete already.
+
+    Raises:
+        MnistryError: the config, the data or the folder is not what it should be, or the training diverged.
+    """
+    watch = Stopwatch(started)
+    config = TrainConfig(**given)
+    with runs.held_folder(out, "train", resume=resume) as folder:
+        stored = _stored_config(folder)
+        if stored is not None:
+            config = _agreed(given, stored, folder)
+            if (folder / runs.SUMMARY).exists():
+                return folder, None
+        elif resume:
+            listeners.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
+        dataset = data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
+        listeners.loaded(dataset)
+        config = config.settled(dataset)
+        if stored is None:
+            files.write_json(folder / runs.CONFIG, asdict(config))
+        watch.lap("load")
+
+        trained = training.train(config, dataset=dataset, folder=folder, listeners=listeners)
+        watch.lap("train")
+
+        train, test = (
+            evaluate(loop.predict(trained.model, x), y)
+            for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test))
+        )
+        watch.lap("evaluate")
+
+        shutil.rmtree(folder / runs.UNFINISHED, ignore_errors=True)  # what a kill left, and nobody else works here
+        with runs.publishing(folder) as work:
+            result = Result(
+                command=runs.command("train", asdict(config), data_dir),
+                config=config,
+                dataset=dataset,
+                layers=models.layers(trained.model),
+                weights_sha256=results.weights_sha256(trained.model),
+                records=trained.records,
+                train=train,
+                test=test,
+                grid=SHOWN,
+                seconds=watch.seconds,
+                environment=runs.environment(),
+            )
+            report.write(result, work)
+            watch.lap("report")
+            watch.finish()
+            results.save(result, trained.model, work)
+    return folder, result
+
+
+def _stored_config(folder: Path) -> TrainConfig | None:
+    """The config of the run in the folder, None if there is none yet.
+
+    Raises:
+        RunError: what is in the folder is no run, or its config cannot be read.
+    """
+    path = folder / runs.CONFIG
+    if not path.exists():
+        strange = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        if strange:
+            raise RunError(f"{folder} holds {strange[0]}, but no run ({runs.CONFIG} is missing). Name another folder.")
+        return None
+    try:
+        return TrainConfig(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} cannot be read as the config of a run: {error}. Train in another folder.") from None
+
+
+def _agreed(given: Mapping[str, Any], stored: TrainConfig, folder: Path) -> TrainConfig:
+    """The stored config, if nothing else was asked for."""
+    differences = [
+        f"{field.name} is {getattr(stored, field.name)}, asked for is {given[field.name]}"
+        for field in fields(TrainConfig)
+        if field.name in given and given[field.name] != getattr(stored, field.name)
+    ]
+    if differences:
+        raise RunError(
+            f"The run in {folder} has other settings: {'; '.join(differences)}. Leave them out to go on with its own, "
+            "or train in another folder."
+        )
+    return stored
