@@ -215,10 +215,6 @@ def test_an_unknown_name(name: str, hint: str) -> None:
     assert str(caught.value) == f"There is no data set named {name!r}. {hint}"
 
 
-def test_the_names() -> None:
-    assert tuple(data.names()) == ("mnist", "digits")
-
-
 @pytest.mark.parametrize("name", [None, "mnist"])
 @pytest.mark.parametrize("source", ["--data-dir", "MNISTRY_DATA_DIR"])
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import report
+from mnistry import report, runs
 from mnistry.config import TrainConfig
 from mnistry.data import Dataset
 from mnistry.evaluation import evaluate
@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(convert_charrefs=True)
-        self.source = (folder / report.REPORT).read_text(encoding="utf-8")
+        self.source = (folder / runs.REPORT).read_text(encoding="utf-8")
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.unbalanced: list[str] = []
         self._open: list[str] = []
@@ -118,7 +118,7 @@ def page(folder: Path) -> Page:
 def page_of(result: Result, folder: Path) -> Page:
     """The page alone, with an empty picture in the place of each figure: quicker where they do not matter."""
     pictures = dict.fromkeys(FIGURES, "data:image/png;base64,")
-    (folder / report.REPORT).write_text(report.page(result, pictures), encoding="utf-8")
+    (folder / runs.REPORT).write_text(report.page(result, pictures), encoding="utf-8")
     return Page(folder)
 
 
@@ -348,4 +348,4 @@ def test_a_path_that_is_no_unicode_does_not_spoil_the_page(tmp_path, monkeypatch
     monkeypatch.setattr(report, "draw", lambda _: {})
     monkeypatch.setattr(report, "page", lambda *_: "<!doctype html><pre>--data-dir m\udcff</pre>")  # b"m\xff" on disk
     report.write(made_by_hand(), tmp_path)
-    assert "--data-dir m" in (tmp_path / report.REPORT).read_text(encoding="utf-8")
+    assert "--data-dir m" in (tmp_path / runs.REPORT).read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 
 from mnistry.errors import TrainingError
 from mnistry.folders import cache_folder
@@ -16,7 +15,7 @@ if "keras" not in sys.modules:
 import jax
 import keras
 
-from mnistry import random_bits
+from mnistry import compiled_cache, random_bits
 
 if keras.backend.backend() != "jax":
     raise TrainingError(
@@ -40,18 +39,10 @@ def _cache_compilations() -> None:
     if jax.config.jax_compilation_cache_dir:
         return  # the user has chosen a place
     folder = cache_folder("compiled")
-    if _writable(folder):
+    if compiled_cache.prepare(folder):
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)
 
 
 _cache_compilations()

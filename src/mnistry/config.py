@@ -49,6 +49,8 @@ class TrainConfig:
         _require(rate is None or 0 < rate < math.inf, "The learning rate must be a number above 0", rate)
         _require(0 <= self.validation <= 0.5, "The part for validation must be from 0 to 0.5", self.validation)
         _require(self.devices >= 1, "The number of devices must be 1 or more", self.devices)
+        shared = f"{self.devices} devices must be able to share a batch evenly: the batch size must be a multiple"
+        _require(self.batch_size % self.devices == 0, shared, self.batch_size)
 
     @property
     def rate(self) -> float:

@@ -4,7 +4,8 @@
     ├── UsageError          a value or an option that makes no sense; exit status 2
     ├── DataError           a data set that is missing, damaged or not what it claims to be
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
-    └── TrainingError       a training that cannot start or go on
+    ├── TrainingError       a training that cannot start or go on
+    └── StoppedError        somebody stopped a training that can go on; exit status 130
 
 A message says what happened, what was expected, what was received, and one thing to do about it. The command
 line prints it without a traceback; Python callers catch `MnistryError` for all of them.
@@ -38,6 +39,12 @@ class RunError(MnistryError):
 
 class TrainingError(MnistryError):
     """A training that cannot start or go on."""
+
+
+class StoppedError(MnistryError):
+    """Somebody stopped a training that can go on."""
+
+    exit_status = 130
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -217,7 +217,7 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
         return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
 
-    trainable, fixed = _values(model)[:2]
+    trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
     size = min(PREDICT_CHUNK, len(x))
     parts = []
     for start in range(0, len(x), size):
@@ -355,7 +355,7 @@ def _variables(model: keras.Model) -> tuple[list[Any], ...]:
     return (
         model.trainable_variables,
         model.non_trainable_variables,
-        model.optimizer.variables if model.optimizer is not None else [],
+        model.optimizer.variables,
         model.metrics_variables,
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from mnistry import data, files, loop, models, report, results, runs, training
 from mnistry.config import TrainConfig
-from mnistry.errors import RunError
+from mnistry.errors import RunError, StoppedError, UsageError
 from mnistry.evaluation import evaluate
 from mnistry.listeners import SILENCE, Listeners
 from mnistry.results import Result
@@ -46,7 +48,8 @@ def run_recipe(
         The run folder and what is in it; None if it was complete already.
 
     Raises:
-        MnistryError: the config, the data or the folder is not what it should be, or the training diverged.
+        MnistryError: the config, the data or the folder is not what it should be, the training diverged, or somebody
+            stopped it.
     """
     watch = Stopwatch(started)
     config = TrainConfig(**given)
@@ -65,7 +68,8 @@ def run_recipe(
             files.write_json(folder / runs.CONFIG, asdict(config))
         watch.lap("load")
 
-        trained = training.train(config, dataset=dataset, folder=folder, listeners=listeners)
+        with _stoppable(folder, new=stored is None):
+            trained = training.train(config, dataset=dataset, folder=folder, listeners=listeners)
         watch.lap("train")
 
         train, test = (
@@ -94,6 +98,21 @@ def run_recipe(
             watch.finish()
             results.save(result, trained.model, work)
     return folder, result
+
+
+@contextlib.contextmanager
+def _stoppable(folder: Path, *, new: bool) -> Iterator[None]:
+    """Says how to go on when somebody stops the training, and forgets a new run that never began."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped; what is done is kept, go on with: mnistry train --resume --out {shlex.quote(str(folder))}"
+        ) from None
+    except UsageError:
+        if new:
+            (folder / runs.CONFIG).unlink(missing_ok=True)
+        raise
 
 
 def _stored_config(folder: Path) -> TrainConfig | None:

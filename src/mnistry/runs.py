@@ -187,6 +187,8 @@ def _remove(folders: list[Path]) -> None:
 def _publish(work: Path, target: Path) -> None:
     """Moves the finished parts up; the summary last, as the sign that the run is complete."""
     for part in sorted(work.iterdir(), key=lambda part: part.name == SUMMARY):
+        if part.is_dir():  # a folder cannot take the place of another that a kill left half-done
+            shutil.rmtree(target / part.name, ignore_errors=True)
         part.rename(target / part.name)
 
 

@@ -15,6 +15,7 @@ from mnistry.listeners import SILENCE, Listeners
 from mnistry.results import Result, Sample
 from mnistry.stopwatch import Stopwatch
 
+OPTIONS = ("dataset", "epochs", "batch_size", "seed")  # what can be chosen; the rest is the lesson's
 GRID_AROUND = 10  # the lesson shows images 1990 to 2009 around its image 2000
 
 
@@ -87,7 +88,7 @@ def tutorial(
         watch.lap("evaluate")
 
         result = Result(
-            command=runs.command("tutorial", {**asdict(config), "index": index}, data_dir),
+            command=_command(config, index, data_dir),
             config=config,
             dataset=dataset,
             layers=models.layers(model),
@@ -107,6 +108,11 @@ def tutorial(
         watch.finish()
         results.save(result, model, work)
     return folder, result
+
+
+def _command(config: TrainConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
+    chosen = {name: getattr(config, name) for name in OPTIONS}
+    return runs.command("tutorial", chosen | {"index": index}, data_dir)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

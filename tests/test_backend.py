@@ -1,0 +1,97 @@
+"""Keras and JAX as mnistry sets them up, each case in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistry import compiled_cache
+
+COMPILE = """
+import warnings
+warnings.simplefilter("error")
+from mnistry.backend import jax
+print(float(jax.jit(lambda x: (x * 3 + 1).sum())(jax.numpy.arange(10.0))), jax.config.jax_compilation_cache_dir)
+"""
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+
+
+def compiled(cache: Path) -> str:
+    done = python(COMPILE, MNISTRY_CACHE_DIR=str(cache))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.split()[0]
+
+
+def entries(cache: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (cache / "compiled").glob(compiled_cache.ENTRIES)}
+
+
+def test_programs_are_kept_and_used_again(tmp_path: Path) -> None:
+    assert compiled(tmp_path) == "145.0"
+    first = entries(tmp_path)
+    assert first
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "compiled").iterdir()}
+    assert compiled(tmp_path) == "145.0"
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "compiled").iterdir()} == times
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "replaced by text"])
+def test_damaged_entries_are_mended_without_a_word(damage: str, tmp_path: Path) -> None:
+    compiled(tmp_path)
+    whole = entries(tmp_path)
+    for name, payload in whole.items():
+        middle = len(payload) // 2
+        spoilt = {
+            "truncated": payload[:middle],
+            "emptied": b"",
+            "flipped": payload[:middle] + bytes([payload[middle] ^ 0x10]) + payload[middle + 1 :],
+            "replaced by text": b"xxxx no longer a program",
+        }[damage]
+        (tmp_path / "compiled" / name).write_bytes(spoilt)
+    assert compiled(tmp_path) == "145.0"
+    assert entries(tmp_path).keys() == whole.keys()
+    assert list(compiled_cache._damaged(tmp_path / "compiled")) == []
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = python(COMPILE, MNISTRY_CACHE_DIR=str(tmp_path / "file"))
+    assert done.stdout.split() == ["145.0", "None"]
+    assert done.stderr == ""
+
+
+def test_a_cache_that_the_user_chose_is_left_alone(tmp_path: Path) -> None:
+    done = python(COMPILE, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "mine"), MNISTRY_CACHE_DIR=str(tmp_path / "ours"))
+    assert done.stdout.split() == ["145.0", str(tmp_path / "mine")]
+    assert not (tmp_path / "ours").exists()
+
+
+def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for age in range(5):
+        path = tmp_path / f"program{age}-cache"
+        path.write_bytes(compiled_cache.ZSTANDARD_MAGIC.ljust(100))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(compiled_cache, "MAX_BYTES", 250)
+    assert compiled_cache.prepare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["program0-cache", "program1-cache"]
+
+
+def test_another_backend_in_the_environment_gives_way() -> None:
+    done = python("import mnistry.backend, keras; print(keras.backend.backend())", KERAS_BACKEND="torch")
+    assert done.stdout == "jax\n"
+
+
+def test_keras_loaded_on_another_backend_is_an_error() -> None:
+    done = python("import keras\nimport mnistry.backend", KERAS_BACKEND="numpy")
+    assert done.returncode == 1
+    assert "Keras was loaded on 'numpy' before. Import mnistry first, or set KERAS_BACKEND=jax" in done.stderr
