@@ -1,5 +1,7 @@
 """The lesson's training as a plain PyTorch loop over tensors in memory; no loader between, which would only slow it.
 
+Adam is used as it comes; with `fused=True` this loop takes about half as long.
+
     python lesson_torch.py FOLDER_WITH_MNIST
 
 Prints one JSON object: seconds of training, of all, and the test accuracy.
@@ -32,7 +34,7 @@ y_test = torch.tensor(read(folder / "t10k-labels-idx1-ubyte.gz", 8).astype(np.in
 
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(784, 128), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(128, 10))
-optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7, fused=True)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.001, eps=1e-7)
 loss_function = torch.nn.CrossEntropyLoss()
 
 fit_started = time.perf_counter()

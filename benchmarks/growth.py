@@ -1,0 +1,70 @@
+"""How the seconds of training grow with the data, the batch and the width: ours beside Keras's own `fit`, in one process.
+
+    MNISTRY_DATA_DIR=... python benchmarks/growth.py
+
+Each case is trained one epoch to compile and one to be timed; the two are interleaved, three times, medians are shown.
+More than 60,000 images are MNIST's, repeated.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mnistry import data, files, fit, models, runs
+
+RESULT = Path(__file__).parent / "results" / "growth.json"
+REPEATS = 3
+CASES = [
+    *({"images": n, "batch_size": 32, "hidden": 128} for n in (1_000, 4_000, 15_000, 60_000, 240_000)),
+    *({"images": 60_000, "batch_size": size, "hidden": 128} for size in (8, 128, 512, 2_048)),
+    *({"images": 60_000, "batch_size": 32, "hidden": width} for width in (32, 512, 1_024)),
+]
+
+
+def main() -> None:
+    """Writes `results/growth.json`."""
+    mnist = data.load("mnist")
+    rows = [_measured(mnist, **case) for case in CASES]
+    files.write_json(RESULT, {"rows": rows, "environment": runs.environment()})
+    print(table(rows))
+
+
+def table(rows: list[dict[str, float]]) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| images | batch | width | ours, one epoch | Keras `fit` on JAX | ours / it |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']:,} | {row['batch_size']:,} | {row['hidden']:,} | {row['ours']:.2f} s | {row['keras']:.2f} s "
+        f"| {row['ours'] / row['keras']:.2f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _measured(mnist: data.Dataset, images: int, batch_size: int, hidden: int) -> dict[str, float]:
+    chosen = np.arange(images) % len(mnist.x_train)
+    x, y = mnist.x_train[chosen], mnist.y_train[chosen].astype(np.int32)
+    ours, theirs = (models.compile_model(models.tutorial(seed=0, hidden=hidden), learning_rate=0.001) for _ in range(2))
+    floats = x.astype(np.float32)  # what Keras's fit is usually given
+    here, there = [], []
+    for repeat in range(REPEATS + 1):
+        started = time.perf_counter()
+        fit(ours, x, y, epochs=1, batch_size=batch_size, seed=repeat)
+        here.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        theirs.fit(floats, y, epochs=1, batch_size=batch_size, verbose=0)
+        there.append(time.perf_counter() - started)
+    row = {"images": images, "batch_size": batch_size, "hidden": hidden}
+    row |= {"ours": statistics.median(here[1:]), "keras": statistics.median(there[1:])}
+    print(row, flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    main()
