@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help run test format lint docs clean
+.PHONY: help run test format lint bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -25,7 +25,16 @@ format: $(VENV)/installed-dev ## put all code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/installed-dev ## write again what is generated: the command reference and the notebook
+bench: $(VENV)/installed ## run the lesson beside its peers (MNISTRY_DATA_DIR must be set); takes a while
+	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
+	PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+	-PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet torch
+	$(BIN)/python benchmarks/lesson.py .venv-peers/bin/python
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/seeds.py
+
+docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
 	$(BIN)/python tools/write_docs.py
 
 clean: ## remove what the other targets made, run folders apart

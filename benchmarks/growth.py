@@ -1,4 +1,4 @@
-"""How the seconds of training grow with the data, the batch and the width: ours beside Keras's own `fit`, in one process.
+"""How the seconds of training grow with data, batch and width: ours beside Keras's own `fit`, in one process.
 
     MNISTRY_DATA_DIR=... python benchmarks/growth.py
 
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,20 +31,18 @@ def main() -> None:
     """Writes `results/growth.json`."""
     mnist = data.load("mnist")
     rows = [_measured(mnist, **case) for case in CASES]
-    files.write_json(RESULT, {"rows": rows, "environment": runs.environment()})
-    print(table(rows))
+    content = {"rows": rows, "environment": runs.environment()}
+    files.write_json(RESULT, content)
+    print(table(content))
 
 
-def table(rows: list[dict[str, float]]) -> str:
+def table(content: Mapping[str, Any]) -> str:
     """The results as a Markdown table."""
-    lines = [
-        "| images | batch | width | ours, one epoch | Keras `fit` on JAX | ours / it |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| images | batch | width | ours, one epoch | Keras `fit` on JAX | ours / it |", "|---" * 6 + "|"]
     lines += [
         f"| {row['images']:,} | {row['batch_size']:,} | {row['hidden']:,} | {row['ours']:.2f} s | {row['keras']:.2f} s "
         f"| {row['ours'] / row['keras']:.2f} |"
-        for row in rows
+        for row in content["rows"]
     ]
     return "\n".join(lines)
 

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mnistry import files, runs
 
@@ -37,13 +39,19 @@ def main(kills: int = 50) -> None:
             found = _killed(out, moment)
             identical = _train(out, "--resume") == expected
             rows.append({"after_seconds": moment, "killed_at": found, "identical": identical})
-            print(
-                f"kill {number}: after {moment:.2f} s, {found}: {'identical' if identical else 'NOT IDENTICAL'}",
-                flush=True,
-            )
+            print(f"kill {number}: after {moment:.2f} s, {found}: {'same' if identical else 'OTHER'} bits", flush=True)
     same = sum(row["identical"] for row in rows)
     print(f"{same} of {kills} bit-identical")
     files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": runs.environment()})
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The results as a Markdown table: how far the trainings had come when they were killed."""
+    lines = ["| killed | trainings | bit-identical in the end |", "|---|---|---|"]
+    for moment in sorted({row["killed_at"] for row in content["rows"]}):
+        rows = [row["identical"] for row in content["rows"] if row["killed_at"] == moment]
+        lines.append(f"| {moment} | {len(rows)} | {sum(rows)} |")
+    return "\n".join([*lines, f"| all | {content['kills']} | {content['identical']} |"])
 
 
 def _command(out: Path, *flags: str) -> list[str]:

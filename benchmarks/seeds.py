@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mnistry import data, evaluation, files, loop, runs, training
 from mnistry.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The results as a Markdown table."""
+    lines = ["| seed | errors of 10,000 | accuracy | loss |", "|---|---|---|---|"]
+    lines += [f"| {r['seed']} | {r['errors']} | {r['accuracy']:.2%} | {r['loss']:.4f} |" for r in content["seeds"]]
+    return "\n".join(
+        [*lines, f"| mean, standard deviation | | {content['mean']:.2%}, {content['standard_deviation']:.2%} | |"]
+    )
 
 
 def main(seeds: int = 5) -> None:

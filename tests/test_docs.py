@@ -31,6 +31,12 @@ def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+def test_the_tables_are_those_of_the_results(write_docs: ModuleType) -> None:
+    for page in write_docs.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text == write_docs.with_tables(text), "run: make docs"
+
+
 def test_the_command_reference_is_current(write_docs: ModuleType) -> None:
     assert write_docs.REFERENCE.read_text(encoding="utf-8") == write_docs.reference(), "run: make docs"
 

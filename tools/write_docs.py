@@ -1,4 +1,4 @@
-"""Writes again what is generated: the command reference and the notebook's outputs.
+"""Writes again what is generated: the command reference, the tables of the benchmarks, and the notebook's outputs.
 
     python tools/write_docs.py
 
@@ -7,7 +7,10 @@ The notebook runs on MNIST, which MNISTRY_DATA_DIR or the cache must hold.
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +19,16 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
 COMMANDS = ("tutorial", "train", "data")
+BENCHMARKS = ROOT / "benchmarks"
+PAGES = (ROOT / "README.md", ROOT / "README.ko.md", ROOT / "docs" / "benchmarks.md")
+TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def main() -> None:
-    """Writes both."""
+    """Writes all."""
     REFERENCE.write_text(reference(), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
     write_notebook()
 
 
@@ -30,6 +38,21 @@ def reference() -> str:
     commands: list[tuple[str, ...]] = [(), *((name,) for name in COMMANDS)]
     parts += [f"## {' '.join(('mnistry', *command))}\n\n```text\n{_help(*command)}```\n" for command in commands]
     return "\n".join(parts)
+
+
+def with_tables(page: str) -> str:
+    """A page with the tables between its marks made anew from the benchmarks' results."""
+    return TABLE.sub(lambda match: f"{match[1]}{_table(match[2])}\n{match[3]}", page)
+
+
+def _table(name: str) -> str:
+    content = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        table: str = importlib.import_module(name).table(content)
+    finally:
+        sys.path.pop(0)
+    return table
 
 
 def write_notebook() -> None:
