@@ -1,4 +1,4 @@
-"""The lesson's test accuracy over seeds: mean and spread.
+"""The lesson's test accuracy over seeds, beside Keras's own `fit` from the same first weights: mean and spread.
 
     MNISTRY_DATA_DIR=... python benchmarks/seeds.py [SEEDS]
 
@@ -13,19 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry import data, evaluation, files, loop, runs, training
+import numpy as np
+
+from mnistry import data, evaluation, files, loop, models, runs, training
+from mnistry.backend import keras
 from mnistry.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def table(content: Mapping[str, Any]) -> str:
-    """The results as a Markdown table."""
-    lines = ["| seed | errors of 10,000 | accuracy | loss |", "|---|---|---|---|"]
-    lines += [f"| {r['seed']} | {r['errors']} | {r['accuracy']:.2%} | {r['loss']:.4f} |" for r in content["seeds"]]
-    return "\n".join(
-        [*lines, f"| mean, standard deviation | | {content['mean']:.2%}, {content['standard_deviation']:.2%} | |"]
-    )
 
 
 def main(seeds: int = 5) -> None:
@@ -33,16 +27,47 @@ def main(seeds: int = 5) -> None:
     mnist = data.load("mnist")
     rows = []
     for seed in range(seeds):
-        trained = training.train(TrainConfig(dataset="mnist", seed=seed), dataset=mnist)
-        result = evaluation.evaluate(loop.predict(trained.model, mnist.x_test), mnist.y_test)
-        rows.append({"seed": seed, "errors": result.errors, "accuracy": result.accuracy, "loss": result.loss})
-        print(f"seed {seed}   {result.errors} errors   accuracy {result.accuracy:.2%}   loss {result.loss:.4f}")
-    accuracies = [row["accuracy"] for row in rows]
-    mean, spread = statistics.mean(accuracies), statistics.stdev(accuracies)
-    print(f"mean {mean:.2%}, standard deviation {spread:.2%}, {min(accuracies):.2%} to {max(accuracies):.2%}")
-    RESULTS.mkdir(exist_ok=True)
-    content = {"seeds": rows, "mean": mean, "standard_deviation": spread, "environment": runs.environment()}
+        config = TrainConfig(dataset="mnist", seed=seed).settled(mnist)
+        ours, theirs = training.train(config, dataset=mnist).model, _trained_by_keras(mnist, config)
+        row: dict[str, Any] = {"seed": seed}
+        for name, model in (("ours", ours), ("keras", theirs)):
+            result = evaluation.evaluate(loop.predict(model, mnist.x_test), mnist.y_test)
+            row[name] = {"errors": result.errors, "accuracy": result.accuracy, "loss": result.loss}
+        rows.append(row)
+        print(f"seed {seed}   ours {row['ours']['accuracy']:.2%}   Keras {row['keras']['accuracy']:.2%}", flush=True)
+    content = {"seeds": rows, "environment": runs.environment()}
     files.write_json(RESULTS / "seeds.json", content)
+    print(table(content))
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| seed | ours: errors of 10,000 | accuracy | loss | Keras `fit`: errors | accuracy | loss |",
+        "|---" * 7 + "|",
+    ]
+    for row in content["seeds"]:
+        cells = [f"{row[name][key]:{form}}" for name in ("ours", "keras") for key, form in FORMS.items()]
+        lines.append(" | ".join([f"| {row['seed']}", *cells]) + " |")
+    shares = [[row[name]["accuracy"] for row in content["seeds"]] for name in ("ours", "keras")]
+    ours, keras_ = (f"{statistics.mean(part):.2%} ± {statistics.stdev(part):.2%}" for part in shares)
+    return "\n".join([*lines, f"| mean ± standard deviation | | {ours} | | | {keras_} | |"])
+
+
+FORMS = {"errors": "d", "accuracy": ".2%", "loss": ".4f"}
+
+
+def _trained_by_keras(mnist: data.Dataset, config: TrainConfig) -> keras.Model:
+    model = models.compile_model(models.tutorial(seed=config.seed), learning_rate=config.rate)
+    keras.utils.set_random_seed(config.seed)  # Keras draws the order of the images from it
+    model.fit(
+        mnist.x_train.astype(np.float32),
+        mnist.y_train.astype(np.int32),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        verbose=0,
+    )
+    return model
 
 
 if __name__ == "__main__":

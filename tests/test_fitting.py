@@ -417,3 +417,42 @@ def test_several_devices_give_the_same_curve() -> None:
     assert done.returncode == 0, done.stderr
     losses = [float(word) for word in done.stdout.split()]
     assert losses[2] < losses[0]
+
+
+def test_fitting_again_compiles_nothing_anew(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = images[0][..., 0], images[1]
+    model, compiled = lesson_network(), []
+    compile_program = loop.Session._compiled
+    monkeypatch.setattr(loop.Session, "_compiled", lambda *a: (compiled.append(1), compile_program(*a))[1])
+    fit(model, x, y, batch_size=32, validation=(x, y))
+    first = len(compiled)
+    fit(model, x, y, epochs=2, initial_epoch=1, batch_size=32, validation=(x, y))
+    assert len(compiled) == first == 4  # whole and short batches, of training and of validation
+    fit(model, x[:50], y[:50], batch_size=32)
+    assert len(compiled) == first + 2  # other shapes
+
+
+def test_a_model_compiled_anew_is_trained_anew(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    ours, theirs = lesson_network(), lesson_network()
+    for model, train in ((ours, fit), (theirs, keras.Model.fit)):
+        quiet = {} if train is fit else {"verbose": 0}
+        train(model, x, y, batch_size=25, shuffle=False, **quiet)
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        train(model, x, y, batch_size=25, shuffle=False, **quiet)
+        model.layers[2].trainable = False
+        model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+        train(model, x, y, batch_size=25, shuffle=False, **quiet)
+    assert_same(ours, theirs, atol=1e-4)
+
+
+def test_a_fitted_model_can_be_saved_and_copied(images: Images, tmp_path: Path) -> None:
+    x, y = images[0][..., 0], images[1]
+    model = lesson_network()
+    fit(model, x, y, batch_size=25)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before = loop.predict(model, x)
+    np.testing.assert_array_equal(loop.predict(loaded, x), before)
+    fit(loaded, x, y, batch_size=25, initial_epoch=1, epochs=2)
+    np.testing.assert_array_equal(loop.predict(model, x), before)

@@ -23,6 +23,7 @@ from mnistry.errors import UsageError
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
 PREDICT_CHUNK = 10_000
+PROGRAMS = "_mnistry_programs"
 SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
@@ -89,8 +90,7 @@ class Session:
         self.data: Data = self.placement.everywhere(data)
         self.fresh_metrics = [np.asarray(variable.value) for variable in model.metrics_variables]
         self.state: State = self.placement.everywhere(_values(model))
-        self.read_logs = _log_reader(model)
-        self.programs: dict[Any, Callable[..., Any]] = {}
+        self.programs = _programs_of(model)
         self.rate = 0.0
 
     def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[Moment]:
@@ -176,7 +176,8 @@ class Session:
 
     def _program(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
         """The compiled steps for one batch size; how many a dispatch takes is decided at run time."""
-        key = (step, batch_size, len(order))
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((data, order)))
+        key = (step, batch_size, self.placement.devices, jax.tree.structure(data), shapes)
         if key not in self.programs:
             self.programs[key] = self._compiled(step, batch_size, state, data, order)
         return self.programs[key]
@@ -199,7 +200,9 @@ class Session:
         return stepwise
 
     def _logs(self, metrics: list[Any]) -> dict[str, float]:
-        return {name: float(value) for name, value in self.read_logs(metrics).items()}
+        if "logs" not in self.programs:
+            self.programs["logs"] = _log_reader(self.model)
+        return {name: float(value) for name, value in self.programs["logs"](metrics).items()}
 
 
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -336,6 +339,20 @@ def _mentions(program: Any, primitive: str) -> bool:
             if hasattr(inner, "eqns") and _mentions(inner, primitive):
                 return True
     return False
+
+
+def _programs_of(model: keras.Model) -> dict[Any, Callable[..., Any]]:
+    """The programs compiled for a model so far; none if it has been compiled anew or has other variables since.
+
+    They are kept on the model itself, past Keras's own bookkeeping of attributes, and go with it.
+    """
+    variables = [variable for part in _variables(model) for variable in part]
+    made_for = [model.optimizer, model._compile_loss, model._compile_metrics, *variables]
+    kept: tuple[list[Any], dict[Any, Callable[..., Any]]] = getattr(model, PROGRAMS, ([], {}))
+    if len(kept[0]) != len(made_for) or any(a is not b for a, b in zip(kept[0], made_for, strict=True)):
+        kept = (made_for, {})
+        object.__setattr__(model, PROGRAMS, kept)
+    return kept[1]
 
 
 def _log_reader(model: keras.Model) -> Callable[[list[Any]], dict[str, Any]]:
