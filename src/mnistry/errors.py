@@ -3,6 +3,8 @@
     MnistryError            something a user can mend; exit status 1
     ├── UsageError          a value or an option that makes no sense; exit status 2
     ├── DataError           a data set that is missing, damaged or not what it claims to be
+    ├── ModelError          a model file that is missing, damaged or not one of mnistry's
+    ├── PictureError        a picture that cannot be read
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
     ├── TrainingError       a training that cannot start or go on
     └── StoppedError        somebody stopped a training that can go on; exit status 130
@@ -31,6 +33,14 @@ class UsageError(MnistryError, ValueError):
 
 class DataError(MnistryError):
     """A data set that is missing, damaged or not what it claims to be."""
+
+
+class ModelError(MnistryError):
+    """A model file that is missing, damaged or not one of mnistry's."""
+
+
+class PictureError(MnistryError):
+    """A picture that cannot be read."""
 
 
 class RunError(MnistryError):

@@ -1,0 +1,108 @@
+"""What a model file says of itself: written by the export, checked by whoever loads it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMAT = 1
+KEY = "mnistry"  # of the ONNX metadata property that holds the JSON
+MAX_CLASSES = 1000
+SURE_THRESHOLD = 0.9  # of a model for which none was chosen on a validation split
+DIGIT_THRESHOLD = 0.0  # likewise: nothing is refused
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The facts that travel with a model.
+
+    Attributes:
+        name: what people call it.
+        recipe: the recipe that it was trained by.
+        class_names: what each column of its probabilities stands for.
+        temperature: the logits were divided by it before the softmax; fitted on the validation split.
+        sure_threshold: an answer is sure when its probability is at least this, and it is a digit at all.
+        digit_threshold: an image is taken for a digit when its digit-ness is at least this.
+        version: of mnistry, when it was exported.
+        licence: the terms of the file.
+        details: config, data digests, figures, command and what else there is to tell; JSON's types only.
+    """
+
+    name: str
+    recipe: str
+    class_names: tuple[str, ...]
+    temperature: float = 1.0
+    sure_threshold: float = SURE_THRESHOLD
+    digit_threshold: float = DIGIT_THRESHOLD
+    version: str = ""
+    licence: str = "MIT"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks all fields.
+
+        Raises:
+            ValueError: a field is of another type or out of its range; the message names it.
+        """
+        for name in ("name", "recipe", "version", "licence"):
+            _check(name, getattr(self, name), "text", isinstance(getattr(self, name), str))
+        classes = self.class_names
+        named = isinstance(classes, tuple) and all(isinstance(each, str) and each for each in classes)
+        right = named and 2 <= len(set(classes)) == len(classes) <= MAX_CLASSES
+        _check("class_names", classes, f"2 to {MAX_CLASSES} different words", right)
+        _check("temperature", self.temperature, "a number larger than 0", _is_number(self.temperature, above=0))
+        for name in ("sure_threshold", "digit_threshold"):
+            value = getattr(self, name)
+            _check(name, value, "a number from 0 to 1", _is_number(value) and 0 <= value <= 1)
+        _check("details", self.details, "a JSON object", isinstance(self.details, Mapping))
+
+    def to_json(self) -> str:
+        """As it is kept in the file.
+
+        Raises:
+            ValueError: there is a NaN or an infinity in the details.
+        """
+        return json.dumps({"format": FORMAT, **self.as_json()}, ensure_ascii=False, allow_nan=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """All facts as a JSON object."""
+        facts = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return facts | {"class_names": list(self.class_names), "details": dict(self.details)}
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelInfo:
+        """Reads it again. Facts that a later version added are passed over; the format's number guards the others.
+
+        Raises:
+            ValueError: the text is not what `to_json` writes, or of another format; the message is a clause.
+        """
+        try:
+            content = json.loads(text)
+        except RecursionError:
+            raise ValueError("its facts are nested too deeply") from None
+        if not isinstance(content, dict):
+            raise ValueError("its facts are no JSON object")
+        if content.get("format") != FORMAT:
+            raise ValueError(
+                f"its facts have format {content.get('format')!r:.40} and this version reads format {FORMAT}"
+            )
+        known = {each.name for each in dataclasses.fields(cls)}
+        facts = {name: value for name, value in content.items() if name in known}
+        names = facts.get("class_names")
+        missing = [name for name in ("name", "recipe", "class_names") if name not in facts]
+        if missing:
+            raise ValueError(f"its facts lack {' and '.join(missing)}")
+        return cls(**{**facts, "class_names": tuple(names) if isinstance(names, list) else names})
+
+
+def _check(name: str, value: Any, expected: str, right: bool) -> None:
+    if not right:
+        raise ValueError(f"{name} must be {expected}; received {value!r:.60}")
+
+
+def _is_number(value: Any, *, above: float = -math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > above
