@@ -60,8 +60,8 @@ def test_facts_of_a_later_version_are_passed_over():
         (changed(temperature=True), "temperature must be"),
         (INFO.to_json().replace("1.25", "NaN"), "temperature must be"),
         (INFO.to_json().replace("1.25", "1e999"), "temperature must be"),
-        (changed(sure_threshold=1.1), "sure_threshold must be a number from 0 to 1; received 1.1"),
-        (changed(digit_threshold=-0.1), "digit_threshold must be a number from 0 to 1; received -0.1"),
+        (changed(sure_threshold=2.1), "sure_threshold must be a number from 0 to 2; received 2.1"),
+        (changed(digit_threshold=-0.1), "digit_threshold must be a number from 0 to 2; received -0.1"),
         (changed(details=[]), r"details must be a JSON object; received \[\]"),
     ],
 )

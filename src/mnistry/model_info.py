@@ -25,8 +25,9 @@ class ModelInfo:
         recipe: the recipe that it was trained by.
         class_names: what each column of its probabilities stands for.
         temperature: the logits were divided by it before the softmax; fitted on the validation split.
-        sure_threshold: an answer is sure when its probability is at least this, and it is a digit at all.
-        digit_threshold: an image is taken for a digit when its digit-ness is at least this.
+        sure_threshold: an answer is sure when its probability is at least this, and it is a digit at all; from 0 to 2,
+            where above 1 nothing is sure.
+        digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.
@@ -57,7 +58,7 @@ class ModelInfo:
         _check("temperature", self.temperature, "a number larger than 0", _is_number(self.temperature, above=0))
         for name in ("sure_threshold", "digit_threshold"):
             value = getattr(self, name)
-            _check(name, value, "a number from 0 to 1", _is_number(value) and 0 <= value <= 1)
+            _check(name, value, "a number from 0 to 2", _is_number(value) and 0 <= value <= 2)
         _check("details", self.details, "a JSON object", isinstance(self.details, Mapping))
 
     def to_json(self) -> str:
