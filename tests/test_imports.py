@@ -16,9 +16,11 @@ import mnistry
 
 PACKAGE = Path(mnistry.__file__).parent
 PUBLIC = [
+    "Answers",
     "Dataset",
     "Evaluation",
     "MnistryError",
+    "Recognizer",
     "TrainConfig",
     "Trained",
     "evaluate",
@@ -64,10 +66,22 @@ def test_the_package_brings_in_none_of_its_own_modules():
         ("data", {"numpy"}),
         ("console", {"numpy"}),
         ("words", {"numpy"}),
+        ("calibration", {"numpy"}),
+        ("model_info", set()),
+        ("model_file", {"numpy"}),
+        ("recognizer", {"numpy"}),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):
     assert packages(brought_in(f"import mnistry.{module}")) & HEAVY <= allowed
+
+
+def test_the_recogniser_answers_with_numpy_and_the_runtime_only():
+    answer = "import mnistry, numpy; mnistry.Recognizer.load().answer(numpy.zeros((1000, 28, 28), numpy.uint8))"
+    loaded = packages(brought_in(answer))
+    assert loaded & HEAVY == {"numpy"}
+    assert "onnxruntime" in loaded
+    assert not loaded & {"onnx", "ml_dtypes", "rich", "typer", "jinja2"}
 
 
 def test_the_check_for_heavy_libraries_sees_them():
@@ -153,6 +167,8 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("keras", {"backend"}),
         ("jax", {"backend", "random_bits"}),
         ("matplotlib", {"figures", "report"}),
+        ("onnx", {"export"}),
+        ("onnxruntime", {"recognizer"}),
         ("sklearn", {"data"}),
         ("requests", {"download"}),
         ("jinja2", {"report"}),

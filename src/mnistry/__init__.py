@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from mnistry.evaluation import Evaluation, evaluate
     from mnistry.fitting import fit
     from mnistry.loop import predict
+    from mnistry.recognizer import Answers, Recognizer
     from mnistry.training import Trained, train
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answers",
     "Dataset",
     "Evaluation",
     "MnistryError",
+    "Recognizer",
     "TrainConfig",
     "Trained",
     "evaluate",
@@ -39,6 +42,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "fit": "fitting",
     "predict": "loop",
+    "Answers": "recognizer",
+    "Recognizer": "recognizer",
     "TrainConfig": "config",
     "Trained": "training",
     "train": "training",

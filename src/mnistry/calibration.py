@@ -55,16 +55,17 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def digitness(logits: np.ndarray, classes: int) -> np.ndarray:
+def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
     """How much each image looks like a digit at all.
 
-    With a last output for "no digit": the probability that it is not that, out of all outputs. Without: the largest
-    probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for Detecting Misclassified and
-    Out-of-Distribution Examples").
+    With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
+    temperature. Without: the largest probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for
+    Detecting Misclassified and Out-of-Distribution Examples").
 
     Args:
         logits: float (n, classes) or (n, classes + 1).
         classes: how many there are.
+        temperature: of the probabilities.
 
     Returns:
         float64 (n,), 0 to 1.
@@ -76,7 +77,7 @@ def digitness(logits: np.ndarray, classes: int) -> np.ndarray:
     """
     scores = np.asarray(logits, np.float64)
     if scores.shape[1] == classes:
-        return np.asarray(probabilities(scores).max(axis=1))
+        return np.asarray(probabilities(scores, temperature).max(axis=1))
     return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistry import model_file
 from mnistry.errors import ModelError, UsageError
-from mnistry.model_info import KEY, ModelInfo
+
+if TYPE_CHECKING:
+    from mnistry.model_info import ModelInfo
 
 SHIPPED = "weights/mnistry.onnx"
-BATCH = 256  # images a call of the runtime: they and what is computed of them stay in the processor's cache
+CHUNK = 128  # images a call of the runtime: they and what is computed of them stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Answers:
     Attributes:
         probabilities: float32 (n, classes), calibrated; rows add up to 1.
         digitness: float32 (n,), 0 to 1: how much the image looks like a digit at all.
-        digits: int64 (n,), the most probable class of each.
+        digits: int64 (n,), the most probable class of each, an index into the model's class names.
         is_digit: bool (n,), whether the digit-ness reaches the model's threshold.
         sure: bool (n,), whether it is taken for a digit and the probability of the answer reaches the threshold.
     """
@@ -37,40 +40,55 @@ class Answers:
 
 
 class Recognizer:
-    """A model ready to answer. Several threads may use one."""
+    """A model ready to answer. Several threads may use one; it has none of its own between calls.
 
-    def __init__(self, session: Any, info: ModelInfo) -> None:
-        """For `load`."""
-        self._session = session
+    Attributes:
+        info: what the model says of itself: class names, thresholds, how it came about.
+    """
+
+    def __init__(self, session: Any, info: ModelInfo, threads: int) -> None:
+        """For `load` and `from_bytes`."""
+        self._session, self._threads = session, threads
         self.info = info
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Recognizer:
-        """Loads a model file; None is the one that comes with the package.
+        """Loads a model file.
+
+        Args:
+            path: of the file; None is the one that comes with the package.
+            threads: how many may work on a large array; None means one for each core. Small ones take one.
 
         Raises:
-            ModelError: it is no model of mnistry's, or damaged.
+            ModelError: it is no model file of mnistry's, is damaged, or of another version.
         """
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        if path is None:
+            shipped = resources.files("mnistry").joinpath(SHIPPED)
+            return cls.from_bytes(shipped.read_bytes(), "the model that comes with mnistry", threads=threads)
+        return cls.from_bytes(model_file.read(path), os.fspath(path), threads=threads)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "the model", *, threads: int | None = None) -> Recognizer:
+        """Takes the content of a model file; `name` is what errors call it. See `load`."""
+        info = model_file.check(content, name)
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on its import would write an id under the user's home
         import onnxruntime
 
-        content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else Path(path).read_bytes()
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
             session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            info = ModelInfo.from_json(session.get_modelmeta().custom_metadata_map[KEY])
-        except Exception as error:
-            raise ModelError(f"{path} is no model that mnistry can use: {error}.") from None
-        return cls(session, info)
+        except Exception as error:  # the runtime's errors have no base of their own
+            raise ModelError(f"{name} cannot be run: {error}.") from None
+        return cls(session, info, threads or _cores())
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The calibrated probabilities of images.
 
         Args:
-            images: uint8 (n, 28, 28) or (28, 28), ink bright on black.
+            images: uint8 (n, 28, 28) or (28, 28), 0–255, ink bright on black. An array on disk (`numpy.memmap`) is read
+                as it is needed.
 
         Returns:
             float32 (n, classes), rows adding up to 1.
@@ -86,22 +104,38 @@ class Recognizer:
         n = len(images)
         probabilities = np.empty((n, len(self.info.class_names)), np.float32)
         digitness = np.empty(n, np.float32)
-        for start in range(0, n, BATCH):
-            part = slice(start, start + BATCH)
+
+        def work(start: int) -> None:
+            part = slice(start, min(start + CHUNK, n))
             probabilities[part], digitness[part] = self._session.run(
-                ["probabilities", "digitness"], {"images": images[part]}
+                [model_file.PROBABILITIES, model_file.DIGITNESS],
+                {model_file.IMAGES: np.ascontiguousarray(images[part])},
             )
+
+        starts = range(0, n, CHUNK)
+        if min(len(starts), self._threads) < 2:
+            for start in starts:
+                work(start)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                for _ in pool.map(work, starts):
+                    pass
+        confidences = probabilities.max(axis=1, initial=0)
         is_digit = digitness >= self.info.digit_threshold
-        sure = is_digit & (probabilities.max(axis=1, initial=0) >= self.info.sure_threshold)
+        sure = is_digit & (confidences >= self.info.sure_threshold)
         return Answers(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
 
 
 def _checked(images: np.ndarray) -> np.ndarray:
-    images = np.asarray(images)
+    images = np.asanyarray(images)
     if images.ndim == 2:
         images = images[None]
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         raise UsageError(
-            f"Images must be uint8 (n, 28, 28), 0-255, ink bright on black; received {images.dtype} {images.shape}."
+            f"Images must be uint8 (n, 28, 28), 0–255, ink bright on black; received {images.dtype} {images.shape}."
         )
-    return np.ascontiguousarray(images)
+    return images
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
