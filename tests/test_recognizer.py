@@ -1,0 +1,197 @@
+"""The recogniser: right shapes, the same answers however they are asked for, several threads, bounded memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnistry
+from mnistry import Recognizer
+from mnistry.errors import UsageError
+from mnistry.recognizer import CHUNK
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Recognizer:
+    return Recognizer.load()
+
+
+@pytest.fixture(scope="module")
+def images(digits) -> np.ndarray:
+    """Enough for several chunks, and a short last one."""
+    return digits.x_train[: 5 * CHUNK + 3]
+
+
+def test_the_shipped_model_reads_digits(shipped, digits):
+    answers = shipped.answer(digits.x_test)
+    assert (answers.digits == digits.y_test).mean() > 0.9  # they are not MNIST's
+
+
+def test_shapes_and_types(shipped, images):
+    n = len(images)
+    answers = shipped.answer(images)
+    found = {name: (str(each.dtype), each.shape) for name, each in vars(answers).items()}
+    assert found == {
+        "probabilities": ("float32", (n, 10)),
+        "digitness": ("float32", (n,)),
+        "digits": ("int64", (n,)),
+        "is_digit": ("bool", (n,)),
+        "sure": ("bool", (n,)),
+    }
+    np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert ((answers.digitness >= 0) & (answers.digitness <= 1)).all()
+
+
+def test_sure_and_digit_follow_the_models_thresholds(shipped, images):
+    noise = np.random.default_rng(0).integers(0, 256, (500, 28, 28), np.uint8)
+    answers, info = shipped.answer(np.concatenate([images, noise])), shipped.info
+    confidences = answers.probabilities.max(axis=1)
+    assert (answers.digits == answers.probabilities.argmax(axis=1)).all()
+    assert (answers.is_digit == (answers.digitness >= np.float32(info.digit_threshold))).all()
+    assert (answers.sure == (answers.is_digit & (confidences >= np.float32(info.sure_threshold)))).all()
+    assert 0 < answers.sure.mean() < 1
+
+
+def test_one_image_and_none(shipped, images):
+    assert shipped.predict(images[0]).shape == (1, 10)
+    none = shipped.answer(images[:0])
+    assert (none.probabilities.shape, none.digits.shape, none.sure.dtype) == ((0, 10), (0,), bool)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_batches_threads_and_order_do_not_matter(shipped, images, threads):
+    recognizer = Recognizer.load(threads=threads)
+    whole = recognizer.predict(images)
+    np.testing.assert_allclose(whole, shipped.predict(images), atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([recognizer.predict(each) for each in images[:50]]), whole[:50], atol=1e-5
+    )
+    np.testing.assert_allclose(recognizer.predict(images[::-1])[::-1], whole, atol=1e-5)
+
+
+def test_images_in_a_file_lists_and_strange_strides(shipped, images, tmp_path):
+    expected = shipped.predict(images)
+    mapped = np.memmap(tmp_path / "images", np.uint8, "w+", shape=images.shape)
+    mapped[:] = images
+    strange = np.asfortranarray(np.repeat(images, 2, axis=2))[:, :, ::2]
+    assert not strange.flags.c_contiguous
+    for given in (mapped, strange, list(images), images.view(np.recarray)):
+        np.testing.assert_allclose(shipped.predict(given), expected, atol=1e-6)
+
+
+def test_of_what_is_no_array_only_slices_are_taken(shipped, images):
+    class Stored:
+        """As libraries for arrays in files have it."""
+
+        shape, dtype = images.shape, images.dtype
+        largest = 0
+
+        def __len__(self) -> int:
+            return len(images)
+
+        def __getitem__(self, part: slice) -> np.ndarray:
+            self.largest = max(self.largest, part.stop - part.start)
+            return images[part]
+
+    stored = Stored()
+    np.testing.assert_allclose(shipped.predict(stored), shipped.predict(images), atol=1e-6)
+    assert stored.largest == CHUNK
+
+
+def test_the_images_stay_as_they_are(shipped, images):
+    given = images.copy()
+    given.setflags(write=False)
+    shipped.answer(given)
+    assert (given == images).all()
+
+
+def test_many_threads_may_ask_at_once(shipped, images):
+    expected = shipped.predict(images)
+
+    def ask(number: int) -> float:
+        part = slice(number, number + 1 + number % 300)
+        return abs(shipped.predict(images[part]) - expected[part]).max()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert max(pool.map(ask, range(400))) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (np.zeros((3, 28, 28)), r"received float64 \(3, 28, 28\)"),
+        (np.zeros((3, 27, 28), np.uint8), r"received uint8 \(3, 27, 28\)"),
+        (np.zeros((3, 28, 28, 1), np.uint8), r"received uint8 \(3, 28, 28, 1\)"),
+        (np.zeros(784, np.uint8), r"received uint8 \(784,\)"),
+        (np.zeros((28, 28), bool), r"received bool \(28, 28\)"),
+        ([], r"received float64 \(0,\)"),
+        ("a picture", r"received <U9 \(\)"),
+        (None, r"received object \(\)"),
+    ],
+)
+def test_what_are_no_images_is_refused(shipped, images, received):
+    with pytest.raises(
+        UsageError, match=r"Images must be uint8 \(n, 28, 28\), 0–255, ink bright on black; " + received
+    ):
+        shipped.predict(images)
+
+
+def in_a_process(program: str, folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_loading_and_answering_write_no_file(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    program = "import mnistry, numpy; mnistry.Recognizer.load().predict(numpy.zeros((300, 28, 28), numpy.uint8))"
+    in_a_process(program, home, HOME=str(home), XDG_CACHE_HOME=str(home / "c"), PYTHONDONTWRITEBYTECODE="1")
+    assert list(home.rglob("*")) == []
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    program = """if True:
+        import resource, numpy, mnistry
+        recognizer = mnistry.Recognizer.load(threads=2)
+        def most(n):
+            one = numpy.lib.stride_tricks.as_strided(numpy.zeros((28, 28), numpy.uint8), (n, 28, 28), (0, 28, 1))
+            assert recognizer.answer(one).digits.shape == (n,)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        first = most(2_000)
+        print(most(60_000) - first)
+    """
+    answers = 60_000 * (10 * 4 + 4 + 8 + 2) / 2**20  # MiB
+    assert float(in_a_process(program, tmp_path)) < answers + 12  # the images would be 45 MiB, what is computed 2 GiB
+
+
+def test_a_process_that_forks_can_go_on_asking(tmp_path):
+    program = """if True:
+        import os, numpy, mnistry
+        recognizer = mnistry.Recognizer.load(threads=2)
+        images = numpy.random.default_rng(0).integers(0, 256, (1000, 28, 28), numpy.uint8)
+        expected = recognizer.predict(images)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if abs(recognizer.predict(images) - expected).max() < 1e-6 else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert in_a_process(program, tmp_path) == "0\n"
+
+
+def test_the_public_names_are_the_recognisers():
+    assert mnistry.Recognizer is Recognizer
+    assert mnistry.Answers.__module__ == "mnistry.recognizer"
