@@ -283,3 +283,28 @@ def test_arguments_are_not_changed(random_case):
     evaluate(p, y)
     np.testing.assert_array_equal(p, before[0])
     np.testing.assert_array_equal(y, before[1])
+
+
+# Answers picked out
+
+
+def test_answers_picked_out_by_hand():
+    # Six answers, two of them wrong; four are picked out, one of the wrong ones among them.
+    picked = np.array([True, True, False, True, False, True])
+    found = evaluation.chosen(picked, np.array([True, False, True, True, False, True]))
+    assert (found.n, found.share, found.errors, found.precision) == (4, 4 / 6, 1, 0.75)
+    assert found.interval == wilson_interval(3, 4)
+    assert found.as_json() == {
+        "n": 4,
+        "share": 4 / 6,
+        "errors": 1,
+        "precision": 0.75,
+        "interval": list(wilson_interval(3, 4)),
+    }
+
+
+def test_where_no_answer_is_picked_out_nothing_is_known_of_its_precision():
+    found = evaluation.chosen(np.zeros(3, bool), np.ones(3, bool))
+    assert (found.n, found.share, found.errors, found.interval) == (0, 0.0, 0, (0.0, 1.0))
+    assert math.isnan(found.precision)
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["precision"] is None

@@ -86,6 +86,30 @@ class Bin:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What a model picked out of its answers, such as those that it is sure of, and how right those are.
+
+    Attributes:
+        n: answers picked out.
+        share: their part of all answers.
+        errors: wrong ones among them.
+        precision: the part of them that is right; NaN if there are none.
+        interval: its 95% Wilson score interval, (low, high); (0, 1) if there are none.
+    """
+
+    n: int
+    share: float
+    errors: int
+    precision: float
+    interval: tuple[float, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """Its numbers, null for a precision of none."""
+        precision = self.precision if self.n else None
+        return {**vars(self), "precision": precision, "interval": list(self.interval)}
+
+
 def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     """Compares probabilities with labels.
 
@@ -123,6 +147,22 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
         answers=answers,
         confidences=confidences,
     )
+
+
+def chosen(picked: np.ndarray, right: np.ndarray) -> Chosen:
+    """How right the answers are that were picked out.
+
+    Args:
+        picked: bool (n,), n at least 1.
+        right: bool (n,).
+
+    >>> found = chosen(np.array([True, True, True, False]), np.array([True, False, True, False]))
+    >>> found.n, found.share, found.errors, round(found.precision, 4)
+    (3, 0.75, 1, 0.6667)
+    """
+    n, successes = int(picked.sum()), int((picked & right).sum())
+    interval = wilson_interval(successes, n) if n else (0.0, 1.0)
+    return Chosen(n, n / len(picked), n - successes, successes / n if n else float("nan"), interval)
 
 
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
