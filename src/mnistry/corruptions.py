@@ -4,7 +4,7 @@ The kinds are those of MNIST-C (Mu and Gilmer 2019, "MNIST-C: A Robustness Bench
 arXiv 1906.02337), in its order, written anew from what they are in words: noise as of a sensor, blurs, affine maps,
 light, and things that lie over the digit. How strong each one is, is our own choice by the paper's aim, to keep what
 the image means and to mislead networks: chosen by looking at training images, so that a person reads them. Of 3,000
-training images held out from training, so corrupted, the lesson's network reads 63% and a CNN of two layers 80%, in
+training images held out from training, so corrupted, the lesson's network reads 63% and a CNN of two layers 81%, in
 the mean over the fifteen. Figures measured here do not compare with those measured on the published files.
 
 Each function that spoils takes uint8 (n, 28, 28) and a random generator, and returns numbers of the same shape that
@@ -115,8 +115,9 @@ def glass_blur(images: np.ndarray, random: np.random.Generator, *, sigma: float 
 def motion_blur(images: np.ndarray, random: np.random.Generator, *, length: Range = (4.5, 6.5)) -> np.ndarray:
     """The hand moved: the mean along a straight line of `length` pixels, in any direction."""
     n = len(images)
+    inner = random.uniform(*length, n) - 1  # the ends fade over a pixel each, half of which is theirs
     along, across = frames(random.uniform(0, math.pi, n), np.zeros(n), side=SIDE - 1)
-    return convolved(images, drawn(from_segment(along, across, random.uniform(*length, n)), width=1))
+    return convolved(images, drawn(from_segment(along, across, inner), width=1))
 
 
 def shear(images: np.ndarray, random: np.random.Generator, *, slope: Range = (0.4, 0.7)) -> np.ndarray:
@@ -179,7 +180,7 @@ def fog(images: np.ndarray, random: np.random.Generator, *, density: Range = (0.
 def _plasma(n: int, random: np.random.Generator, roughness: float = 1.7) -> np.ndarray:
     """Noise whose waves are the stronger the longer they are, by that power: float32 (n, 28, 28), each 0–255."""
     side = 2 * SIDE  # the noise repeats itself; half of it does not show that
-    waves = random.standard_normal((n, side, side // 2 + 1, 2), np.float32).view(np.complex64)[..., 0]
+    waves = np.fft.rfft2(random.standard_normal((n, side, side), np.float32))
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)).astype(np.float32)
     frequency[0, 0] = np.inf  # no constant part
     clouds = np.fft.irfft2(waves / frequency**roughness)[:, :SIDE, :SIDE]
