@@ -15,6 +15,8 @@ from mnistry.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from mnistry.model_info import ModelInfo
+    from mnistry.pictures import Source
+    from mnistry.reading import Digit, Reading
 
 SHIPPED = "weights/mnistry.onnx"
 CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache
@@ -126,6 +128,26 @@ class Recognizer:
         is_digit = digitness >= self.info.digit_threshold
         sure = is_digit & (confidences >= self.info.sure_threshold)
         return Answers(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
+
+    def read(self, picture: Source, *, single: bool = False) -> Reading:
+        """All digits in a picture: a path, bytes, a binary file, a PIL image or an array.
+
+        Args:
+            picture: see `pictures.open_picture` for what is taken.
+            single: whether the picture shows one digit, to which all of its ink belongs.
+
+        Raises:
+            PictureError: it is no picture, damaged, or too large.
+        """
+        from mnistry.reading import read
+
+        return read(self, picture, single=single)
+
+    def read_digit(self, picture: Source) -> Digit | None:
+        """The digit in a picture of one, to which all of its ink belongs; None where there is no ink. See `read`."""
+        from mnistry.reading import read_digit
+
+        return read_digit(self, picture)
 
 
 def _checked(images: Any) -> Any:

@@ -1,0 +1,261 @@
+"""Reading a picture: from its ink over lines, pieces and digit images to text.
+
+`text` is what a person would type: digits from left to right, lines from top to bottom, a blank where the gap between
+two digits is wide. What is taken for no digit is left out of it, and out of `digits`: dashes, dots, letters, doodles.
+Where the caller has said that the picture shows one digit, the answer is that digit whatever it looks like, and `sure`
+says whether to believe it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnistry.image import box_of, digit_images, in_form
+from mnistry.ink import Ink, inks
+from mnistry.lattice import Candidate, best_way, candidates
+from mnistry.marks import of_one_digit
+from mnistry.pictures import Picture, open_picture
+from mnistry.rulings import without_rulings
+from mnistry.segments import Line, find_lines
+from mnistry.strokes import stroke_width
+
+if TYPE_CHECKING:
+    from mnistry.pictures import Source
+    from mnistry.recognizer import Recognizer
+
+RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
+LENIENT = 0.4  # of the model's threshold: the digit-ness that is enough between digits
+LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
+BLANK_HEIGHTS, BLANK_GAPS = 0.8, 2.0  # of the line's height and of its usual gap: a wider gap is a blank
+REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
+BETTER = 0.2  # by how much another polarity must be more believable
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One recognised digit.
+
+    Attributes:
+        digit: the most probable class, 0 to 9.
+        probability: its calibrated probability.
+        probabilities: float32 (10,), adding up to 1.
+        box: (x, y, width, height) in the picture's pixels, upright as its EXIF data say.
+        sure: whether it is a digit at all and its probability reaches the model's threshold.
+        digitness: 0 to 1: how much it looks like a digit at all.
+        image: uint8 (28, 28), what the network saw.
+    """
+
+    digit: int
+    probability: float
+    probabilities: np.ndarray
+    box: tuple[int, int, int, int]
+    sure: bool
+    digitness: float
+    image: np.ndarray
+
+    def as_json(self) -> dict[str, Any]:
+        """One of the `digits` that `mnistry read --json` shows."""
+        return {
+            "digit": self.digit,
+            "probability": self.probability,
+            "probabilities": self.probabilities.tolist(),
+            "box": list(self.box),
+            "sure": self.sure,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """All digits of one picture.
+
+    Attributes:
+        text: what a person would type; lines are parted by line breaks, numbers by blanks. Empty if there is none.
+        digits: in reading order.
+        source: what the picture is called.
+    """
+
+    text: str
+    digits: tuple[Digit, ...]
+    source: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mnistry read --json` shows."""
+        digits = [digit.as_json() for digit in self.digits]
+        return {"source": self.source, "text": self.text, "digits": digits, "error": None}
+
+
+def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
+    """Reads a picture.
+
+    Args:
+        recognizer: the model that answers.
+        source: a path, bytes, a binary file, a PIL image or an array; see `pictures.open_picture`.
+        single: whether all of its ink is one digit.
+        name: what to call it.
+
+    Raises:
+        PictureError: it is no picture, damaged, or too large.
+    """
+    picture = open_picture(source, name)
+    if single:
+        digit = _one_digit(recognizer, picture)
+        return Reading(
+            "" if digit is None else _word(recognizer, digit), () if digit is None else (digit,), picture.name
+        )
+    found: list[list[Digit]] = []
+    first = True
+    for ink in inks(picture.pixels):
+        other = _lines_of_digits(recognizer, picture, ink)
+        sure = any(digit.sure for line in other for digit in line)
+        if first or (sure and _belief(other) > _belief(found) + BETTER):
+            found = other
+        first = False
+        if sure:
+            break
+    text = "\n".join(_text(recognizer, line) for line in found)
+    return Reading(text, tuple(digit for line in found for digit in line), picture.name)
+
+
+def read_digit(recognizer: Recognizer, source: Source) -> Digit | None:
+    """Reads a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
+    return _one_digit(recognizer, open_picture(source))
+
+
+def _one_digit(recognizer: Recognizer, picture: Picture) -> Digit | None:
+    """The digit that all ink makes, with the ink that the recogniser finds most believable."""
+    image = picture.pixels[:, :, 0]
+    if in_form(image) and (picture.pixels == image[:, :, None]).all():
+        return _digits(recognizer, picture, image[None], [_box(image > 0)])[0]
+    best: Digit | None = None
+    for ink in inks(picture.pixels):
+        mask = of_one_digit(_writing(ink))
+        if not mask.any():
+            continue
+        box = _box(mask)
+        pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
+        digit = _digits(recognizer, picture, digit_images([_crop(ink, pieces, 0, 1, box)]), [box])[0]
+        if best is None or _belief([[digit]]) > _belief([[best]]) + BETTER:
+            best = digit
+        if best.sure:
+            break
+    return best
+
+
+def _lines_of_digits(recognizer: Recognizer, picture: Picture, ink: Ink) -> list[list[Digit]]:
+    """The digits of each line that has any, from top to bottom."""
+    pieces, lines = find_lines(_writing(ink))
+    found = [candidates(line) for line in lines]
+    crops = [
+        _crop(ink, pieces, line.first + each.start, line.first + each.stop, each.box)
+        for line, those in zip(lines, found, strict=True)
+        for each in those
+    ]
+    boxes = [each.box for those in found for each in those]
+    digits = _digits(recognizer, picture, digit_images(crops), boxes)
+    result, first = [], 0
+    for line, those in zip(lines, found, strict=True):
+        those_digits = digits[first : first + len(those)]
+        first += len(those)
+        beliefs = np.array([digit.probability * digit.digitness for digit in those_digits])
+        result.append(_taken(line, those, those_digits, best_way(line, those, beliefs)))
+    return _plausible(result, recognizer.info.digit_threshold)
+
+
+def _writing(ink: Ink) -> np.ndarray:
+    return without_rulings(ink.mask, ink.contrast, stroke_width(ink.mask))
+
+
+def _crop(ink: Ink, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The strength of the ink of the pieces `start` to `stop` - 1, with the blurred edge of their strokes."""
+    height, width = pieces.shape
+    left, top, right, bottom = box
+    area = slice(max(0, top - RIM), min(height, bottom + RIM)), slice(max(0, left - RIM), min(width, right + RIM))
+    own = (pieces[area] >= start) & (pieces[area] < stop)
+    near = np.pad(own, 1)
+    near[1:] |= near[:-1].copy()
+    near[:-1] |= near[1:].copy()
+    near[:, 1:] |= near[:, :-1].copy()
+    near[:, :-1] |= near[:, 1:].copy()
+    strength = ink.strength[area]
+    edge = near[1:-1, 1:-1] & (strength < 0.5)
+    cropped: np.ndarray = np.where(own | edge, strength, np.float32(0))
+    return cropped
+
+
+def _digits(
+    recognizer: Recognizer, picture: Picture, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
+) -> list[Digit]:
+    """What the recogniser says of digit images, uint8 (n, 28, 28), cropped at these boxes."""
+    answers = recognizer.answer(images)
+    return [
+        Digit(
+            digit=int(answers.digits[i]),
+            probability=float(answers.probabilities[i].max()),
+            probabilities=answers.probabilities[i],
+            box=_as_given(picture, box),
+            sure=bool(answers.sure[i]),
+            digitness=float(answers.digitness[i]),
+            image=images[i],
+        )
+        for i, box in enumerate(boxes)
+    ]
+
+
+def _as_given(picture: Picture, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A box in the pixels of the picture before it was reduced: x, y, width, height."""
+    height, width = picture.pixels.shape[:2]
+    left, top, right, bottom = box
+    x, y = picture.size[0] / width, picture.size[1] / height
+    return round(left * x), round(top * y), round(right * x) - round(left * x), round(bottom * y) - round(top * y)
+
+
+def _taken(line: Line, found: list[Candidate], digits: list[Digit], way: list[int]) -> list[Digit]:
+    """The digits on the way; those are not sure whose connected strokes were taken in part only."""
+    passed = np.ones(len(line), bool)
+    for i in way:
+        passed[found[i].start : found[i].stop] = False
+    sizes = np.maximum(line.boxes[:, 2] - line.boxes[:, 0], line.boxes[:, 3] - line.boxes[:, 1])
+    torn = line.parts[passed & (sizes > REMNANT * line.height)]
+    whole = [not np.isin(line.parts[found[i].start : found[i].stop], torn).any() for i in way]
+    return [replace(digits[i], sure=digits[i].sure and all_of_it) for i, all_of_it in zip(way, whole, strict=True)]
+
+
+def _plausible(lines: list[list[Digit]], threshold: float) -> list[list[Digit]]:
+    """Leaves out what is no digit: by its digit-ness, less strictly among digits, more so where one stands alone."""
+    kept = []
+    for line in lines:
+        certain = sum(digit.digitness >= threshold for digit in line)
+        least = threshold * (LENIENT if certain >= 2 else 1)
+        kept.append([digit for digit in line if digit.digitness >= least])
+    heights = [digit.box[3] for line in kept if len(line) > 1 for digit in line]
+    if heights:
+        low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)
+        kept = [line for line in kept if len(line) > 1 or (line and line[0].sure and low <= line[0].box[3] <= high)]
+    return [line for line in kept if line]
+
+
+def _text(recognizer: Recognizer, line: list[Digit]) -> str:
+    """The digits of a line, with blanks where the gap is wide."""
+    height = float(np.median([digit.box[3] for digit in line]))
+    gaps = [right.box[0] - left.box[0] - left.box[2] for left, right in pairwise(line)]
+    wide = max(BLANK_HEIGHTS * height, BLANK_GAPS * float(np.median(gaps)) if len(gaps) > 1 else 0.0)
+    blanks = ["", *(" " if gap > wide else "" for gap in gaps)]
+    return "".join(blank + _word(recognizer, digit) for blank, digit in zip(blanks, line, strict=True))
+
+
+def _word(recognizer: Recognizer, digit: Digit) -> str:
+    return recognizer.info.class_names[digit.digit]
+
+
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    top, bottom, left, right = box_of(mask)
+    return left, top, right, bottom
+
+
+def _belief(lines: list[list[Digit]]) -> float:
+    return sum(digit.probability * digit.digitness for line in lines for digit in line)

@@ -1,0 +1,175 @@
+"""Lines of writing and what they are made of: the smallest pieces of ink that a digit may be put together from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistry.strokes import Components, components
+
+# All lengths are parts of the usual height of digits, or of the height of digits in the line.
+SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
+SPECK = 0.12
+WIDEST = 12.0  # of a row of touching digits
+WIDEST_SMALL = 3.0  # of a dash
+EDGE_DEPTH = 0.3  # what touches the picture's edge and reaches no deeper into it is dropped
+EDGE_HEIGHT = 1.7  # so is what touches it and is higher than this
+OVERLAP = 0.35  # of the lower of two neighbours: the rows that they share in a line
+APART = 0.02  # of that overlap is lost with each height of distance
+NEAR = 0.25  # how far above or below its neighbour a small piece may lie
+WIDE = 0.7  # what is wider may be more than one digit
+CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
+EXTENT_WEIGHT = 0.4  # of the rows between the first and the last ink of a column, against the ink in it
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """The pieces of a line of writing, from left to right.
+
+    Attributes:
+        first: the number of its first piece in the map of all pieces; the others follow.
+        boxes: int64 (n, 4): left, top, right and bottom of each piece, the last two exclusive.
+        parts: int64 (n,): the connected component that each is cut from.
+        height: the usual height of a digit in this line, in pixels.
+    """
+
+    first: int
+    boxes: np.ndarray
+    parts: np.ndarray
+    height: float
+
+    def __len__(self) -> int:
+        """The number of pieces."""
+        return len(self.boxes)
+
+
+def find_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Line]]:
+    """Finds the lines of writing in a mask of ink, bool (height, width).
+
+    Returns:
+        int32 (height, width), the number of the piece at each pixel, -1 where there is none; and the lines from top
+        to bottom.
+    """
+    parts = components(mask)
+    pieces = np.full(mask.shape, -1, np.int32)
+    if not len(parts):
+        return pieces, []
+    usual = _usual_height(parts, mask.shape)
+    large, small = _digits_and_marks(parts, mask.shape, usual)
+    rows = _rows(parts, large, usual)
+    members = _with_marks(parts, rows, small, usual)
+    lines: list[Line] = []
+    first = 0
+    for i in np.argsort([np.mean(parts.top[row] + parts.bottom[row]) for row in rows], kind="stable"):
+        height = float(np.median(parts.heights[rows[i]]))
+        line = _line(parts, members[i], height, pieces, first)
+        lines.append(line)
+        first += len(line)
+    return pieces, lines
+
+
+def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
+    """The height of digits: the median over components, weighted by their ink, those apart that fill the picture."""
+    frames = parts.at_edge(shape) & ((parts.widths > 0.5 * shape[1]) | (parts.heights > 0.5 * shape[0]))
+    likely = (parts.widths < 2.5 * parts.heights) & (parts.heights >= 5) & ~frames
+    if not likely.any():
+        likely[:] = True
+    heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
+    if len(areas) > 3:
+        areas = np.minimum(areas, 2 * np.median(areas[areas >= np.percentile(areas, 70)]))  # no blot decides alone
+    order = np.argsort(heights)
+    weights = np.cumsum(areas[order])
+    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -> tuple[np.ndarray, np.ndarray]:
+    """The components that may be digits, and those that may be parts of one, dashes or dots: indices."""
+    shallow = np.minimum(parts.heights, parts.widths) < EDGE_DEPTH * usual
+    dropped = parts.at_edge(shape) & (shallow | (parts.heights > EDGE_HEIGHT * usual))
+    longer = np.maximum(parts.heights, parts.widths)
+    large = (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
+    small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
+    return np.flatnonzero(large & ~dropped), np.flatnonzero(small & ~dropped & (parts.areas >= 3))
+
+
+def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]:
+    """Components in rows: each joins the row whose last member shares most rows of pixels with it, slanted or not."""
+    rows: list[list[int]] = []
+    for i in large[np.argsort(parts.left[large], kind="stable")]:
+        best, most = None, OVERLAP
+        for row in rows:
+            j = row[-1]
+            shared = min(parts.bottom[i], parts.bottom[j]) - max(parts.top[i], parts.top[j])
+            apart = max(parts.left[i] - parts.right[j], 0)
+            likeness = shared / min(parts.heights[i], parts.heights[j]) - APART * apart / usual
+            if likeness > most:
+                best, most = row, likeness
+        if best is None:
+            rows.append([int(i)])
+        else:
+            best.append(int(i))
+    return rows
+
+
+def _with_marks(parts: Components, rows: list[list[int]], small: np.ndarray, usual: float) -> list[list[int]]:
+    """The rows with the small components that lie in or next to them."""
+    members = [list(row) for row in rows]
+    for i in small:
+        middle = (parts.top[i] + parts.bottom[i]) / 2
+        nearest, distance = -1, 2 * usual
+        for number, row in enumerate(rows):
+            across = np.maximum(np.maximum(parts.left[row] - parts.right[i], parts.left[i] - parts.right[row]), 0)
+            j = row[int(across.argmin())]
+            above = max(parts.top[j] - middle, middle - parts.bottom[j], 0)
+            if above <= NEAR * usual and above + 0.3 * across.min() < distance:
+                nearest, distance = number, above + 0.3 * across.min()
+        if nearest >= 0:
+            members[nearest].append(int(i))
+    return members
+
+
+def _line(parts: Components, members: list[int], height: float, pieces: np.ndarray, first: int) -> Line:
+    """Cuts the wide components of a line and numbers the pieces by their middles, writing them into the map."""
+    found = []  # middle, component, left, top, right, bottom
+    for i in members:
+        cuts = _cuts(parts, i, height) if parts.widths[i] > max(WIDE * height, 8) else []
+        for left, right in zip([parts.left[i], *cuts], [*cuts, parts.right[i]], strict=True):
+            inside = parts.labels[parts.top[i] : parts.bottom[i], left:right] == i
+            rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+            if len(rows):
+                box = left + columns[0], parts.top[i] + rows[0], left + columns[-1] + 1, parts.top[i] + rows[-1] + 1
+                found.append(((box[0] + box[2]) / 2, i, *box))
+    found.sort()
+    for number, (_, i, left, top, right, bottom) in enumerate(found, start=first):
+        view = pieces[top:bottom, left:right]
+        view[parts.labels[top:bottom, left:right] == i] = number
+    return Line(first, np.array([each[2:] for each in found]), np.array([each[1] for each in found]), height)
+
+
+def _cuts(parts: Components, i: int, height: float) -> list[int]:
+    """The columns at which a wide component may be cut: where there is little ink, or it spans few rows."""
+    inside = parts.labels[parts.top[i] : parts.bottom[i], parts.left[i] : parts.right[i]] == i
+    ink = inside.sum(axis=0).astype(np.float64)
+    extent = np.where(ink > 0, inside.shape[0] - inside[::-1].argmax(axis=0) - inside.argmax(axis=0), 0.0)
+    cost = ink + EXTENT_WEIGHT * extent
+    cuts: list[int] = []
+    for column in sorted({*_valleys(cost, height), *_valleys(extent, height)}):
+        if not cuts or column - cuts[-1] >= max(2, int(CUT_SPACING * height)):
+            cuts.append(column)
+        elif cost[column] < cost[cuts[-1]]:
+            cuts[-1] = column
+    return [int(parts.left[i]) + column for column in cuts]
+
+
+def _valleys(cost: np.ndarray, height: float) -> list[int]:
+    """Where a curve is lowest for some way to both sides."""
+    blur, reach = max(1, int(CUT_BLUR * height)), max(2, int(CUT_REACH * height))
+    smooth = np.convolve(np.pad(cost, blur, mode="edge"), np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
+    valleys: list[int] = []
+    for column in range(reach, len(cost) - reach):
+        around = smooth[column - reach : column + reach + 1]
+        flat = valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]
+        if smooth[column] == around.min() < around.max() and not flat:
+            valleys.append(column)
+    return valleys
