@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mnistry.evaluation import Evaluation, evaluate
     from mnistry.fitting import fit
     from mnistry.loop import predict
+    from mnistry.reading import Digit, Reading
     from mnistry.recognizer import Answers, Recognizer
     from mnistry.training import Trained, train
 
@@ -22,8 +23,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Answers",
     "Dataset",
+    "Digit",
     "Evaluation",
     "MnistryError",
+    "Reading",
     "Recognizer",
     "TrainConfig",
     "Trained",
@@ -42,6 +45,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "fit": "fitting",
     "predict": "loop",
+    "Digit": "reading",
+    "Reading": "reading",
     "Answers": "recognizer",
     "Recognizer": "recognizer",
     "TrainConfig": "config",

@@ -209,6 +209,35 @@ def data(
     print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else words.dataset(loaded, index))
 
 
+@app.command(short_help="Read handwritten digits in pictures.")
+def read(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders of them, or - for standard input.")
+    ],
+    *,
+    single: Annotated[
+        bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
+    ] = False,
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line and picture.")] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write each picture with boxes and answers drawn on it into this folder."),
+    ] = None,
+) -> None:
+    """Read handwritten digits in pictures and print them as text.
+
+    What is no digit is left out. In a terminal, what the network saw of each digit and its three best answers are
+    shown as well. A picture that cannot be read does not stop the others; the exit status is 1 then.
+    """
+    from mnistry import read_command
+
+    if not read_command.run(pictures, model=model, single=single, as_json=as_json, annotate=annotate):
+        raise typer.Exit(1)
+
+
 def _import_keras() -> None:
     """Imports Keras without scikit-learn, which it would load for wrappers that no command uses: a second saved."""
     hidden: dict[str, Any] = {} if "sklearn" in sys.modules else {"sklearn": None}

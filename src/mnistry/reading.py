@@ -48,6 +48,7 @@ class Digit:
         sure: whether it is a digit at all and its probability reaches the model's threshold.
         digitness: 0 to 1: how much it looks like a digit at all.
         image: uint8 (28, 28), what the network saw.
+        class_names: what the model calls each class: for digits "0" to "9".
     """
 
     digit: int
@@ -57,6 +58,12 @@ class Digit:
     sure: bool
     digitness: float
     image: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What the most probable class is called: the digit as text."""
+        return self.class_names[self.digit]
 
     def as_json(self) -> dict[str, Any]:
         """One of the `digits` that `mnistry read --json` shows."""
@@ -104,9 +111,7 @@ def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: 
     picture = open_picture(source, name)
     if single:
         digit = _one_digit(recognizer, picture)
-        return Reading(
-            "" if digit is None else _word(recognizer, digit), () if digit is None else (digit,), picture.name
-        )
+        return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     found: list[list[Digit]] = []
     first = True
     for ink in inks(picture.pixels):
@@ -117,7 +122,7 @@ def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: 
         first = False
         if sure:
             break
-    text = "\n".join(_text(recognizer, line) for line in found)
+    text = "\n".join(_text(line) for line in found)
     return Reading(text, tuple(digit for line in found for digit in line), picture.name)
 
 
@@ -201,6 +206,7 @@ def _digits(
             sure=bool(answers.sure[i]),
             digitness=float(answers.digitness[i]),
             image=images[i],
+            class_names=recognizer.info.class_names,
         )
         for i, box in enumerate(boxes)
     ]
@@ -239,17 +245,13 @@ def _plausible(lines: list[list[Digit]], threshold: float) -> list[list[Digit]]:
     return [line for line in kept if line]
 
 
-def _text(recognizer: Recognizer, line: list[Digit]) -> str:
+def _text(line: list[Digit]) -> str:
     """The digits of a line, with blanks where the gap is wide."""
     height = float(np.median([digit.box[3] for digit in line]))
     gaps = [right.box[0] - left.box[0] - left.box[2] for left, right in pairwise(line)]
     wide = max(BLANK_HEIGHTS * height, BLANK_GAPS * float(np.median(gaps)) if len(gaps) > 1 else 0.0)
     blanks = ["", *(" " if gap > wide else "" for gap in gaps)]
-    return "".join(blank + _word(recognizer, digit) for blank, digit in zip(blanks, line, strict=True))
-
-
-def _word(recognizer: Recognizer, digit: Digit) -> str:
-    return recognizer.info.class_names[digit.digit]
+    return "".join(blank + digit.name for blank, digit in zip(blanks, line, strict=True))
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
