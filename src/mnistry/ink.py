@@ -55,8 +55,8 @@ def inks(pixels: np.ndarray) -> Iterator[Ink]:
     if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
         yield _ink(other, least)
     if first.mask.mean() >= MUCH_INK:
-        swapped = _departures(pixels, np.median(pixels[first.mask], axis=0).astype(np.float32))
-        yield _ink(swapped[1 if dark else 0], least)
+        swapped = _departures(pixels, paper_of(pixels, first.mask))
+        yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

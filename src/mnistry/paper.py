@@ -10,9 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 CELLS = 64  # along the longer side
-REACHES = (CELLS, CELLS // 4, CELLS // 8)  # of a neighbourhood to each side, in cells, the largest first
+REACHES = (CELLS // 4, CELLS // 8)  # of a neighbourhood to each side, in cells, the larger first
+COARSER = 2  # cells a side that are counted as one for local medians: they cost an eighth so
+ENOUGH = 0.8  # of the cells are paper by one median for all: no smaller neighbourhood is tried
 LEVELS = 64  # of brightness, for medians
 LIKE_PAPER = 8.0  # of 255: how much the brightness of paper may differ from the median of its neighbourhood
+PURE = 0.9  # of a cell must lie where paper is looked for
 GOOD_ENOUGH = 0.9  # of the cells that the best explanation makes paper, for a simpler one to be taken
 TREND_ORDER = 4  # of the polynomial that light may follow: lenses darken corners with the fourth power
 TREND_ROUNDS = 8
@@ -20,11 +23,12 @@ MEAN_REACH = 8  # cells over which the paper's colour is averaged
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def paper_of(pixels: np.ndarray) -> np.ndarray:
+def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """The paper's colour.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
+        among: bool (height, width): where the paper is looked for; None is everywhere.
 
     Returns:
         float32 (height, width, 3), 0–255.
@@ -35,70 +39,89 @@ def paper_of(pixels: np.ndarray) -> np.ndarray:
     scale = min(1.0, CELLS / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     cells = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.float32)
-    paper = _averaged(cells, *_medians(cells @ LUMINANCE, uneven=scale < 1))
+    counted = np.ones(cells.shape[:2], bool)
+    if among is not None:
+        share = np.asarray(Image.fromarray(among.astype(np.float32)).resize(size, Image.Resampling.BOX))
+        counted = share >= min(PURE, float(share.max()))
+    paper = _averaged(cells, *_medians(cells @ LUMINANCE, counted, uneven=scale < 1), counted)
     if scale == 1:
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
 
 
-def _medians(brightness: np.ndarray, *, uneven: bool) -> tuple[np.ndarray, int]:
+def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tuple[np.ndarray, int]:
     """The brightness of the paper at each cell by the simplest explanation that will do, and its reach in cells."""
-    flat = np.full_like(brightness, np.median(brightness))
+    flat = np.full_like(brightness, np.median(brightness[counted]))
     if not uneven:  # a small picture is a drawing or a crop, and each of its pixels a cell
         return flat, CELLS
-    bent = _trend(brightness)
-    light = flat if _paper_share(brightness, flat) >= GOOD_ENOUGH * _paper_share(brightness, bent) else bent
-    tried = [_local_median(brightness - light, reach) + light for reach in REACHES]
-    shares = [_paper_share(brightness, middle) for middle in tried]
+
+    def paper_share(middle: np.ndarray) -> float:
+        return float((np.abs(brightness - middle)[counted] < LIKE_PAPER).mean())
+
+    bent = _trend(brightness, counted)
+    light = flat if paper_share(flat) >= GOOD_ENOUGH * paper_share(bent) else bent
+    whole = light + np.median((brightness - light)[counted])
+    if paper_share(whole) >= ENOUGH:
+        return whole, CELLS
+    middles = [whole, *(_local_median(brightness - light, counted, reach) + light for reach in REACHES)]
+    shares = [paper_share(middle) for middle in middles]
     chosen = next(i for i, share in enumerate(shares) if share >= GOOD_ENOUGH * max(shares))
-    return tried[chosen], REACHES[chosen]
+    return middles[chosen], (CELLS, *REACHES)[chosen]
 
 
-def _paper_share(brightness: np.ndarray, middle: np.ndarray) -> float:
-    return float((np.abs(brightness - middle) < LIKE_PAPER).mean())
-
-
-def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int) -> np.ndarray:
+def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndarray) -> np.ndarray:
     """The mean colour of the cells around that are like paper, for each cell."""
     brightness = cells @ LUMINANCE
     paper = cells
     for tolerance in (1.2 * LIKE_PAPER, LIKE_PAPER):
-        weight = np.exp(-0.5 * ((brightness - middle) / tolerance) ** 2)[:, :, None] + 1e-6
+        weight = (counted * np.exp(-0.5 * ((brightness - middle) / tolerance) ** 2))[:, :, None] + 1e-6
         sums = _sums(np.dstack([(cells - middle[:, :, None]) * weight, weight]), min(reach, MEAN_REACH))
         paper = (middle[:, :, None] + sums[:, :, :3] / sums[:, :, 3:]).astype(np.float32)
         middle = paper @ LUMINANCE
     return paper
 
 
-def _trend(brightness: np.ndarray) -> np.ndarray:
+def _trend(brightness: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """The polynomial in both directions with the least absolute deviations, found by reweighting squares."""
     height, width = brightness.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     powers = [(i, j) for i in range(TREND_ORDER + 1) for j in range(TREND_ORDER + 1 - i)]
     terms = np.stack([(x**i * y**j).ravel() for i, j in powers], axis=1)  # (cells, 15)
-    values = brightness.ravel().astype(np.float64)
-    weights, fitted = np.ones_like(values), values
+    known, values = terms[counted.ravel()], brightness[counted].astype(np.float64)
+    weights, found = np.ones_like(values), np.zeros(len(powers))
     for _ in range(TREND_ROUNDS):
-        weighted = terms * weights[:, None]
-        ridge = 1e-6 * np.eye(len(powers))
-        fitted = terms @ np.linalg.solve(terms.T @ weighted + ridge, weighted.T @ values)
-        weights = 1 / np.maximum(np.abs(values - fitted), 2.0)
+        weighted = known * weights[:, None]
+        found = np.linalg.solve(known.T @ weighted + 1e-6 * np.eye(len(powers)), weighted.T @ values)
+        weights = 1 / np.maximum(np.abs(values - known @ found), 2.0)
+    fitted = np.clip(terms @ found, values.min(), values.max())  # where nothing is known it may go anywhere
     light: np.ndarray = fitted.reshape(height, width).astype(np.float32)
     return light
 
 
-def _local_median(values: np.ndarray, reach: int) -> np.ndarray:
-    """The median of the (2 reach + 1)² cells around each, by counting levels; float32 like the values."""
-    low, high = float(values.min()), float(values.max())
+def _local_median(values: np.ndarray, counted: np.ndarray, reach: int) -> np.ndarray:
+    """The median of the cells around each, by counting levels in coarser cells; float32 like the values."""
+    height, width = values.shape
+    coarse, there = _coarser(np.where(counted, values, 0)), _coarser(counted.astype(np.float32))
+    coarse = coarse / np.maximum(there, 1e-6)
+    low, high = (float(edge) for edge in np.percentile(coarse[there > 0], (0, 100)))
     step = max((high - low) / LEVELS, 1e-3)
-    levels = np.minimum((values - low) / step, LEVELS - 1).astype(np.int64)
-    counts = np.zeros((*values.shape, LEVELS), np.float32)
-    np.put_along_axis(counts, levels[:, :, None], 1, axis=2)
-    up_to = _sums(counts, reach).cumsum(axis=2)
+    levels = np.clip((coarse - low) / step, 0, LEVELS - 1).astype(np.int64)
+    counts = np.zeros((*coarse.shape, LEVELS), np.float32)
+    np.put_along_axis(counts, levels[:, :, None], there[:, :, None], axis=2)
+    up_to = _sums(counts, reach // COARSER).cumsum(axis=2)
     middle = (up_to < up_to[:, :, -1:] / 2).sum(axis=2)
-    medians: np.ndarray = (low + (middle + 0.5) * step).astype(np.float32)
-    return medians
+    medians = np.where(up_to[:, :, -1] > 0, low + (middle + 0.5) * step, np.median(values[counted]))
+    enlarged: np.ndarray = medians.astype(np.float32).repeat(COARSER, axis=0).repeat(COARSER, axis=1)
+    return enlarged[:height, :width]
+
+
+def _coarser(values: np.ndarray) -> np.ndarray:
+    """The means of blocks of cells; at the edges the last cells count again."""
+    padded = np.pad(values, ((0, -values.shape[0] % COARSER), (0, -values.shape[1] % COARSER)), mode="edge")
+    rows, columns = padded.shape[0] // COARSER, padded.shape[1] // COARSER
+    means: np.ndarray = padded.reshape(rows, COARSER, columns, COARSER).mean(axis=(1, 3))
+    return means
 
 
 def _sums(values: np.ndarray, reach: int) -> np.ndarray:

@@ -69,6 +69,8 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
     wider[1:] |= mask[:-1]
     wider[:, 1:] |= wider[:, :-1].copy()
     parts = components(wider)
+    if not len(parts):
+        return mask
     numbers = parts.labels[mask]
     sizes = np.bincount(numbers, minlength=len(parts))
     share = np.bincount(numbers, on_ruling[mask], minlength=len(parts)) / np.maximum(sizes, 1)
