@@ -70,6 +70,8 @@ def test_the_package_brings_in_none_of_its_own_modules():
         ("model_info", set()),
         ("model_file", {"numpy"}),
         ("recognizer", {"numpy"}),
+        ("exam", {"numpy"}),
+        ("exam_words", {"numpy"}),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):

@@ -186,6 +186,72 @@ def train(
     console.say_where(folder, result)
 
 
+@app.command(short_help="Examine a model: how right it is, and how rightly sure.")
+def evaluate(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="A model file or a run folder. [default: the model that comes with mnistry]"
+        ),
+    ] = None,
+    *,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose test split. [default: the set that the model was trained on]"),
+    ] = None,
+    data_dir: DataDirOption = None,
+    no_corruptions: Annotated[
+        bool, typer.Option("--no-corruptions", help="Leave out the fifteen kinds of corrupted images.")
+    ] = False,
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for a report with figures. [default: none]")
+    ] = None,
+) -> None:
+    """Examine a model on the test split of a data set.
+
+    Errors with their interval, loss, calibration, what is taken for what, the worst mistakes, how much it is sure of
+    and how right it is then, and how it does on fifteen kinds of corrupted images.
+    """
+    started = time.perf_counter()
+    from mnistry import console, exam, exam_words
+
+    if exam.needs_keras(model):
+        _import_keras()
+    with console.LiveBars() as bars:
+        folder, result = exam.run_exam(
+            model,
+            dataset=dataset,
+            data_dir=data_dir,
+            with_corruptions=not no_corruptions,
+            out=out,
+            listeners=console.for_an_exam(bars),
+            started=started,
+        )
+    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else exam_words.exam(result))
+    if folder is not None:
+        print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
+
+
+@app.command(short_help="Write the model file of a run.")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file; it must not exist yet. [default: RUN/model.onnx]")
+    ] = None,
+) -> None:
+    """Write the model file of a finished run: ONNX, one file, that explains itself.
+
+    It takes images as they are, uint8 (n, 28, 28), and gives calibrated probabilities and how much each looks like a
+    digit at all. It is kept only if ONNX Runtime gives what Keras gives.
+    """
+    _import_keras()
+    from mnistry import export as exporting
+
+    print(exporting.export_run(run, out))
+
+
 @app.command(short_help="Show what a data set holds.")
 @_with_config("dataset")
 def data(

@@ -65,6 +65,11 @@ def for_a_training(bars: LiveBars) -> Listeners:
     return Listeners(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
 
 
+def for_an_exam(bars: LiveBars) -> Listeners:
+    """Tells a person how an examination goes on."""
+    return Listeners(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
+
+
 def say_where(folder: Path, result: Result) -> None:
     """Prints where the report is; the last line of a run."""
     if result.dataset.fallback is not None:
@@ -114,6 +119,15 @@ class LiveBars:
             rate=f"{moment.steps_per_second:,.0f} steps/s",
             logs=f"loss {moment.logs['loss']:.4f}  accuracy {moment.logs.get('accuracy', math.nan):.2%}",
         )
+
+    def parts(self, what: str, done: int, total: int) -> None:
+        """Shows what is at work, how much is done, and the time left."""
+        if not self._console.is_terminal:
+            return
+        if self._description != "exam":
+            text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
+            self._start("exam", total, text, TimeRemainingColumn(), TextColumn("left"))
+        self._update(done, done=done == total, logs=what)
 
     def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
         self.clear()

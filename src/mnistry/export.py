@@ -68,9 +68,14 @@ def write(model: keras.Model, info: ModelInfo, path: Path, images: np.ndarray) -
         UsageError: the model cannot be exported.
         ModelError: the file gives something else than the model; it was not kept.
     """
+    files.write_durably(path, [compared(model, info, images)])
+
+
+def compared(model: keras.Model, info: ModelInfo, images: np.ndarray) -> bytes:
+    """The content of a model file that gives what Keras gives; see `write`."""
     content = to_onnx(model, info)
     compare(model, Recognizer.from_bytes(content, f"the export of {model.name}"), images)
-    files.write_durably(path, [content])
+    return content
 
 
 def compare(model: keras.Model, exported: Recognizer, images: np.ndarray) -> None:

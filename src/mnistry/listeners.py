@@ -27,6 +27,7 @@ class Listeners:
         training: called several times an epoch.
         epoch: gets the record of each epoch when it is done and kept, and how many epochs there will be.
         download: called while a file arrives.
+        progress: gets what is at work, and how many parts of how many are done.
         warning: told of what is not as it should be, and did not stop the run.
     """
 
@@ -35,6 +36,7 @@ class Listeners:
     training: Callable[[Moment], None] = _nobody
     epoch: Callable[[dict[str, Any], int], None] = _nobody
     download: Progress = _nobody
+    progress: Callable[[str, int, int], None] = _nobody
     warning: Callable[[str], None] = _nobody
 
 
