@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from mnistry.segments import Line
 MOST_PIECES = 6  # a digit
 WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
-LOWEST = 0.3  # heights, of several pieces together
+LOWEST = 0.3  # heights: nothing so low is a digit
 SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
 TORN = 1.0  # cost of passing over a piece of a component of which another piece is taken
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
@@ -46,7 +47,7 @@ def candidates(line: Line) -> list[Candidate]:
             left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
             if right - left > WIDEST * line.height:
                 break
-            if stop == start + 1 or bottom - top >= LOWEST * line.height:
+            if bottom - top >= LOWEST * line.height:
                 found.append(Candidate(start, stop, (int(left), int(top), int(right), int(bottom))))
     return found
 
@@ -95,7 +96,7 @@ def _cost(line: Line, candidate: Candidate, belief: float) -> float:
 
 def _cost_of_passing(line: Line, piece: int) -> float:
     left, top, right, bottom = line.boxes[piece]
-    size = min(float(max(bottom - top, right - left)) / line.height, LARGEST)
+    size = min(math.sqrt((bottom - top) * max(bottom - top, right - left)) / line.height, LARGEST)
     return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (_is_cut(line, piece) or _is_cut(line, piece + 1))
 
 

@@ -16,6 +16,7 @@ WIDEST_SMALL = 3.0  # of a dash
 EDGE_DEPTH = 0.3  # what touches the picture's edge and reaches no deeper into it is dropped
 EDGE_HEIGHT = 1.7  # so is what touches it and is higher than this
 OVERLAP = 0.35  # of the lower of two neighbours: the rows that they share in a line
+RECENT = 2  # members of a row that count: it may be slanted
 APART = 0.02  # of that overlap is lost with each height of distance
 NEAR = 0.25  # how far above or below its neighbour a small piece may lie
 WIDE = 0.7  # what is wider may be more than one digit
@@ -94,15 +95,16 @@ def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -
 
 
 def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]:
-    """Components in rows: each joins the row whose last member shares most rows of pixels with it, slanted or not."""
+    """Components in rows: each joins the row whose last members share most rows of pixels with it."""
     rows: list[list[int]] = []
     for i in large[np.argsort(parts.left[large], kind="stable")]:
         best, most = None, OVERLAP
         for row in rows:
-            j = row[-1]
-            shared = min(parts.bottom[i], parts.bottom[j]) - max(parts.top[i], parts.top[j])
-            apart = max(parts.left[i] - parts.right[j], 0)
-            likeness = shared / min(parts.heights[i], parts.heights[j]) - APART * apart / usual
+            last = row[-RECENT:]
+            top, bottom = int(parts.top[last].min()), int(parts.bottom[last].max())
+            shared = min(parts.bottom[i], bottom) - max(parts.top[i], top)
+            apart = max(parts.left[i] - parts.right[row[-1]], 0)
+            likeness = shared / min(parts.heights[i], bottom - top) - APART * apart / usual
             if likeness > most:
                 best, most = row, likeness
         if best is None:
