@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnistry.paper import LUMINANCE, paper_of
-from mnistry.strokes import Components, components, stroke_width
+from mnistry.strokes import Components, components, run_lengths
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out
@@ -17,6 +17,7 @@ GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain an
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
 RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
 MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
+RUN_TO_WIDTH = 0.8  # strokes are crossed aslant by most rows and columns
 SAMPLE = 50_000  # pixels from which the noise is estimated
 
 
@@ -29,11 +30,13 @@ class Ink:
             the edge of a stroke is at 0.5, be it dark or faint.
         contrast: float32 (height, width), 0–255: contrast to the paper.
         mask: bool (height, width): where the strength is at least 0.5.
+        width: how thick its strokes are, in pixels.
     """
 
     strength: np.ndarray
     contrast: np.ndarray
     mask: np.ndarray
+    width: float
 
 
 def inks(pixels: np.ndarray) -> Iterator[Ink]:
@@ -79,20 +82,20 @@ def _least_contrast(distance: np.ndarray) -> float:
 def _ink(contrast: np.ndarray, least: float) -> Ink:
     """Thresholds each stroke at half of its own contrast: at its edge, however blurred."""
     parts = components(contrast >= least)
-    strength = np.zeros(contrast.shape, np.float32)
+    strength, width = np.zeros(contrast.shape, np.float32), 0.0
     if len(parts):
         inside = np.flatnonzero(parts.labels >= 0)
         numbers, values = parts.labels.ravel()[inside], contrast.ravel()[inside]
         usual = _usual(values, numbers, parts)
         rough = np.zeros(contrast.shape, bool)
         rough.ravel()[inside] = values >= 0.5 * usual[numbers]
-        width = stroke_width(rough)
+        width = _stroke_width(rough)
         if width >= GRAIN:
             contrast = _smoothed(contrast, SMOOTHING * width)
             values = contrast.ravel()[inside]
         around = _largest_around(np.where(parts.labels >= 0, contrast, 0), max(1, round(width))).ravel()[inside]
         strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
-    return Ink(strength, contrast, strength >= 0.5)
+    return Ink(strength, contrast, strength >= 0.5, width)
 
 
 def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.ndarray:
@@ -101,6 +104,16 @@ def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.nda
     ends = np.cumsum(parts.areas)
     usual: np.ndarray = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
     return usual
+
+
+def _stroke_width(mask: np.ndarray) -> float:
+    """How thick strokes are: the median length of all runs along rows and columns.
+
+    A stroke is crossed by many short runs and covered by few long ones, a table or a shadow by few; so it is the
+    strokes that are measured, however little of the ink they are.
+    """
+    lengths = [run_lengths(mask), run_lengths(mask.T)]
+    return RUN_TO_WIDTH * float(np.median(np.concatenate(lengths))) if mask.any() else 0.0
 
 
 def _smoothed(contrast: np.ndarray, radius: float) -> np.ndarray:

@@ -22,7 +22,6 @@ from mnistry.marks import of_one_digit
 from mnistry.pictures import Picture, open_picture
 from mnistry.rulings import without_rulings
 from mnistry.segments import Line, find_lines
-from mnistry.strokes import stroke_width
 
 if TYPE_CHECKING:
     from mnistry.pictures import Source
@@ -172,7 +171,7 @@ def _lines_of_digits(recognizer: Recognizer, picture: Picture, ink: Ink) -> list
 
 
 def _writing(ink: Ink) -> np.ndarray:
-    return without_rulings(ink.mask, ink.contrast, stroke_width(ink.mask))
+    return without_rulings(ink.mask, ink.contrast, ink.width)
 
 
 def _crop(ink: Ink, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:

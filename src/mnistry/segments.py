@@ -8,6 +8,10 @@ import numpy as np
 
 from mnistry.strokes import Components, components
 
+ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
+FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
+BLOT = 0.2  # of the most ink: no component with more counts for more
+FEW = 5  # components with the most ink count alike for the usual height
 # All lengths are parts of the usual height of digits, or of the height of digits in the line.
 SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
 SPECK = 0.12
@@ -72,13 +76,13 @@ def find_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Line]]:
 
 def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
     """The height of digits: the median over components, weighted by their ink, those apart that fill the picture."""
-    frames = parts.at_edge(shape) & ((parts.widths > 0.5 * shape[1]) | (parts.heights > 0.5 * shape[0]))
-    likely = (parts.widths < 2.5 * parts.heights) & (parts.heights >= 5) & ~frames
+    frames = parts.at_edge(shape) & ((parts.widths > FRAME * shape[1]) | (parts.heights > FRAME * shape[0]))
+    likely = (parts.widths < ELONGATED * parts.heights) & (parts.heights >= 5) & ~frames
     if not likely.any():
         likely[:] = True
     heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
-    if len(areas) > 3:
-        areas = np.minimum(areas, 2 * np.median(areas[areas >= np.percentile(areas, 70)]))  # no blot decides alone
+    most = max(np.sort(areas)[-min(FEW, len(areas))], BLOT * areas.max())
+    areas = np.minimum(areas, most)  # a blot does not decide alone
     order = np.argsort(heights)
     weights = np.cumsum(areas[order])
     return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])

@@ -90,6 +90,14 @@ def stroke_width(mask: np.ndarray) -> float:
     return float(2 * np.count_nonzero(mask) / edge) if edge else 0.0
 
 
+def run_lengths(mask: np.ndarray) -> np.ndarray:
+    """How long each run of set pixels is along the rows of a mask: int64 (n,)."""
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int8)
+    padded[:, :-1] = mask
+    edges = np.diff(padded.ravel(), prepend=np.int8(0))
+    return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+
+
 def _connected(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, stride: int) -> np.ndarray:
     """For each run the least number of a run in its component."""
     low = np.searchsorted(rows * stride + ends, (rows + 1) * stride + starts, "left")
