@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,7 @@ GAP = 0.35  # heights between two pieces of a digit, at most
 LOWEST = 0.3  # heights: nothing so low is a digit
 SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
 TORN = 1.0  # cost of passing over a piece of a component of which another piece is taken
+HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
 BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
@@ -91,7 +93,15 @@ def _cost(line: Line, candidate: Candidate, belief: float) -> float:
     if height < LOW * line.height:
         cost += LOW_COST * (LOW - height / line.height) + 0.5
     cost += BROAD_COST * max(width / height - BROAD, 0.0)
+    cost += JOINED * _joints(line, candidate)
     return cost + CUT * (_is_cut(line, candidate.start) + _is_cut(line, candidate.stop))
+
+
+def _joints(line: Line, candidate: Candidate) -> int:
+    """How many pairs of neighbouring pieces it joins that are both high, have paper between them and are not cut."""
+    pieces = range(candidate.start, candidate.stop)
+    high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
+    return sum(line.boxes[j, 0] >= line.boxes[i, 2] and line.parts[i] != line.parts[j] for i, j in pairwise(high))
 
 
 def _cost_of_passing(line: Line, piece: int) -> float:

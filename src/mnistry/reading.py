@@ -152,7 +152,7 @@ def _one_digit(recognizer: Recognizer, picture: Picture) -> Digit | None:
 
 def _lines_of_digits(recognizer: Recognizer, picture: Picture, ink: Ink) -> list[list[Digit]]:
     """The digits of each line that has any, from top to bottom."""
-    pieces, lines = find_lines(_writing(ink))
+    pieces, lines = find_lines(_writing(ink), ink.contrast)
     found = [candidates(line) for line in lines]
     crops = [
         _crop(ink, pieces, line.first + each.start, line.first + each.stop, each.box)

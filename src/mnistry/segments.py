@@ -17,8 +17,10 @@ SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
 SPECK = 0.12
 WIDEST = 12.0  # of a row of touching digits
 WIDEST_SMALL = 3.0  # of a dash
+PALE = 0.35  # of the usual contrast of writing
+SOLID = 0.6  # of its box: a broad component so full of ink is a sheet or a blot
 EDGE_DEPTH = 0.3  # what touches the picture's edge and reaches no deeper into it is dropped
-EDGE_HEIGHT = 1.7  # so is what touches it and is higher than this
+EDGE_HEIGHT = 2.2  # so is what touches it and is higher than this
 OVERLAP = 0.35  # of the lower of two neighbours: the rows that they share in a line
 RECENT = 2  # members of a row that count: it may be slanted
 APART = 0.02  # of that overlap is lost with each height of distance
@@ -49,8 +51,12 @@ class Line:
         return len(self.boxes)
 
 
-def find_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Line]]:
-    """Finds the lines of writing in a mask of ink, bool (height, width).
+def find_lines(mask: np.ndarray, contrast: np.ndarray) -> tuple[np.ndarray, list[Line]]:
+    """Finds the lines of writing in ink.
+
+    Args:
+        mask: bool (height, width), the ink less what is no writing.
+        contrast: float32 (height, width), of the ink to the paper.
 
     Returns:
         int32 (height, width), the number of the piece at each pixel, -1 where there is none; and the lines from top
@@ -62,6 +68,7 @@ def find_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Line]]:
         return pieces, []
     usual = _usual_height(parts, mask.shape)
     large, small = _digits_and_marks(parts, mask.shape, usual)
+    large, small = _without_pale(parts, contrast, large, small)
     rows = _rows(parts, large, usual)
     members = _with_marks(parts, rows, small, usual)
     lines: list[Line] = []
@@ -91,11 +98,31 @@ def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
 def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -> tuple[np.ndarray, np.ndarray]:
     """The components that may be digits, and those that may be parts of one, dashes or dots: indices."""
     shallow = np.minimum(parts.heights, parts.widths) < EDGE_DEPTH * usual
-    dropped = parts.at_edge(shape) & (shallow | (parts.heights > EDGE_HEIGHT * usual))
+    dropped = parts.at_edge(shape) & (shallow | (parts.heights > EDGE_HEIGHT * usual)) | _in_corner(parts, shape)
     longer = np.maximum(parts.heights, parts.widths)
-    large = (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
+    solid = (parts.widths > 1.2 * parts.heights) & (parts.areas > SOLID * parts.widths * parts.heights)
+    large = (
+        ~solid & (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
+    )
     small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
     return np.flatnonzero(large & ~dropped), np.flatnonzero(small & ~dropped & (parts.areas >= 3))
+
+
+def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
+    """Which components touch two neighbouring edges of the picture: no digit does, but a shadow or the next sheet."""
+    beside = (parts.left <= 0) | (parts.right >= shape[1])
+    in_corner: np.ndarray = beside & ((parts.top <= 0) | (parts.bottom >= shape[0]))
+    return in_corner
+
+
+def _without_pale(
+    parts: Components, contrast: np.ndarray, large: np.ndarray, small: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leaves out what is far paler than most of the writing: hairs, traces of a rubber, the other side of the sheet."""
+    inside = parts.labels >= 0
+    shades = np.bincount(parts.labels[inside], contrast[inside], minlength=len(parts)) / parts.areas
+    least = PALE * np.median(shades[large]) if len(large) else 0.0
+    return large[shades[large] >= least], small[shades[small] >= least]
 
 
 def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]:
