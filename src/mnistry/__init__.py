@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mnistry.config import TrainConfig
     from mnistry.data import Dataset, load
+    from mnistry.digit import Digit, Reading
     from mnistry.errors import MnistryError
     from mnistry.evaluation import Evaluation, evaluate
     from mnistry.fitting import fit
     from mnistry.loop import predict
-    from mnistry.reading import Digit, Reading
     from mnistry.recognizer import Answers, Recognizer
     from mnistry.training import Trained, train
 
@@ -45,8 +45,8 @@ _HOMES = {
     "evaluate": "evaluation",
     "fit": "fitting",
     "predict": "loop",
-    "Digit": "reading",
-    "Reading": "reading",
+    "Digit": "digit",
+    "Reading": "digit",
     "Answers": "recognizer",
     "Recognizer": "recognizer",
     "TrainConfig": "config",

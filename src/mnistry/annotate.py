@@ -13,8 +13,8 @@ from mnistry.pictures import open_picture
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from mnistry.digit import Digit
     from mnistry.pictures import Source
-    from mnistry.reading import Digit
 
 SURE, UNSURE = (0, 110, 200), (215, 95, 0)  # apart for colour-blind eyes too
 SMALLEST = 480  # pixels of the longer side: smaller pictures are enlarged, so that the answers can be read

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mnistry.reading import Digit, Reading
+    from mnistry.digit import Digit, Reading
 
 SHADES = " ░▒▓█"
 BETWEEN = "  "  # two images beside each other

@@ -9,90 +9,28 @@ says whether to believe it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistry.digit import Digit, Reading
+from mnistry.doubts import Taken, believed
 from mnistry.image import box_of, digit_images, in_form
 from mnistry.ink import Ink, inks
-from mnistry.lattice import Candidate, best_way, candidates
+from mnistry.lattice import best_way, candidates
 from mnistry.marks import of_one_digit
 from mnistry.pictures import Picture, open_picture
 from mnistry.rulings import without_rulings
-from mnistry.segments import Line, find_lines
+from mnistry.segments import find_lines
 
 if TYPE_CHECKING:
     from mnistry.pictures import Source
     from mnistry.recognizer import Recognizer
 
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
-LENIENT = 0.4  # of the model's threshold: the digit-ness that is enough between digits
-LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 BLANK_HEIGHTS, BLANK_GAPS = 0.8, 2.0  # of the line's height and of its usual gap: a wider gap is a blank
-REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
 BETTER = 0.2  # by how much another polarity must be more believable
-
-
-@dataclass(frozen=True, eq=False)
-class Digit:
-    """One recognised digit.
-
-    Attributes:
-        digit: the most probable class, 0 to 9.
-        probability: its calibrated probability.
-        probabilities: float32 (10,), adding up to 1.
-        box: (x, y, width, height) in the picture's pixels, upright as its EXIF data say.
-        sure: whether it is a digit at all and its probability reaches the model's threshold.
-        digitness: 0 to 1: how much it looks like a digit at all.
-        image: uint8 (28, 28), what the network saw.
-        class_names: what the model calls each class: for digits "0" to "9".
-    """
-
-    digit: int
-    probability: float
-    probabilities: np.ndarray
-    box: tuple[int, int, int, int]
-    sure: bool
-    digitness: float
-    image: np.ndarray
-    class_names: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What the most probable class is called: the digit as text."""
-        return self.class_names[self.digit]
-
-    def as_json(self) -> dict[str, Any]:
-        """One of the `digits` that `mnistry read --json` shows."""
-        return {
-            "digit": self.digit,
-            "probability": self.probability,
-            "probabilities": self.probabilities.tolist(),
-            "box": list(self.box),
-            "sure": self.sure,
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """All digits of one picture.
-
-    Attributes:
-        text: what a person would type; lines are parted by line breaks, numbers by blanks. Empty if there is none.
-        digits: in reading order.
-        source: what the picture is called.
-    """
-
-    text: str
-    digits: tuple[Digit, ...]
-    source: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that `mnistry read --json` shows."""
-        digits = [digit.as_json() for digit in self.digits]
-        return {"source": self.source, "text": self.text, "digits": digits, "error": None}
 
 
 def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
@@ -143,7 +81,7 @@ def _one_digit(recognizer: Recognizer, picture: Picture) -> Digit | None:
         box = _box(mask)
         pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
         digit = _digits(recognizer, picture, digit_images([_crop(ink, pieces, 0, 1, box)]), [box])[0]
-        if best is None or _belief([[digit]]) > _belief([[best]]) + BETTER:
+        if best is None or digit.belief > best.belief + BETTER:
             best = digit
         if best.sure:
             break
@@ -152,22 +90,21 @@ def _one_digit(recognizer: Recognizer, picture: Picture) -> Digit | None:
 
 def _lines_of_digits(recognizer: Recognizer, picture: Picture, ink: Ink) -> list[list[Digit]]:
     """The digits of each line that has any, from top to bottom."""
-    pieces, lines = find_lines(_writing(ink), ink.contrast)
-    found = [candidates(line) for line in lines]
-    crops = [
-        _crop(ink, pieces, line.first + each.start, line.first + each.stop, each.box)
-        for line, those in zip(lines, found, strict=True)
+    writing = find_lines(_writing(ink), ink.contrast)
+    found = [candidates(line) for line in writing.lines]
+    spans = [
+        (line.first + each.start, line.first + each.stop, each.box)
+        for line, those in zip(writing.lines, found, strict=True)
         for each in those
     ]
-    boxes = [each.box for those in found for each in those]
-    digits = _digits(recognizer, picture, digit_images(crops), boxes)
-    result, first = [], 0
-    for line, those in zip(lines, found, strict=True):
-        those_digits = digits[first : first + len(those)]
-        first += len(those)
-        beliefs = np.array([digit.probability * digit.digitness for digit in those_digits])
-        result.append(_taken(line, those, those_digits, best_way(line, those, beliefs)))
-    return _plausible(result, recognizer.info.digit_threshold)
+    crops = [_crop(ink, writing.pieces, *span) for span in spans]
+    digits = iter(_digits(recognizer, picture, digit_images(crops), [box for _, _, box in spans]))
+    taken: list[list[Taken]] = []
+    for line, those in zip(writing.lines, found, strict=True):
+        answers = list(islice(digits, len(those)))
+        way = best_way(line, those, np.array([digit.belief for digit in answers]))
+        taken.append([Taken(answers[i], line.first + those[i].start, line.first + those[i].stop) for i in way])
+    return believed(writing, taken, recognizer.info.digit_threshold)
 
 
 def _writing(ink: Ink) -> np.ndarray:
@@ -219,31 +156,6 @@ def _as_given(picture: Picture, box: tuple[int, int, int, int]) -> tuple[int, in
     return round(left * x), round(top * y), round(right * x) - round(left * x), round(bottom * y) - round(top * y)
 
 
-def _taken(line: Line, found: list[Candidate], digits: list[Digit], way: list[int]) -> list[Digit]:
-    """The digits on the way; those are not sure whose connected strokes were taken in part only."""
-    passed = np.ones(len(line), bool)
-    for i in way:
-        passed[found[i].start : found[i].stop] = False
-    sizes = np.maximum(line.boxes[:, 2] - line.boxes[:, 0], line.boxes[:, 3] - line.boxes[:, 1])
-    torn = line.parts[passed & (sizes > REMNANT * line.height)]
-    whole = [not np.isin(line.parts[found[i].start : found[i].stop], torn).any() for i in way]
-    return [replace(digits[i], sure=digits[i].sure and all_of_it) for i, all_of_it in zip(way, whole, strict=True)]
-
-
-def _plausible(lines: list[list[Digit]], threshold: float) -> list[list[Digit]]:
-    """Leaves out what is no digit: by its digit-ness, less strictly among digits, more so where one stands alone."""
-    kept = []
-    for line in lines:
-        certain = sum(digit.digitness >= threshold for digit in line)
-        least = threshold * (LENIENT if certain >= 2 else 1)
-        kept.append([digit for digit in line if digit.digitness >= least])
-    heights = [digit.box[3] for line in kept if len(line) > 1 for digit in line]
-    if heights:
-        low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)
-        kept = [line for line in kept if len(line) > 1 or (line and line[0].sure and low <= line[0].box[3] <= high)]
-    return [line for line in kept if line]
-
-
 def _text(line: list[Digit]) -> str:
     """The digits of a line, with blanks where the gap is wide."""
     height = float(np.median([digit.box[3] for digit in line]))
@@ -259,4 +171,4 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _belief(lines: list[list[Digit]]) -> float:
-    return sum(digit.probability * digit.digitness for line in lines for digit in line)
+    return sum(digit.belief for line in lines for digit in line)

@@ -14,9 +14,9 @@ from mnistry import model_file
 from mnistry.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from mnistry.digit import Digit, Reading
     from mnistry.model_info import ModelInfo
     from mnistry.pictures import Source
-    from mnistry.reading import Digit, Reading
 
 SHIPPED = "weights/mnistry.onnx"
 CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache

@@ -51,21 +51,32 @@ class Line:
         return len(self.boxes)
 
 
-def find_lines(mask: np.ndarray, contrast: np.ndarray) -> tuple[np.ndarray, list[Line]]:
+@dataclass(frozen=True, eq=False)
+class Writing:
+    """All writing in a picture.
+
+    Attributes:
+        pieces: int32 (height, width), the number of the piece at each pixel, -1 where there is none.
+        lines: from top to bottom.
+        ink: pixels of all that may be writing, whether it is part of a line or not.
+    """
+
+    pieces: np.ndarray
+    lines: tuple[Line, ...]
+    ink: int
+
+
+def find_lines(mask: np.ndarray, contrast: np.ndarray) -> Writing:
     """Finds the lines of writing in ink.
 
     Args:
         mask: bool (height, width), the ink less what is no writing.
         contrast: float32 (height, width), of the ink to the paper.
-
-    Returns:
-        int32 (height, width), the number of the piece at each pixel, -1 where there is none; and the lines from top
-        to bottom.
     """
     parts = components(mask)
     pieces = np.full(mask.shape, -1, np.int32)
     if not len(parts):
-        return pieces, []
+        return Writing(pieces, (), 0)
     usual = _usual_height(parts, mask.shape)
     large, small = _digits_and_marks(parts, mask.shape, usual)
     large, small = _without_pale(parts, contrast, large, small)
@@ -78,7 +89,9 @@ def find_lines(mask: np.ndarray, contrast: np.ndarray) -> tuple[np.ndarray, list
         line = _line(parts, members[i], height, pieces, first)
         lines.append(line)
         first += len(line)
-    return pieces, lines
+    seen = ~parts.at_edge(mask.shape) & (np.maximum(parts.heights, parts.widths) >= SPECK * usual)
+    seen[[*large, *small]] = True
+    return Writing(pieces, tuple(lines), int(parts.areas[seen].sum()))
 
 
 def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:

@@ -15,7 +15,7 @@ from mnistry.pictures import MAX_BYTES
 from mnistry.recognizer import Recognizer
 
 if TYPE_CHECKING:
-    from mnistry.reading import Reading
+    from mnistry.digit import Reading
 
 STANDARD_INPUT = "-"
 SUFFIXES = frozenset(
