@@ -116,6 +116,8 @@ def _from_bytes(content: bytes, name: str) -> Picture:
                 return _from_image(image, name)
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a picture that can be read: it must be {KINDS}.") from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"{name} has more than the {MAX_PIXELS:,} pixels that are read. Reduce it first.") from None
     except PictureError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
