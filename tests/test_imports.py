@@ -173,7 +173,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("onnxruntime", {"recognizer"}),
         ("sklearn", {"data"}),
         ("requests", {"download"}),
-        ("jinja2", {"report"}),
+        ("jinja2", {"pages"}),
         ("typer", {"cli"}),
         ("rich", {"console"}),
     ],

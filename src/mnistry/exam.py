@@ -26,6 +26,7 @@ from mnistry.stopwatch import Stopwatch
 SHIPPED = "the model that comes with mnistry"
 CORRUPTION_SEED = 0
 MISTAKES_SHOWN = 20
+AS_THEY_ARE = "as they are"
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,14 +170,14 @@ def run_exam(
         watch.lap("load")
 
         kinds = corruptions.NAMES if with_corruptions else ()
-        listeners.progress("as they are", 0, 1 + len(kinds))
+        listeners.progress(AS_THEY_ARE, 0, 1 + len(kinds))
         answers, labels = recognizer.answer(loaded.x_test), loaded.y_test
         test = evaluate(answers.probabilities, labels)
         watch.lap("test")
 
         corrupted = []
         for number, name in enumerate(kinds, 1):
-            listeners.progress(name.replace("_", " "), number, 1 + len(kinds))
+            listeners.progress(in_words(name), number, 1 + len(kinds))
             corrupted.append(_corrupted(recognizer, loaded, name))
         listeners.progress("done", 1 + len(kinds), 1 + len(kinds))
         watch.lap("corruptions")
@@ -201,6 +202,15 @@ def run_exam(
 
             exam_report.write(result, work)
     return folder, result
+
+
+def in_words(corruption: str) -> str:
+    """The name of a corruption for people.
+
+    >>> in_words("motion_blur")
+    'motion blur'
+    """
+    return corruption.replace("_", " ")
 
 
 def load(model: str | os.PathLike[str] | None) -> Recognizer:

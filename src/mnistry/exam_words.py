@@ -8,7 +8,7 @@ import numpy as np
 
 from mnistry import words
 from mnistry.evaluation import Chosen, Evaluation
-from mnistry.exam import Corrupted, Exam
+from mnistry.exam import Corrupted, Exam, in_words
 
 MISTAKES_PRINTED = 10
 
@@ -82,13 +82,13 @@ def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     """How right the answers to corrupted images are, and those that the model is sure of; nothing if there are none."""
     if not rows:
         return ""
-    lines = [f"{'corruption':<14}  accuracy     sure  right of those"]
-    for each in rows:
-        name = each.name.replace("_", " ")
-        lines.append(
-            f"{name:<14}  {each.all.precision:>8.2%}  {each.sure.share:>7.2%}  {_share(each.sure.precision):>14}"
-        )
-    return "\n".join([*lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
+    head = f"{'corruption':<14}  accuracy     sure  right of those"
+    lines = (
+        f"{in_words(each.name):<14}  {each.all.precision:>8.2%}  {each.sure.share:>7.2%}  "
+        f"{_share(each.sure.precision):>14}"
+        for each in rows
+    )
+    return "\n".join([head, *lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
 
 
 def _chosen(name: str, picked: Chosen, line: str) -> str:

@@ -71,6 +71,13 @@ def mistakes(images: np.ndarray, labels: Sequence[str], answers: Sequence[str], 
 
 
 @matplotlib.rc_context(STYLE)
+def corrupted(images: np.ndarray, names: Sequence[str]) -> Figure:
+    """One image spoilt in different ways, each with its name, of one or two words."""
+    captions = [tuple(name.split(" ", 1)) for name in names]
+    return _picture_grid(images, captions, SAMPLE_COLUMNS)
+
+
+@matplotlib.rc_context(STYLE)
 def image(pixels: np.ndarray, title: str) -> Figure:
     """One image with a colour bar.
 
@@ -225,6 +232,34 @@ def reliability(bins: Sequence[Bin], n: int) -> Figure:
     lower.set_xlabel("the model's confidence")
     lower.set_xlim(0, 1)
     lower.xaxis.set_major_formatter(PercentFormatter(1))
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) -> Figure:
+    """The wrong answers to each kind of image: those that the model was not sure of, and those that it was.
+
+    Args:
+        names: of the kinds.
+        unsure: float (kinds,), wrong answers that were not sure, as parts of all answers.
+        sure: float (kinds,), wrong answers that were.
+    """
+    figure, axes = _figure(0.9 + 0.29 * len(names))
+    positions = np.arange(len(names))
+    axes.barh(positions, unsure, 0.62, color=BLUE, label="wrong, but not sure")
+    axes.barh(
+        positions, sure, 0.62, left=unsure, color=ORANGE, hatch="////", edgecolor="white", label="wrong, and sure of it"
+    )
+    for position, whole in zip(positions, unsure + sure, strict=True):
+        axes.annotate(f"{whole:.1%}", (whole, position), xytext=(3, 0), textcoords="offset points", va="center")
+    axes.set_yticks(positions, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(0.01, 1.18 * float((unsure + sure).max())))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.set_xlabel("wrong answers")
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 

@@ -12,6 +12,7 @@ from typing import Any
 FORMAT = 1
 KEY = "mnistry"  # of the ONNX metadata property that holds the JSON
 MAX_CLASSES = 1000
+MAX_TEXT = 200  # characters
 SURE_THRESHOLD = 0.9  # of a model for which none was chosen on a validation split
 DIGIT_THRESHOLD = 0.0  # likewise: nothing is refused
 
@@ -50,11 +51,11 @@ class ModelInfo:
             ValueError: a field is of another type or out of its range; the message names it.
         """
         for name in ("name", "recipe", "version", "licence"):
-            _check(name, getattr(self, name), "text", isinstance(getattr(self, name), str))
+            _check(name, getattr(self, name), f"printable text of at most {MAX_TEXT}", _is_text(getattr(self, name)))
         classes = self.class_names
-        named = isinstance(classes, tuple) and all(isinstance(each, str) and each for each in classes)
+        named = isinstance(classes, tuple) and all(_is_text(each) and each for each in classes)
         right = named and 2 <= len(set(classes)) == len(classes) <= MAX_CLASSES
-        _check("class_names", classes, f"2 to {MAX_CLASSES} different words", right)
+        _check("class_names", classes, f"2 to {MAX_CLASSES} different printable words", right)
         _check("temperature", self.temperature, "a number larger than 0", _is_number(self.temperature, above=0))
         for name in ("sure_threshold", "digit_threshold"):
             value = getattr(self, name)
@@ -103,6 +104,11 @@ class ModelInfo:
 def _check(name: str, value: Any, expected: str, right: bool) -> None:
     if not right:
         raise ValueError(f"{name} must be {expected}; received {value!r:.60}")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be shown as it is: no control character reaches a terminal, whoever wrote the file."""
+    return isinstance(value, str) and value.isprintable() and len(value) <= MAX_TEXT
 
 
 def _is_number(value: Any, *, above: float = -math.inf) -> bool:

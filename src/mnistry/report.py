@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import importlib.resources
-import math
-from datetime import UTC, datetime
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mnistry import figures, runs, words
+from mnistry import figures, pages, words
 from mnistry.results import ROW, Result
-
-FIGURES = "figures"
 
 
 def write(result: Result, folder: Path) -> None:
@@ -23,13 +17,7 @@ def write(result: Result, folder: Path) -> None:
         result: what to tell.
         folder: the run folder, which exists.
     """
-    (folder / FIGURES).mkdir()
-    pictures = {}
-    for name, figure in draw(result).items():
-        path = folder / FIGURES / f"{name}.png"
-        figures.save(figure, path)
-        pictures[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-    (folder / runs.REPORT).write_text(page(result, pictures), encoding="utf-8", errors="replace")
+    pages.write(page(result, pages.save_figures(draw(result), folder)), folder)
 
 
 def draw(result: Result) -> dict[str, Figure]:
@@ -63,14 +51,8 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         result: what to tell.
         pictures: a data URL for each figure.
     """
-    import jinja2
-
-    template = importlib.resources.files("mnistry").joinpath("templates/report.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"share": _share, "count_of": "{:,}".format, "counted": words.counted}
-    return environment.from_string(template).render(
+    return pages.rendered(
+        "report.html",
         result=result,
         dataset=result.dataset,
         statistics=result.dataset.statistics(),
@@ -83,13 +65,4 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         weights=sum(layer.parameters for layer in result.layers),
         most_of_doubled=words.most_of_doubled(len(result.dataset.class_names)),
         mistakes_shown=min(result.test.errors, figures.MISTAKES_SHOWN),
-        written=_date(datetime.now(UTC)),
     )
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
-
-
-def _share(value: float, decimals: int = 2) -> str:
-    return "none" if math.isnan(value) else f"{value:.{decimals}%}"
