@@ -11,6 +11,7 @@ from mnistry.digit import Digit
 from mnistry.segments import Writing
 
 LENIENT = 0.4  # of the model's threshold: the digit-ness that is enough between digits
+LEAST_BELIEF = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
@@ -46,7 +47,9 @@ def _plausible(lines: Sequence[Sequence[Taken]], threshold: float) -> list[list[
     for line in lines:
         certain = sum(each.digit.digitness >= threshold for each in line)
         least = threshold * (LENIENT if certain >= 2 else 1)
-        kept.append([each for each in line if each.digit.digitness >= least])
+        digits = [each for each in line if each.digit.digitness >= least]
+        if digits and np.mean([each.digit.belief for each in digits]) >= LEAST_BELIEF:
+            kept.append(digits)
     heights = [each.digit.box[3] for line in kept if len(line) > 1 for each in line]
     if heights:
         low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)

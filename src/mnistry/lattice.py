@@ -68,12 +68,13 @@ def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[in
     ending: dict[int, list[int]] = {}
     for index, candidate in enumerate(found):
         ending.setdefault(candidate.stop, []).append(index)
+    cuts = [_cuts(line, border) for border in range(len(line) + 1)]
     costs, steps = [0.0], [(0, -1)]
     for stop in range(1, len(line) + 1):
-        options = [(costs[stop - 1] + _cost_of_passing(line, stop - 1), stop - 1, -1)]
+        options = [(costs[stop - 1] + _cost_of_passing(line, cuts, stop - 1), stop - 1, -1)]
         for index in ending.get(stop, []):
             start = found[index].start
-            options.append((costs[start] + _cost(line, found[index], beliefs[index]), start, index))
+            options.append((costs[start] + _cost(line, cuts, found[index], float(beliefs[index])), start, index))
         cost, start, index = min(options)
         costs.append(cost)
         steps.append((start, index))
@@ -85,7 +86,7 @@ def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[in
     return way[::-1]
 
 
-def _cost(line: Line, candidate: Candidate, belief: float) -> float:
+def _cost(line: Line, cuts: list[int], candidate: Candidate, belief: float) -> float:
     """What it costs to take pieces for a digit: the surprise in nats, and more where it has no digit's shape."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
@@ -94,22 +95,23 @@ def _cost(line: Line, candidate: Candidate, belief: float) -> float:
         cost += LOW_COST * (LOW - height / line.height) + 0.5
     cost += BROAD_COST * max(width / height - BROAD, 0.0)
     cost += JOINED * _joints(line, candidate)
-    return cost + CUT * (_is_cut(line, candidate.start) + _is_cut(line, candidate.stop))
+    return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
 
 
 def _joints(line: Line, candidate: Candidate) -> int:
-    """How many pairs of neighbouring pieces it joins that are both high, have paper between them and are not cut."""
+    """How many neighbouring pairs it joins of pieces that are high, whole components, and have paper between them."""
     pieces = range(candidate.start, candidate.stop)
     high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
-    return sum(line.boxes[j, 0] >= line.boxes[i, 2] and line.parts[i] != line.parts[j] for i, j in pairwise(high))
+    whole = [i for i in high if np.count_nonzero(line.parts == line.parts[i]) == 1]
+    return sum(line.boxes[j, 0] >= line.boxes[i, 2] for i, j in pairwise(whole))
 
 
-def _cost_of_passing(line: Line, piece: int) -> float:
+def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
     left, top, right, bottom = line.boxes[piece]
     size = min(math.sqrt((bottom - top) * max(bottom - top, right - left)) / line.height, LARGEST)
-    return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (_is_cut(line, piece) or _is_cut(line, piece + 1))
+    return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (cuts[piece] + cuts[piece + 1] > 0)
 
 
-def _is_cut(line: Line, border: int) -> bool:
-    """Whether the pieces on both sides of a border, counted from the line's start, come from one component."""
-    return 0 < border < len(line) and bool(line.parts[border - 1] == line.parts[border])
+def _cuts(line: Line, border: int) -> int:
+    """How many components have pieces on both sides of a border, counted from the line's start."""
+    return len(np.intersect1d(line.parts[:border], line.parts[border:]))

@@ -15,6 +15,7 @@ FEW = 5  # components with the most ink count alike for the usual height
 # All lengths are parts of the usual height of digits, or of the height of digits in the line.
 SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
 SPECK = 0.12
+GIANT = 5.0  # what is higher has nothing to do with the writing: the edge of the sheet, a table
 WIDEST = 12.0  # of a row of touching digits
 WIDEST_SMALL = 3.0  # of a dash
 PALE = 0.35  # of the usual contrast of writing
@@ -89,7 +90,8 @@ def find_lines(mask: np.ndarray, contrast: np.ndarray) -> Writing:
         line = _line(parts, members[i], height, pieces, first)
         lines.append(line)
         first += len(line)
-    seen = ~parts.at_edge(mask.shape) & (np.maximum(parts.heights, parts.widths) >= SPECK * usual)
+    longer = np.maximum(parts.heights, parts.widths)
+    seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
     seen[[*large, *small]] = True
     return Writing(pieces, tuple(lines), int(parts.areas[seen].sum()))
 
