@@ -11,6 +11,7 @@ from mnistry.strokes import Components, components
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
 FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
 BLOT = 0.2  # of the most ink: no component with more counts for more
+SURROUND, WITHIN = 0.5, 0.03  # of the picture; of the ink around
 FEW = 5  # components with the most ink count alike for the usual height
 # All lengths are parts of the usual height of digits, or of the height of digits in the line.
 SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
@@ -100,6 +101,10 @@ def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
     """The height of digits: the median over components, weighted by their ink, those apart that fill the picture."""
     frames = parts.at_edge(shape) & ((parts.widths > FRAME * shape[1]) | (parts.heights > FRAME * shape[0]))
     likely = (parts.widths < ELONGATED * parts.heights) & (parts.heights >= 5) & ~frames
+    around = parts.widths * parts.heights > SURROUND * shape[0] * shape[1]
+    within = likely & ~around
+    if np.count_nonzero(within) >= 3 and parts.areas[within].sum() > WITHIN * parts.areas[around].sum():
+        likely = within  # what surrounds them is a table or a frame
     if not likely.any():
         likely[:] = True
     heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
