@@ -6,7 +6,6 @@ import base64
 import html
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,11 @@ from mnistry.data import Dataset
 from mnistry.evaluation import evaluate
 from mnistry.models import Layer
 from mnistry.results import Result, Sample
+from page import Page
 
 DIGITS = tuple("0123456789")
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 FIGURES = {"samples", "image", "curves", "confusion", "probabilities", "reliability", "mistakes"}
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 def made_by_hand(class_names: tuple[str, ...] = DIGITS, errors: int = 7, epochs: int = 3) -> Result:
@@ -68,38 +67,6 @@ def made_by_hand(class_names: tuple[str, ...] = DIGITS, errors: int = 7, epochs:
         seconds={"load": 0.125, "train": 12.5},
         environment={"python": "3.99.1", "processor": "an abacus"},
     )  # fmt: skip
-
-
-class Page(HTMLParser):
-    """A page taken apart: tags, attributes, and the text that a reader sees."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.source = (folder / runs.REPORT).read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.unbalanced: list[str] = []
-        self._open: list[str] = []
-        self._pieces: list[str] = []
-        self.feed(self.source)
-        self.close()
-        self.unbalanced += self._open
-        self.text = " ".join(" ".join(self._pieces).split())
-        self.images = [attributes for tag, attributes in self.tags if tag == "img"]
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        if self._open and self._open[-1] == tag:
-            self._open.pop()
-        else:
-            self.unbalanced.append(f"/{tag}")
-
-    def handle_data(self, data):
-        if "style" not in self._open and "title" not in self._open:
-            self._pieces.append(data)
 
 
 @pytest.fixture(scope="module")
