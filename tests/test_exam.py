@@ -253,6 +253,19 @@ def test_the_page_has_the_numbers(folder, result):
     assert result.command in text
 
 
+def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, monkeypatch):
+    drawn: list[tuple] = []
+    monkeypatch.setattr(exam_report.figures, "robustness", lambda *given: drawn.append(given))
+    exam_report.draw(result)
+    names, unsure, sure = drawn[0]
+    assert names[:2] == ["as they are", "shot noise"]
+    assert unsure[0] + sure[0] == pytest.approx(result.test.errors / 360)
+    assert sure[0] == result.sure.errors / 360
+    for each, one, other in zip(result.corrupted, unsure[1:], sure[1:], strict=True):
+        assert one + other == pytest.approx(1 - each.all.precision)
+        assert other == each.sure.errors / 360
+
+
 def drawn_of(result: Exam, folder: Path) -> Page:
     pictures = dict.fromkeys(FIGURES, "data:image/png;base64,")
     (folder / "report.html").write_text(exam_report.page(result, pictures), encoding="utf-8")

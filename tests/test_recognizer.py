@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import mnistry
-from mnistry import Recognizer
+from mnistry import Recognizer, export
+from mnistry.backend import keras
 from mnistry.errors import UsageError
+from mnistry.model_info import ModelInfo
 from mnistry.recognizer import CHUNK
 
 
@@ -56,6 +58,26 @@ def test_sure_and_digit_follow_the_models_thresholds(shipped, images):
     assert (answers.is_digit == (answers.digitness >= np.float32(info.digit_threshold))).all()
     assert (answers.sure == (answers.is_digit & (confidences >= np.float32(info.sure_threshold)))).all()
     assert 0 < answers.sure.mean() < 1
+
+
+def test_an_answer_is_sure_when_it_is_probable_and_a_digit_by_hand():
+    # Two pixels, of values u and v, are the logits of "a" and of "no digit"; that of "b" is 0.
+    kernel = np.zeros((784, 3), np.float32)
+    kernel[0, 0] = kernel[1, 2] = 1
+    network = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    network.layers[-1].set_weights([kernel, np.zeros(3)])
+    info = ModelInfo("two", "none", ("a", "b"), sure_threshold=0.9, digit_threshold=0.5)
+    images = np.zeros((4, 28, 28), np.uint8)
+    images[:, 0, :2] = [(0, 0), (5, 0), (5, 9), (2, 0)]
+    answers = Recognizer.from_bytes(export.to_onnx(network, info)).answer(images)
+    e = np.exp(1)
+    likely = [0.5, e**5 / (e**5 + 1), e**5 / (e**5 + 1), e**2 / (e**2 + 1)]
+    np.testing.assert_allclose(answers.probabilities[:, 0], likely, rtol=1e-5)
+    lead = [2, e**5 + 1, (e**5 + 1) / e**9, e**2 + 1]
+    np.testing.assert_allclose(answers.digitness, [each / (each + 1) for each in lead], rtol=1e-5)
+    assert answers.digits.tolist() == [0, 0, 0, 0]
+    assert answers.is_digit.tolist() == [True, True, False, True]
+    assert answers.sure.tolist() == [False, True, False, False]  # too improbable; sure; no digit; 88%
 
 
 def test_one_image_and_none(shipped, images):

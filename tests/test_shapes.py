@@ -114,6 +114,7 @@ def test_multiplications_are_counted():
 UNFIT = {
     "sum of other shapes": operation("Add", (0, 3), (0, 4)),
     "sum across the images": operation("Add", (0, 3), (0,)),
+    "sum of every image with every other": operation("Add", (0, 1), (0,)),
     "sum of one": operation("Add", (0, 3)),
     "relu of two": operation("Relu", (0, 3), (0, 3)),
     "relu of none": operation("Relu"),

@@ -146,7 +146,8 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelInfo]:
         info = info_of(config, summary)
         model = keras.models.load_model(folder / results.MODEL, compile=False)
     except Exception as error:  # Keras raises whatever the part that is damaged leads to
-        raise RunError(f"The run in {short(folder)} cannot be read: {error}. Train it anew.") from None
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
     if results.weights_sha256(model) != summary["weights_sha256"]:
         raise RunError(f"{short(folder)}: {results.MODEL} has other weights than {runs.SUMMARY} says. Train it anew.")
     return model, info
