@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import corruptions, exam, exam_report, exam_words, export, model_file
+from mnistry import corruptions, exam_report, exam_run, exam_words, export, model_file
 from mnistry.backend import keras
 from mnistry.data import Dataset
 from mnistry.errors import DataError, ModelError, RunError, UsageError
@@ -53,7 +53,7 @@ def model(run: Path, network: keras.Model, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def result(model: Path) -> Exam:
-    return exam.run_exam(model)[1]
+    return exam_run.run_exam(model)[1]
 
 
 # What comes out
@@ -79,7 +79,7 @@ def test_uncalibrated_is_the_same_network_at_temperature_one(result, network, di
 
 
 def test_nothing_is_uncalibrated_at_temperature_one(run):
-    assert exam.run_exam(run, with_corruptions=False)[1].uncalibrated is None
+    assert exam_run.run_exam(run, with_corruptions=False)[1].uncalibrated is None
 
 
 def test_every_corruption_is_examined(result, model, digits):
@@ -93,7 +93,7 @@ def test_every_corruption_is_examined(result, model, digits):
 
 
 def test_corruptions_may_be_left_out(model):
-    found = exam.run_exam(model, with_corruptions=False)[1]
+    found = exam_run.run_exam(model, with_corruptions=False)[1]
     assert found.corrupted == ()
     assert found.as_json()["corruptions"] is None
     assert found.command.endswith("--no-corruptions")
@@ -125,8 +125,8 @@ def test_the_json_has_the_test_object_of_a_summary(result, run):
 
 
 def test_a_run_without_a_model_file_is_exported_on_the_fly(run, digits):
-    assert exam.needs_keras(run)
-    folder, found = exam.run_exam(run, with_corruptions=False)
+    assert exam_run.needs_keras(run)
+    folder, found = exam_run.run_exam(run, with_corruptions=False)
     assert folder is None
     assert found.test.errors == json.loads((run / "summary.json").read_text())["test"]["errors"]
     assert not (run / model_file.EXPORTED).exists()
@@ -135,17 +135,17 @@ def test_a_run_without_a_model_file_is_exported_on_the_fly(run, digits):
 def test_a_run_with_a_model_file_is_examined_by_it(run, model, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / model_file.EXPORTED).write_bytes(model.read_bytes())
-    assert not exam.needs_keras(tmp_path / "run")
-    assert exam.run_exam(tmp_path / "run", with_corruptions=False)[1].info.temperature == 2.0
+    assert not exam_run.needs_keras(tmp_path / "run")
+    assert exam_run.run_exam(tmp_path / "run", with_corruptions=False)[1].info.temperature == 2.0
 
 
 def test_neither_a_file_nor_the_shipped_model_needs_keras(model):
-    assert not exam.needs_keras(model)
-    assert not exam.needs_keras(None)
+    assert not exam_run.needs_keras(model)
+    assert not exam_run.needs_keras(None)
 
 
 def test_the_data_set_is_the_one_the_model_was_trained_on(model, digits):
-    assert exam.run_exam(model, with_corruptions=False)[1].dataset.name == "digits"
+    assert exam_run.run_exam(model, with_corruptions=False)[1].dataset.name == "digits"
 
 
 @pytest.mark.parametrize("details", [{}, {"dataset": None}, {"dataset": {"name": 5}}, {"dataset": {"name": "mine"}}])
@@ -153,14 +153,14 @@ def test_a_model_that_names_no_known_set_is_examined_on_mnist_or_what_stands_in(
     path = tmp_path / "model.onnx"
     path.write_bytes(export.to_onnx(network, ModelInfo("m", "r", NAMES, details=details)))
     seen: list[Dataset] = []
-    found = exam.run_exam(path, with_corruptions=False, listeners=Listeners(loaded=seen.append))[1]
+    found = exam_run.run_exam(path, with_corruptions=False, listeners=Listeners(loaded=seen.append))[1]
     assert found.dataset.fallback is not None  # no test has a network
     assert seen == [found.dataset]
 
 
 def test_mnist_is_not_replaced_where_it_was_asked_for(model):
     with pytest.raises(DataError, match="MNIST was not found"):
-        exam.run_exam(model, dataset="mnist")
+        exam_run.run_exam(model, dataset="mnist")
 
 
 def test_a_data_set_with_other_classes_is_refused(network, tmp_path):
@@ -170,11 +170,11 @@ def test_a_data_set_with_other_classes_is_refused(network, tmp_path):
         UsageError,
         match=r"The model has the classes A B C D E F G H I J; the UCI digits has 0 1 2 3 4 5 6 7 8 9. Name a data set",
     ):
-        exam.run_exam(tmp_path / "letters.onnx", dataset="digits")
+        exam_run.run_exam(tmp_path / "letters.onnx", dataset="digits")
 
 
 def test_a_long_list_of_classes_is_cut():
-    assert exam._listed(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
+    assert exam_run._listed(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_what_is_no_model_is_refused_and_no_folder_is_left(tmp_path, make, error
     make(tmp_path / "it")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(error, match=sentence):
-        exam.run_exam(tmp_path / "it", out=tmp_path / "report")
+        exam_run.run_exam(tmp_path / "it", out=tmp_path / "report")
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_progress_is_told_from_nothing_to_all(model):
     told: list[tuple[str, int, int]] = []
-    exam.run_exam(model, listeners=Listeners(progress=lambda *each: told.append(each)))
+    exam_run.run_exam(model, listeners=Listeners(progress=lambda *each: told.append(each)))
     assert told[0] == ("as they are", 0, 16)
     assert told[1] == ("shot noise", 1, 16)
     assert told[-1] == ("done", 16, 16)
@@ -207,7 +207,7 @@ def test_progress_is_told_from_nothing_to_all(model):
 
 @pytest.fixture(scope="module")
 def folder(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, _ = exam.run_exam(model, out=tmp_path_factory.mktemp("report") / "mine")
+    folder, _ = exam_run.run_exam(model, out=tmp_path_factory.mktemp("report") / "mine")
     assert folder is not None
     return folder
 
@@ -223,7 +223,7 @@ def test_the_folder_holds_page_figures_and_numbers(folder, result):
 def test_a_folder_with_something_in_it_is_refused_before_anything_is_done(tmp_path, model):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match="is not empty, and nothing is overwritten"):
-        exam.run_exam(model, out=tmp_path, listeners=Listeners(progress=lambda *_: pytest.fail("too late")))
+        exam_run.run_exam(model, out=tmp_path, listeners=Listeners(progress=lambda *_: pytest.fail("too late")))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

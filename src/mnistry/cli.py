@@ -214,12 +214,12 @@ def evaluate(
     and how right it is then, and how it does on fifteen kinds of corrupted images.
     """
     started = time.perf_counter()
-    from mnistry import console, exam, exam_words
+    from mnistry import console, exam_run, exam_words
 
-    if exam.needs_keras(model):
+    if exam_run.needs_keras(model):
         _import_keras()
     with console.LiveBars() as bars:
-        folder, result = exam.run_exam(
+        folder, result = exam_run.run_exam(
             model,
             dataset=dataset,
             data_dir=data_dir,
