@@ -1,0 +1,130 @@
+"""What each step of reading a picture is worth: the figures without it, on the pictures of `handwriting.py`.
+
+    python benchmarks/handwriting_steps.py [FOLDER]
+
+The last rows are what the same network makes of the same pictures without a reader.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
+from mnistry import Recognizer, files, image, ink, lattice, reading, runs, segments
+from mnistry.digit import Digit
+from mnistry.doubts import Taken
+from mnistry.ink import Ink
+
+KINDS = ("single", "photo_crops")
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Leaves out one step at a time and writes `results/handwriting_steps.json`."""
+    recognizer = Recognizer.load()
+    rows = {}
+    for name, patches in STEPS.items():
+        with ExitStack() as stack:
+            for where, what, instead in patches:
+                stack.enter_context(patch.object(where, what, instead))
+            rows[name] = figures(recognizer, folder)
+        print(name, rows[name], flush=True)
+    simple = {kind: simple_means(recognizer, folder, kind) for kind in KINDS}
+    content = {
+        "command": "python benchmarks/handwriting_steps.py",
+        "steps": rows,
+        "simple": simple,
+        "environment": runs.environment(),
+    }
+    files.write_json(RESULTS / "handwriting_steps.json", content)
+    print(table(content))
+
+
+def figures(recognizer: Recognizer, folder: Path) -> dict[str, float]:
+    """The figures that a step may change."""
+    found = several(recognizer, folder)
+    return {
+        **{kind: single(recognizer, folder, kind)["right"] for kind in KINDS},
+        "exact": found["exact"],
+        "errors_per_100": found["errors_per_100"],
+        "nondigit": nondigit(recognizer, folder)["sure_read"],
+    }
+
+
+def flat_paper(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+    """One colour of paper for the whole picture: the median."""
+    chosen = pixels.reshape(-1, 3) if among is None else pixels[among]
+    return np.broadcast_to(np.median(chosen, axis=0), pixels.shape).astype(np.float32)
+
+
+def first_ink(pixels: np.ndarray) -> Iterator[Ink]:
+    """The likeliest ink only."""
+    return islice(ink.inks(pixels), 1)
+
+
+def one_threshold(contrast: np.ndarray, least: float) -> Ink:
+    """Ink where the contrast is more than half of the strongest in the picture."""
+    strongest = max(float(np.percentile(contrast[contrast >= least], 95)) if (contrast >= least).any() else 1.0, least)
+    strength = np.minimum(contrast / strongest, 1).astype(np.float32)
+    mask = strength >= 0.5
+    return Ink(strength, contrast, mask, ink._stroke_width(mask))
+
+
+def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
+    """All of the ink."""
+    return mask
+
+
+def no_cuts(*_: object) -> list[int]:
+    """No place to cut at."""
+    return []
+
+
+def all_of_them(_: object, lines: Sequence[Sequence[Taken]], *__: object) -> list[list[Digit]]:
+    """All digits, as the recogniser sees each for itself."""
+    return [[each.digit for each in line] for line in lines]
+
+
+STEPS: dict[str, list[tuple[Any, str, Any]]] = {
+    "all steps": [],
+    "one colour of paper for the whole picture": [(ink, "paper_of", flat_paper)],
+    "one threshold for the whole picture": [(ink, "_ink", one_threshold)],
+    "the likeliest ink is never doubted": [(reading, "inks", first_ink)],
+    "rulings stay": [(reading, "without_rulings", as_it_is)],
+    "specks, frames and edges stay (one digit)": [(reading, "of_one_digit", as_it_is)],
+    "strokes stay as thick as they are": [
+        (image.digit_images, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
+    ],
+    "nothing is cut": [(segments, "_cuts", no_cuts)],
+    "nothing is joined": [(lattice, "MOST_PIECES", 1)],
+    "digits are not doubted together": [(reading, "believed", all_of_them)],
+}
+SIMPLE = {
+    "no reader: the picture resized to 28×28": "resized",
+    "no reader: the same, inverted where it is bright": "inverted",
+    "no reader: cropped by one threshold, box of 20 pixels, centre of mass": "cropped",
+}
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The results as a Markdown table."""
+    heads = ("without", "one digit", "cut from photos", "several, exact", "wrong of 100", "no digit, yet sure")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name, row in content["steps"].items():
+        cells = [f"{row[key]:.1%}" for key in ("single", "photo_crops", "exact")]
+        lines.append(f"| {name} | {' | '.join(cells)} | {row['errors_per_100']:.1f} | {row['nondigit']:.1%} |")
+    for name, key in SIMPLE.items():
+        cells = [f"{content['simple'][kind][key]:.1%}" for kind in KINDS]
+        lines.append(f"| {name} | {' | '.join(cells)} | | | |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:]))
