@@ -20,6 +20,7 @@ FULL = BOX * FINE
 MARGIN = 2 * FINE  # around the box: room for rounding and anti-aliasing
 FIELD = FULL + 2 * MARGIN
 THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2.1 to 2.9 thick
+CHUNK = 128  # digits drawn at a time
 REACH = 14  # fine pixels by which strokes are thickened at most
 
 
@@ -39,6 +40,13 @@ def digit_images(
         uint8 (n, 28, 28), ink bright on black: the longest side of the ink's box is 20 pixels, its centre of mass is
         at (14, 14), where MNIST has it.
     """
+    options = {"thinnest": thinnest, "thickest": thickest, "slant": slant}
+    parts = [_part(inks[start : start + CHUNK], **options) for start in range(0, len(inks), CHUNK)]
+    return np.concatenate(parts) if parts else np.zeros((0, SIDE, SIDE), np.uint8)
+
+
+def _part(inks: Sequence[np.ndarray], *, thinnest: float, thickest: float, slant: float) -> np.ndarray:
+    """Some digits at a time: a fine field has twelve times the pixels of an image."""
     n = len(inks)
     fields = np.zeros((n, FIELD, FIELD), bool)
     growth = np.zeros(n, np.float32)
@@ -47,7 +55,7 @@ def digit_images(
     cells = _thickened(fields, growth).reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
     cells /= np.maximum(cells.max(axis=(1, 2), keepdims=True, initial=0), 1e-6)
     small = np.rint(cells * 255).astype(np.uint8)
-    return np.stack([_centred(each) for each in small]) if n else np.zeros((0, SIDE, SIDE), np.uint8)
+    return np.stack([_centred(each) for each in small])
 
 
 def in_form(image: np.ndarray) -> bool:

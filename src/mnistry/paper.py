@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 CELLS = 64  # along the longer side
+SAMPLES = 7  # pixels along a side of a cell that are looked at
 REACHES = (CELLS // 4, CELLS // 8)  # of a neighbourhood to each side, in cells, the larger first
 COARSER = 2  # cells a side that are counted as one for local medians: they cost an eighth so
 ENOUGH = 0.8  # of the cells are paper by one median for all: no smaller neighbourhood is tried
@@ -38,7 +39,7 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     height, width = pixels.shape[:2]
     scale = min(1.0, CELLS / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    cells = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.float32)
+    cells = _cells(pixels, size)
     counted = np.ones(cells.shape[:2], bool)
     if among is not None:
         share = np.asarray(Image.fromarray(among.astype(np.float32)).resize(size, Image.Resampling.BOX))
@@ -48,6 +49,18 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
+
+
+def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture on a grid of (width, height) cells, each the median of some of its pixels: paper if it can be."""
+    from PIL import Image
+
+    width, height = size
+    finer = min(SAMPLES, -(-max(pixels.shape) // CELLS))
+    drawn = Image.fromarray(pixels).resize((width * finer, height * finer), Image.Resampling.NEAREST)
+    blocks = np.asarray(drawn).reshape(height, finer, width, finer, 3).transpose(0, 2, 4, 1, 3)
+    medians: np.ndarray = np.median(blocks.reshape(height, width, 3, finer * finer), axis=3).astype(np.float32)
+    return medians
 
 
 def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tuple[np.ndarray, int]:

@@ -21,6 +21,8 @@ ENOUGH = 0.3  # of the columns must vote for a line
 DARKER = 1.2  # times as dark as the ruling: ink that lies on it
 LONG = 40  # stroke widths: no stroke of a digit is so long
 FAINT = 0.85  # of the usual contrast of ink: a shorter line must be fainter
+PALE = 0.6  # such a line may be hidden where there is ink beside it
+USUAL = 15  # percentile of the contrasts along a line that is taken for its own: much of it may be ink
 THICKEST = 0.03  # of the shorter side
 BENT = 0.03  # of the length: the height of the arc that a line may make
 MOSTLY_RULING = 0.6  # of a remnant's pixels
@@ -147,15 +149,16 @@ def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) 
     extent = int(columns[-1] - columns[0]) + 1
     cover, edge = len(columns) / extent, max(2, 0.02 * across)
     ends = int(columns[0] <= edge) + int(columns[-1] >= across - 1 - edge)
+    shade = np.percentile(line.contrasts, USUAL)
     curve = np.polynomial.Polynomial.fit(line.columns, line.middles, 2)
     arc = abs(curve.coef[2])  # over columns scaled to -1..1: the height of the arc
     return bool(
         arc <= BENT * across
         and np.median(line.lengths) <= max(3, THICKEST * min(shape))
-        and (extent >= LONG * width or np.median(line.contrasts) < FAINT * usual)
+        and (extent >= LONG * width or shade < FAINT * usual)
         and (
-            (ends == 2 and cover >= 0.55)
-            or (ends == 1 and extent > 0.75 * across and cover > 0.75)
+            (ends == 2 and cover >= (0.35 if shade < PALE * usual else 0.55))
+            or (ends == 1 and extent > min(0.75 * across, 2 * LONG * width) and cover > 0.75)
             or (extent > 0.85 * across and cover > 0.8)
         )
     )
@@ -166,4 +169,4 @@ def _no_darker(line: _Runs) -> _Runs:
     line = line.of(np.argsort(line.columns, kind="stable"))
     padded = np.pad(line.contrasts, 2, mode="edge")
     smooth = np.median(np.stack([padded[i : i + len(line.contrasts)] for i in range(5)]), axis=0)
-    return line.of(smooth <= DARKER * np.median(line.contrasts) + 4)
+    return line.of(smooth <= DARKER * np.percentile(line.contrasts, USUAL) + 4)

@@ -8,13 +8,15 @@ import numpy as np
 
 from mnistry.strokes import Components, components
 
+LOWEST = 6  # pixels: nothing lower can be read
+MOST = 3000  # components of each kind; a picture with more is no page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
 FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
 BLOT = 0.2  # of the most ink: no component with more counts for more
 SURROUND, WITHIN = 0.5, 0.03  # of the picture; of the ink around
 FEW = 5  # components with the most ink count alike for the usual height
 # All lengths are parts of the usual height of digits, or of the height of digits in the line.
-SMALL, LARGE = 0.42, 2.5  # heights of what may be a digit of its own
+SMALL, LARGE = 0.42, 2.2  # heights of what may be a digit of its own
 SPECK = 0.12
 GIANT = 5.0  # what is higher has nothing to do with the writing: the edge of the sheet, a table
 WIDEST = 12.0  # of a row of touching digits
@@ -125,7 +127,13 @@ def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -
         ~solid & (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
     )
     small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
-    return np.flatnonzero(large & ~dropped), np.flatnonzero(small & ~dropped & (parts.areas >= 3))
+    small &= parts.areas >= 3
+    return _largest(parts, np.flatnonzero(large & ~dropped)), _largest(parts, np.flatnonzero(small & ~dropped))
+
+
+def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
+    """No more of them than a page of numbers has: those with the most ink."""
+    return np.sort(chosen[np.argsort(-parts.areas[chosen], kind="stable")[:MOST]])
 
 
 def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
