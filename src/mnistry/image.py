@@ -19,6 +19,7 @@ FINE = 4  # fine pixels along a side of a pixel
 FULL = BOX * FINE
 MARGIN = 2 * FINE  # around the box: room for rounding and anti-aliasing
 FIELD = FULL + 2 * MARGIN
+INSIDE = (np.arange(FIELD) >= MARGIN) & (np.arange(FIELD) < MARGIN + FULL)
 THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2.1 to 2.9 thick
 CHUNK = 128  # digits drawn at a time
 REACH = 14  # fine pixels by which strokes are thickened at most
@@ -52,7 +53,9 @@ def _part(inks: Sequence[np.ndarray], *, thinnest: float, thickest: float, slant
     growth = np.zeros(n, np.float32)
     for i, ink in enumerate(inks):
         fields[i], growth[i] = _drawn(ink, thinnest * FINE, thickest * FINE, slant)
-    cells = _thickened(fields, growth).reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
+    drawn = _thickened(fields, growth)
+    drawn[:, ~INSIDE], drawn[:, :, ~INSIDE] = 0, 0  # a fraction of a fine pixel may have grown out of the box
+    cells = drawn.reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
     cells /= np.maximum(cells.max(axis=(1, 2), keepdims=True, initial=0), 1e-6)
     small = np.rint(cells * 255).astype(np.uint8)
     return np.stack([_centred(each) for each in small])

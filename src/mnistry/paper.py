@@ -88,9 +88,9 @@ def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.nda
     brightness = cells @ LUMINANCE
     paper = cells
     for tolerance in (1.2 * LIKE_PAPER, LIKE_PAPER):
-        weight = (counted * np.exp(-0.5 * ((brightness - middle) / tolerance) ** 2))[:, :, None] + 1e-6
+        weight = (counted * np.exp(-0.5 * ((brightness - middle) / tolerance) ** 2))[:, :, None]
         sums = _sums(np.dstack([(cells - middle[:, :, None]) * weight, weight]), min(reach, MEAN_REACH))
-        paper = (middle[:, :, None] + sums[:, :, :3] / sums[:, :, 3:]).astype(np.float32)
+        paper = (middle[:, :, None] + sums[:, :, :3] / np.maximum(sums[:, :, 3:], 1e-6)).astype(np.float32)
         middle = paper @ LUMINANCE
     return paper
 
