@@ -20,7 +20,7 @@ REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
 COMMANDS = ("tutorial", "train", "evaluate", "read", "export", "data")
 BENCHMARKS = ROOT / "benchmarks"
-PAGES = (ROOT / "README.md", ROOT / "README.ko.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "README.ko.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "handwriting.md")
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
