@@ -47,6 +47,12 @@ def test_a_digit_cut_off_an_unsure_one_is_not_sure():
     assert sure(believed(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [False, False, True]
 
 
+def test_digits_that_were_parted_need_more():
+    lines = [[taken(0), taken(1)]]  # each is believed by 0.86
+    assert sure(believed(writing([0, 0]), lines, 0.5)) == [False, False]
+    assert sure(believed(writing([0, 1]), lines, 0.5)) == [True, True]
+
+
 def test_nothing_is_sure_where_most_of_the_ink_is_something_else():
     assert sure(believed(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
 

@@ -14,6 +14,7 @@ LENIENT = 0.4  # of the model's threshold: the digit-ness that is enough between
 LEAST_BELIEF = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
+CUT_BELIEF = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
 
 
@@ -70,9 +71,16 @@ def _torn(writing: Writing, lines: Sequence[Sequence[Taken]]) -> set[int]:
     open_pieces = np.concatenate(sizes) > REMNANT if sizes else np.zeros(0, bool)
     for line in lines:
         for each in line:
-            open_pieces[each.start : each.stop] = not each.digit.sure
+            sure = each.digit.sure and (each.digit.belief >= CUT_BELIEF or not _is_cut(parts, each))
+            open_pieces[each.start : each.stop] = not sure
     torn = np.unique(parts[open_pieces])
     return set(np.flatnonzero(np.isin(parts, torn)).tolist())
+
+
+def _is_cut(parts: np.ndarray, taken: Taken) -> bool:
+    """Whether some component goes on beyond the digit; `parts` is int64 (n,), the component of each piece."""
+    beyond = np.concatenate([parts[: taken.start], parts[taken.stop :]])
+    return bool(np.isin(parts[taken.start : taken.stop], beyond).any())
 
 
 def _pieces(writing: Writing) -> int:
