@@ -6,6 +6,7 @@ What a file claims of its size is checked before it is unpacked, so no picture t
 from __future__ import annotations
 
 import io
+import logging
 import math
 import os
 import warnings
@@ -31,6 +32,9 @@ WORKING_PIXELS = 3_200_000  # larger pictures are reduced: writing that fills a 
 MAX_ELONGATION = 400  # one side against the other: beyond it there is nothing to read
 ORIENTATION = 0x0112  # EXIF
 SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange width and height
+
+# Pillow logs what it finds in damaged files; who sets up no logging would find that on standard error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, eq=False)
