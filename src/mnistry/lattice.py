@@ -15,7 +15,8 @@ WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
 LOWEST = 0.3  # heights: nothing so low is a digit
 SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
-TORN = 1.0  # cost of passing over a piece of a component of which another piece is taken
+TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
+WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
 HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
@@ -109,7 +110,18 @@ def _joints(line: Line, candidate: Candidate) -> int:
 def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
     left, top, right, bottom = line.boxes[piece]
     size = min(math.sqrt((bottom - top) * max(bottom - top, right - left)) / line.height, LARGEST)
-    return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (cuts[piece] + cuts[piece + 1] > 0)
+    torn = cuts[piece] + cuts[piece + 1] > 0
+    return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (torn or _is_above_or_below(line, piece))
+
+
+def _is_above_or_below(line: Line, piece: int) -> bool:
+    """Whether a piece lies close above or below a larger one, as the parts of a broken digit do."""
+    left, top, right, bottom = line.boxes.T
+    shared = np.minimum(right, right[piece]) - np.maximum(left, left[piece])
+    apart = np.maximum(top - bottom[piece], top[piece] - bottom)
+    within = (shared >= WITHIN * (right[piece] - left[piece])) & (apart <= CLOSE * line.height)
+    larger = bottom - top > bottom[piece] - top[piece]
+    return bool((within & larger & (line.parts != line.parts[piece])).any())
 
 
 def _cuts(line: Line, border: int) -> int:
