@@ -10,7 +10,7 @@ import numpy as np
 
 from mnistry.segments import Line
 
-MOST_PIECES = 6  # a digit
+MOST_PIECES = 9  # a digit
 WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
 LOWEST = 0.3  # heights: nothing so low is a digit

@@ -155,7 +155,7 @@ def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) 
     return bool(
         arc <= BENT * across
         and np.median(line.lengths) <= max(3, THICKEST * min(shape))
-        and (extent >= LONG * width or shade < FAINT * usual)
+        and ((extent >= LONG * width and cover > 0.8) or shade < FAINT * usual)
         and (
             (ends == 2 and cover >= (0.35 if shade < PALE * usual else 0.55))
             or (ends == 1 and extent > min(0.75 * across, 2 * LONG * width) and cover > 0.75)
