@@ -19,6 +19,7 @@ SLOPES = np.linspace(-STEEPEST, STEEPEST, 49)
 MOST = 60  # lines a direction
 ENOUGH = 0.3  # of the columns must vote for a line
 DARKER = 1.2  # times as dark as the ruling: ink that lies on it
+SURELY_INK = 3.0  # times as dark as the ruling: a stroke, even if it lies along the line from end to end
 LONG = 40  # stroke widths: no stroke of a digit is so long
 FAINT = 0.85  # of the usual contrast of ink: a shorter line must be fainter
 PALE = 0.6  # such a line may be hidden where there is ink beside it
@@ -94,7 +95,7 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
         along = _along(runs, slope, offset, bin_size)
         line = runs.of(along)
         if _is_ruling(line, mask.shape, width, usual):
-            line.paint(touched)
+            line.of(line.contrasts <= SURELY_INK * np.percentile(line.contrasts, USUAL)).paint(touched)
             _no_darker(line).paint(gone)
         nearest = np.abs(runs.middles - slope * runs.columns - offset) <= bin_size / 2
         runs = runs.of(~(along | nearest))
