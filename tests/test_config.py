@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from mnistry.config import TrainConfig
+from mnistry.config import SettledConfig, TrainConfig
 from mnistry.data import Dataset
 from mnistry.errors import UsageError
 
@@ -31,7 +31,12 @@ def test_values_that_make_no_sense_are_refused(field: str, value: object, senten
 
 
 def test_what_is_left_open_is_settled_by_the_data(digits: Dataset) -> None:
-    assert TrainConfig().settled(digits) == TrainConfig(dataset="digits", epochs=30, learning_rate=0.001)
+    assert TrainConfig().settled(digits) == SettledConfig(
+        recipe="tutorial", dataset="digits", epochs=30, batch_size=32, learning_rate=0.001, validation=0.0
+    )
+    assert TrainConfig(recipe="strong").settled(digits) == SettledConfig(
+        recipe="strong", dataset="digits", epochs=200, batch_size=128, learning_rate=0.006, validation=1 / 12
+    )
     assert TrainConfig(epochs=2).settled(digits).epochs == 2
 
 

@@ -7,7 +7,6 @@ are no digits at all. Everything depends on the key alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ jnp = jax.numpy
 CLASSES = 10
 NO_DIGIT = CLASSES  # the label of what is no digit
 DRAWN, NEGATIVE = 1 / 16, 1 / 8  # of the batch, added to it
-SPOILT = 0.5  # of the batch: the images that go through one of the spoilers
+SPOILT = 0.4  # of the batch: the images that go through one of the spoilers
 TWICE = 0.1  # of those: they go through another one
 WILD, WILDER = 0.12, 2.5  # the part of the images that is moved and bent much more, and how much more
 ROTATION, SHEAR, SCALE, ASPECT, SHIFT = 0.13, 0.18, 0.08, 0.1, 1.0  # standard deviations; radians, logs, pixels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,17 @@ class TrainConfig:
 
     recipe: str = _setting("tutorial", "The named network with its training settings.")
     dataset: str | None = _setting(None, "mnist or digits.", "MNIST if it is on disk or reachable, else the digits")
-    epochs: int | None = _setting(None, "Passes over the training images.", "5 for MNIST, 30 for the digits")
-    batch_size: int = _setting(32, "Images a step.")
+    epochs: int | None = _setting(
+        None, "Passes over the training images.", "the recipe's own: tutorial 5, strong 20 for MNIST"
+    )
+    batch_size: int | None = _setting(None, "Images a step.", "the recipe's own: tutorial 32, strong 128")
     seed: int = _setting(0, "Decides first weights, dropout and order.")
     learning_rate: float | None = _setting(None, "How far a step goes.", "the recipe's own")
-    validation: float = _setting(0.0, "Part of the training images held out to watch.", "0, none")
+    validation: float | None = _setting(
+        None,
+        "Part of the training images held out to watch and to calibrate on.",
+        "the recipe's own: tutorial 0, strong 1/12",
+    )
     devices: int = _setting(1, "Local devices that share each batch.")
 
     def __post_init__(self) -> None:
@@ -43,42 +48,54 @@ class TrainConfig:
             UsageError: one of them does not.
         """
         _require(self.epochs is None or self.epochs >= 1, "The number of epochs must be 1 or more", self.epochs)
-        _require(self.batch_size >= 1, "The batch size must be 1 or more", self.batch_size)
+        size, part = self.batch_size, self.validation
+        _require(size is None or size >= 1, "The batch size must be 1 or more", size)
         _require(0 <= self.seed <= MAX_SEED, f"The seed must be a whole number from 0 to {MAX_SEED}", self.seed)
         rate = self.learning_rate
         _require(rate is None or 0 < rate < math.inf, "The learning rate must be a number above 0", rate)
-        _require(0 <= self.validation <= 0.5, "The part for validation must be from 0 to 0.5", self.validation)
+        _require(part is None or 0 <= part <= 0.5, "The part for validation must be from 0 to 0.5", part)
         _require(self.devices >= 1, "The number of devices must be 1 or more", self.devices)
         shared = f"{self.devices} devices must be able to share a batch evenly: the batch size must be a multiple"
-        _require(self.batch_size % self.devices == 0, shared, self.batch_size)
+        _require(size is None or size % self.devices == 0, shared, size)
 
-    @property
-    def rate(self) -> float:
-        """The learning rate: that asked for, or the recipe's own.
-
-        Raises:
-            UsageError: there is no such recipe.
-        """
-        from mnistry import models
-
-        own: float = models.recipe(self.recipe).learning_rate
-        return own if self.learning_rate is None else self.learning_rate
-
-    def settled(self, dataset: Dataset) -> TrainConfig:
+    def settled(self, dataset: Dataset) -> SettledConfig:
         """The config with nothing left open, for a data set at hand.
 
         Raises:
-            UsageError: the batch size is above the number of images that are left to train on.
+            UsageError: there is no such recipe, or the batch size is above the number of images that are left to train
+                on.
         """
-        from mnistry import data
+        from mnistry import data, models
 
-        n = len(dataset.x_train) - data.validation_size(dataset, self.validation)
-        if self.batch_size > n:
+        own = models.recipe(self.recipe)
+        validation = own.validation if self.validation is None else self.validation
+        batch_size = own.batch_size if self.batch_size is None else self.batch_size
+        n = len(dataset.x_train) - data.validation_size(dataset, validation)
+        if batch_size > n:
             raise UsageError(
-                f"The batch size must be at most the number of training images, {n:,}; received {self.batch_size:,}."
+                f"The batch size must be at most the number of training images, {n:,}; received {batch_size:,}."
             )
-        epochs = dataset.lesson_epochs if self.epochs is None else self.epochs
-        return dataclasses.replace(self, dataset=dataset.name, epochs=epochs, learning_rate=self.rate)
+        return SettledConfig(
+            recipe=self.recipe,
+            dataset=dataset.name,
+            epochs=own.epochs(dataset) if self.epochs is None else self.epochs,
+            batch_size=batch_size,
+            seed=self.seed,
+            learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
+            validation=validation,
+            devices=self.devices,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledConfig(TrainConfig):
+    """A config with nothing left open."""
+
+    dataset: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    validation: float
 
 
 def _require(holds: bool, rule: str, received: object) -> None:

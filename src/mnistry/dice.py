@@ -46,7 +46,7 @@ class Dice:
         return self._take("normal", self._normal, shape)
 
     def flip(self, chance: float, *shape: int) -> Any:
-        """bool of that shape, true with that chance."""
+        """Bool of that shape, true with that chance."""
         return self.uniform(*shape) < chance
 
     def choose(self, options: int, *shape: int) -> Any:

@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from mnistry.folders import short
 from mnistry.graph import Graph
 from mnistry.model_info import DIGIT_THRESHOLD, KEY, SURE_THRESHOLD, ModelInfo
 from mnistry.recognizer import Recognizer
+from mnistry.results import Result
 
 TOLERANCE = 1e-4  # of each probability; what differs is the order in which float32 numbers are added up
 DOC = (
@@ -69,6 +71,11 @@ def write(model: keras.Model, info: ModelInfo, path: Path, images: np.ndarray) -
         ModelError: the file gives something else than the model; it was not kept.
     """
     files.write_durably(path, [compared(model, info, images)])
+
+
+def write_of(model: keras.Model, result: Result, path: Path) -> None:
+    """Writes the model file of a run that is about to be complete; see `write`."""
+    write(model, info_of(asdict(result.config), result.summary()), path, images_to_compare_on())
 
 
 def compared(model: keras.Model, info: ModelInfo, images: np.ndarray) -> bytes:
@@ -155,7 +162,7 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelInfo]:
 
 def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelInfo:
     """What a model file shall say, out of the config and the summary of its run."""
-    dataset, calibrated = summary["dataset"], summary.get("calibration", {})
+    dataset, calibrated = summary["dataset"], summary.get("calibration") or {}
     return ModelInfo(
         name=f"mnistry-{config['recipe']}",
         recipe=config["recipe"],

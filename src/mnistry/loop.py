@@ -31,6 +31,9 @@ State = tuple[list[Any], list[Any], list[Any], list[Any]]
 Data = tuple[Any, Any, Any]
 """Inputs, labels and sample weights (or None): arrays or trees of arrays, each with an axis of n images in front."""
 
+Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
+"""A key of random numbers, inputs and labels of a batch in; inputs and labels to train on out, perhaps more of them."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -62,7 +65,16 @@ class Session:
     """
 
     def __init__(
-        self, model: keras.Model, x: Any, y: Any, batch_size: int, *, sample_weight: Any = None, devices: int = 1
+        self,
+        model: keras.Model,
+        x: Any,
+        y: Any,
+        batch_size: int,
+        *,
+        sample_weight: Any = None,
+        devices: int = 1,
+        augment: Augment | None = None,
+        seed: int = 0,
     ) -> None:
         """Brings the data and the model's values onto the device.
 
@@ -74,14 +86,20 @@ class Session:
             batch_size: images a step, at most n.
             sample_weight: float (n,), or None.
             devices: how many local devices share each batch.
+            augment: `augment(key, x, y)` makes what is trained on out of a batch, inside the compiled step. An epoch
+                then leaves out the images that fill no batch, others each time.
+            seed: of the keys that `augment` gets; each step has its own, which depends on the number of steps before.
 
         Raises:
             UsageError: there are not as many devices, or they cannot share a batch evenly.
         """
         self.model = model
         self.n, self.batch_size = count(x), batch_size
-        self.steps = -(-self.n // batch_size)
         self.whole, self.short = divmod(self.n, batch_size)
+        if augment is not None:
+            self.short = 0
+        self.steps = self.whole + bool(self.short)
+        self.augment = None if augment is None else (augment, seed)
         self.placement = _Placement(devices, batch_size)
         data: Data = (_plain(x), _labels(y), None if sample_weight is None else np.asarray(sample_weight, np.float32))
         # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
@@ -177,14 +195,15 @@ class Session:
     def _program(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
         """The compiled steps for one batch size; how many a dispatch takes is decided at run time."""
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((data, order)))
-        key = (step, batch_size, self.placement.devices, jax.tree.structure(data), shapes)
+        key = (step, batch_size, self.placement.devices, self.augment, jax.tree.structure(data), shapes)
         if key not in self.programs:
             self.programs[key] = self._compiled(step, batch_size, state, data, order)
         return self.programs[key]
 
     def _compiled(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
-        one = partial(_one_step, self.model, step, batch_size, self.placement)
-        donated = (0,) if step is _train_step else ()
+        trains = step is _train_step
+        one = partial(_one_step, self.model, step, batch_size, self.placement, self.augment if trains else None)
+        donated = (0,) if trains else ()
         traced = jax.jit(partial(_many_steps, one), donate_argnums=donated).trace(state, data, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
             many: Callable[..., Any] = traced.lower().compile()
@@ -289,6 +308,7 @@ def _one_step(
     step: Step,
     batch_size: int,
     placement: _Placement,
+    augment: tuple[Augment, int] | None,
     state: Any,
     data: Data,
     order: Any,
@@ -297,7 +317,16 @@ def _one_step(
     """One step over the images order[index * batch_size : (index + 1) * batch_size]."""
     chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
     x, y, weights = placement.shared(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)
+    if augment is not None:
+        make, seed = augment
+        x, y = make(jax.random.fold_in(jax.random.key(seed), _steps_before(model, state)), x, y)
     return step(model, state, (_as_inputs(model, x), y, weights))
+
+
+def _steps_before(model: keras.Model, state: State) -> Any:
+    """How many steps the optimizer has made."""
+    places = [place for place, one in enumerate(model.optimizer.variables) if one is model.optimizer.iterations]
+    return state[2][places[0]]
 
 
 def _many_steps(one: Callable[..., Any], state: Any, data: Data, order: Any, first: Any, until: Any) -> Any:

@@ -85,9 +85,7 @@ def _distance(segments: Any) -> Any:
     y, x = grid[None, :, None], grid[None, None, :]
     nearest = jnp.full((len(segments), SIDE, SIDE), 1e6, jnp.float32)
     for piece in range(segments.shape[1]):  # written out: the compiler makes one pass over the pixels of it
-        (y0, x0), (y1, x1) = (
-            tuple(segments[:, piece, end, axis, None, None] for axis in (Y, X)) for end in (0, 1)
-        )
+        (y0, x0), (y1, x1) = (tuple(segments[:, piece, end, axis, None, None] for axis in (Y, X)) for end in (0, 1))
         dy, dx = y1 - y0, x1 - x0
         along = jnp.clip(((y - y0) * dy + (x - x0) * dx) / jnp.maximum(dy * dy + dx * dx, 1e-6), 0, 1)
         nearest = jnp.minimum(nearest, (y - y0 - along * dy) ** 2 + (x - x0 - along * dx) ** 2)

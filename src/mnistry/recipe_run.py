@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from mnistry import data, files, loop, models, report, results, runs, training
+from mnistry import calibrated, data, export, files, model_file, models, report, results, runs, training
 from mnistry.config import TrainConfig
 from mnistry.errors import RunError, StoppedError, UsageError
 from mnistry.evaluation import evaluate
@@ -63,17 +63,18 @@ def run_recipe(
             listeners.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
         dataset = data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
         listeners.loaded(dataset)
-        config = config.settled(dataset)
+        settled = config.settled(dataset)
         if stored is None:
-            files.write_json(folder / runs.CONFIG, asdict(config))
+            files.write_json(folder / runs.CONFIG, asdict(settled))
         watch.lap("load")
 
         with _stoppable(folder, new=stored is None):
-            trained = training.train(config, dataset=dataset, folder=folder, listeners=listeners)
+            trained = training.train(settled, dataset=dataset, folder=folder, listeners=listeners)
         watch.lap("train")
 
+        chosen = calibrated.calibrate(trained)
         train, test = (
-            evaluate(loop.predict(trained.model, x), y)
+            evaluate(calibrated.probabilities(trained, chosen, x), y)
             for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test))
         )
         watch.lap("evaluate")
@@ -81,8 +82,8 @@ def run_recipe(
         shutil.rmtree(folder / runs.UNFINISHED, ignore_errors=True)  # what a kill left, and nobody else works here
         with runs.publishing(folder) as work:
             result = Result(
-                command=runs.command("train", asdict(config), data_dir),
-                config=config,
+                command=runs.command("train", asdict(settled), data_dir),
+                config=settled,
                 dataset=dataset,
                 layers=models.layers(trained.model),
                 weights_sha256=results.weights_sha256(trained.model),
@@ -92,9 +93,12 @@ def run_recipe(
                 grid=SHOWN,
                 seconds=watch.seconds,
                 environment=runs.environment(),
+                calibration=chosen,
             )
             report.write(result, work)
             watch.lap("report")
+            export.write_of(trained.model, result, work / model_file.EXPORTED)
+            watch.lap("export")
             watch.finish()
             results.save(result, trained.model, work)
     return folder, result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from mnistry import files, runs
 from mnistry.backend import keras
-from mnistry.config import TrainConfig
+from mnistry.calibrated import Calibration
+from mnistry.config import SettledConfig
+from mnistry.convolution import plain
 from mnistry.data import Dataset, validation_size
 from mnistry.evaluation import Evaluation
 from mnistry.models import Layer
@@ -57,11 +59,12 @@ class Result:
         grid: the training images that are shown.
         seconds: how long each part took.
         environment: versions and machine.
+        calibration: what was chosen on the images held out; None where none were.
         sample: the image that the lesson follows; None outside the lesson.
     """
 
     command: str
-    config: TrainConfig
+    config: SettledConfig
     dataset: Dataset
     layers: tuple[Layer, ...]
     weights_sha256: str
@@ -71,6 +74,7 @@ class Result:
     grid: range
     seconds: dict[str, float]
     environment: dict[str, Any]
+    calibration: Calibration | None = None
     sample: Sample | None = None
 
     @property
@@ -92,6 +96,7 @@ class Result:
                 "source": dataset.source,
                 "train_shape": list(dataset.x_train.shape),
                 "test_shape": list(dataset.x_test.shape),
+                "class_names": list(dataset.class_names),
                 "fallback": dataset.fallback,
                 "remarks": list(dataset.remarks),
                 "licence": dataset.licence,
@@ -102,6 +107,7 @@ class Result:
             "epochs": list(self.records),
             "train": self.train.as_json(),
             "test": self.test.as_json(),
+            "calibration": None if self.calibration is None else asdict(self.calibration),
             "seconds": self.seconds,
             "weights_sha256": self.weights_sha256,
             "command": self.command,
@@ -128,7 +134,7 @@ class Result:
 
 def save(result: Result, model: keras.Model, folder: Path) -> None:
     """Writes the model and the summary into a run folder that has the config and the metrics already."""
-    model.save(folder / MODEL)
+    plain(model).save(folder / MODEL)
     files.write_json(folder / runs.SUMMARY, result.summary())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mnistry import checkpoints, data, files, models, runs
 from mnistry.backend import keras, want_cpu_devices
 from mnistry.checkpoints import Checkpoint
-from mnistry.config import TrainConfig
+from mnistry.config import SettledConfig, TrainConfig
 from mnistry.data import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.listeners import SILENCE, Listeners
@@ -30,7 +30,7 @@ class Trained:
         records: of each epoch its number, loss, metrics and seconds.
     """
 
-    config: TrainConfig
+    config: SettledConfig
     dataset: Dataset
     model: keras.Model
     records: tuple[dict[str, Any], ...]
@@ -61,18 +61,17 @@ def train(
         TrainingError: the training diverged.
     """
     dataset = dataset or data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
-    config = config.settled(dataset)
-    want_cpu_devices(config.devices)
-    model = models.build(config.recipe, seed=config.seed, classes=len(dataset.class_names))
-    models.compile_model(model, learning_rate=config.rate)
-    records = run_epochs(model, dataset, config, folder=folder, listeners=listeners)
-    return Trained(config, dataset, model, records)
+    settled = config.settled(dataset)
+    want_cpu_devices(settled.devices)
+    model = models.build(settled, classes=len(dataset.class_names), images=trained_on(settled, dataset))
+    records = run_epochs(model, dataset, settled, folder=folder, listeners=listeners)
+    return Trained(settled, dataset, model, records)
 
 
 def run_epochs(
     model: keras.Model,
     dataset: Dataset,
-    config: TrainConfig,
+    config: SettledConfig,
     *,
     folder: Path | None = None,
     listeners: Listeners = SILENCE,
@@ -82,14 +81,13 @@ def run_epochs(
     Returns:
         The record of each epoch.
     """
-    config = config.settled(dataset)
     learn, watch = data.split(dataset, config.validation, config.seed)
-    session = Session(model, *learn, config.batch_size, devices=config.devices)
+    augment = models.recipe(config.recipe).augment
+    session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
     watched = session.on_device(*watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
-    epochs = config.epochs or 0
-    for epoch in range(len(records) + 1, epochs + 1):
-        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, epochs):
+    for epoch in range(len(records) + 1, config.epochs + 1):
+        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
             listeners.training(moment)
         _refuse_divergence(moment, folder)
         logs = dict(moment.logs)
@@ -98,9 +96,14 @@ def run_epochs(
         records.append({"epoch": epoch, **logs, "seconds": moment.seconds})
         if folder is not None:
             _keep(session, folder, records, _identity(dataset))
-        listeners.epoch(records[-1], epochs)
+        listeners.epoch(records[-1], config.epochs)
     session.give_back()
     return tuple(records)
+
+
+def trained_on(config: SettledConfig, dataset: Dataset) -> int:
+    """How many images the network learns from: all but those held out."""
+    return len(dataset.x_train) - data.validation_size(dataset, config.validation)
 
 
 def _restore(

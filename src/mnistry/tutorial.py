@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry import data, files, loop, models, report, results, runs, training, words
+from mnistry import data, export, files, loop, model_file, models, report, results, runs, training, words
 from mnistry.config import TrainConfig
 from mnistry.evaluation import evaluate
 from mnistry.listeners import SILENCE, Listeners
@@ -66,7 +66,7 @@ def tutorial(
         model = models.tutorial(seed=config.seed, classes=len(names))
         tell(5, "build", words.layers(models.layers(model)))
 
-        models.compile_model(model, learning_rate=config.rate)
+        models.compile_model(model, learning_rate=config.learning_rate)
         tell(6, "compile", "Adam, sparse categorical cross-entropy, accuracy")
         watch.lap("build")
 
@@ -105,6 +105,8 @@ def tutorial(
         files.write_json_lines(work / runs.METRICS, records)
         report.write(result, work)
         watch.lap("report")
+        export.write_of(model, result, work / model_file.EXPORTED)
+        watch.lap("export")
         watch.finish()
         results.save(result, model, work)
     return folder, result

@@ -1,0 +1,91 @@
+"""A trained network calibrated on the images that were held out: its temperature, and its lines for what is sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnistry import calibration, data, loop
+from mnistry.evaluation import evaluate
+from mnistry.model_info import DIGIT_THRESHOLD
+from mnistry.training import Trained
+
+SURE_PRECISION = 0.998  # of the answers that are called sure, on the images held out, at least this part is right
+DIGITS_KEPT = 0.99  # of the images held out: those that are taken for digits
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was chosen on the images held out.
+
+    Attributes:
+        images: how many they are.
+        temperature: logits are divided by it.
+        sure_threshold: an answer of at least this probability is sure; 2 means that none is.
+        sure_precision: the part of sure answers that is right was to be at least this.
+        sure_kept: the part of the answers that is sure.
+        digit_threshold: an image of at least this digit-ness is taken for a digit.
+        digits_kept: the part of the images that is.
+        loss_before: log loss with temperature 1.
+        loss_after: log loss with the temperature.
+        ece_before: expected calibration error with temperature 1.
+        ece_after: expected calibration error with the temperature.
+    """
+
+    images: int
+    temperature: float
+    sure_threshold: float
+    sure_precision: float
+    sure_kept: float
+    digit_threshold: float
+    digits_kept: float
+    loss_before: float
+    loss_after: float
+    ece_before: float
+    ece_after: float
+
+
+def calibrate(trained: Trained) -> Calibration | None:
+    """Chooses temperature and thresholds on the images held out; None where none were."""
+    _, (x, y) = data.split(trained.dataset, trained.config.validation, trained.config.seed)
+    if not len(y):
+        return None
+    logits, classes = _logits(trained, x), len(trained.dataset.class_names)
+    digits = logits[:, :classes]
+    temperature = calibration.fit_temperature(digits, y)
+    before, after = (evaluate(calibration.probabilities(digits, each), y) for each in (1.0, temperature))
+    digitness = calibration.digitness(logits, classes, temperature)
+    refuses = logits.shape[1] > classes
+    least = calibration.threshold_for_kept(digitness, DIGITS_KEPT) if refuses else DIGIT_THRESHOLD
+    taken = digitness >= least
+    sure = calibration.threshold_for_precision(after.confidences[taken], (after.answers == y)[taken], SURE_PRECISION)
+    return Calibration(
+        images=len(y),
+        temperature=temperature,
+        sure_threshold=sure.value,
+        sure_precision=SURE_PRECISION,
+        sure_kept=sure.kept * float(taken.mean()),
+        digit_threshold=least,
+        digits_kept=float(taken.mean()),
+        loss_before=before.loss,
+        loss_after=after.loss,
+        ece_before=before.ece,
+        ece_after=after.ece,
+    )
+
+
+def probabilities(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:
+    """The calibrated probabilities of images, uint8 (n, 28, 28): float (n, classes)."""
+    if chosen is None:
+        outputs = loop.predict(trained.model, x)
+        classes = outputs[:, : len(trained.dataset.class_names)]
+        return classes if classes.shape == outputs.shape else classes / classes.sum(axis=1, keepdims=True)
+    logits = _logits(trained, x)[:, : len(trained.dataset.class_names)]
+    return calibration.probabilities(logits, chosen.temperature)
+
+
+def _logits(trained: Trained, x: np.ndarray) -> Any:
+    """Logits, up to a constant: all recipes end in softmax."""
+    return np.log(np.maximum(loop.predict(trained.model, x).astype(np.float64), np.finfo(np.float32).tiny))
