@@ -7,6 +7,8 @@ are no digits at all. Everything depends on the key alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ CLASSES = 10
 NO_DIGIT = CLASSES  # the label of what is no digit
 DRAWN, NEGATIVE = 1 / 16, 1 / 8  # of the batch, added to it
 SPOILT = 0.4  # of the batch: the images that go through one of the spoilers
+UNSPOILT_EPOCHS, SPOILT_EPOCHS = 2, 20  # trainings so short have none of them, so long have all
 TWICE = 0.1  # of those: they go through another one
 WILD, WILDER = 0.12, 2.5  # the part of the images that is moved and bent much more, and how much more
 ROTATION, SHEAR, SCALE, ASPECT, SHIFT = 0.13, 0.18, 0.08, 0.1, 1.0  # standard deviations; radians, logs, pixels
@@ -34,13 +37,20 @@ NO_DIGITS_WHEN_TURNED = (3, 4, 6, 7, 9)
 DIGIT_GLYPHS, SIGN_GLYPHS = glyphs.digits(), glyphs.signs(NO_DIGIT)
 
 
-def augment(key: Any, images: Any, labels: Any) -> tuple[Any, Any]:
+def for_training(epochs: int) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """`augment` for a training of so many epochs: a short one sees fewer spoilt images, one of two epochs none."""
+    first, last = UNSPOILT_EPOCHS, SPOILT_EPOCHS
+    return partial(augment, part=SPOILT * min(max((epochs - first) / (last - first), 0.0), 1.0))
+
+
+def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT) -> tuple[Any, Any]:
     """A batch to train on.
 
     Args:
         key: of JAX's random numbers.
         images: uint8 (n, 28, 28), ink bright on black.
         labels: int32 (n,), 0 to 9.
+        part: of the images, spoilt.
 
     Returns:
         float32 (m, 28, 28), 0 to 255, and labels int32 (m,), 0 to 10: 10 is "no digit". m is larger than n.
@@ -53,7 +63,7 @@ def augment(key: Any, images: Any, labels: Any) -> tuple[Any, Any]:
     x = jnp.concatenate([x, new_x, no_x])
     y = jnp.concatenate([labels, new_y, jnp.full(len(no_x), NO_DIGIT, labels.dtype)])
     mixed = _evenly_mixed(len(x))
-    x = spoilt(dice, thickened(dice, warped(dice, x[mixed])))
+    x = spoilt(dice, thickened(dice, warped(dice, x[mixed])), part)
     return 255 * jnp.clip(x, 0, 1), y[mixed]
 
 
@@ -94,12 +104,12 @@ def thickened(dice: Dice, x: Any) -> Any:
     return x + jnp.maximum(amount, 0) * (more - x) - jnp.maximum(-amount, 0) * (x - less)
 
 
-def spoilt(dice: Dice, x: Any) -> Any:
+def spoilt(dice: Dice, x: Any, part: float = SPOILT) -> Any:
     """A part of the images spoilt, each in one way, and a few in two."""
-    size = round(len(x) * SPOILT / len(SPOILERS))
-    x = _each_its_own(dice, x, size)
-    few = round(size * TWICE * len(SPOILERS) / len(SPOILERS))
-    return _each_its_own(dice, x, few) if few else x
+    size = round(len(x) * part / len(SPOILERS))
+    for each in (size, round(size * TWICE)):
+        x = _each_its_own(dice, x, each) if each else x
+    return x
 
 
 def _each_its_own(dice: Dice, x: Any, size: int) -> Any:

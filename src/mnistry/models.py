@@ -32,7 +32,7 @@ class Recipe:
         epochs: how many, for a data set.
         batch_size: images a step.
         validation: the part of the training images that is held out, to watch and to calibrate on.
-        augment: makes a larger batch out of a batch, see `augment.augment`; None leaves it as it is.
+        augment: `augment(epochs)` gives what makes a larger batch out of a batch; None leaves it as it is.
         refuses: whether the network has one more output than classes, for what is none of them.
     """
 
@@ -42,7 +42,7 @@ class Recipe:
     epochs: Callable[[Dataset], int]
     batch_size: int
     validation: float = 0.0
-    augment: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    augment: Callable[[int], Callable[[Any, Any, Any], tuple[Any, Any]]] | None = None
     refuses: bool = False
 
 
@@ -236,7 +236,7 @@ RECIPES: Mapping[str, Recipe] = {
         epochs=_strong_epochs,
         batch_size=128,
         validation=1 / 12,  # 5,000 of MNIST's 60,000
-        augment=augment.augment,
+        augment=augment.for_training,
         refuses=True,
     ),
 }
