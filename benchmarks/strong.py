@@ -1,0 +1,129 @@
+"""The strong recipe: test accuracy against training seconds, beside Keras's own example of a convolutional network.
+
+    MNISTRY_DATA_DIR=... python benchmarks/strong.py PEERS_PYTHON      # the curve
+    MNISTRY_DATA_DIR=... python benchmarks/strong.py --seeds [SEEDS]   # mean and spread of the recipe as it comes
+
+Each training of ours has a length of its own (the learning rate falls to nothing at its end) and a process of its own;
+its seconds include compilation, its programs coming from the cache as in every run after the first. Keras's example is
+scored after each of its 15 epochs. The test images are only counted: no choice is made by these figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mnistry import files, runs
+
+HERE = Path(__file__).parent
+CURVE, SEEDS = HERE / "results" / "strong.json", HERE / "results" / "strong_seeds.json"
+LENGTHS = (1, 2, 3, 5, 10, 20)  # epochs
+
+
+def main(peers_python: str) -> None:
+    """Trains for each length, runs Keras's example, and writes `results/strong.json`."""
+    trained(1)  # fills the compilation cache
+    ours = [trained(epochs) for epochs in LENGTHS]
+    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": runs.environment()}
+    files.write_json(CURVE, content)
+    print(table(content))
+
+
+def seeds(number: int = 5) -> None:
+    """Trains the recipe as it comes with seeds 0 to number - 1, and writes `results/strong_seeds.json`."""
+    rows = []
+    for seed in range(number):
+        rows.append(trained(None, seed=seed))
+        files.write_json(SEEDS, {"seeds": rows, "environment": runs.environment()})
+    print(seeds_table({"seeds": rows}))
+
+
+def trained(epochs: int | None, *, seed: int = 0) -> dict[str, Any]:
+    """The figures of one training in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        length = [] if epochs is None else ["--epochs", str(epochs)]
+        command = ["train", "--recipe", "strong", "--dataset", "mnist", "--seed", str(seed), *length]
+        subprocess.run(
+            [sys.executable, "-m", "mnistry", *command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL
+        )
+        summary = json.loads((out / runs.SUMMARY).read_text(encoding="utf-8"))
+        judged = json.loads(
+            subprocess.run(
+                [sys.executable, "-m", "mnistry", "evaluate", str(out), "--json"],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+    test = summary["test"]
+    row = {
+        "command": "mnistry " + " ".join(command),
+        "epochs": len(summary["epochs"]),
+        "seed": seed,
+        "seconds": summary["seconds"]["train"],
+        "errors": test["errors"],
+        "loss": test["loss"],
+        "ece": test["ece"],
+        "corruptions": judged["corruptions"]["mean_accuracy"],
+        "calibration": summary["calibration"],
+    }
+    print({name: row[name] for name in ("epochs", "seed", "seconds", "errors", "ece", "corruptions")}, flush=True)
+    return row
+
+
+def convnet(peers_python: str) -> list[dict[str, float]]:
+    """Keras's example on TensorFlow, epoch by epoch."""
+    done = subprocess.run(
+        [peers_python, str(HERE / "peers" / "convnet_keras.py"), os.environ["MNISTRY_DATA_DIR"]],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    rows: list[dict[str, float]] = json.loads(done.stdout.splitlines()[-1])["rows"]
+    return rows
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The curve as a Markdown table."""
+    lines = ["| training | epochs | seconds | test errors of 10,000 | accuracy |", "|---|---|---|---|---|"]
+    for name, key in (("ours, strong", "ours"), ("Keras's `mnist_convnet` on TensorFlow", "keras_mnist_convnet")):
+        lines += [
+            f"| {name} | {int(row.get('epochs', row.get('epoch', 0)))} | {row['seconds']:.0f} | {row['errors']} "
+            f"| {1 - row['errors'] / 10_000:.2%} |"
+            for row in content[key]
+        ]
+    return "\n".join(lines)
+
+
+def seeds_table(content: Mapping[str, Any]) -> str:
+    """The seeds as a Markdown table."""
+    rows = content["seeds"]
+    lines = [
+        "| seed | test errors of 10,000 | ECE | mean accuracy over corruptions | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['seed']} | {row['errors']} | {row['ece']:.2%} | {row['corruptions']:.2%} | {row['seconds']:.0f} |"
+        for row in rows
+    ]
+    errors = [row["errors"] for row in rows]
+    spread = f" ± {statistics.stdev(errors):.1f}" if len(rows) > 1 else ""
+    corrupted = statistics.mean(row["corruptions"] for row in rows)
+    ece = statistics.mean(row["ece"] for row in rows)
+    return "\n".join([*lines, f"| mean | {statistics.mean(errors):.1f}{spread} | {ece:.2%} | {corrupted:.2%} | |"])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--seeds":
+        seeds(*(int(argument) for argument in sys.argv[2:]))
+    else:
+        main(sys.argv[1])
