@@ -23,7 +23,7 @@ jnp = jax.numpy
 
 CLASSES = 10
 NO_DIGIT = CLASSES  # the label of what is no digit
-DRAWN, NEGATIVE = 1 / 16, 1 / 8  # of the batch, added to it
+DRAWN, NEGATIVE = 3 / 32, 3 / 16  # of the batch, added to it
 SPOILT = 0.4  # of the batch: the images that go through one of the spoilers
 UNSPOILT_EPOCHS, SPOILT_EPOCHS = 2, 20  # trainings so short have none of them, so long have all
 TWICE = 0.1  # of those: they go through another one
@@ -32,8 +32,13 @@ ROTATION, SHEAR, SCALE, ASPECT, SHIFT = 0.13, 0.18, 0.08, 0.1, 1.0  # standard d
 ELASTIC, ELASTIC_GRID = 0.8, 5  # pixels; control points on a side of the field of displacements
 THICKNESS = 0.4
 NUMBERS = 750  # random ones for an image, more than are needed
-SIGNS, SCRIBBLES, GLUED, TURNED = 0.45, 0.2, 0.15, 0.15  # parts of what is no digit; the rest is blank
-NO_DIGITS_WHEN_TURNED = (3, 4, 6, 7, 9)
+PARTS = {"signs": 0.36, "scribbles": 0.1, "glued": 0.2, "cut": 0.16, "turned": 0.1}  # of negatives; the rest is blank
+ONE = 1
+NO_DIGITS_IN_A_MIRROR, NO_DIGITS_LYING = (3, 4, 6, 7, 9), (ONE, 3, 6, 9)
+NO_DIGITS_LEFT_OF_A_CUT, NO_DIGITS_RIGHT_OF_A_CUT = (0, 2, 3, 4, 5, 6, 7, 8, 9), (0, 2, 5, 6)
+INKED = 0.2  # a pixel that belongs to a stroke
+BOX = 20
+GRID = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
 DIGIT_GLYPHS, SIGN_GLYPHS = glyphs.digits(), glyphs.signs(NO_DIGIT)
 
 
@@ -119,7 +124,7 @@ def _each_its_own(dice: Dice, x: Any, size: int) -> Any:
 
 
 def negatives(dice: Dice, x: Any, labels: Any, n: int) -> Any:
-    """Images of no digit: signs, scribbles, digits glued, turned or overlaid, blanks.
+    """Images of no digit: signs, scribbles, digits glued, cut or turned, blanks.
 
     Args:
         dice: where chance comes from.
@@ -130,37 +135,117 @@ def negatives(dice: Dice, x: Any, labels: Any, n: int) -> Any:
     Returns:
         float32 (n, 28, 28), 0 to 1.
     """
-    signs, scribbles, glued, turned = (round(n * part) for part in (SIGNS, SCRIBBLES, GLUED, TURNED))
+    sizes = {name: round(n * part) for name, part in PARTS.items()}
     parts = [
-        pen.glyph(dice, SIGN_GLYPHS, signs)[0],
-        pen.scribble(dice, scribbles),
-        _glued(dice, x, glued),
-        _turned(dice, x, labels, turned),
-        _blank(dice, n - signs - scribbles - glued - turned),
+        pen.glyph(dice, SIGN_GLYPHS, sizes["signs"])[0],
+        pen.scribble(dice, sizes["scribbles"]),
+        glued(dice, x, labels, sizes["glued"]),
+        cut(dice, x, labels, sizes["cut"]),
+        turned(dice, x, labels, sizes["turned"]),
+        blank(dice, n - sum(sizes.values())),
     ]
     return jnp.concatenate(parts)
 
 
-def _glued(dice: Dice, x: Any, n: int) -> Any:
-    """Two digits in the place of one: side by side, or one over the other a few pixels aside."""
-    pairs = x[dice.choose(len(x), 2, n)]
-    narrow = (pairs[..., ::2] + pairs[..., 1::2]) / 2  # 14 wide
-    side_by_side = jnp.concatenate([narrow[0], narrow[1]], axis=-1)
-    crossed = jnp.maximum(jnp.roll(pairs[0], 4, axis=-1), jnp.roll(pairs[1], (-3, 3), axis=(-1, -2)))
-    return jnp.where(dice.flip(0.7, n, 1, 1), side_by_side, crossed)
+def glued(dice: Dice, x: Any, labels: Any, n: int) -> Any:
+    """A digit with another one at its side, or with a piece of one, fitted into MNIST's box together."""
+    chosen = dice.choose(len(x), 2, n)
+    flip = dice.flip(0.5, n, 1, 1)
+    first, second = _mirrored(x[chosen[0]], flip), _mirrored(x[chosen[1]], flip)
+    left, right, _ = _columns(second)
+    whole = dice.flip(0.4, n) | (labels[chosen] == ONE).any(axis=0)  # a piece of a 1 may be a flag
+    stop = jnp.where(whole, right, left + (right - left) * dice.uniform(n, low=0.25, high=0.6))
+    second = _without(second, left, stop)
+    aside = _columns(first)[1] + dice.uniform(n, low=-1.0, high=4.0) - left
+    return _mirrored(_fitted([(first, jnp.zeros(n)), (second, aside)]), flip)
 
 
-def _turned(dice: Dice, x: Any, labels: Any, n: int) -> Any:
+def cut(dice: Dice, x: Any, labels: Any, n: int) -> Any:
+    """The left or right part of a digit, fitted into MNIST's box; a narrow one lies down, as it might be a 1."""
+    flip = dice.flip(0.4, len(x))
+    good = jnp.where(
+        flip,
+        jnp.isin(labels, jnp.array(NO_DIGITS_RIGHT_OF_A_CUT)),
+        jnp.isin(labels, jnp.array(NO_DIGITS_LEFT_OF_A_CUT)),
+    )
+    best = _some(dice, good, n)
+    flip = flip[best][:, None, None]
+    piece = _mirrored(x[best], flip)
+    left, right, _ = _columns(piece)
+    piece = _without(piece, left, left + (right - left) * dice.uniform(n, low=0.3, high=0.5))
+    fitted = _fitted([(piece, jnp.zeros(n))])
+    left, right, height = _columns(fitted)
+    narrow = (right - left < 0.42 * height)[:, None, None]
+    return jnp.where(narrow, jnp.swapaxes(fitted, 1, 2), _mirrored(fitted, flip))
+
+
+def turned(dice: Dice, x: Any, labels: Any, n: int) -> Any:
     """Digits that are none when they lie on their side or are seen in a mirror."""
-    good = jnp.isin(labels, jnp.array(NO_DIGITS_WHEN_TURNED))
-    best = jnp.argsort(jnp.where(good, dice.uniform(len(x)), 2.0))[:n]
-    lying, mirrored = jnp.swapaxes(x[best], 1, 2), x[best][..., ::-1]
-    return jnp.where(dice.flip(0.5, n, 1, 1), lying, mirrored)
+    lying = dice.flip(0.4, len(x))
+    good = jnp.where(
+        lying, jnp.isin(labels, jnp.array(NO_DIGITS_LYING)), jnp.isin(labels, jnp.array(NO_DIGITS_IN_A_MIRROR))
+    )
+    best = _some(dice, good, n)
+    return jnp.where(lying[best][:, None, None], jnp.swapaxes(x[best], 1, 2), x[best][..., ::-1])
 
 
-def _blank(dice: Dice, n: int) -> Any:
-    """Nothing, an even grey, or blobs."""
+def blank(dice: Dice, n: int) -> Any:
+    """Nothing, an even grey, blobs, or a dot."""
     grey = dice.uniform(n, 1, 1) * jnp.ones((1, SIDE, SIDE))
     blobs = jax.nn.sigmoid(12 * (smooth(dice.normal(n, 7, 7)) - 0.25))
-    kind = dice.choose(3, n, 1, 1)
-    return jnp.select([kind == 0, kind == 1], [jnp.zeros_like(grey), grey], blobs)
+    wide = dice.uniform(n, 1, 1, low=4, high=10)
+    tall = wide * dice.uniform(n, 1, 1, low=0.4, high=1.2)
+    y, x_ = GRID[None, :, None] / tall, GRID[None, None, :] / wide
+    dot = jnp.clip(tall * (1 - jnp.sqrt(y**2 + x_**2)), 0, 1)
+    kind = dice.choose(4, n, 1, 1)
+    return jnp.select([kind == 0, kind == 1, kind == 2], [jnp.zeros_like(grey), grey, blobs], dot)
+
+
+def _some(dice: Dice, good: Any, n: int) -> Any:
+    """Positions drawn from those that are good, n of them: int (n,)."""
+    return jnp.argsort(jnp.where(good, dice.uniform(len(good)), 2.0))[:n]
+
+
+def _mirrored(x: Any, flip: Any) -> Any:
+    return jnp.where(flip, x[..., ::-1], x)
+
+
+def _columns(x: Any) -> tuple[Any, Any, Any]:
+    """Of each image the first column with ink, the one after the last, and how many rows are from first to last."""
+    edges = []
+    for axis in (1, 2):
+        inked = (x > INKED).any(axis=axis)
+        edges.append((jnp.argmax(inked, axis=1), SIDE - jnp.argmax(inked[:, ::-1], axis=1)))
+    (left, right), (top, bottom) = edges
+    return left.astype(jnp.float32), right.astype(jnp.float32), (bottom - top).astype(jnp.float32)
+
+
+def _without(x: Any, left: Any, stop: Any) -> Any:
+    """Only the columns from `left` to `stop`."""
+    column = jnp.arange(SIDE)[None, None, :]
+    return jnp.where((column >= left[:, None, None]) & (column < stop[:, None, None]), x, 0.0)
+
+
+def _fitted(parts: list[tuple[Any, Any]]) -> Any:
+    """Images side by side, each moved right by its columns (n,), fitted together into MNIST's box of 20 pixels."""
+    lefts, rights, tops, bottoms = [], [], [], []
+    for x, aside in parts:
+        left, right, _ = _columns(x)
+        top, bottom, _ = _columns(jnp.swapaxes(x, 1, 2))
+        lefts, rights = [*lefts, left + aside], [*rights, right + aside]
+        tops, bottoms = [*tops, top], [*bottoms, bottom]
+    left, top = jnp.stack(lefts).min(axis=0), jnp.stack(tops).min(axis=0)
+    right, bottom = jnp.stack(rights).max(axis=0), jnp.stack(bottoms).max(axis=0)
+    size = jnp.maximum(jnp.maximum(right - left, bottom - top), 1.0) / BOX
+    numbers = held(jnp.stack([size, (top + bottom - 1) / 2, (left + right - 1) / 2], axis=1))
+    size, row, column = (one[:, None, None] for one in numbers.T)
+    rows, columns = GRID[None, :, None] * size + row, GRID[None, None, :] * size + column
+    whole = jnp.ones((1, SIDE, SIDE))
+    drawn = [
+        sampled(x, rows * whole, (columns - held(aside[:, None] * jnp.ones(2))[:, :1, None]) * whole)
+        for x, aside in parts
+    ]
+    together = drawn[0]
+    for one in drawn[1:]:
+        together = jnp.maximum(together, one)
+    return together
