@@ -7,7 +7,7 @@ are no digits at all. Everything depends on the key alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -226,26 +226,17 @@ def _without(x: Any, left: Any, stop: Any) -> Any:
     return jnp.where((column >= left[:, None, None]) & (column < stop[:, None, None]), x, 0.0)
 
 
-def _fitted(parts: list[tuple[Any, Any]]) -> Any:
+def _fitted(parts: Sequence[tuple[Any, Any]]) -> Any:
     """Images side by side, each moved right by its columns (n,), fitted together into MNIST's box of 20 pixels."""
-    lefts, rights, tops, bottoms = [], [], [], []
-    for x, aside in parts:
-        left, right, _ = _columns(x)
-        top, bottom, _ = _columns(jnp.swapaxes(x, 1, 2))
-        lefts, rights = [*lefts, left + aside], [*rights, right + aside]
-        tops, bottoms = [*tops, top], [*bottoms, bottom]
-    left, top = jnp.stack(lefts).min(axis=0), jnp.stack(tops).min(axis=0)
-    right, bottom = jnp.stack(rights).max(axis=0), jnp.stack(bottoms).max(axis=0)
+    across = [(left + aside, right + aside) for (left, right, _), aside in ((_columns(x), a) for x, a in parts)]
+    down = [_columns(jnp.swapaxes(x, 1, 2))[:2] for x, _ in parts]
+    left, top = (jnp.stack([first for first, _ in edges]).min(axis=0) for edges in (across, down))
+    right, bottom = (jnp.stack([last for _, last in edges]).max(axis=0) for edges in (across, down))
     size = jnp.maximum(jnp.maximum(right - left, bottom - top), 1.0) / BOX
-    numbers = held(jnp.stack([size, (top + bottom - 1) / 2, (left + right - 1) / 2], axis=1))
-    size, row, column = (one[:, None, None] for one in numbers.T)
+    centre = (top + bottom - 1) / 2, (left + right - 1) / 2
+    numbers = held(jnp.stack([size, *centre, *(aside for _, aside in parts)], axis=1))
+    size, row, column, *asides = (one[:, None, None] for one in numbers.T)
     rows, columns = GRID[None, :, None] * size + row, GRID[None, None, :] * size + column
     whole = jnp.ones((1, SIDE, SIDE))
-    drawn = [
-        sampled(x, rows * whole, (columns - held(aside[:, None] * jnp.ones(2))[:, :1, None]) * whole)
-        for x, aside in parts
-    ]
-    together = drawn[0]
-    for one in drawn[1:]:
-        together = jnp.maximum(together, one)
-    return together
+    drawn = [sampled(x, rows * whole, (columns - aside) * whole) for (x, _), aside in zip(parts, asides, strict=True)]
+    return jnp.stack(drawn).max(axis=0)
