@@ -1,0 +1,85 @@
+"""The model that comes with the package: all that is measured of it, and kept for its card.
+
+    MNISTRY_DATA_DIR=... python benchmarks/model.py [FOLDER]
+
+FOLDER is that of `handwriting.py`; its `nondigit` pictures are not part of this repository and were used for nothing
+but this measurement. Look-alikes (O, S, Z and the like) are counted apart.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handwriting import FOLDER, pictures
+from mnistry import Recognizer, calibration, data, exam_run, files, runs
+
+RESULT = Path(__file__).parent / "results" / "model.json"
+KEPT = 0.98  # of MNIST's test digits
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Examines the model and writes `results/model.json`."""
+    recognizer = Recognizer.load()
+    content = {
+        "command": "python benchmarks/model.py",
+        "exam": exam_run.run_exam(dataset="mnist")[1].as_json(),
+        "nondigit": nondigit(recognizer, folder),
+        "environment": runs.environment(),
+    }
+    files.write_json(RESULT, content)
+    print(table(content))
+
+
+def nondigit(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
+    """Digit-ness of MNIST's test digits against that of pictures without a digit, read as one digit each."""
+    digits = recognizer.answer(data.load("mnist").x_test).digitness
+    groups: dict[str, list[float]] = {}
+    for row, path in pictures(folder, "nondigit"):
+        digit = recognizer.read_digit(path)
+        group = "look-alikes" if row["looks_like_digit"] else row["group"]
+        groups.setdefault(group, []).append(0.0 if digit is None else digit.digitness)
+    others = np.concatenate([scores for group, scores in groups.items() if group != "look-alikes"])
+    return {
+        "auroc": calibration.auroc(digits, others),
+        "rejected_where_98_of_100_digits_are_kept": calibration.rejected_at(digits, others, KEPT),
+        "digits_kept": float((digits >= recognizer.info.digit_threshold).mean()),
+        "rejected": float((others < recognizer.info.digit_threshold).mean()),
+        "groups": {
+            group: {
+                "pictures": len(scores),
+                "auroc": calibration.auroc(digits, np.array(scores)),
+                "rejected": calibration.rejected_at(digits, np.array(scores), KEPT),
+            }
+            for group, scores in sorted(groups.items())
+        },
+    }
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    exam, others = content["exam"], content["nondigit"]
+    test, corrupted = exam["test"], exam["corruptions"]["each"]
+    low, high = test["interval"]
+    rows = [
+        ("errors on MNIST's 10,000 test images", f"{test['errors']}"),
+        ("accuracy, with its 95% interval", f"{test['accuracy']:.2%} ({low:.2%} to {high:.2%})"),
+        ("log loss", f"{test['loss']:.4f}"),
+        ("expected calibration error", f"{test['ece']:.2%}"),
+        ("mean accuracy over fifteen corruptions", f"{exam['corruptions']['mean_accuracy']:.2%}"),
+        ("pictures of no digit against test digits: AUROC", f"{others['auroc']:.4f}"),
+        (
+            "the same: rejected where 98% of digits are kept",
+            f"{others['rejected_where_98_of_100_digits_are_kept']:.1%}",
+        ),
+    ]
+    rows += [(name.replace("_", " "), f"{each['precision']:.2%}") for name, each in corrupted.items()]
+    return "\n".join(["| what | figure |", "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows)])
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:]))
