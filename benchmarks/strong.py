@@ -1,7 +1,6 @@
 """The strong recipe: test accuracy against training seconds, beside Keras's own example of a convolutional network.
 
-    MNISTRY_DATA_DIR=... python benchmarks/strong.py PEERS_PYTHON      # the curve
-    MNISTRY_DATA_DIR=... python benchmarks/strong.py --seeds [SEEDS]   # mean and spread of the recipe as it comes
+    MNISTRY_DATA_DIR=... python benchmarks/strong.py PEERS_PYTHON
 
 Each training of ours has a length of its own (the learning rate falls to nothing at its end) and a process of its own;
 its seconds include compilation, its programs coming from the cache as in every run after the first. Keras's example is
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +21,7 @@ from typing import Any
 from mnistry import files, runs
 
 HERE = Path(__file__).parent
-CURVE, SEEDS = HERE / "results" / "strong.json", HERE / "results" / "strong_seeds.json"
+RESULT = HERE / "results" / "strong.json"
 LENGTHS = (1, 2, 3, 5, 10, 20)  # epochs
 
 
@@ -32,17 +30,8 @@ def main(peers_python: str) -> None:
     trained(1)  # fills the compilation cache
     ours = [trained(epochs) for epochs in LENGTHS]
     content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": runs.environment()}
-    files.write_json(CURVE, content)
+    files.write_json(RESULT, content)
     print(table(content))
-
-
-def seeds(number: int = 5) -> None:
-    """Trains the recipe as it comes with seeds 0 to number - 1, and writes `results/strong_seeds.json`."""
-    rows = []
-    for seed in range(number):
-        rows.append(trained(None, seed=seed))
-        files.write_json(SEEDS, {"seeds": rows, "environment": runs.environment()})
-    print(seeds_table({"seeds": rows}))
 
 
 def trained(epochs: int | None, *, seed: int = 0) -> dict[str, Any]:
@@ -104,26 +93,5 @@ def table(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def seeds_table(content: Mapping[str, Any]) -> str:
-    """The seeds as a Markdown table."""
-    rows = content["seeds"]
-    lines = [
-        "| seed | test errors of 10,000 | ECE | mean accuracy over corruptions | seconds |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['seed']} | {row['errors']} | {row['ece']:.2%} | {row['corruptions']:.2%} | {row['seconds']:.0f} |"
-        for row in rows
-    ]
-    errors = [row["errors"] for row in rows]
-    spread = f" ± {statistics.stdev(errors):.1f}" if len(rows) > 1 else ""
-    corrupted = statistics.mean(row["corruptions"] for row in rows)
-    ece = statistics.mean(row["ece"] for row in rows)
-    return "\n".join([*lines, f"| mean | {statistics.mean(errors):.1f}{spread} | {ece:.2%} | {corrupted:.2%} | |"])
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--seeds":
-        seeds(*(int(argument) for argument in sys.argv[2:]))
-    else:
-        main(sys.argv[1])
+    main(sys.argv[1])
