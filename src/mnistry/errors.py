@@ -7,6 +7,7 @@
     ├── PictureError        a picture that cannot be read
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
     ├── TrainingError       a training that cannot start or go on
+    ├── ServeError          a server that cannot start
     └── StoppedError        somebody stopped a training that can go on; exit status 130
 
 A message says what happened, what was expected, what was received, and one thing to do about it. The command
@@ -49,6 +50,10 @@ class RunError(MnistryError):
 
 class TrainingError(MnistryError):
     """A training that cannot start or go on."""
+
+
+class ServeError(MnistryError):
+    """A server that cannot start."""
 
 
 class StoppedError(MnistryError):

@@ -1,0 +1,64 @@
+// The API's page, made from the OpenAPI description that programs use.
+
+const byId = (id) => document.getElementById(id);
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children.filter((each) => each !== null));
+  return made;
+}
+
+// Text in which `code` is marked as in Markdown.
+function prose(text) {
+  return (text ?? "").split("`").map((part, i) => (i % 2 ? element("code", {}, part) : part));
+}
+
+function table(head, rows) {
+  if (!rows.length) return null;
+  const cells = (kind, row) => element("tr", {}, ...row.map((each) => element(kind, kind === "th" ? { scope: "col" } : {}, ...[each].flat())));
+  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, cells("th", head)), element("tbody", {}, ...rows.map((row) => cells("td", row)))));
+}
+
+function typeOf(schema) {
+  if (!schema) return "";
+  if (schema.$ref) return schema.$ref.split("/").pop();
+  if (schema.anyOf) return schema.anyOf.map(typeOf).filter((each) => each !== "null").join(" or ");
+  if (schema.type === "array") return `list of ${typeOf(schema.items)}`;
+  return schema.type ?? "";
+}
+
+function fields(schema) {
+  const rows = Object.entries(schema?.properties ?? {}).map(([name, each]) => [
+    element("code", {}, name), typeOf(each), prose(each.description),
+  ]);
+  return table(["field", "type", "meaning"], rows);
+}
+
+function operation(path, method, each, schemas) {
+  const parameters = (each.parameters ?? []).map(({ name, schema, description }) => [
+    element("code", {}, name), typeOf(schema), JSON.stringify(schema.default ?? null), prose(description),
+  ]);
+  const answers = Object.entries(each.responses).map(([status, { description }]) => [status, prose(description)]);
+  const schema = Object.values(each.responses["200"]?.content ?? {})[0]?.schema;
+  const name = schema?.$ref?.split("/").pop();
+  return element("section", { class: "operation" },
+    element("h2", {}, element("span", {}, method.toUpperCase()), ` ${path}`),
+    element("p", {}, ...prose(each.description ?? each.summary)),
+    each.requestBody ? element("p", {}, element("b", {}, "Body: "), ...prose(each.requestBody.description)) : null,
+    table(["query", "type", "default", "meaning"], parameters),
+    name ? element("details", {}, element("summary", {}, `Answer: ${name}`), fields(schemas[name]), ...nested(schemas[name], schemas)) : null,
+    table(["status", "meaning"], answers));
+}
+
+// The objects that an answer is made of.
+function nested(schema, schemas) {
+  const names = new Set([...JSON.stringify(schema).matchAll(/schemas\/(\w+)/g)].map((match) => match[1]));
+  return [...names].flatMap((name) => [element("h3", {}, name), fields(schemas[name])]);
+}
+
+const description = await (await fetch("/openapi.json")).json();
+byId("about").append(...prose(description.info.description.trim()));
+byId("address").textContent = location.origin;
+byId("operations").replaceChildren(...Object.entries(description.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, each]) => operation(path, method, each, description.components.schemas))));
