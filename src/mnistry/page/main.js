@@ -6,7 +6,7 @@ import { showBoxes, showDigits, showText, showVersus } from "./view.js";
 
 const PAUSE = 120; // milliseconds without a movement, in the middle of a stroke, before what is there is read
 const byId = (id) => document.getElementById(id);
-const { paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, copy, mattered, legend, digits, why, versus } =
+const { paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, intro, actions, copy, mattered, legend, digits, why, versus } =
   Object.fromEntries([...document.querySelectorAll("[id]")].map((each) => [each.id, each]));
 
 let file = null; // the picture that was handed in; null while there is a drawing
@@ -30,7 +30,9 @@ function show(answer, asked) {
   last = answer && { answer, asked };
   const shown = answer ?? { text: "", digits: [] };
   showText(text, verdict, shown);
-  if (!answer) verdict.textContent = "Nothing written yet.";
+  if (!answer) verdict.textContent = "";
+  intro.hidden = Boolean(answer || file);
+  actions.hidden = !answer;
   showDigits(digits, shown, mattered.checked);
   showVersus(versus, shown);
   legend.hidden = !(mattered.checked && shown.digits.length);

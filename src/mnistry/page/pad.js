@@ -51,8 +51,6 @@ export class Pad {
 
   begin(event) {
     if (this.active || event.button !== 0) return;
-    event.preventDefault();
-    this.canvas.focus({ preventScroll: true });
     try {
       this.canvas.setPointerCapture(event.pointerId);
     } catch {
