@@ -70,7 +70,7 @@ def test_help_of_the_tutorial_names_its_options_with_their_defaults(mnistry):
     text = " ".join(mnistry("tutorial", "--help").stdout.split())
     for option in ("--dataset NAME", "--data-dir DIR", "--index N", "--epochs N", "--seed N", "--out DIR"):
         assert option in text
-    assert "Images a step. [default: 32]" in text
+    assert "Images a step. [default: the recipe's own: tutorial 32, strong 128]" in text
     assert "[default: runs/tutorial-N, the next free N]" in text
 
 
@@ -277,6 +277,7 @@ def test_a_run_writes_what_it_was_asked_for_and_nothing_else(lesson):
         "figures",
         "metrics.jsonl",
         "model.keras",
+        "model.onnx",
         "report.html",
         "summary.json",
     ]

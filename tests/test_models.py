@@ -5,6 +5,7 @@ import pytest
 
 from mnistry import models
 from mnistry.backend import keras
+from mnistry.config import SettledConfig
 from mnistry.errors import UsageError
 from mnistry.loop import predict
 
@@ -52,8 +53,10 @@ def test_it_compiles_as_in_the_lesson() -> None:
     assert model.loss == "sparse_categorical_crossentropy"
 
 
-def test_other_numbers_of_classes() -> None:
-    assert models.build("tutorial", seed=0, classes=26).output_shape == (None, 26)
+@pytest.mark.parametrize(("recipe", "outputs"), [("tutorial", 26), ("strong", 27)])
+def test_other_numbers_of_classes(recipe: str, outputs: int) -> None:
+    config = SettledConfig(recipe=recipe, dataset="d", epochs=1, batch_size=8, learning_rate=0.1, validation=0.0)
+    assert models.build(config, classes=26, images=8).output_shape == (None, outputs)
 
 
 def test_unknown_recipe_gets_a_hint() -> None:

@@ -56,7 +56,7 @@ def stopped_after(epoch: int, out: Path, asked: Mapping[str, Any] = ASKED) -> Pa
 def test_the_run_folder_is_complete(whole: Path) -> None:
     assert sorted(path.name for path in whole.iterdir()) == [
         ".lock", "checkpoint-00003.bin", "checkpoint-00004.bin", "config.json", "figures", "metrics.jsonl",
-        "model.keras", "report.html", "summary.json",
+        "model.keras", "model.onnx", "report.html", "summary.json",
     ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mnistry.errors import UsageError
 from mnistry.listeners import Listeners
 
 SECONDS = ["load", "build", "train", "evaluate", "report", "total"]
-FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "report.html", "summary.json"]
+FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "model.onnx", "report.html", "summary.json"]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_the_config_says_everything(on_digits: tuple[Path, list[tuple[int, str, 
     folder, _ = on_digits
     config = TrainConfig(**json.loads((folder / "config.json").read_text()))
     assert config == TrainConfig(
-        recipe="tutorial", dataset="digits", epochs=30, batch_size=32, seed=2, learning_rate=0.001
+        recipe="tutorial", dataset="digits", epochs=30, batch_size=32, seed=2, learning_rate=0.001, validation=0.0
     )
 
 

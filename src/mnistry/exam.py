@@ -92,6 +92,7 @@ class Exam:
                 "source": dataset.source,
                 "train_shape": list(dataset.x_train.shape),
                 "test_shape": list(dataset.x_test.shape),
+                "class_names": list(dataset.class_names),
                 "fallback": dataset.fallback,
                 "remarks": list(dataset.remarks),
                 "licence": dataset.licence,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistry import augment
 from mnistry.backend import keras
-from mnistry.config import SettledConfig
 from mnistry.convolution import MatrixConv2D
 from mnistry.data import Dataset
 from mnistry.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from mnistry.config import SettledConfig
 
 CHANNELS = (16, 48, 64, 96)  # of the strong network's convolutions: 28 to 14, to 7, at 7, to 4 pixels a side
 LABEL_SMOOTHING = 0.05
