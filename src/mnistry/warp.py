@@ -30,8 +30,8 @@ def sampled(x: Any, rows: Any, columns: Any) -> Any:
     rows, columns = (jnp.clip(place, -1.0, SIDE) + 1 for place in (rows, columns))
     top, left = jnp.floor(rows), jnp.floor(columns)
     down, right = rows - top, columns - left
-    padded = jnp.pad(x, ((0, 0), (1, 2), (1, 2))).reshape(n, -1)
-    first = (top * PAD + left).astype(jnp.int32).reshape(n, -1)
+    padded = jnp.pad(x, ((0, 0), (1, 2), (1, 2))).reshape(n, PAD * PAD)
+    first = (top * PAD + left).astype(jnp.int32).reshape(n, SIDE * SIDE)
 
     def taken(offset: int) -> Any:
         values = jnp.take_along_axis(padded, first + offset, axis=1, mode="promise_in_bounds")
