@@ -8,7 +8,6 @@ are no digits at all. Everything depends on the key alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,9 @@ jnp = jax.numpy
 CLASSES = 10
 NO_DIGIT = CLASSES  # the label of what is no digit
 DRAWN, NEGATIVE = 3 / 32, 3 / 16  # of the batch, added to it
-SPOILT = 0.4  # of the batch: the images that go through one of the spoilers
+SPOILT = 0.3  # of the batch: the images that go through one of the spoilers
 UNSPOILT_EPOCHS, SPOILT_EPOCHS = 2, 20  # trainings so short have none of them, so long have all
+CALMING, CALM = 0.6, 0.25  # from this part of the training on fewer images are spoilt or wild, in the end so few
 TWICE = 0.1  # of those: they go through another one
 WILD, WILDER = 0.12, 2.5  # the part of the images that is moved and bent much more, and how much more
 ROTATION, SHEAR, SCALE, ASPECT, SHIFT = 0.13, 0.18, 0.08, 0.1, 1.0  # standard deviations; radians, logs, pixels
@@ -42,13 +42,23 @@ GRID = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
 DIGIT_GLYPHS, SIGN_GLYPHS = glyphs.digits(), glyphs.signs(NO_DIGIT)
 
 
-def for_training(epochs: int) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
-    """`augment` for a training of so many epochs: a short one sees fewer spoilt images, one of two epochs none."""
+def for_training(epochs: int, steps: int) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
+    """`augment` for a training of so many epochs and steps.
+
+    A short one sees fewer spoilt images, one of two epochs none; and towards its end every training grows calmer, so
+    that the last word is that of digits as people write them.
+    """
     first, last = UNSPOILT_EPOCHS, SPOILT_EPOCHS
-    return partial(augment, part=SPOILT * min(max((epochs - first) / (last - first), 0.0), 1.0))
+    part = SPOILT * min(max((epochs - first) / (last - first), 0.0), 1.0)
+
+    def at_step(key: Any, images: Any, labels: Any, step: Any) -> tuple[Any, Any]:
+        over = jnp.clip((step / steps - CALMING) / (1 - CALMING), 0.0, 1.0)
+        return augment(key, images, labels, part=part, excitement=1 - (1 - CALM) * over)
+
+    return at_step
 
 
-def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT) -> tuple[Any, Any]:
+def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT, excitement: Any = 1.0) -> tuple[Any, Any]:
     """A batch to train on.
 
     Args:
@@ -56,6 +66,7 @@ def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT) -> tupl
         images: uint8 (n, 28, 28), ink bright on black.
         labels: int32 (n,), 0 to 9.
         part: of the images, spoilt.
+        excitement: 0 to 1, the part of what would be spoilt or wild that is.
 
     Returns:
         float32 (m, 28, 28), 0 to 255, and labels int32 (m,), 0 to 10: 10 is "no digit". m is larger than n.
@@ -68,7 +79,7 @@ def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT) -> tupl
     x = jnp.concatenate([x, new_x, no_x])
     y = jnp.concatenate([labels, new_y, jnp.full(len(no_x), NO_DIGIT, labels.dtype)])
     mixed = _evenly_mixed(len(x))
-    x = spoilt(dice, thickened(dice, warped(dice, x[mixed])), part)
+    x = spoilt(dice, thickened(dice, warped(dice, x[mixed], excitement)), part, excitement)
     return 255 * jnp.clip(x, 0, 1), y[mixed]
 
 
@@ -78,10 +89,10 @@ def _evenly_mixed(n: int) -> np.ndarray:
     return np.argsort(np.arange(n) * golden % 1)
 
 
-def warped(dice: Dice, x: Any) -> Any:
+def warped(dice: Dice, x: Any, excitement: Any = 1.0) -> Any:
     """Turned, sheared, scaled, shifted and bent elastically (Simard et al. 2003)."""
     n = len(x)
-    much = jnp.where(dice.flip(WILD, n), WILDER, 1.0)
+    much = jnp.where(dice.flip(WILD * excitement, n), WILDER, 1.0)
 
     def normal(deviation: float, *shape: int) -> Any:
         return deviation * jnp.clip(dice.normal(n, *shape), -2, 2)
@@ -109,18 +120,20 @@ def thickened(dice: Dice, x: Any) -> Any:
     return x + jnp.maximum(amount, 0) * (more - x) - jnp.maximum(-amount, 0) * (x - less)
 
 
-def spoilt(dice: Dice, x: Any, part: float = SPOILT) -> Any:
+def spoilt(dice: Dice, x: Any, part: float = SPOILT, excitement: Any = 1.0) -> Any:
     """A part of the images spoilt, each in one way, and a few in two."""
     size = round(len(x) * part / len(SPOILERS))
     for each in (size, round(size * TWICE)):
-        x = _each_its_own(dice, x, each) if each else x
+        x = _each_its_own(dice, x, each, excitement) if each else x
     return x
 
 
-def _each_its_own(dice: Dice, x: Any, size: int) -> Any:
-    """The first images spoilt, `size` in each way; the second time others meet the same spoiler."""
-    done = [spoil(dice, x[number * size : (number + 1) * size]) for number, spoil in enumerate(SPOILERS)]
-    return jnp.concatenate([*done, x[size * len(SPOILERS) :]])
+def _each_its_own(dice: Dice, x: Any, size: int, chance: Any) -> Any:
+    """The first images spoilt, `size` in each way, with that chance; the second time others meet the same spoiler."""
+    first = x[: size * len(SPOILERS)]
+    done = [spoil(dice, first[number * size : (number + 1) * size]) for number, spoil in enumerate(SPOILERS)]
+    happens = dice.flip(chance, len(first), 1, 1)
+    return jnp.concatenate([jnp.where(happens, jnp.concatenate(done), first), x[len(first) :]])
 
 
 def negatives(dice: Dice, x: Any, labels: Any, n: int) -> Any:

@@ -31,8 +31,9 @@ State = tuple[list[Any], list[Any], list[Any], list[Any]]
 Data = tuple[Any, Any, Any]
 """Inputs, labels and sample weights (or None): arrays or trees of arrays, each with an axis of n images in front."""
 
-Augment = Callable[[Any, Any, Any], tuple[Any, Any]]
-"""A key of random numbers, inputs and labels of a batch in; inputs and labels to train on out, perhaps more of them."""
+Augment = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+"""A key of random numbers, inputs and labels of a batch, and how many steps went before; inputs and labels to train on
+out, perhaps more of them."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Session:
             batch_size: images a step, at most n.
             sample_weight: float (n,), or None.
             devices: how many local devices share each batch.
-            augment: `augment(key, x, y)` makes what is trained on out of a batch, inside the compiled step. An epoch
-                then leaves out the images that fill no batch, others each time.
+            augment: `augment(key, x, y, step)` makes what is trained on out of a batch, inside the compiled step. An
+                epoch then leaves out the images that fill no batch, others each time.
             seed: of the keys that `augment` gets; each step has its own, which depends on the number of steps before.
 
         Raises:
@@ -319,7 +320,8 @@ def _one_step(
     x, y, weights = placement.shared(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)
     if augment is not None:
         make, seed = augment
-        x, y = make(jax.random.fold_in(jax.random.key(seed), _steps_before(model, state)), x, y)
+        before = _steps_before(model, state)
+        x, y = make(jax.random.fold_in(jax.random.key(seed), before), x, y, before)
     return step(model, state, (_as_inputs(model, x), y, weights))
 
 

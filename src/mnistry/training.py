@@ -82,15 +82,9 @@ def run_epochs(
         The record of each epoch.
     """
     learn, watch = data.split(dataset, config.validation, config.seed)
-    own = models.recipe(config.recipe).augment
-    session = Session(
-        model,
-        *learn,
-        config.batch_size,
-        devices=config.devices,
-        augment=None if own is None else own(config.epochs),
-        seed=config.seed,
-    )
+    make = models.recipe(config.recipe).augment
+    augment = None if make is None else make(config.epochs, models.steps(config, len(learn[1])))
+    session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
     watched = session.on_device(*watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
     for epoch in range(len(records) + 1, config.epochs + 1):
