@@ -77,6 +77,9 @@ def test_the_package_brings_in_none_of_its_own_modules():
         ("read_command", {"numpy"}),
         ("exam_run", {"numpy"}),
         ("exam_words", {"numpy"}),
+        ("server", set()),
+        ("service", set()),
+        ("worker", {"numpy"}),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):
@@ -180,6 +183,10 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("requests", {"download"}),
         ("jinja2", {"pages"}),
         ("typer", {"cli"}),
+        ("fastapi", {"service"}),
+        ("pydantic", {"service_words"}),
+        ("starlette", {"service"}),
+        ("uvicorn", {"connections", "server"}),
         ("rich", {"console"}),
     ],
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
-COMMANDS = ("tutorial", "train", "evaluate", "read", "export", "data")
+COMMANDS = ("tutorial", "train", "evaluate", "read", "serve", "export", "data")
 BENCHMARKS = ROOT / "benchmarks"
 PAGES = (ROOT / "README.md", ROOT / "README.ko.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "handwriting.md")
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

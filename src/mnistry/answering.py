@@ -65,7 +65,7 @@ def predict(recognizer: Recognizer, content: bytes, job: Predict) -> dict[str, A
 
 
 def _seen(recognizer: Recognizer, digit: Digit) -> dict[str, Any]:
-    is_digit = digit.digitness >= recognizer.info.digit_threshold
+    is_digit = bool(np.float32(digit.digitness) >= np.float32(recognizer.info.digit_threshold))  # as `answer` has it
     return {"image": digit.image.tolist(), "digitness": digit.digitness, "is_digit": is_digit}
 
 

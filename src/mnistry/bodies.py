@@ -74,15 +74,13 @@ class Bodies:
 
     async def _receive(self, receive: Receive, held: _Held) -> bytes:
         parts: list[bytes] = []
-        size = 0
-        what, seconds = "a whole body", self.limits.seconds
+        size, silence = 0, self.limits.silence
+        whole = asyncio.timeout(self.limits.seconds)
         try:
-            async with asyncio.timeout(self.limits.seconds):
+            async with whole:
                 while True:
-                    what, seconds = "the next byte", self.limits.silence
-                    async with asyncio.timeout(self.limits.silence):
+                    async with asyncio.timeout(silence):
                         message = await receive()
-                    what, seconds = "a whole body", self.limits.seconds
                     if message["type"] == "http.disconnect":
                         raise Problem(CLIENT_GONE, "The connection was closed before the whole body was there.")
                     parts.append(message.get("body", b""))
@@ -92,6 +90,7 @@ class Bodies:
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
+            what, seconds = ("a whole body", self.limits.seconds) if whole.expired() else ("the next byte", silence)
             raise Problem(408, SLOW.format(seconds=seconds, what=what)) from None
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from mnistry.problems import CLIENT_GONE, RETRY_AFTER, Problem
 
 START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
-PAUSE_SECONDS = 1.0  # before a process is started again that ended while it started
+PAUSE_SECONDS = 5.0  # before a process that could not be started is started again
 SLOW = "The picture took longer than {seconds:g} seconds to read. Reduce it, or try again later."
 FULL = "More pictures are waiting than can be read soon. Send it again in a moment."
 STOPPED = (
@@ -62,7 +62,6 @@ class Pool:
         self._waiting: deque[asyncio.Future[_Worker]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alive: set[_Worker] = set()
-        self._closed = False
 
     @property
     def alive(self) -> int:
@@ -112,7 +111,7 @@ class Pool:
             async with asyncio.timeout(self.limits.seconds):
                 answer = await worker.ask(job)
         except BaseException as error:
-            self._replace(worker)
+            worker.kill()  # whatever it is at
             if isinstance(error, TimeoutError):
                 raise Problem(503, SLOW.format(seconds=self.limits.seconds), RETRY_AFTER) from None
             if isinstance(error, OSError | EOFError):
@@ -123,7 +122,6 @@ class Pool:
 
     async def close(self) -> None:
         """Ends all processes, and what waits for them."""
-        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(worker.end() for worker in self._alive))
@@ -138,11 +136,13 @@ class Pool:
         try:
             async with asyncio.timeout(self.limits.seconds):
                 worker = await place
-        except TimeoutError:
-            raise self.refusal() from None
-        except asyncio.CancelledError:
-            if not place.cancelled():  # it was handed a process at the same moment
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            if place.done() and not place.cancelled():  # it was handed a process at the same moment
                 self._give(place.result())
+            if isinstance(error, TimeoutError):
+                raise self.refusal() from None
             raise
         if not await still_wanted():
             self._give(worker)
@@ -158,31 +158,36 @@ class Pool:
                 return
         self._idle.append(worker)
 
-    def _replace(self, worker: _Worker) -> None:
-        """Ends a process whatever it does, and starts another in the background."""
-        self._alive.discard(worker)
-        worker.kill()
-        if not self._closed:
-            self.restarts += 1
-            task = asyncio.create_task(self._start_again(worker))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _start_one(self) -> None:
+        worker = await _Worker.start(self._path)
+        if self.model not in (None, worker.model):
+            worker.kill()
+            raise ModelError("The model file was replaced while the server ran. Start the server again to use it.")
+        self.model = worker.model
+        self._alive.add(worker)
+        self._give(worker)
+        self._in_background(self._watch(worker))
 
-    async def _start_again(self, ended: _Worker) -> None:
-        await ended.end()
+    async def _watch(self, worker: _Worker) -> None:
+        """Starts another process when this one ends, whether it was ended or ended by itself, at work or idle."""
+        await worker.ended()
+        self._alive.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self.restarts += 1
         while True:
             try:
                 await self._start_one()
-            except (ModelError, OSError):  # the file was taken away, or there is no memory for a process now
+            except (ModelError, OSError) as error:  # OSError: there is no memory for a process now
+                print(f"mnistry: a reading process cannot be started again: {error}", file=sys.stderr)
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
 
-    async def _start_one(self) -> None:
-        worker = await _Worker.start(self._path)
-        self.model = worker.model
-        self._alive.add(worker)
-        self._give(worker)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class _Worker:
@@ -195,7 +200,13 @@ class _Worker:
     async def start(cls, model: str | None) -> _Worker:
         command = [sys.executable, "-m", "mnistry.worker", *([] if model is None else [model])]
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=BUFFER)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            limit=BUFFER,
+            start_new_session=True,  # Ctrl-C in a terminal is for the server alone
+        )
         assert process.stdout is not None  # noqa: S101 - for the type checker
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -225,6 +236,10 @@ class _Worker:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+
+    async def ended(self) -> None:
+        """Waits until the process has ended."""
+        await self._process.wait()
 
     async def end(self) -> None:
         """Ends its input, waits a moment for it to end, and then no longer."""

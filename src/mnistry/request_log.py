@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
-import sys
 import threading
 import time
 from datetime import UTC, datetime
 
+STANDARD_ERROR = 2
 GATHER = 0.02  # seconds: lines are written together
 MOST_WAITING = 10_000  # lines; what comes while so many wait is counted, and the number is told later
 
@@ -49,7 +51,13 @@ class RequestLog:
             if self._lost:
                 lines.insert(0, f"{self._lost} lines were not written: nobody took them quickly enough\n")
                 self._lost = 0
-            sys.stderr.write("".join(line for line in lines if line is not None))
-            sys.stderr.flush()
+            _write_all("".join(line for line in lines if line is not None).encode())
             if None in lines:
                 return
+
+
+def _write_all(text: bytes) -> None:
+    """Writes to standard error past Python's buffer, whose lock would hold up the end of the process."""
+    with contextlib.suppress(OSError):  # whoever read it is gone
+        while text:
+            text = text[os.write(STANDARD_ERROR, text) :]
