@@ -63,13 +63,14 @@ def nondigit(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
 def table(content: Mapping[str, Any]) -> str:
     """The figures as a Markdown table."""
     exam, others = content["exam"], content["nondigit"]
-    test, corrupted = exam["test"], exam["corruptions"]["each"]
+    test, sure = exam["test"], exam["sure"]
     low, high = test["interval"]
     rows = [
         ("errors on MNIST's 10,000 test images", f"{test['errors']}"),
         ("accuracy, with its 95% interval", f"{test['accuracy']:.2%} ({low:.2%} to {high:.2%})"),
         ("log loss", f"{test['loss']:.4f}"),
         ("expected calibration error", f"{test['ece']:.2%}"),
+        ("said to be sure; right among those", f"{sure['share']:.1%}; {sure['precision']:.2%}"),
         ("mean accuracy over fifteen corruptions", f"{exam['corruptions']['mean_accuracy']:.2%}"),
         ("pictures of no digit against test digits: AUROC", f"{others['auroc']:.4f}"),
         (
@@ -77,7 +78,6 @@ def table(content: Mapping[str, Any]) -> str:
             f"{others['rejected_where_98_of_100_digits_are_kept']:.1%}",
         ),
     ]
-    rows += [(name.replace("_", " "), f"{each['precision']:.2%}") for name, each in corrupted.items()]
     return "\n".join(["| what | figure |", "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows)])
 
 
