@@ -1,0 +1,199 @@
+"""What spoils images: each does what its name says, and leaves alone what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mnistry import spoil
+from mnistry.backend import jax
+from mnistry.data import Dataset
+from mnistry.dice import Dice
+from mnistry.spoil import SPOILERS
+
+N = 48
+GENTLE = [each for each in SPOILERS if each not in (spoil.striped, spoil.outlined)]
+NUMBERS = 2000 * N  # two of the spoilers take more than a number for each pixel
+
+Spoiler = Callable[[Dice, Any], Any]
+
+
+@pytest.fixture(scope="module")
+def images(digits: Dataset) -> np.ndarray:
+    """float32 (N, 28, 28), 0 to 1."""
+    return digits.x_test[:N].astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def spoilt(images: np.ndarray) -> Callable[..., np.ndarray]:
+    """Runs a spoiler over the images, or over others of the same shape; each is compiled once."""
+    compiled: dict[Spoiler, Any] = {}
+
+    def run(spoiler: Spoiler, x: np.ndarray = images, seed: int = 0) -> np.ndarray:
+        if spoiler not in compiled:
+            compiled[spoiler] = jax.jit(lambda key, x: spoiler(Dice(key, NUMBERS), x))
+        return np.asarray(compiled[spoiler](jax.random.key(seed), x))
+
+    return run
+
+
+by_name = pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda each: each.__name__)
+
+
+def test_there_are_ten_of_them():
+    assert [each.__name__ for each in SPOILERS] == [
+        "noisy", "blurred", "shattered", "lined", "striped", "fogged", "lit", "spattered", "erased", "outlined"
+    ]  # fmt: skip
+
+
+@by_name
+def test_shape_type_and_range_are_kept(spoiler, spoilt, images):
+    result = spoilt(spoiler)
+    assert result.shape == images.shape
+    assert result.dtype == np.float32
+    assert np.isfinite(result).all()
+    assert result.min() >= -0.01
+    assert result.max() <= 2.1  # fog and light overexpose, and are cut off later
+
+
+@by_name
+def test_most_images_are_changed(spoiler, spoilt, images):
+    changed = np.abs(spoilt(spoiler) - images).max(axis=(1, 2)) > 0.05
+    assert changed.mean() > (0.4 if spoiler is spoil.erased else 0.9)  # much that is erased was blank before
+
+
+@pytest.mark.parametrize("spoiler", GENTLE, ids=lambda each: each.__name__)
+def test_an_image_is_still_most_like_itself(spoiler, spoilt, images):
+    result = spoilt(spoiler)
+    flat = [(each - each.mean(axis=(1, 2), keepdims=True)).reshape(N, -1) for each in (result, images)]
+    norms = [np.linalg.norm(each, axis=1, keepdims=True) + 1e-9 for each in flat]
+    alike = np.abs((flat[0] / norms[0]) @ (flat[1] / norms[1]).T)
+    assert (alike.argmax(axis=1) == np.arange(N)).mean() > 0.6
+
+
+@by_name
+def test_chance_is_the_keys_alone(spoiler, spoilt):
+    one, same, other = (spoilt(spoiler, seed=seed) for seed in (5, 5, 6))
+    assert np.array_equal(one, same)
+    assert (np.abs(one - other).max(axis=(1, 2)) > 1e-3).mean() > 0.5
+
+
+@by_name
+def test_each_image_is_spoilt_in_its_own_way(spoiler, spoilt, images):
+    result = spoilt(spoiler, np.repeat(images[:1], N, axis=0)).reshape(N, -1)
+    assert len(np.unique(result.round(3), axis=0)) > 0.5 * N
+
+
+def test_noise_stays_in_range_and_is_of_three_kinds(spoilt, images):
+    grey = spoilt(spoil.noisy, np.full_like(images, 0.5))
+    assert 0 <= grey.min() <= grey.max() <= 1
+    stuck = np.isin(grey, [0, 0.5, 1]).all(axis=(1, 2))
+    assert 0.15 < stuck.mean() < 0.55
+    assert np.abs(grey.mean(axis=(1, 2)) - 0.5).max() < 0.07
+    black = spoilt(spoil.noisy, np.zeros_like(images))
+    assert (black[stuck].max(axis=(1, 2)) == 1).all()
+
+
+def test_blur_keeps_the_ink_and_spreads_it(spoilt, images):
+    inner = np.zeros_like(images)
+    inner[:, 4:-4, 4:-4] = images[:, 4:-4, 4:-4]
+    result = spoilt(spoil.blurred, inner)
+    np.testing.assert_allclose(result.sum(axis=(1, 2)), inner.sum(axis=(1, 2)), rtol=1e-4)
+    assert (result.max(axis=(1, 2)) <= inner.max(axis=(1, 2)) + 1e-6).all()
+    dot = np.zeros_like(images)
+    dot[:, 14, 14] = 1
+    kernels = spoilt(spoil.blurred, dot)
+    assert not kernels[:, [0, -1]].any()
+    np.testing.assert_allclose(kernels[:, 8:21, 8:21], kernels[:, 20:7:-1, 20:7:-1], atol=1e-6)  # no shift
+    spread = np.einsum("nyx,y->n", kernels, (np.arange(28) - 14.0) ** 2)
+    assert spread.max() > 4 * spread.min()
+
+
+def test_glass_takes_each_pixel_from_nearby(spoilt, images):
+    result = spoilt(spoil.shattered)
+    highest = ndimage.maximum_filter(images, (1, 5, 5), mode="constant")
+    lowest = ndimage.minimum_filter(images, (1, 5, 5), mode="constant")
+    assert (result <= highest + 1e-6).all()
+    assert (result >= lowest - 1e-6).all()
+
+
+def test_a_line_only_adds_ink_and_little_of_it(spoilt, images):
+    assert (spoilt(spoil.lined) >= images).all()
+    alone = spoilt(spoil.lined, np.zeros_like(images))
+    assert 0.5 <= alone.max(axis=(1, 2)).mean() <= 1
+    assert 0 < (alone > 0.2).mean() < 0.2
+
+
+def test_a_stripe_is_a_band_of_the_negative_or_all_but_a_band(spoilt, images):
+    result = spoilt(spoil.striped)
+    turned = np.abs(result - images) > 1e-6
+    np.testing.assert_allclose(result, np.where(turned, 1 - images, images), atol=1e-6)
+    whole = np.zeros_like(images)  # black and nothing else: what is turned is 1
+    bands = spoilt(spoil.striped, whole) == 1
+    for band in bands:
+        lines = band[0] if (band == band[0]).all() else band[:, 0]
+        assert (band == (lines if (band == band[0]).all() else lines[:, None])).all()
+        edges = np.flatnonzero(np.diff(lines.astype(int)))
+        assert len(edges) <= 2
+        if len(edges) == 2:
+            assert 2 <= edges[1] - edges[0] <= 16
+
+
+def test_fog_leaves_a_bright_uneven_ground(spoilt, images):
+    ground = spoilt(spoil.fogged, np.zeros_like(images))
+    assert (ground >= 0).all()
+    assert (ground.mean(axis=(1, 2)) > 0.03).all()
+    assert (np.ptp(ground, axis=(1, 2)) > 0.02).all()
+    result = spoilt(spoil.fogged)
+    ink, paper = images > 0.7, images == 0
+    assert all(a[i].mean() > a[p].mean() + 0.2 for a, i, p in zip(result, ink, paper, strict=True))
+
+
+def test_light_keeps_the_order_of_greys(spoilt, images):
+    ramp = np.broadcast_to(np.linspace(0, 1, 28, dtype=np.float32), images.shape)
+    result = spoilt(spoil.lit, ramp)
+    assert (np.diff(result, axis=2) >= -1e-6).all()
+    assert (result == result[:, :1]).all()
+    assert np.ptp(result[:, 0, 0]) > 0.5  # black paper becomes grey in some
+    hard = np.array([len(np.unique(each)) == 2 for each in result])
+    assert 0.05 < hard.mean() < 0.45
+
+
+def test_blots_add_ink_or_take_it_away(spoilt, images):
+    change = spoilt(spoil.spattered) - images
+    adds, takes = (change >= -1e-6).all(axis=(1, 2)), (change <= 1e-6).all(axis=(1, 2))
+    assert (adds | takes).all()
+    assert 0.05 < (takes & ~adds).mean() < 0.5
+
+
+def test_what_is_erased_or_filled_is_a_small_rectangle(spoilt, images):
+    result = spoilt(spoil.erased, np.full_like(images, 0.5))
+    sizes = []
+    for image in result:
+        rows, columns = (np.flatnonzero((image != 0.5).any(axis=axis)) for axis in (1, 0))
+        inside = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert inside.size == (image != 0.5).sum()
+        assert len(set(inside.ravel().tolist())) == 1
+        assert max(inside.shape) <= 8
+        sizes.append(inside.size)
+    filled = (result == 1).any(axis=(1, 2))
+    assert set(np.unique(result).tolist()) == {0, 0.5, 1}
+    assert 0.03 < filled.mean() < 0.45
+    assert max(sizes) > 4 * min(sizes)
+
+
+def test_an_outline_has_edges_and_nothing_within(spoilt, images):
+    block = np.zeros_like(images)
+    block[:, 8:20, 8:20] = 1
+    result = spoilt(spoil.outlined, block)
+    assert np.abs(result[:, 11:17, 11:17]).max() < 0.01
+    assert np.abs(result[:, :5]).max() < 0.01
+    inner, outer = result[:, 8, 14] > 0.5, result[:, 7, 14] > 0.5
+    assert (inner | outer).all()
+    assert (inner & outer).any()
+    assert (inner & ~outer).any()
+    assert (outer & ~inner).any()
