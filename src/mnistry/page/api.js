@@ -17,7 +17,7 @@ function prose(text) {
 function table(head, rows) {
   if (!rows.length) return null;
   const cells = (kind, row) => element("tr", {}, ...row.map((each) => element(kind, kind === "th" ? { scope: "col" } : {}, ...[each].flat())));
-  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, cells("th", head)), element("tbody", {}, ...rows.map((row) => cells("td", row)))));
+  return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Table of ${head[0]}` }, element("table", {}, element("thead", {}, cells("th", head)), element("tbody", {}, ...rows.map((row) => cells("td", row)))));
 }
 
 function typeOf(schema) {

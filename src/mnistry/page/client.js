@@ -3,9 +3,10 @@
 const AGAIN = 1000; // milliseconds before a server that did not answer is asked again
 
 export class Reader {
-  // `prepare()` gives what to read, or null; `show(answer, asked)` and `trouble(sentence)` are told what came of it.
-  constructor(prepare, show, trouble) {
-    Object.assign(this, { prepare, show, trouble });
+  // `prepare()` gives what to read, or null; `show(answer, asked)` and `trouble(sentence)` are told what came of it;
+  // `busy(whether)` is told when there is something to wait for and when there is not.
+  constructor(prepare, show, trouble, busy) {
+    Object.assign(this, { prepare, show, trouble, busy });
     this.version = 0; // of the ink
     this.timer = null;
     this.running = null; // stops the request that is under way
@@ -14,6 +15,7 @@ export class Reader {
   // Asks for a reading after some milliseconds; `replace` stops what is under way.
   ask(delay, { replace = true } = {}) {
     this.version++;
+    this.busy(true);
     if (replace) this.running?.abort();
     if (this.running && !this.running.signal.aborted) return; // it asks again when it ends
     clearTimeout(this.timer);
@@ -32,14 +34,16 @@ export class Reader {
       }
       if (!controller.signal.aborted) this.trouble("");
     } catch (error) {
-      if (controller.signal.aborted) return;
-      again = error.again ?? null;
-      this.trouble(error.message);
-    } finally {
-      if (this.running === controller) this.running = null;
+      if (!controller.signal.aborted) {
+        again = error.again ?? null;
+        this.trouble(error.message);
+      }
     }
+    if (controller.signal.aborted) return; // what replaced it is on its way
+    this.running = null;
+    if (version !== this.version) again = 0;
     if (again !== null) this.timer = setTimeout(() => this.run(), again);
-    else if (version !== this.version && !this.running) this.ask(0);
+    else this.busy(false);
   }
 }
 

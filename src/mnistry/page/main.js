@@ -6,7 +6,7 @@ import { showBoxes, showDigits, showText, showVersus } from "./view.js";
 
 const PAUSE = 120; // milliseconds without a movement, in the middle of a stroke, before what is there is read
 const byId = (id) => document.getElementById(id);
-const { paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, intro, actions, copy, mattered, legend, digits, why, versus } =
+const { answered, paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, intro, actions, copy, mattered, legend, digits, why, versus } =
   Object.fromEntries([...document.querySelectorAll("[id]")].map((each) => [each.id, each]));
 
 let file = null; // the picture that was handed in; null while there is a drawing
@@ -17,7 +17,7 @@ const pad = new Pad(byId("pad"), (done) => {
   update();
   reader.ask(done ? 0 : PAUSE, { replace: done });
 });
-const reader = new Reader(prepare, show, tell);
+const reader = new Reader(prepare, show, tell, (busy) => answered.setAttribute("aria-busy", String(busy)));
 
 async function prepare() {
   const options = { single: single.checked, explain: mattered.checked || why.open };
@@ -29,6 +29,7 @@ async function prepare() {
 function show(answer, asked) {
   last = answer && { answer, asked };
   const shown = answer ?? { text: "", digits: [] };
+  if (shown.text !== text.textContent) copy.textContent = "Copy the reading";
   showText(text, verdict, shown);
   if (!answer) verdict.textContent = "";
   intro.hidden = Boolean(answer || file);
@@ -37,9 +38,7 @@ function show(answer, asked) {
   showVersus(versus, shown);
   legend.hidden = !(mattered.checked && shown.digits.length);
   copy.disabled = !shown.text;
-  copy.textContent = "Copy the reading";
   drawBoxes();
-  document.body.dataset.answers = Number(document.body.dataset.answers ?? 0) + 1;
 }
 
 function drawBoxes() {

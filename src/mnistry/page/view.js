@@ -67,6 +67,7 @@ function bars(digit) {
 // it spoke against it.
 function drawn(image, heat, label) {
   const canvas = element("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": label, class: "image" });
+  if (heat) canvas.dataset.heat = "";
   const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
   const most = heat ? Math.max(1e-6, ...heat.flat().map(Math.abs)) : 1;
   for (let row = 0; row < SIDE; row++) {
@@ -124,7 +125,7 @@ export function showVersus(container, answer) {
 function versus(title, answer, image, kind = "") {
   const state = answer.sure ? "sure" : "not sure";
   const caption = element("figcaption", {}, element("b", {}, String(answer.digit)), ` ${percent(answer.probability)}, ${state}`);
-  return element("figure", { class: kind }, element("h3", {}, title), drawn(image, null, title), caption);
+  return element("figure", { class: kind }, element("div", { class: "title" }, title), drawn(image, null, title), caption);
 }
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
