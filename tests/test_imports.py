@@ -59,9 +59,11 @@ def test_the_package_brings_in_none_of_its_own_modules():
     [
         ("errors", set()),
         ("folders", set()),
+        ("config", set()),
         ("runs", set()),
         ("cli", set()),
         ("download", set()),
+        ("glyphs", {"numpy"}),
         ("idx", {"numpy"}),
         ("form", {"numpy"}),
         ("evaluation", {"numpy"}),
@@ -153,6 +155,8 @@ def dependencies() -> dict[str, set[str]]:
 def test_the_walk_over_the_imports_sees_them():
     assert {"data", "evaluation", "loop", "models", "results", "report", "runs", "words"} <= dependencies()["tutorial"]
     assert {"tutorial", "recipe_run", "console", "words", "data", "errors"} <= dependencies()["cli"]  # inside functions
+    assert {"dice", "glyphs", "pen", "spoil", "warp"} <= dependencies()["augment"]
+    assert {"augment", "convolution"} <= dependencies()["models"]
 
 
 def test_no_module_depends_on_itself_by_a_detour():
@@ -162,11 +166,19 @@ def test_no_module_depends_on_itself_by_a_detour():
         pytest.fail(f"circular imports: {' → '.join(error.args[1])}")
 
 
+def test_what_is_trained_on_knows_nothing_of_what_a_model_is_tested_on():
+    known, todo = set(), {"augment"}
+    while todo:
+        known |= todo
+        todo = set().union(*(dependencies()[name] for name in todo)) - known
+    assert not {"corruptions", "data", "image", "pictures", "evaluation"} & known
+
+
 def test_nobody_imports_the_command_line():
     assert {name for name, used in dependencies().items() if "cli" in used} == {"__main__"}
 
 
-@pytest.mark.parametrize("name", ["errors", "folders", "form"])
+@pytest.mark.parametrize("name", ["errors", "folders", "form", "glyphs"])
 def test_the_lowest_modules_stand_on_nothing(name):
     assert dependencies()[name] == set()
 

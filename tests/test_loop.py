@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,77 @@ def test_convolutions_run_step_by_step_on_a_cpu_and_give_the_same(monkeypatch: p
     session.give_back()
     for a, b in zip(stepwise.get_weights(), looped.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+# Augmentation
+
+
+def noisy(key: Any, x: Any, y: Any, step: Any) -> tuple[Any, Any]:
+    """Twice as many images, the second half with noise."""
+    x = x.astype(np.float32)
+    grain = 50 * jax.random.normal(key, x.shape)
+    return jax.numpy.concatenate([x, x + grain]), jax.numpy.concatenate([y, y])
+
+
+def test_with_augmentation_an_epoch_leaves_out_what_fills_no_batch() -> None:
+    x, y = some_images(50)
+    model = small_network()
+    session = Session(model, x, y, 8, augment=noisy)
+    assert session.steps == 6
+    assert run(session, 2)[-1].step == 6
+    session.give_back()
+    assert int(model.optimizer.iterations) == 12
+
+
+def test_each_step_has_a_key_of_its_own_that_depends_on_the_steps_before() -> None:
+    seen: dict[int, bytes] = {}
+
+    def watched(key: Any, x: Any, y: Any, step: Any) -> tuple[Any, Any]:
+        jax.debug.callback(
+            lambda words, step: seen.update({int(step): words.tobytes()}), jax.random.key_data(key), step
+        )
+        return x, y
+
+    x, y = some_images(50)
+    session = Session(small_network(), x, y, 8, augment=watched, seed=4)
+    run(session, 1)
+    kept = [value.copy() for value in session.snapshot()]
+    run(session, 1)
+    jax.effects_barrier()
+    expected = {step: jax.random.key_data(jax.random.fold_in(jax.random.key(4), step)) for step in range(12)}
+    assert seen == {step: np.asarray(words).tobytes() for step, words in expected.items()}
+    assert len(set(seen.values())) == 12
+    seen.clear()
+    session.restore(kept)  # as after a kill
+    run(session, 1)
+    jax.effects_barrier()
+    assert seen == {step: np.asarray(expected[step]).tobytes() for step in range(6, 12)}
+
+
+def test_what_augmentation_gives_is_what_is_trained_on() -> None:
+    x, y = some_images(40)
+    model = small_network(learning_rate=0.0)
+    expected = -np.log(loop.predict(model, np.full((1, 28, 28), 9, np.uint8))[0, 3])
+    watched = model.evaluate(x, y, verbose=0, return_dict=True)
+    session = Session(model, x, y, 8, augment=lambda key, x, y, step: (x * 0 + 9, y * 0 + 3))
+    assert run(session, 1)[-1].logs["loss"] == pytest.approx(expected, rel=1e-5)
+    assert session.evaluate(session.on_device(x, y), 8) == pytest.approx(watched, rel=1e-5)  # as it is
+
+
+def test_an_augmented_training_goes_on_to_the_same_bits() -> None:
+    x, y = some_images(50)
+    straight, first, second, other = (
+        Session(small_network(dropout=0.5), x, y, 8, augment=noisy, seed=seed) for seed in (1, 1, 1, 2)
+    )
+    run(straight, 2)
+    for _ in first.epoch(shuffled(50, 1, 1), 1, 2):
+        pass
+    second.restore([value.copy() for value in first.snapshot()])
+    for _ in second.epoch(shuffled(50, 1, 2), 2, 2):
+        pass
+    assert all(np.array_equal(a, b) for a, b in zip(straight.snapshot(), second.snapshot(), strict=True))
+    run(other, 2)
+    assert not np.array_equal(straight.snapshot()[0], other.snapshot()[0])
 
 
 @pytest.mark.parametrize("n", [1, 9, 10, 25])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mnistry import models
-from mnistry.backend import keras
+from mnistry.backend import jax, keras
 from mnistry.config import SettledConfig
 from mnistry.errors import UsageError
 from mnistry.loop import predict
@@ -57,6 +59,122 @@ def test_it_compiles_as_in_the_lesson() -> None:
 def test_other_numbers_of_classes(recipe: str, outputs: int) -> None:
     config = SettledConfig(recipe=recipe, dataset="d", epochs=1, batch_size=8, learning_rate=0.1, validation=0.0)
     assert models.build(config, classes=26, images=8).output_shape == (None, outputs)
+
+
+def test_the_strong_network_has_its_layers_and_weights() -> None:
+    rows = [(row.kind, row.output, row.parameters) for row in models.layers(models.strong())]
+    assert [row for row in rows if row[0] not in ("BatchNormalization", "ReLU")] == [
+        ("Rescaling(1/255)", (28, 28), 0),
+        ("Reshape", (28, 28, 1), 0),
+        ("Conv2D(16, 5×5, stride 2)", (14, 14, 16), 400),
+        ("Conv2D(48, 3×3, stride 2)", (7, 7, 48), 6_912),
+        ("Conv2D(64, 3×3)", (7, 7, 64), 27_648),
+        ("Conv2D(96, 3×3, stride 2)", (4, 4, 96), 55_296),
+        ("Flatten", (1536,), 0),
+        ("Dense(11, softmax)", (11,), 16_907),
+    ]
+    assert [row[2] for row in rows if row[0] == "BatchNormalization"] == [64, 192, 256, 384]
+    assert sum(parameters for _, _, parameters in rows) == 108_059
+
+
+def test_the_docstring_of_the_strong_network_has_its_figures() -> None:
+    model, text = models.strong(), str(models.strong.__doc__)
+    assert f"{model.count_params():,} weights for ten classes" in text
+    convolutions = [(layer, layer.output.shape[1] * layer.output.shape[2]) for layer in model.layers
+                    if isinstance(layer, keras.layers.Conv2D)]  # fmt: skip
+    products = sum(places * np.prod(layer.kernel.shape) for layer, places in convolutions) + np.prod(
+        model.layers[-1].kernel.shape
+    )
+    assert f"{products / 1e6:.1f} million multiplications an image" in text
+
+
+def test_first_weights_of_the_strong_network_depend_on_the_seed_alone() -> None:
+    one, same, other = (models.strong(seed=seed).get_weights() for seed in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    drawn = [number for number, weights in enumerate(one) if weights.ndim > 1]
+    assert len(drawn) == 5
+    assert not any(np.array_equal(one[number], other[number]) for number in drawn)
+    for number in drawn[:-1]:
+        inputs = np.prod(one[number].shape[:-1])
+        assert one[number].std() == pytest.approx(np.sqrt(2 / inputs), rel=0.1)  # He et al. 2015
+
+
+def test_the_strong_network_answers_for_each_class_and_for_none() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    outputs = predict(models.strong(classes=26), images)
+    assert outputs.shape == (3, 27)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
+
+
+def learning_rates(model: keras.Model, steps: int) -> np.ndarray:
+    """Of the first steps of a training."""
+    return np.asarray(jax.jit(jax.vmap(model.optimizer._learning_rate))(np.arange(steps)))
+
+
+def test_the_rate_of_the_strong_recipe_rises_and_falls_to_nothing() -> None:
+    model = models.compile_strong(models.strong(), learning_rate=0.006, steps=1000)
+    rates = learning_rates(model, 1001)
+    assert rates[0] == pytest.approx(0.006 / 25)
+    assert rates[150] == pytest.approx(0.006)
+    assert rates[1000] == pytest.approx(0, abs=1e-8)
+    assert np.diff(rates[:151]).min() > 0 > np.diff(rates[150:]).max()
+    assert rates[575] == pytest.approx(0.003, rel=0.01)  # half way down, a cosine is at the half
+
+
+@pytest.mark.parametrize("steps", [1, 2, 6, 7])
+def test_the_shortest_trainings_have_a_rate_too(steps: int) -> None:
+    model = models.compile_strong(models.tutorial(), learning_rate=0.006, steps=steps)
+    rates = learning_rates(model, steps)
+    assert np.isfinite(rates).all()
+    assert 0 < rates.max() <= 0.006 + 1e-9
+
+
+def test_only_kernels_decay() -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.BatchNormalization()])
+    models.compile_strong(model, learning_rate=0.1, steps=1)  # so short that the rate does not rise
+    for each in model.trainable_variables:
+        each.assign(np.random.default_rng(0).normal(size=each.shape))
+    before = {each.path: np.asarray(each.value) for each in model.trainable_variables}
+    model.optimizer.apply([np.zeros(each.shape, np.float32) for each in model.trainable_variables],
+                          model.trainable_variables)  # fmt: skip
+    for each in model.trainable_variables:
+        shrunk = 1 - 0.1 * models.WEIGHT_DECAY if each.name == "kernel" else 1
+        np.testing.assert_allclose(each.value, before[each.path] * shrunk, rtol=1e-5)
+
+
+def test_smoothed_cross_entropy_by_hand() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]], np.float32)
+    given = np.asarray(models.smoothed_cross_entropy(np.array([0, 1, 2]), probabilities))
+    # 0.95 for the label and 0.05 shared by the two classes; no digit, the last, is not smoothed.
+    assert given == pytest.approx(
+        [
+            -0.95 * np.log(0.6) - 0.025 * (np.log(0.6) + np.log(0.3)),
+            -0.95 * np.log(0.3) - 0.025 * (np.log(0.6) + np.log(0.3)),
+            -np.log(0.1),
+        ],
+        rel=1e-6,
+    )
+
+
+def test_smoothed_cross_entropy_takes_columns_of_labels_and_certainty() -> None:
+    certain = np.eye(11, dtype=np.float32)
+    labels = np.arange(11)
+    rows = np.asarray(models.smoothed_cross_entropy(labels, certain))
+    assert np.array_equal(models.smoothed_cross_entropy(labels[:, None], certain), rows)
+    assert np.isfinite(rows).all()
+    assert rows[10] == 0
+    assert rows[:10] == pytest.approx(-0.05 * 0.9 * np.log(keras.config.epsilon()), rel=1e-5)  # sure is not wanted
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(60_000, 20), (240_000, 20), (30_000, 40), (1_437, 200)])
+def test_the_strong_recipe_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
+    assert models.recipe("strong").epochs(SimpleNamespace(x_train=np.empty(images))) == epochs  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [("tutorial", 3 * 13), ("strong", 3 * 12)])
+def test_with_augmentation_what_fills_no_batch_is_left_out(recipe: str, steps: int) -> None:
+    config = SettledConfig(recipe=recipe, dataset="d", epochs=3, batch_size=8, learning_rate=0.1, validation=0.0)
+    assert models.steps(config, 100) == steps
 
 
 def test_unknown_recipe_gets_a_hint() -> None:

@@ -17,13 +17,15 @@ import filelock
 import numpy as np
 import pytest
 
-from mnistry import checkpoints, evaluation, files, loop, recipe_run, runs
+from mnistry import checkpoints, data, evaluation, files, loop, model_file, recipe_run, results, runs
 from mnistry.backend import keras
 from mnistry.data import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.listeners import Listeners
+from mnistry.recognizer import Recognizer
 
 ASKED: dict[str, Any] = {"dataset": "digits", "epochs": 4, "seed": 5}
+STRONG: dict[str, Any] = {"recipe": "strong", "dataset": "digits", "epochs": 3, "batch_size": 32, "seed": 1}
 FLAGS = ["--dataset", "digits", "--epochs", "4", "--seed", "5"]
 
 
@@ -290,3 +292,68 @@ def test_devices_share_the_batches(mnistry: Any, tmp_path: Path, whole: Path) ->
         in refused.stderr
     )
     assert not (tmp_path / "other").exists()
+
+
+# The strong recipe
+
+
+@pytest.fixture(scope="module")
+def strong(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the strong recipe that nothing interrupted; short and far from strong."""
+    return recipe_run.run_recipe(STRONG, out=tmp_path_factory.mktemp("runs") / "strong")[0]
+
+
+def test_a_strong_run_says_what_it_trained_and_calibrated_on(strong: Path, digits: Dataset) -> None:
+    told = summary(strong)
+    assert told["calibration"]["images"] == data.validation_size(digits, 1 / 12) == 116
+    assert told["calibration"]["loss_after"] <= told["calibration"]["loss_before"]
+    assert [record["epoch"] for record in told["epochs"]] == [1, 2, 3]
+    assert told["epochs"][-1]["val_accuracy"] > 0.6
+    assert told["epochs"][-1]["val_loss"] < told["epochs"][0]["val_loss"]
+    assert json.loads((strong / runs.CONFIG).read_text()) == {
+        "recipe": "strong", "dataset": "digits", "epochs": 3, "batch_size": 32, "seed": 1, "learning_rate": 0.006,
+        "validation": 1 / 12, "devices": 1,
+    }  # fmt: skip
+
+
+def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, digits: Dataset) -> None:
+    recognizer = Recognizer.load(strong / model_file.EXPORTED)
+    answers, chosen = recognizer.answer(digits.x_test), summary(strong)["calibration"]
+    model = keras.saving.load_model(strong / "model.keras", compile=False)
+    assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
+    outputs = loop.predict(model, digits.x_test).astype(np.float64)
+    powers = outputs[:, :10] ** (1 / chosen["temperature"])
+    np.testing.assert_allclose(answers.probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
+    np.testing.assert_allclose(answers.digitness, 1 - outputs[:, 10], atol=1e-4)
+    info = recognizer.info
+    for name in ("temperature", "sure_threshold", "digit_threshold"):
+        assert getattr(info, name) == chosen[name]
+    assert info.recipe == "strong"
+    assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == results.weights_sha256(model)
+
+
+def test_the_summary_of_a_strong_run_is_that_of_its_calibrated_probabilities(strong: Path, digits: Dataset) -> None:
+    probabilities = Recognizer.load(strong / model_file.EXPORTED).predict(digits.x_test)
+    again, told = evaluation.evaluate(probabilities, digits.y_test), summary(strong)["test"]
+    assert again.errors == told["errors"]
+    assert again.loss == pytest.approx(told["loss"], rel=1e-3)
+    assert told["accuracy"] > 0.6
+
+
+def test_a_killed_strong_run_goes_on_to_the_same_bits(strong: Path, tmp_path: Path) -> None:
+    out = stopped_after(2, tmp_path / "run", STRONG)
+    recipe_run.run_recipe({}, out=out, resume=True)
+    for name in ("weights_sha256", "calibration", "test"):
+        assert summary(out)[name] == summary(strong)[name]
+    for part in ("loss", "accuracy", "val_loss"):
+        assert [r[part] for r in summary(out)["epochs"]] == [r[part] for r in summary(strong)["epochs"]]
+
+
+def test_a_strong_run_can_be_examined(mnistry: Any, strong: Path) -> None:
+    done = mnistry("evaluate", strong, "--no-corruptions", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["test"]["errors"] == summary(strong)["test"]["errors"]
+    assert found["model"]["recipe"] == "strong"
+    assert found["dataset"] == summary(strong)["dataset"]
+    assert found["uncalibrated"]["loss"] != found["test"]["loss"]
