@@ -164,7 +164,7 @@ def test_images_are_shifted_turned_and_scaled_by_as_much_as_is_said():
         for powers in ((2, 0), (0, 2), (1, 1))
     )
     turned = 0.5 * np.arctan2(2 * yx, yy - xx)
-    assert 0.1 < turned.std() < 0.35
+    assert augment.ROTATION < turned.std() < 4 * augment.ROTATION  # shear turns an oval too
     assert abs(turned.mean()) < 0.03
     size = np.log(ink / oval.sum()) / 2
     assert 0.7 * augment.SCALE < size.std() < 2 * augment.SCALE
