@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,35 +12,24 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+import browsing
+from browsing import write
 from serving import Running, changed, running, serve, written
-from writing import STROKES, curve
+from test_server_docs import ADDRESS, examples
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    if browsing.found() is None:
         if os.environ.get("MNISTRY_REQUIRE_BROWSER"):
             pytest.fail("MNISTRY_REQUIRE_BROWSER is set, but there is no chromium")
         pytest.skip("needs a browser: install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+    with browsing.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -71,22 +59,6 @@ def page(context: BrowserContext, server: Running) -> Iterator[Page]:
     assert said == []
     others = [url for url in asked if not url.startswith((server.address, f"blob:{server.address}"))]
     assert others == []
-
-
-def write(page: Page, text: str, *, left: float = 0.12, top: float = 0.18, height: float = 0.6) -> None:
-    """Writes digits on the pad with the mouse; sizes are parts of the pad's height."""
-    pad = page.locator("#pad").bounding_box()
-    assert pad is not None
-    width, x = height * pad["height"] / 1.6, pad["x"] + left * pad["height"]
-    for character in text:
-        for stroke in STROKES[character]:
-            points = [(x + px * width, pad["y"] + top * pad["height"] + py * width) for px, py in curve(stroke, 5)]
-            page.mouse.move(*points[0])
-            page.mouse.down()
-            for point in points[1:]:
-                page.mouse.move(*point)
-            page.mouse.up()
-        x += 1.45 * width
 
 
 def expect_reading(page: Page, text: str) -> None:
@@ -134,10 +106,10 @@ def test_a_drawn_digit_is_read(page, digit):
     card = page.locator(".digit")
     expect(card).to_have_count(1)
     expect(card.locator("li.most b")).to_have_text(digit)
-    shares = [float(text.rstrip("%")) for text in card.locator(".bars span").all_text_contents()]
+    shares = [float(text.strip(">%")) for text in card.locator(".bars span").all_text_contents()]
     assert len(shares) == 10
     assert sum(shares) == pytest.approx(100, abs=0.6)
-    expect(page.locator("#verdict")).to_have_text(re.compile(r"^(Sure|Not sure): \d+\.\d%\.$"))
+    expect(page.locator("#verdict")).to_have_text(re.compile(r"^(Sure|Not sure): >?\d+\.\d%\.$"))
 
 
 def test_several_digits_have_boxes_where_they_were_drawn(page):
@@ -451,3 +423,15 @@ def test_it_is_there_at_once(page, server):
     """Speed is measured by benchmarks/serving.py; here only that nothing large is loaded."""
     sizes = page.evaluate("performance.getEntriesByType('resource').map((each) => each.transferSize)")
     assert sum(sizes) < 60_000
+
+
+def test_the_javascript_of_the_docs_runs(context, server, tmp_path):
+    (tmp_path / "photo.png").write_bytes(written("7"))
+    (example,) = examples("javascript")
+    page, printed = context.new_page(), []
+    page.on("console", lambda message: printed.append(message.text))
+    page.goto(f"{server.address}/api")
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), { type: 'file' }))")
+    page.locator("input").set_input_files(tmp_path / "photo.png")
+    page.evaluate(f"async () => {{ {example.replace(ADDRESS, server.address)} }}")
+    assert re.fullmatch(r"7 (true|false)", printed[0])

@@ -20,7 +20,14 @@ REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
 COMMANDS = ("tutorial", "train", "evaluate", "read", "serve", "export", "data")
 BENCHMARKS = ROOT / "benchmarks"
-PAGES = (ROOT / "README.md", ROOT / "README.ko.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "handwriting.md")
+DOCS = ROOT / "docs"
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "README.ko.md",
+    DOCS / "benchmarks.md",
+    DOCS / "handwriting.md",
+    DOCS / "serving.md",
+)
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 

@@ -1,7 +1,8 @@
 // Shows answers: the reading, a card for each digit, boxes over the picture, and what a naive program would have seen.
 
 const SIDE = 28;
-const percent = (value) => `${(100 * value).toFixed(1)}%`;
+// Nothing is certain: what would be rounded to 100% is shown as more than 99.9%.
+const percent = (value) => (value >= 0.9995 ? ">99.9%" : `${(100 * value).toFixed(1)}%`);
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
