@@ -383,6 +383,21 @@ def test_openapi_names_every_path_and_what_it_answers(server):
                 assert kinds == ({"application/problem+json"} if int(status) >= 400 else kinds)
 
 
+def test_schemathesis_finds_no_answer_that_the_description_does_not_tell(server, tmp_path):
+    """Random bytes are mostly no pictures, so that valid bodies are taken is not checked."""
+    program = str(Path(sys.executable).with_name("schemathesis"))
+    limits = ("-n", "10", "--phases", "examples,coverage,fuzzing", "--seed", "1")
+    done = subprocess.run(
+        [program, "run", f"{server.address}/openapi.json", *limits, "--exclude-checks", "positive_data_acceptance"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+) generated", done.stdout)[1]) > 100
+
+
 def test_openapi_takes_the_kinds_of_pictures_that_are_read():
     known = {"x-portable-pixmap": "PPM"}
     assert [known.get(kind, kind.upper()) for kind in service_words.MEDIA_TYPES] == list(pictures.FORMATS)

@@ -78,6 +78,7 @@ def create(service: Service, *, access: Access, log: RequestLog) -> App:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         license_info={"name": "MIT", "identifier": "MIT"},
     )
     app.add_exception_handler(Problem, _as_response)
