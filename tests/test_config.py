@@ -35,7 +35,7 @@ def test_what_is_left_open_is_settled_by_the_data(digits: Dataset) -> None:
         recipe="tutorial", dataset="digits", epochs=30, batch_size=32, learning_rate=0.001, validation=0.0
     )
     assert TrainConfig(recipe="strong").settled(digits) == SettledConfig(
-        recipe="strong", dataset="digits", epochs=200, batch_size=128, learning_rate=0.006, validation=1 / 12
+        recipe="strong", dataset="digits", epochs=200, batch_size=128, learning_rate=0.1, validation=1 / 12
     )
     assert TrainConfig(epochs=2).settled(digits).epochs == 2
 

@@ -194,7 +194,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("sklearn", {"data"}),
         ("requests", {"download"}),
         ("jinja2", {"pages"}),
-        ("typer", {"cli"}),
+        ("typer", {"cli", "options"}),
         ("fastapi", {"service"}),
         ("pydantic", {"service_words"}),
         ("starlette", {"service"}),

@@ -29,7 +29,7 @@ def test_every_dependency_is_pinned() -> None:
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]
     names = [re.match(r"[A-Za-z0-9_-]+", line).group() for line in project["dependencies"] + extras]
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
-    assert [name for name in names if name.lower() not in pinned] == []
+    assert [name for name in names if name.lower() not in pinned | {"mnistry"}] == []
 
 
 def test_no_mnist_files_are_tracked() -> None:
@@ -42,7 +42,8 @@ def test_tracked_files_are_small() -> None:
 
 def test_no_addresses_but_the_mirrors() -> None:
     allowed = {"data.py"}  # the public mirrors
-    address = re.compile(r"https?://(?!127\.0\.0\.1|somewhere\.invalid|a\.\.b)[\w.-]+")  # those lead nowhere
+    nowhere = r"127\.0\.0\.1|somewhere\.invalid|a\.\.b|www\.w3\.org/2000/svg"  # the last is the name of a vocabulary
+    address = re.compile(rf"https?://(?!{nowhere})[\w.-]+")
     for path in tracked():
         if path.suffix in {".py", ".md", ".toml", ".txt", ".html", ""} and path.name not in allowed:
             found = address.findall(path.read_text(encoding="utf-8"))

@@ -276,7 +276,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_the_picture(server):
 # Who may use it
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "0x7f.1", "[::2]"])
+@pytest.mark.parametrize("host", ["somewhere.invalid", "127.0.0.1.somewhere.invalid", "", "0x7f.1", "[::2]"])
 def test_a_host_that_is_not_ours_is_refused(server, host):
     answer = server.get("/healthz", headers={"Host": host})
     assert answer.status == 421
@@ -289,7 +289,7 @@ def test_our_own_names_are_taken(server, host):
 
 
 def test_a_page_of_another_origin_may_not_use_it(server):
-    for origin in ("http://evil.example", "null", f"https://127.0.0.1:{server.port + 1}"):
+    for origin in ("http://somewhere.invalid", "null", f"https://127.0.0.1:{server.port + 1}"):
         answer = server.post(READ, written("5"), headers={"Origin": origin})
         assert answer.status == 403
         assert "--allow-origin" in answer.json["detail"]
@@ -309,7 +309,7 @@ def test_an_allowed_origin_may_read_what_it_gets_and_is_told_so_before(server):
     asked = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     answer = server.ask("OPTIONS", READ, headers=asked)
     assert (answer.status, answer.headers["access-control-allow-headers"]) == (204, "content-type")
-    asked["Origin"] = "http://evil.example"
+    asked["Origin"] = "http://somewhere.invalid"
     assert server.ask("OPTIONS", READ, headers=asked).status == 405
 
 
@@ -317,11 +317,11 @@ def test_beyond_loopback_addresses_are_names_and_others_must_be_allowed():
     access = access_for("0.0.0.0", ("digits.example",), ())
     for host in ("192.0.2.7:8000", "[2001:db8::1]", "digits.example:80", socket.gethostname()):
         assert access.refusal("GET", {"host": host}) is None
-    assert access.refusal("GET", {"host": "evil.example"}).status == 421
+    assert access.refusal("GET", {"host": "somewhere.invalid"}).status == 421
 
 
 def test_an_origin_that_is_none_is_wrong_usage(mnistry):
-    answer = mnistry("serve", "--allow-origin", "evil.example/path")
+    answer = mnistry("serve", "--allow-origin", "somewhere.invalid/path")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith(
         "mnistry: --allow-origin must be scheme://host or scheme://host:port, or *; received"

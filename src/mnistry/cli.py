@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import importlib
-import inspect
 import json
 import os
 import signal
 import sys
 import time
-import typing
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,56 +17,9 @@ import typer
 import mnistry
 from mnistry.config import TrainConfig
 from mnistry.errors import MnistryError, UsageError
+from mnistry.options import DataDirOption, JsonOption, given, with_config
 
 INTERRUPTED, TERMINATED = 130, 143
-
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        metavar="DIR",
-        help="A folder with MNIST's four files; looked into first. [env var: MNISTRY_DATA_DIR]",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-Command = Callable[..., None]
-
-
-def _with_config(*names: str) -> Callable[[Command], Command]:
-    """Gives a command an option for each named field of TrainConfig, for all of them if none is named."""
-
-    def decorate(command: Command) -> Command:
-        types, hints = typing.get_type_hints(TrainConfig), typing.get_type_hints(command, include_extras=True)
-        asked = {field.name: _option(field, types) for field in fields(TrainConfig) if field.name in names or not names}
-        own = [
-            parameter.replace(annotation=hints[parameter.name])
-            for parameter in inspect.signature(command).parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        made = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, annotation in asked.items()
-        ]
-        command.__signature__ = inspect.Signature([*made, *own])  # type: ignore[attr-defined]
-        command.__annotations__ |= asked
-        return command
-
-    return decorate
-
-
-def _option(field: dataclasses.Field[Any], types: dict[str, Any]) -> Any:
-    """The option of a field: None, so that it is known whether somebody asked for it."""
-    kind = types[field.name]
-    metavar = "X" if kind is float or kind == float | None else "NAME" if kind is str or kind == str | None else "N"
-    text = f"{field.metadata['meaning']} [default: {field.metadata['otherwise']}]"
-    return Annotated[kind | None, typer.Option(metavar=metavar, help=text, show_default=False)]
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
-
 
 app = typer.Typer(
     name="mnistry",
@@ -114,7 +62,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command(short_help="Run the whole lesson and write a report.")
-@_with_config("dataset", "epochs", "batch_size", "seed")
+@with_config("dataset", "epochs", "batch_size", "seed")
 def tutorial(
     *,
     data_dir: DataDirOption = None,
@@ -136,7 +84,7 @@ def tutorial(
 
     with console.LiveBars() as bars:
         folder, result = run_lesson(
-            TrainConfig(**_given(settings)),
+            TrainConfig(**given(settings)),
             data_dir=data_dir,
             index=index,
             out=out,
@@ -147,7 +95,7 @@ def tutorial(
 
 
 @app.command(short_help="Train a recipe; what was stopped can go on.")
-@_with_config()
+@with_config()
 def train(
     *,
     data_dir: DataDirOption = None,
@@ -172,7 +120,7 @@ def train(
 
     with console.LiveBars() as bars:
         folder, result = run_recipe(
-            _given(settings),
+            given(settings),
             data_dir=data_dir,
             out=out,
             resume=resume,
@@ -253,7 +201,7 @@ def export(
 
 
 @app.command(short_help="Show what a data set holds.")
-@_with_config("dataset")
+@with_config("dataset")
 def data(
     *,
     data_dir: DataDirOption = None,
