@@ -8,6 +8,7 @@
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
     ├── TrainingError       a training that cannot start or go on
     ├── ServeError          a server that cannot start
+    ├── ClusterError        Ray is missing, cannot be started or cannot be reached
     └── StoppedError        somebody stopped a training that can go on; exit status 130
 
 A message says what happened, what was expected, what was received, and one thing to do about it. The command
@@ -54,6 +55,10 @@ class TrainingError(MnistryError):
 
 class ServeError(MnistryError):
     """A server that cannot start."""
+
+
+class ClusterError(MnistryError):
+    """Ray is missing, cannot be started or cannot be reached."""
 
 
 class StoppedError(MnistryError):

@@ -1,0 +1,113 @@
+"""Ray for as long as a command needs it: a cluster that runs already, or one on this machine, started and stopped here.
+
+What Ray has to say goes to its own log files; what a person needs to know is an error of ours, in a sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from mnistry.errors import ClusterError
+
+MB = 1_000_000
+FOLDER = "mnistry-ray-"  # in the system's folder for temporary files, whose path is short
+ROOM_FOR_SOCKETS = 50  # characters that Ray adds to the path of its folder; a socket's path has 107 at most
+PATIENCE = 5  # seconds for a cluster to take a connection
+SILENCE = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from some version on; unset, it warns
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
+}
+
+
+def require(verb: str) -> None:
+    """Refuses where Ray is not installed.
+
+    Args:
+        verb: what needs it, such as "search".
+
+    Raises:
+        ClusterError: it is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ClusterError(f"mnistry {verb} needs Ray, which is not installed: pip install 'mnistry[ray]'")
+
+
+@contextlib.contextmanager
+def connected(address: str | None, *, cpus: int, object_store: int = 100 * MB) -> Iterator[None]:
+    """Ray, ready to be used inside the block.
+
+    Args:
+        address: of a cluster, such as "auto" or "head:6379", which goes on after the block. None starts Ray on
+            this machine, without dashboard, and stops it after the block; its temporary folder is removed then.
+        cpus: how many cores a Ray on this machine hands out.
+        object_store: bytes of shared memory that a Ray on this machine takes for objects; at least 80 MB.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or Ray cannot be started.
+    """
+    os.environ.update({name: value for name, value in SILENCE.items() if name not in os.environ})
+    import ray
+
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(_folder())
+            own: dict[str, Any] = {"address": "local", "num_cpus": cpus, "object_store_memory": object_store}
+            own |= {"include_dashboard": False, "_temp_dir": str(folder)}
+        else:
+            _knock(address)
+            own = {"address": address}
+        try:
+            ray.init(**own, logging_level=logging.ERROR, log_to_driver=False, configure_logging=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _unreachable(address, error) from None
+        stack.callback(ray.shutdown)
+        yield
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder for Ray, removed afterwards; those of processes that were killed are removed first."""
+    root = Path(tempfile.gettempdir())
+    if len(str(root)) + len(FOLDER) + ROOM_FOR_SOCKETS > 100:
+        root = Path("/tmp")  # noqa: S108 - mkdtemp makes a folder of our own in it
+    for old in root.glob(FOLDER + "*"):
+        with contextlib.suppress(OSError, filelock.Timeout), filelock.FileLock(old / "lock").acquire(timeout=0):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=root))
+    try:
+        with filelock.FileLock(folder / "lock"):  # given up by the system when the process dies
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _knock(address: str) -> None:
+    """Refuses an address at which nobody listens: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return  # "auto", or something that Ray refuses at once
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(address: str | None, error: Exception) -> ClusterError:
+    why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if address is None:
+        return ClusterError(f"Ray cannot be started on this machine: {why}. Is there memory and room on the disk?")
+    return ClusterError(
+        f"No Ray cluster can be reached at {address}: {why}. Without --ray-address one is started here."
+    )
