@@ -14,10 +14,10 @@ import requests  # noqa: F401 - imported here so that no test's time includes it
 from sklearn.datasets import load_digits
 
 from lying_server import LyingServer, refusing
-from mnistry import data
-from mnistry.data import MNIST_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnistry import data, dataset
 from mnistry.download import Patience
 from mnistry.errors import DataError, UsageError
+from mnistry.mnist import MNIST_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 # Of scikit-learn's digits in our form, with the pinned scikit-learn and Pillow.
 DIGITS_SHA256 = {
@@ -159,7 +159,7 @@ def test_the_digits_say_where_they_come_from(digits: data.Dataset) -> None:
 
 
 def test_statistics_are_those_of_numpy(digits: data.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "STATISTICS_CHUNK", 100)  # many parts, the last one short
+    monkeypatch.setattr(dataset, "STATISTICS_CHUNK", 100)  # many parts, the last one short
     statistics = digits.statistics()
     assert list(statistics) == ["train", "test"]
     for split, x, y in (("train", digits.x_train, digits.y_train), ("test", digits.x_test, digits.y_test)):

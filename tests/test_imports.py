@@ -191,7 +191,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("matplotlib", {"figures", "report"}),
         ("onnx", {"export"}),
         ("onnxruntime", {"recognizer"}),
-        ("sklearn", {"data"}),
+        ("sklearn", {"embedded"}),
         ("requests", {"download"}),
         ("jinja2", {"pages"}),
         ("typer", {"cli", "options"}),
