@@ -27,8 +27,8 @@ def dataset_of(digits: Dataset, labels: np.ndarray) -> Dataset:
 
 def trained_on(dataset: Dataset, validation: float) -> Trained:
     config = SettledConfig(
-        recipe="strong", dataset="digits", epochs=1, batch_size=8, learning_rate=0.1, validation=validation
-    )
+        recipe="tutorial", dataset="digits", epochs=1, batch_size=8, learning_rate=0.1, validation=validation
+    )  # a recipe without a second look: these images tell their position, so none may be moved
     return Trained(config, dataset, None, ())
 
 

@@ -32,7 +32,7 @@ def test_facts_come_back_as_they_were():
 def test_what_may_be_left_out_has_the_default():
     info = ModelInfo.from_json(json.dumps({"format": FORMAT, "name": "a", "recipe": "b", "class_names": ["x", "y"]}))
     assert info == ModelInfo("a", "b", ("x", "y"))
-    assert (info.temperature, info.sure_threshold, info.digit_threshold) == (1.0, 0.9, 0.0)
+    assert (info.temperature, info.sure_threshold, info.digit_threshold, info.second_look) == (1.0, 0.9, 0.0, 0.0)
 
 
 def test_facts_of_a_later_version_are_passed_over():
@@ -69,6 +69,7 @@ def test_facts_of_a_later_version_are_passed_over():
         (INFO.to_json().replace("1.25", "1e999"), "temperature must be"),
         (changed(sure_threshold=2.1), "sure_threshold must be a number from 0 to 2; received 2.1"),
         (changed(digit_threshold=-0.1), "digit_threshold must be a number from 0 to 2; received -0.1"),
+        (changed(second_look=1.1), "second_look must be a number from 0 to 1; received 1.1"),
         (changed(details=[]), r"details must be a JSON object; received \[\]"),
     ],
 )

@@ -17,7 +17,7 @@ import filelock
 import numpy as np
 import pytest
 
-from mnistry import checkpoints, data, evaluation, files, loop, model_file, recipe_run, results, runs
+from mnistry import checkpoints, data, evaluation, files, loop, model_file, recipe_run, results, runs, second_look
 from mnistry.backend import keras
 from mnistry.data import Dataset
 from mnistry.errors import RunError, TrainingError
@@ -318,7 +318,7 @@ def test_a_strong_run_says_what_it_trained_and_calibrated_on(strong: Path, digit
 
 def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, digits: Dataset) -> None:
     recognizer = Recognizer.load(strong / model_file.EXPORTED)
-    answers, chosen = recognizer.answer(digits.x_test), summary(strong)["calibration"]
+    answers, chosen = recognizer.answer(digits.x_test, again=False), summary(strong)["calibration"]
     model = keras.saving.load_model(strong / "model.keras", compile=False)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
     outputs = loop.predict(model, digits.x_test).astype(np.float64)
@@ -326,8 +326,9 @@ def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, di
     np.testing.assert_allclose(answers.probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-4)
     np.testing.assert_allclose(answers.digitness, 1 - outputs[:, 10], atol=1e-4)
     info = recognizer.info
-    for name in ("temperature", "sure_threshold", "digit_threshold"):
+    for name in ("temperature", "sure_threshold", "digit_threshold", "second_look"):
         assert getattr(info, name) == chosen[name]
+    assert info.second_look == second_look.UNSURE
     assert info.recipe == "strong"
     assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == results.weights_sha256(model)
 

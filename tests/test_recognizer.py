@@ -16,7 +16,7 @@ from mnistry import Recognizer, export
 from mnistry.backend import keras
 from mnistry.errors import UsageError
 from mnistry.model_info import ModelInfo
-from mnistry.recognizer import CHUNK
+from mnistry.recognizer import BLOCK
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def shipped() -> Recognizer:
 
 @pytest.fixture(scope="module")
 def images(digits) -> np.ndarray:
-    """Enough for several chunks, and a short last one."""
-    return digits.x_train[: 5 * CHUNK + 3]
+    """Enough for several blocks, and a short last one of one whole chunk and a bit."""
+    return digits.x_train[: 2 * BLOCK + 131]
 
 
 def test_the_shipped_model_reads_digits(shipped, digits):
@@ -80,6 +80,38 @@ def test_an_answer_is_sure_when_it_is_probable_and_a_digit_by_hand():
     assert answers.sure.tolist() == [False, True, False, False]  # too improbable; sure; no digit; 88%
 
 
+def test_what_is_unsure_is_looked_at_again_by_hand():
+    # The logit of "a" is the pixel in row 3, column 4, and that of "b" the one below it.
+    kernel = np.zeros((28, 28, 2), np.float32)
+    kernel[3, 4, 0] = kernel[4, 4, 1] = 1
+    network = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    network.layers[-1].set_weights([kernel.reshape(784, 2), np.zeros(2)])
+    images = np.zeros((3, 28, 28), np.uint8)
+    images[0, 3, 4] = 1  # 73% for "a": unsure; moved down, it is 73% for "b", and nothing elsewhere
+    images[1, 3, 4] = 3  # 95% for "a": sure
+    images[2, 2, 4] = 5  # 50% for each; moved down, it is 99% for "a"
+    content = export.to_onnx(network, ModelInfo("two", "none", ("a", "b"), second_look=0.9))
+    recognizer = Recognizer.from_bytes(content)
+
+    def share(logit):
+        return 1 / (1 + np.exp(-logit))
+
+    once = recognizer.answer(images, again=False)
+    np.testing.assert_allclose(once.probabilities[:, 0], [share(1), share(3), 0.5], rtol=1e-5)
+    np.testing.assert_allclose(recognizer.predict(images)[:, 0], [0.5, share(3), share(1)], rtol=1e-5)
+    twice = recognizer.answer(images)
+    np.testing.assert_array_equal(twice.digitness, once.digitness)
+
+
+def test_the_shipped_model_is_less_often_wrong_at_a_second_look(shipped, mnist):
+    images, labels = mnist.x_train[:6000], mnist.y_train[:6000]
+    once, twice = shipped.answer(images, again=False), shipped.answer(images)
+    unsure = once.probabilities.max(axis=1) < shipped.info.second_look
+    assert 0.003 < unsure.mean() < 0.05
+    np.testing.assert_array_equal(once.probabilities[~unsure], twice.probabilities[~unsure])
+    assert (twice.digits != labels).sum() <= (once.digits != labels).sum()
+
+
 def test_one_image_and_none(shipped, images):
     assert shipped.predict(images[0]).shape == (1, 10)
     none = shipped.answer(images[:0])
@@ -123,7 +155,7 @@ def test_of_what_is_no_array_only_slices_are_taken(shipped, images):
 
     stored = Stored()
     np.testing.assert_allclose(shipped.predict(stored), shipped.predict(images), atol=1e-6)
-    assert stored.largest == CHUNK
+    assert stored.largest == BLOCK
 
 
 def test_the_images_stay_as_they_are(shipped, images):

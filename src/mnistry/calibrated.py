@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import calibration, data, loop
+from mnistry import calibration, data, loop, models
 from mnistry.evaluation import evaluate
 from mnistry.model_info import DIGIT_THRESHOLD
+from mnistry.second_look import look_again
 from mnistry.training import Trained
 
 SURE_PRECISION = 0.997  # of the answers that are called sure, on the images held out, at least this part is right
@@ -29,9 +30,10 @@ class Calibration:
         digit_threshold: an image of at least this digit-ness is taken for a digit.
         digits_kept: the part of the images that is.
         loss_before: log loss with temperature 1.
-        loss_after: log loss with the temperature.
+        loss_after: log loss with the temperature and the second look.
         ece_before: expected calibration error with temperature 1.
-        ece_after: expected calibration error with the temperature.
+        ece_after: expected calibration error with the temperature and the second look.
+        second_look: an image whose best probability is below this is looked at again; 0 means that none is.
     """
 
     images: int
@@ -45,6 +47,7 @@ class Calibration:
     loss_after: float
     ece_before: float
     ece_after: float
+    second_look: float
 
 
 def calibrate(trained: Trained) -> Calibration | None:
@@ -55,7 +58,9 @@ def calibrate(trained: Trained) -> Calibration | None:
     logits, classes = _logits(trained, x), len(trained.dataset.class_names)
     digits = logits[:, :classes]
     temperature = calibration.fit_temperature(digits, y)
-    before, after = (evaluate(calibration.probabilities(digits, each), y) for each in (1.0, temperature))
+    again = models.recipe(trained.config.recipe).second_look
+    before = evaluate(calibration.probabilities(digits, 1.0), y)
+    after = evaluate(_looked_at(trained, x, digits, temperature, again), y)
     digitness = calibration.digitness(logits, classes, temperature)
     refuses = logits.shape[1] > classes
     least = calibration.threshold_for_kept(digitness, DIGITS_KEPT) if refuses else DIGIT_THRESHOLD
@@ -73,6 +78,7 @@ def calibrate(trained: Trained) -> Calibration | None:
         loss_after=after.loss,
         ece_before=before.ece,
         ece_after=after.ece,
+        second_look=again,
     )
 
 
@@ -83,7 +89,18 @@ def probabilities(trained: Trained, chosen: Calibration | None, x: np.ndarray) -
         classes = outputs[:, : len(trained.dataset.class_names)]
         return classes if classes.shape == outputs.shape else classes / classes.sum(axis=1, keepdims=True)
     logits = _logits(trained, x)[:, : len(trained.dataset.class_names)]
-    return calibration.probabilities(logits, chosen.temperature)
+    return _looked_at(trained, x, logits, chosen.temperature, chosen.second_look)
+
+
+def _looked_at(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature: float, again: float) -> np.ndarray:
+    """The probabilities of images, after a second look at those that are unsure at first."""
+
+    def ask(images: np.ndarray) -> np.ndarray:
+        return calibration.probabilities(_logits(trained, images)[:, : logits.shape[1]], temperature)
+
+    found = calibration.probabilities(logits, temperature)
+    look_again(x, found, again, ask)
+    return found
 
 
 def _logits(trained: Trained, x: np.ndarray) -> Any:

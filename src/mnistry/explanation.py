@@ -54,7 +54,9 @@ def heat(recognizer: Recognizer, images: np.ndarray, classes: Sequence[int]) -> 
     for i, (image, answer) in enumerate(zip(images, classes, strict=True)):
         touched = squares[(squares & (image > 0)).any(axis=(1, 2))]
         occluded = np.where(touched, 0, image).astype(np.uint8)
-        odds = _log_odds(recognizer.predict(np.concatenate([image[None], occluded]))[:, answer])
+        odds = _log_odds(
+            recognizer.answer(np.concatenate([image[None], occluded]), again=False).probabilities[:, answer]
+        )
         maps[i] = np.tensordot(odds[0] - odds[1:], touched.astype(np.float64), 1) / covering * (image > 0)
     return maps
 

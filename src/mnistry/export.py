@@ -96,7 +96,7 @@ def compare(model: keras.Model, exported: Recognizer, images: np.ndarray) -> Non
     softmaxed = conversion.of(model).ends_in_softmax
     logits = np.log(np.maximum(outputs, np.finfo(np.float32).tiny)) if softmaxed else outputs
     expected = calibration.probabilities(logits[:, :classes], exported.info.temperature)
-    answers = exported.answer(images)
+    answers = exported.answer(images, again=False)
     digitness = calibration.digitness(logits, classes, exported.info.temperature)
     worst = max(abs(answers.probabilities - expected).max(), abs(answers.digitness - digitness).max())
     if not worst <= TOLERANCE:
@@ -170,6 +170,7 @@ def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelInfo:
         temperature=calibrated.get("temperature", 1.0),
         sure_threshold=calibrated.get("sure_threshold", SURE_THRESHOLD),
         digit_threshold=calibrated.get("digit_threshold", DIGIT_THRESHOLD),
+        second_look=calibrated.get("second_look", 0.0),
         version=mnistry.__version__,
         details={
             "config": config,

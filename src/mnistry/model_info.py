@@ -29,6 +29,8 @@ class ModelInfo:
         sure_threshold: an answer is sure when its probability is at least this, and it is a digit at all; from 0 to 2,
             where above 1 nothing is sure.
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
+        second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
+            answers are taken together (`second_look.py`); from 0, never, to 1.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.
@@ -40,6 +42,7 @@ class ModelInfo:
     temperature: float = 1.0
     sure_threshold: float = SURE_THRESHOLD
     digit_threshold: float = DIGIT_THRESHOLD
+    second_look: float = 0.0
     version: str = ""
     licence: str = "MIT"
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +63,8 @@ class ModelInfo:
         for name in ("sure_threshold", "digit_threshold"):
             value = getattr(self, name)
             _check(name, value, "a number from 0 to 2", _is_number(value) and 0 <= value <= 2)
+        again = self.second_look
+        _check("second_look", again, "a number from 0 to 1", _is_number(again) and 0 <= again <= 1)
         _check("details", self.details, "a JSON object", isinstance(self.details, Mapping))
 
     def to_json(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry import augment
+from mnistry import augment, second_look
 from mnistry.backend import keras
 from mnistry.convolution import MatrixConv2D
 from mnistry.data import Dataset
@@ -36,6 +36,7 @@ class Recipe:
         batch_size: images a step.
         validation: the part of the training images that is held out, to watch and to calibrate on.
         augment: `augment(epochs, steps)` gives what makes a larger batch out of a batch; None leaves it as it is.
+        second_look: the best probability below which an image is looked at again (`second_look.py`); 0 for never.
         refuses: whether the network has one more output than classes, for what is none of them.
     """
 
@@ -46,6 +47,7 @@ class Recipe:
     batch_size: int
     validation: float = 0.0
     augment: Callable[[int, int], Callable[[Any, Any, Any, Any], tuple[Any, Any]]] | None = None
+    second_look: float = 0.0
     refuses: bool = False
 
 
@@ -245,6 +247,7 @@ RECIPES: Mapping[str, Recipe] = {
         batch_size=128,
         validation=1 / 12,  # 5,000 of MNIST's 60,000
         augment=augment.for_training,
+        second_look=second_look.UNSURE,
         refuses=True,
     ),
 }

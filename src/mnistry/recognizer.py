@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry import model_file
+from mnistry import model_file, second_look
 from mnistry.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "weights/mnistry.onnx"
 CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache
+BLOCK = 4 * CHUNK  # images that a thread takes at a time; what is unsure among them is looked at again together
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +103,28 @@ class Recognizer:
         """
         return self.answer(images).probabilities
 
-    def answer(self, images: np.ndarray) -> Answers:
-        """All that the model says of images; see `predict` for what they must be."""
+    def answer(self, images: np.ndarray, *, again: bool = True) -> Answers:
+        """All that the model says of images.
+
+        Args:
+            images: see `predict`.
+            again: whether what is unsure gets a second look, where the model is made for it.
+        """
         images = _checked(images)
         n = len(images)
         probabilities = np.empty((n, len(self.info.class_names)), np.float32)
         digitness = np.empty(n, np.float32)
 
         def work(start: int) -> None:
-            part = slice(start, min(start + CHUNK, n))
-            probabilities[part], digitness[part] = self._session.run(
-                [model_file.PROBABILITIES, model_file.DIGITNESS],
-                {model_file.IMAGES: np.ascontiguousarray(images[part])},
-            )
+            block = slice(start, min(start + BLOCK, n))
+            taken = np.ascontiguousarray(images[block])
+            probabilities[block], digitness[block] = self._run(taken)
+            if again:
+                second_look.look_again(
+                    taken, probabilities[block], self.info.second_look, lambda moved: self._run(moved)[0]
+                )
 
-        starts = range(0, n, CHUNK)
+        starts = range(0, n, BLOCK)
         if min(len(starts), self._threads) < 2:
             for start in starts:
                 work(start)
@@ -128,6 +136,15 @@ class Recognizer:
         is_digit = digitness >= self.info.digit_threshold
         sure = is_digit & (confidences >= self.info.sure_threshold)
         return Answers(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
+
+    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and digit-ness as the model file gives them, of some images in one piece of memory."""
+        outputs = [model_file.PROBABILITIES, model_file.DIGITNESS]
+        if len(images) <= CHUNK:
+            found: tuple[np.ndarray, np.ndarray] = self._session.run(outputs, {model_file.IMAGES: images})
+            return found
+        parts = [self._run(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def read(self, picture: Source, *, single: bool = False) -> Reading:
         """All digits in a picture: a path, bytes, a binary file, a PIL image or an array.
