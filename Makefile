@@ -25,7 +25,7 @@ format: $(VENV)/installed-dev ## put all code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed ## run the lesson beside its peers (MNISTRY_DATA_DIR must be set); takes a while
+bench: $(VENV)/installed ## measure everything, beside its peers (MNISTRY_DATA_DIR must be set); takes an hour and a half
 	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
 	PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	-PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet torch
@@ -33,6 +33,11 @@ bench: $(VENV)/installed ## run the lesson beside its peers (MNISTRY_DATA_DIR mu
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/seeds.py
+	$(BIN)/python benchmarks/strong.py .venv-peers/bin/python
+	$(BIN)/python benchmarks/strong_seeds.py
+	$(BIN)/python benchmarks/recogniser.py
+	$(BIN)/python benchmarks/model.py
+	$(BIN)/python benchmarks/serving.py
 
 docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
 	$(BIN)/python tools/write_docs.py
