@@ -200,6 +200,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("starlette", {"service"}),
         ("uvicorn", {"connections", "server"}),
         ("rich", {"console"}),
+        ("pi_heif", {"pictures"}),
     ],
 )
 def test_each_library_is_imported_where_it_belongs_only(library, homes):

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mnistry
 from mnistry import pictures
 from mnistry.errors import PictureError
 from mnistry.pictures import MAX_BYTES, MAX_PIXELS, WORKING_PIXELS, open_picture
 
+PHONE = Path(__file__).parent / "pictures" / "208.heic"
 UPRIGHT = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 99, 99], [199, 199, 199]]], np.uint8)
 
 
@@ -46,6 +48,16 @@ def test_every_kind_of_file_gives_its_pixels(kind):
     assert picture.size == (24, 16)
     assert picture.pixels.dtype == np.uint8
     np.testing.assert_allclose(picture.pixels.astype(int), large, atol=12 if kind == "AVIF" else 0)
+
+
+def test_a_phones_picture_is_read_and_turned_upright():
+    picture, turned = (open_picture(PHONE.with_stem(stem)) for stem in ("208", "208_on_its_side"))
+    assert picture.size == turned.size == (300, 150)
+    assert picture.pixels.shape == (150, 300, 3)
+    assert picture.pixels.max() > 235
+    assert np.abs(picture.pixels.astype(int) - turned.pixels).mean() < 2
+    for source in (picture.pixels, turned.pixels):
+        assert mnistry.Recognizer.load().read(source).text == "208"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +214,7 @@ def test_fuzzed_files_never_raise_anything_else():
     random = np.random.default_rng(0)
     image = Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8))
     seeds = [saved(image, kind) for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")]
+    seeds.append(PHONE.read_bytes())
     opened, sentences = 0, []
     for number in range(800):
         content = bytearray(seeds[number % len(seeds)])
@@ -219,5 +232,5 @@ def test_fuzzed_files_never_raise_anything_else():
 def test_every_promised_kind_can_be_opened():
     assert all(
         name.upper() in {kind.upper() for kind in pictures.FORMATS}
-        for name in ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF")
+        for name in ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF", "HEIF")
     )

@@ -11,6 +11,7 @@ import math
 import os
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | np.ndarray
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
-KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM or AVIF"
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
+KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF or HEIC"
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # ISO/IEC 23008-12, the first of which phones write
 MAX_BYTES = 100_000_000
 MAX_PIXELS = 64_000_000
 WORKING_PIXELS = 3_200_000  # larger pictures are reduced: writing that fills a page is still some 30 pixels high
@@ -116,6 +118,8 @@ def _from_bytes(content: bytes, name: str) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what cannot be read at all is an error
+            if content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS:
+                _learn_heic()
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 return _from_image(image, name)
     except UnidentifiedImageError:
@@ -127,6 +131,14 @@ def _from_bytes(content: bytes, name: str) -> Picture:
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise PictureError(f"{name} is damaged: {reason:.200}.") from None
+
+
+@cache
+def _learn_heic() -> None:
+    """Has Pillow open what iPhones write; a quarter of a second, so only once there is such a picture."""
+    import pi_heif
+
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def _from_image(image: Image, name: str) -> Picture:

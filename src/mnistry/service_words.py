@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mnistry import problems
 
-MEDIA_TYPES = ("png", "jpeg", "webp", "bmp", "gif", "tiff", "x-portable-pixmap", "avif")  # `pictures.FORMATS`
+MEDIA_TYPES = ("png", "jpeg", "webp", "bmp", "gif", "tiff", "x-portable-pixmap", "avif", "heic")  # `pictures.FORMATS`
 Probability = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Image = Annotated[

@@ -19,7 +19,23 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif")
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
 )
 MANY = 150  # pictures: with fewer, starting processes takes longer than they save
 AT_ONCE = 4  # pictures that a process is handed at a time
