@@ -399,8 +399,8 @@ def test_schemathesis_finds_no_answer_that_the_description_does_not_tell(server,
 
 
 def test_openapi_takes_the_kinds_of_pictures_that_are_read():
-    known = {"x-portable-pixmap": "PPM"}
-    assert [known.get(kind, kind.upper()) for kind in service_words.MEDIA_TYPES] == list(pictures.FORMATS)
+    known = {"x-portable-pixmap": "PPM", "heic": "HEIF"}
+    assert [known.get(kind, kind.upper()) for kind in service_words.MEDIA_TYPES] == [*pictures.FORMATS, "HEIF"]
 
 
 def test_fields_that_were_not_asked_for_are_left_out(server):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | np.ndarray
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")  # and HEIF, once Pillow has learnt it
 KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF or HEIC"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # ISO/IEC 23008-12, the first of which phones write
 MAX_BYTES = 100_000_000
@@ -118,9 +118,8 @@ def _from_bytes(content: bytes, name: str) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; what cannot be read at all is an error
-            if content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS:
-                _learn_heic()
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            heic = content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS
+            with Image.open(io.BytesIO(content), formats=(*FORMATS, _heic()) if heic else FORMATS) as image:
                 return _from_image(image, name)
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a picture that can be read: it must be {KINDS}.") from None
@@ -134,11 +133,12 @@ def _from_bytes(content: bytes, name: str) -> Picture:
 
 
 @cache
-def _learn_heic() -> None:
-    """Has Pillow open what iPhones write; a quarter of a second, so only once there is such a picture."""
+def _heic() -> str:
+    """Pillow's name for what iPhones write, once it can open that: a quarter of a second, so only where it is needed."""
     import pi_heif
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return "HEIF"
 
 
 def _from_image(image: Image, name: str) -> Picture:
