@@ -134,7 +134,7 @@ def _from_bytes(content: bytes, name: str) -> Picture:
 
 @cache
 def _heic() -> str:
-    """Pillow's name for what iPhones write, once it can open that: a quarter of a second, so only where it is needed."""
+    """Pillow's name for what iPhones write, once it has learnt to open that; it takes a quarter of a second."""
     import pi_heif
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
