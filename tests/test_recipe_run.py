@@ -312,7 +312,7 @@ def test_a_strong_run_says_what_it_trained_and_calibrated_on(strong: Path, digit
     assert told["epochs"][-1]["val_loss"] < told["epochs"][0]["val_loss"]
     assert json.loads((strong / runs.CONFIG).read_text()) == {
         "recipe": "strong", "dataset": "digits", "epochs": 3, "batch_size": 32, "seed": 1, "learning_rate": 0.1,
-        "validation": 1 / 12, "devices": 1,
+        "validation": 1 / 12, "devices": 1, "settings": {},
     }  # fmt: skip
 
 

@@ -42,23 +42,30 @@ GRID = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
 DIGIT_GLYPHS, SIGN_GLYPHS = glyphs.digits(), glyphs.signs(NO_DIGIT)
 
 
-def for_training(epochs: int, steps: int) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
+def for_training(epochs: int, steps: int, *, strength: float = 1.0) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
     """`augment` for a training of so many epochs and steps.
 
     A short one sees fewer spoilt images, one of two epochs none; and towards its end every training grows calmer, so
     that the last word is that of digits as people write them.
+
+    Args:
+        epochs: how many there will be.
+        steps: how many there will be in all.
+        strength: how far images are moved and bent, and how many are spoilt, as a multiple of what is usual.
     """
     first, last = UNSPOILT_EPOCHS, SPOILT_EPOCHS
-    part = SPOILT * min(max((epochs - first) / (last - first), 0.0), 1.0)
+    part = SPOILT * strength * min(max((epochs - first) / (last - first), 0.0), 1.0)
 
     def at_step(key: Any, images: Any, labels: Any, step: Any) -> tuple[Any, Any]:
         over = jnp.clip((step / steps - CALMING) / (1 - CALMING), 0.0, 1.0)
-        return augment(key, images, labels, part=part, excitement=1 - (1 - CALM) * over)
+        return augment(key, images, labels, part=part, excitement=1 - (1 - CALM) * over, strength=strength)
 
     return at_step
 
 
-def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT, excitement: Any = 1.0) -> tuple[Any, Any]:
+def augment(
+    key: Any, images: Any, labels: Any, *, part: float = SPOILT, excitement: Any = 1.0, strength: float = 1.0
+) -> tuple[Any, Any]:
     """A batch to train on.
 
     Args:
@@ -67,6 +74,7 @@ def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT, excitem
         labels: int32 (n,), 0 to 9.
         part: of the images, spoilt.
         excitement: 0 to 1, the part of what would be spoilt or wild that is.
+        strength: how far images are moved and bent, as a multiple of what is usual.
 
     Returns:
         float32 (m, 28, 28), 0 to 255, and labels int32 (m,), 0 to 10: 10 is "no digit". m is larger than n.
@@ -79,7 +87,7 @@ def augment(key: Any, images: Any, labels: Any, *, part: float = SPOILT, excitem
     x = jnp.concatenate([x, new_x, no_x])
     y = jnp.concatenate([labels, new_y, jnp.full(len(no_x), NO_DIGIT, labels.dtype)])
     mixed = _evenly_mixed(len(x))
-    x = spoilt(dice, thickened(dice, warped(dice, x[mixed], excitement)), part, excitement)
+    x = spoilt(dice, thickened(dice, warped(dice, x[mixed], excitement, strength), strength), part, excitement)
     return 255 * jnp.clip(x, 0, 1), y[mixed]
 
 
@@ -89,13 +97,13 @@ def _evenly_mixed(n: int) -> np.ndarray:
     return np.argsort(np.arange(n) * golden % 1)
 
 
-def warped(dice: Dice, x: Any, excitement: Any = 1.0) -> Any:
+def warped(dice: Dice, x: Any, excitement: Any = 1.0, strength: float = 1.0) -> Any:
     """Turned, sheared, scaled, shifted and bent elastically (Simard et al. 2003)."""
     n = len(x)
     much = jnp.where(dice.flip(WILD * excitement, n), WILDER, 1.0)
 
     def normal(deviation: float, *shape: int) -> Any:
-        return deviation * jnp.clip(dice.normal(n, *shape), -2, 2)
+        return strength * deviation * jnp.clip(dice.normal(n, *shape), -2, 2)
 
     angle, shear, scale = (normal(deviation) * much for deviation in (ROTATION, SHEAR, SCALE))
     aspect, shift = normal(ASPECT), normal(SHIFT, 2) * much[:, None]
@@ -108,14 +116,14 @@ def warped(dice: Dice, x: Any, excitement: Any = 1.0) -> Any:
     middle = (SIDE - 1) / 2
     grid = jnp.arange(SIDE) - middle
     y, x_ = grid[None, :, None] - down, grid[None, None, :] - right
-    bent = smooth(ELASTIC * dice.normal(n, 2, ELASTIC_GRID, ELASTIC_GRID)) + middle
+    bent = smooth(strength * ELASTIC * dice.normal(n, 2, ELASTIC_GRID, ELASTIC_GRID)) + middle
     rows, columns = row_of_y * y + row_of_x * x_, column_of_y * y + column_of_x * x_
     return sampled(x, rows + bent[:, 0], columns + bent[:, 1])
 
 
-def thickened(dice: Dice, x: Any) -> Any:
+def thickened(dice: Dice, x: Any, strength: float = 1.0) -> Any:
     """Strokes thicker or thinner, by up to a pixel on each side."""
-    amount = jnp.clip(THICKNESS * dice.normal(len(x), 1, 1), -0.7, 1.0)
+    amount = jnp.clip(strength * THICKNESS * dice.normal(len(x), 1, 1), -0.7, 1.0)
     more, less = around(x, jnp.maximum), around(x, jnp.minimum)
     return x + jnp.maximum(amount, 0) * (more - x) - jnp.maximum(-amount, 0) * (x - less)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,15 @@ class TrainConfig:
         "the recipe's own: tutorial 0, strong 1/12",
     )
     devices: int = _setting(1, "Local devices that share each batch.")
+    settings: Mapping[str, float] = field(
+        default_factory=dict,
+        hash=False,
+        metadata={
+            "meaning": "A number of the recipe's own; may be repeated.",
+            "otherwise": "the recipe's own: tutorial hidden=128, dropout=0.2; "
+            "strong width=96, augmentation=1, weight_decay=0.005",
+        },
+    )
 
     def __post_init__(self) -> None:
         """Refuses values that make no sense.
@@ -64,10 +74,10 @@ class TrainConfig:
         """The config with nothing left open, for a data set at hand.
 
         Raises:
-            UsageError: there is no such recipe, or the batch size is above the number of images that are left to train
-                on.
+            UsageError: there is no such recipe, it has not such settings, or the batch size is above the number of
+                images that are left to train on.
         """
-        from mnistry import data, models
+        from mnistry import data, models, settings
 
         own = models.recipe(self.recipe)
         validation = own.validation if self.validation is None else self.validation
@@ -86,6 +96,7 @@ class TrainConfig:
             learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
             validation=validation,
             devices=self.devices,
+            settings=settings.checked(self.settings, own.settings, self.recipe),
         )
 
 

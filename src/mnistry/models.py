@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from mnistry.backend import keras
 from mnistry.convolution import MatrixConv2D
 from mnistry.data import Dataset
 from mnistry.errors import UsageError, did_you_mean
+from mnistry.settings import Part, Range, Setting
 
 if TYPE_CHECKING:
     from mnistry.config import SettledConfig
@@ -35,8 +36,10 @@ class Recipe:
         epochs: how many, for a data set.
         batch_size: images a step.
         validation: the part of the training images that is held out, to watch and to calibrate on.
-        augment: `augment(epochs, steps)` gives what makes a larger batch out of a batch; None leaves it as it is.
+        augment: `augment(epochs, steps, ...)` gives what makes a larger batch out of a batch; None leaves it as it is.
         second_look: the best probability below which an image is looked at again (`second_look.py`); 0 for never.
+        settings: the numbers that can be chosen, by their names.
+        searched: where a search looks for `learning_rate` and `batch_size`.
         refuses: whether the network has one more output than classes, for what is none of them.
     """
 
@@ -46,7 +49,9 @@ class Recipe:
     epochs: Callable[[Dataset], int]
     batch_size: int
     validation: float = 0.0
-    augment: Callable[[int, int], Callable[[Any, Any, Any, Any], tuple[Any, Any]]] | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    searched: Mapping[str, Range] = field(default_factory=dict)
+    augment: Callable[..., Callable[[Any, Any, Any, Any], tuple[Any, Any]]] | None = None
     second_look: float = 0.0
     refuses: bool = False
 
@@ -80,7 +85,7 @@ def tutorial(*, seed: int = 0, classes: int = 10, hidden: int = 128, dropout: fl
     )
 
 
-def strong(*, seed: int = 0, classes: int = 10) -> keras.Model:
+def strong(*, seed: int = 0, classes: int = 10, width: int = CHANNELS[-1]) -> keras.Model:
     """A compact convolutional network, 108,059 weights for ten classes, 2.7 million multiplications an image.
 
     Four convolutions, three of which halve the sides, each with batch normalisation and relu; then one dense layer with
@@ -90,6 +95,7 @@ def strong(*, seed: int = 0, classes: int = 10) -> keras.Model:
     Args:
         seed: 0 or larger; decides the first weights.
         classes: how many there are.
+        width: channels of the last convolution; the others keep their proportion to it.
 
     Returns:
         A model (n, 28, 28) → (n, classes + 1), values 0–255 to probabilities.
@@ -101,7 +107,8 @@ def strong(*, seed: int = 0, classes: int = 10) -> keras.Model:
         keras.layers.Rescaling(1 / 255, name="normalise"),
         keras.layers.Reshape((28, 28, 1), name="channel"),
     ]
-    for number, (channels, (size, stride)) in enumerate(zip(CHANNELS, shapes, strict=True), start=1):
+    channels_of = [max(1, round(width * channels / CHANNELS[-1])) for channels in CHANNELS]
+    for number, (channels, (size, stride)) in enumerate(zip(channels_of, shapes, strict=True), start=1):
         drawn = keras.initializers.HeNormal(seeds[number])
         options = {"padding": "same", "use_bias": False, "kernel_initializer": drawn, "name": f"convolution_{number}"}
         parts += [
@@ -126,9 +133,16 @@ def build(config: SettledConfig, *, classes: int, images: int) -> keras.Model:
         images: how many an epoch has.
     """
     own = recipe(config.recipe)
-    model: keras.Model = own.build(seed=config.seed, classes=classes)
-    own.compiled(model, learning_rate=config.learning_rate, steps=steps(config, images))
+    model: keras.Model = own.build(seed=config.seed, classes=classes, **chosen(config, "network"))
+    rate = config.learning_rate
+    own.compiled(model, learning_rate=rate, steps=steps(config, images), **chosen(config, "optimizer"))
     return model
+
+
+def chosen(config: SettledConfig, part: Part) -> dict[str, float]:
+    """The settings that were chosen for a part of the recipe, as its arguments."""
+    known = recipe(config.recipe).settings
+    return {name: value for name, value in config.settings.items() if known[name].part == part}
 
 
 def steps(config: SettledConfig, images: int) -> int:
@@ -147,7 +161,9 @@ def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -
     return model
 
 
-def compile_strong(model: keras.Model, *, learning_rate: float, steps: int) -> keras.Model:
+def compile_strong(
+    model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY
+) -> keras.Model:
     """Compiles for the strong recipe: Nesterov momentum, decoupled weight decay, a rate that rises and then falls.
 
     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"; Loshchilov and Hutter
@@ -157,7 +173,7 @@ def compile_strong(model: keras.Model, *, learning_rate: float, steps: int) -> k
     rate = keras.optimizers.schedules.CosineDecay(
         learning_rate / 25, steps - rising, warmup_target=learning_rate, warmup_steps=rising
     )
-    optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY)
+    optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     model.compile(optimizer=optimizer, loss=smoothed_cross_entropy, metrics=["accuracy"])
     return model
@@ -238,6 +254,13 @@ RECIPES: Mapping[str, Recipe] = {
         learning_rate=0.001,
         epochs=lambda dataset: dataset.lesson_epochs,
         batch_size=32,
+        settings={
+            "hidden": Setting(
+                "Width of the hidden layer.", "network", 128, 1, 4096, Range(32, 512, "factors", 16), whole=True
+            ),
+            "dropout": Setting("Part of the hidden layer left out in a step.", "network", 0.2, 0, 0.9, Range(0, 0.5)),
+        },
+        searched={"learning_rate": Range(0.0003, 0.01, "factors"), "batch_size": Range(16, 128, "factors", 16)},
     ),
     "strong": Recipe(
         build=strong,
@@ -246,6 +269,29 @@ RECIPES: Mapping[str, Recipe] = {
         epochs=_strong_epochs,
         batch_size=128,
         validation=1 / 12,  # 5,000 of MNIST's 60,000
+        settings={
+            "width": Setting(
+                "Channels of the last convolution; the others keep their proportion.",
+                "network",
+                CHANNELS[-1],
+                6,
+                960,
+                Range(48, 144, "factors", 12),
+                whole=True,
+            ),
+            "augmentation": Setting(
+                "How far images are moved and bent, and how many are spoilt, as a multiple of the usual.",
+                "augmentation",
+                1,
+                0,
+                2,
+                Range(0.5, 1.5),
+            ),
+            "weight_decay": Setting(
+                "How fast weights shrink.", "optimizer", WEIGHT_DECAY, 0, 0.1, Range(0.001, 0.02, "factors")
+            ),
+        },
+        searched={"learning_rate": Range(0.03, 0.3, "factors"), "batch_size": Range(64, 256, "factors", 32)},
         augment=augment.for_training,
         second_look=second_look.UNSURE,
         refuses=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import typing
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from mnistry.config import TrainConfig
+from mnistry.errors import UsageError
 
 DataDirOption = Annotated[
     Path | None,
@@ -53,11 +55,29 @@ def with_config(*names: str) -> Callable[[Command], Command]:
 def _option(field: dataclasses.Field[Any], types: dict[str, Any]) -> Any:
     """The option of a field: None, so that it is known whether somebody asked for it."""
     kind = types[field.name]
+    if field.name == "settings":
+        text = f"{field.metadata['meaning']} [default: {field.metadata['otherwise']}]"
+        return Annotated[list[str] | None, typer.Option("--set", metavar="NAME=X", help=text, show_default=False)]
     metavar = "X" if kind is float or kind == float | None else "NAME" if kind is str or kind == str | None else "N"
     text = f"{field.metadata['meaning']} [default: {field.metadata['otherwise']}]"
     return Annotated[kind | None, typer.Option(metavar=metavar, help=text, show_default=False)]
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:
-    """Those settings that somebody asked for."""
-    return {name: value for name, value in settings.items() if value is not None}
+    """Those settings that somebody asked for.
+
+    Raises:
+        UsageError: one of `--set` is not a name and a number.
+    """
+    asked = {name: value for name, value in settings.items() if value is not None}
+    if "settings" in asked:
+        asked["settings"] = dict(_named(text) for text in asked["settings"])
+    return asked
+
+
+def _named(text: str) -> tuple[str, float]:
+    """A name and its number, out of NAME=X."""
+    name, _, number = text.partition("=")
+    with contextlib.suppress(ValueError):
+        return name, float(number)
+    raise UsageError(f"--set takes a name and a number, such as --set dropout=0.1; received {text!r}.")

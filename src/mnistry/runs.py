@@ -115,10 +115,15 @@ def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[
 
     >>> command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
     "mnistry train --seed 3 --batch-size 32 --data-dir 'my data'"
+    >>> command("train", {"settings": {"hidden": 64, "dropout": 0.1}}, None)
+    'mnistry train --set hidden=64 --set dropout=0.1'
     """
     words = ["mnistry", verb]
     for name, value in {**settings, "data_dir": data_dir}.items():
-        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+        if isinstance(value, Mapping):
+            words += [word for key, number in value.items() for word in ("--set", f"{key}={number}")]
+        elif value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 

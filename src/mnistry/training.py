@@ -83,7 +83,11 @@ def run_epochs(
     """
     learn, watch = data.split(dataset, config.validation, config.seed)
     make = models.recipe(config.recipe).augment
-    augment = None if make is None else make(config.epochs, models.steps(config, len(learn[1])))
+    augment = (
+        None
+        if make is None
+        else make(config.epochs, models.steps(config, len(learn[1])), **models.chosen(config, "augmentation"))
+    )
     session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
     watched = session.on_device(*watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
