@@ -212,7 +212,7 @@ def test_an_index_of_no_training_image(digits: data.Dataset, index: int) -> None
 def test_an_unknown_name(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         data.load(name)
-    assert str(caught.value) == f"There is no data set named {name!r}. {hint}"
+    assert str(caught.value) == f"There is no data set named {name!r}, nor a file or folder. {hint}"
 
 
 @pytest.mark.parametrize("name", [None, "mnist"])

@@ -1,4 +1,4 @@
-"""Data sets by name: found on disk, downloaded and verified, or embedded."""
+"""Data sets by name or path: found on disk, downloaded and verified, embedded, or one's own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mnistry import download, embedded, mnist
+from mnistry import download, embedded, mnist, own_data
 from mnistry.dataset import DIGIT_NAMES, Dataset, Split, split, validation_size
 from mnistry.download import Patience
 from mnistry.errors import DataError, UsageError, did_you_mean
 
-__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "split", "validation_size"]
+__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "name_of", "split", "validation_size"]
 
 
 def load(
@@ -22,29 +22,30 @@ def load(
     progress: download.Progress | None = None,
     patience: Patience | None = None,
 ) -> Dataset:
-    """A data set by name.
+    """A data set by name, or one's own by its path.
 
     MNIST is looked for in `data_dir` (or the folder that `MNISTRY_DATA_DIR` names), then in the user's cache folder,
     then on the public mirrors (or those that `MNISTRY_MIRRORS` names, separated by blanks). Wherever it is found, it
     is checked against its published SHA-256.
 
     Args:
-        name: "mnist" or "digits". None means MNIST if it is on disk or reachable, else the embedded digits; the
-            result's `fallback` then says why.
+        name: "mnist" or "digits", or the path of a folder or file; see `own_data.FORMS`. None means MNIST if it is on
+            disk or reachable, else the embedded digits; the result's `fallback` then says why.
         data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
         progress: called while a file is downloaded.
         patience: when to give a mirror up.
 
     Raises:
-        UsageError: the name is unknown, or `data_dir` is not a folder.
-        DataError: MNIST was asked for and is nowhere, or what lies in `data_dir` is damaged.
+        UsageError: the name is unknown and no path, or `data_dir` is not a folder.
+        DataError: MNIST was asked for and is nowhere, what lies in `data_dir` is damaged, or something is wrong with
+            the data at the path.
 
     >>> digits = load("digits")
     >>> digits.x_train.shape, digits.x_train.dtype, digits.x_test.shape
     ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
     """
     if name is not None and name not in LOADERS:
-        raise UsageError(f"There is no data set named {name!r}. {did_you_mean(name, LOADERS)}")
+        return own_data.load(_own_path(name))
     folder = _data_folder(data_dir)
     if name is not None:
         return LOADERS[name](folder, progress, patience or Patience())
@@ -54,6 +55,33 @@ def load(
         raise
     except DataError as error:
         return replace(embedded.load(), fallback=str(error))
+
+
+def name_of(name: str) -> str:
+    """What the data set that a user named is called in configs and reports: a path is completed.
+
+    Raises:
+        UsageError: there is nothing of that name.
+    """
+    return name if name in LOADERS else own_data.name_of(_own_path(name))
+
+
+def _own_path(name: str) -> Path:
+    """The path of one's own data.
+
+    Raises:
+        UsageError: nothing is there.
+    """
+    path = Path(name)
+    try:
+        path = path.expanduser()
+        if path.exists():
+            return path
+    except (OSError, RuntimeError):  # a name too long, a home folder of nobody
+        pass
+    if len(path.parts) > 1 or path.suffix:
+        raise UsageError(f"There is no file or folder {name}. A data set of your own is {own_data.FORMS}.")
+    raise UsageError(f"There is no data set named {name!r}, nor a file or folder. {did_you_mean(name, LOADERS)}")
 
 
 def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:

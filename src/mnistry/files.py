@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files read with care, and written so that they are there whole or not at all, whatever happens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,25 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from mnistry.errors import DataError
+from mnistry.folders import short
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a data file.
+
+    Raises:
+        DataError: it is no regular file, larger than `most` bytes, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{short(path)} is {'a folder' if path.is_dir() else 'no regular file'}, not a data file.")
+        if path.stat().st_size > most:
+            raise DataError(f"{short(path)} is larger than {most:,} bytes, the most that is read of such a file.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{short(path)} cannot be read: {error.strerror}.") from None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -91,24 +91,27 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
         raise DataError(f"{name} is damaged: its header promises an array {shape}. Fetch it again.") from None
 
 
-def parse_pair(images: bytes, labels: bytes, *, names: tuple[str, str], classes: int) -> tuple[np.ndarray, np.ndarray]:
+def parse_pair(
+    images: bytes, labels: bytes, *, names: tuple[str, str], classes: int = 256, side: int | None = 28
+) -> tuple[np.ndarray, np.ndarray]:
     """Images and their labels, checked against each other.
 
     Args:
-        images: the unpacked bytes of an IDX file of 28×28 images.
+        images: the unpacked bytes of an IDX file of images.
         labels: the unpacked bytes of the IDX file of their labels.
         names: what error messages call the two files.
         classes: labels are 0 to `classes` - 1.
+        side: how many pixels wide and high images must be; None takes any.
 
     Returns:
-        Images, uint8 (n, 28, 28) 0–255, and labels, uint8 (n,).
+        Images, uint8 (n, side, side) 0–255, and labels, uint8 (n,).
 
     Raises:
-        DataError: a file is damaged, images are not 28×28, counts differ, a label is out of range.
+        DataError: a file is damaged, images are of another size, counts differ, a label is out of range.
     """
     x, y = parse(images, names[0], dimensions=3), parse(labels, names[1], dimensions=1)
-    if x.shape[1:] != (28, 28):
-        raise DataError(f"{names[0]} has images of {x.shape[1]}×{x.shape[2]} pixels, expected 28×28.")
+    if side is not None and x.shape[1:] != (side, side):
+        raise DataError(f"{names[0]} has images of {x.shape[1]}×{x.shape[2]} pixels, expected {side}×{side}.")
     if len(x) != len(y):
         raise DataError(f"{names[0]} has {len(x):,} images but {names[1]} has {len(y):,} labels: they do not match.")
     if len(x) == 0:

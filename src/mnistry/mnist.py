@@ -16,6 +16,7 @@ from mnistry import download, idx
 from mnistry.dataset import DIGIT_NAMES, Dataset
 from mnistry.download import Patience, RemoteFile
 from mnistry.errors import DataError
+from mnistry.files import read_bytes
 from mnistry.folders import cache_folder, short
 
 TRAIN_IMAGES = RemoteFile(
@@ -113,7 +114,7 @@ def _mnist_in(folder: Path) -> Dataset | None:
         return None
     if missing:
         raise _IncompleteError(f"{short(folder)}: MNIST is incomplete there, {' and '.join(missing)} missing.")
-    raw = {file: _read(path) for file, path in paths.items() if path is not None}
+    raw = {file: read_bytes(path, idx.MAX_BYTES) for file, path in paths.items() if path is not None}
     names = {file: short(path) for file, path in paths.items() if path is not None}
     unpacked = {file: idx.unpack(raw[file], names[file]) for file in MNIST_FILES}
 
@@ -145,15 +146,6 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
     plain = file.name.removesuffix(".gz")
     candidates = (file.name, plain, plain.replace("-idx", ".idx"))  # the last: how some archivers name it
     return next((folder / name for name in candidates if (folder / name).exists()), None)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > idx.MAX_BYTES:
-            raise DataError(f"{short(path)} is larger than {idx.MAX_BYTES:,} bytes: that is no file of MNIST.")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{short(path)} cannot be read: {error.strerror}.") from None
 
 
 def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str) -> str:

@@ -8,7 +8,7 @@ says whether to believe it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: 
     """
     picture = open_picture(source, name)
     if single:
-        digit = _one_digit(recognizer, picture)
+        digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     found: list[list[Digit]] = []
     first = True
@@ -65,22 +65,32 @@ def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: 
 
 def read_digit(recognizer: Recognizer, source: Source) -> Digit | None:
     """Reads a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
-    return _one_digit(recognizer, open_picture(source))
+    return digit_in(recognizer, open_picture(source))
 
 
-def _one_digit(recognizer: Recognizer, picture: Picture) -> Digit | None:
-    """The digit that all ink makes, with the ink that the recogniser finds most believable."""
+def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int, int, int]]]:
+    """The images that all ink of a picture of one digit may make, and its box there, the most likely ink first.
+
+    Yields:
+        uint8 (28, 28), ink bright on black, and left, top, right and bottom; nothing where there is no ink.
+    """
     image = picture.pixels[:, :, 0]
     if in_form(image) and (picture.pixels == image[:, :, None]).all():
-        return _digits(recognizer, picture, image[None], [_box(image > 0)])[0]
-    best: Digit | None = None
+        yield image, _box(image > 0)
+        return
     for ink in inks(picture.pixels):
         mask = of_one_digit(_writing(ink))
-        if not mask.any():
-            continue
-        box = _box(mask)
-        pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
-        digit = _digits(recognizer, picture, digit_images([_crop(ink, pieces, 0, 1, box)]), [box])[0]
+        if mask.any():
+            box = _box(mask)
+            pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
+            yield digit_images([_crop(ink, pieces, 0, 1, box)])[0], box
+
+
+def digit_in(recognizer: Recognizer, picture: Picture) -> Digit | None:
+    """The digit that all ink makes, with the ink that the recogniser finds most believable."""
+    best: Digit | None = None
+    for image, box in images_of_one(picture):
+        digit = _digits(recognizer, picture, image[None], [box])[0]
         if best is None or digit.belief > best.belief + BETTER:
             best = digit
         if best.sure:
