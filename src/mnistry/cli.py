@@ -252,6 +252,48 @@ def read(
         raise typer.Exit(1)
 
 
+@app.command(short_help="Read pictures by the million, on this machine or a Ray cluster.")
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of pictures or Parquet files; a Parquet, IDX, NPY or NPZ file; a text file of paths; or the "
+            "address of one.",
+            show_default=False,
+        ),
+    ],
+    *,
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the output, or its address.")],
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
+    ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
+    ] = False,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which column of Parquet or array of NPZ, if there are several.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the batch in --out.")] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="[default: one for each core]")] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster, HOST:PORT or auto. [default: a Ray here, for the job]"),
+    ] = None,
+) -> None:
+    """Read pictures by the million into Parquet files, a row a picture, on Ray Data.
+
+    Rows have the words of mnistry read --json: source, text, digits, probabilities, sure, error. Memory is bounded
+    however many pictures there are; a picture that cannot be read is a row with its error; and whatever is killed,
+    --resume goes on, and every picture is in the output exactly once.
+    """
+    from mnistry import batch_command
+    from mnistry.batch import Options
+
+    given_model = None if model is None else str(model)
+    batch_command.run(Options(source, out, given_model, column, single, resume, workers, ray_address))
+
+
 @app.command(short_help="Serve a page to draw on, and a REST API.")
 def serve(
     *,

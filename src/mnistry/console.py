@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mnistry.results import Result
 
 INDENT = "    "
+LINE_EVERY = 10  # seconds between plain lines on a long work's progress, where there is no terminal
 
 
 def step(number: int, name: str, text: str) -> None:
@@ -86,6 +89,7 @@ class LiveBars:
         self._shown: Progress | None = None
         self._task = TaskID(0)
         self._description = ""
+        self._next_line = 0.0
 
     def __enter__(self) -> Self:
         """The bars themselves."""
@@ -128,6 +132,22 @@ class LiveBars:
             text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
             self._start("exam", total, text, TimeRemainingColumn(), TextColumn("left"))
         self._update(done, done=done == total, logs=what)
+
+    def pictures(self, done: int, total: int, rate: float) -> None:
+        """Shows how many pictures are read, how many a second, and the time left."""
+        seconds = (total - done) / rate if rate else None
+        left = "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
+        speed = f"{rate:,.0f} pictures/s" if rate else "starting"
+        if not self._console.is_terminal:
+            if time.monotonic() >= self._next_line and done < total:
+                self._next_line = time.monotonic() + LINE_EVERY
+                print(f"{done:,} of {total:,} pictures  {speed}  {left}".rstrip(), file=sys.stderr, flush=True)
+            return
+        if self._description != "batch":
+            self._start(
+                "batch", total, TextColumn("{task.completed:,.0f} of {task.total:,.0f} pictures  {task.fields[logs]}")
+            )
+        self._update(done, done=done == total, logs=f"{speed}  {left}")
 
     def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
         self.clear()

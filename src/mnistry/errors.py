@@ -9,7 +9,8 @@
     ├── TrainingError       a training that cannot start or go on
     ├── ServeError          a server that cannot start
     ├── ClusterError        Ray is missing, cannot be started or cannot be reached
-    └── StoppedError        somebody stopped a training that can go on; exit status 130
+    ├── BatchError          a batch that cannot start or go on
+    └── StoppedError        somebody stopped work that can go on; exit status 130
 
 A message says what happened, what was expected, what was received, and one thing to do about it. The command
 line prints it without a traceback; Python callers catch `MnistryError` for all of them.
@@ -61,8 +62,12 @@ class ClusterError(MnistryError):
     """Ray is missing, cannot be started or cannot be reached."""
 
 
+class BatchError(MnistryError):
+    """A batch that cannot start or go on."""
+
+
 class StoppedError(MnistryError):
-    """Somebody stopped a training that can go on."""
+    """Somebody stopped work that can go on."""
 
     exit_status = 130
 

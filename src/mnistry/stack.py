@@ -16,6 +16,7 @@ from mnistry.recognizer import Recognizer
 
 if TYPE_CHECKING:
     from mnistry.digit import Reading
+    from mnistry.pictures import Source
 
 STANDARD_INPUT = "-"
 SUFFIXES = frozenset(
@@ -87,7 +88,7 @@ def read_all(
     tasks = [(name, standard_input() if name == STANDARD_INPUT else name) for name in pictures]
     processes = _cores()
     if len(pictures) < MANY or processes < 2:
-        yield from (_outcome(recognizer, task, single=single) for task in tasks)
+        yield from (outcome(recognizer, task, single=single) for task in tasks)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -113,7 +114,8 @@ def standard_input() -> bytes:
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def _outcome(recognizer: Recognizer, task: tuple[str, str | bytes], *, single: bool) -> Outcome:
+def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> Outcome:
+    """What comes of a picture, given as its name and where it is."""
     from mnistry.reading import read
 
     name, source = task
@@ -133,7 +135,7 @@ def _start_process(model: str | os.PathLike[str] | None) -> None:
 
 
 def _in_process(task: tuple[str, str | bytes], *, single: bool) -> Outcome:
-    return _outcome(_of_this_process[0], task, single=single)
+    return outcome(_of_this_process[0], task, single=single)
 
 
 def _cores() -> int:

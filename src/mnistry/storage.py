@@ -1,0 +1,170 @@
+"""Files wherever fsspec reaches: on this machine or in an object store, by the same few calls."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from mnistry.errors import DataError
+
+ADDRESS = "://"
+PART = ".part"  # how the names of files end that are being written
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder, on whatever filesystem.
+
+    Attributes:
+        given: as somebody named it.
+        system: fsspec's filesystem that holds it.
+        path: what that filesystem calls it.
+    """
+
+    given: str
+    system: Any
+    path: str
+
+    @property
+    def local(self) -> bool:
+        """Whether it is in a filesystem of this machine."""
+        protocol = self.system.protocol
+        return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+    @property
+    def address(self) -> str:
+        """What names it on any machine and from any folder: an absolute path, or its address."""
+        return self.path if self.local else self.given
+
+    def below(self, name: str) -> Place:
+        """A file or folder in this folder; `name` may lead through several."""
+        return Place(f"{self.given.rstrip('/')}/{name}", self.system, f"{self.path.rstrip('/')}/{name}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file as its folder lists it.
+
+    Attributes:
+        name: its path below the folder that was walked.
+        size: in bytes.
+        stamp: what changes when its content does: its time, or the store's tag.
+    """
+
+    name: str
+    size: int
+    stamp: str
+
+
+def locate(given: str) -> Place:
+    """Where a path or an address such as `s3://bucket/folder` leads; whether something is there is not looked at.
+
+    Raises:
+        DataError: no filesystem of that kind is known, or its package is not installed.
+    """
+    import fsspec
+
+    if ADDRESS not in given:
+        return Place(given, fsspec.filesystem("file"), os.path.abspath(os.path.expanduser(given)))
+    try:
+        system, path = fsspec.core.url_to_fs(given)
+    except ImportError as error:  # "Install s3fs to access S3"
+        raise DataError(f"{given} cannot be reached: {error}, with pip, wherever the job runs.") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{given} cannot be reached: {reason(error)}.") from None
+    return Place(given, system, path)
+
+
+def entry(place: Place) -> Entry | None:
+    """A file by itself, its name empty; None if it is a folder.
+
+    Raises:
+        DataError: nothing is there, or it cannot be looked at.
+    """
+    try:
+        info = place.system.info(place.path)
+    except FileNotFoundError:
+        raise DataError(f"{place.given} does not exist.") from None
+    except Exception as error:  # each store's client has errors of its own
+        raise DataError(f"{place.given} cannot be looked at: {reason(error)}.") from None
+    return None if info["type"] == "directory" else _entry("", info)
+
+
+def walk(folder: Place, suffixes: frozenset[str], below: str = "") -> Iterator[Entry]:
+    """All files with these suffixes in and below a folder, in order of name; hidden ones and links to folders apart.
+
+    One folder's list at a time is in memory.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    try:
+        infos = sorted(folder.system.ls(folder.path, detail=True), key=lambda info: str(info["name"]))
+    except Exception as error:  # each store's client has errors of its own
+        raise DataError(f"{folder.given} cannot be listed: {reason(error)}.") from None
+    named = [(PurePosixPath(info["name"].rstrip("/")).name, info) for info in infos]
+    shown = [(name, info) for name, info in named if not name.startswith(".")]
+    for name, info in shown:
+        if info["type"] == "file" and PurePosixPath(name).suffix.lower() in suffixes:
+            yield _entry(below + name, info)
+    for name, info in shown:
+        if info["type"] == "directory" and not info.get("islink"):
+            yield from walk(folder.below(name), suffixes, f"{below}{name}/")
+
+
+def open_file(place: Place) -> IO[bytes]:
+    """A file opened for reading, with seeking.
+
+    Raises:
+        OSError: it cannot be opened; of other errors of a store's client, too.
+    """
+    if place.local and not os.path.isdir(place.path) and not os.path.isfile(place.path) and os.path.exists(place.path):
+        raise OSError(None, "It is not a regular file")  # a pipe could keep us waiting for ever
+    opened: IO[bytes] = place.system.open(place.path, "rb")
+    return opened
+
+
+@contextmanager
+def writing(place: Place) -> Iterator[IO[bytes]]:
+    """A file to write that appears whole when the block ends well, in the place of another if there is one.
+
+    Raises:
+        OSError: it cannot be written; of other errors of a store's client, too.
+    """
+    folder, _, name = place.path.rpartition("/")
+    part = f"{folder}/.{name}.{uuid.uuid4().hex}{PART}"
+    try:
+        with open(part, "wb") if place.local else place.system.open(part, "wb") as sink:
+            yield sink
+            if place.local:  # a power cut must not leave the name without the content
+                sink.flush()
+                os.fsync(sink.fileno())
+        if place.local:
+            os.replace(part, place.path)
+        else:
+            place.system.mv(part, place.path)
+    except BaseException:
+        with suppress(Exception):
+            place.system.rm_file(part)
+        raise
+
+
+def write(place: Place, content: bytes) -> None:
+    """Writes a file at once; see `writing`."""
+    with writing(place) as sink:
+        sink.write(content)
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, without a full stop."""
+    return (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).rstrip(".")
+
+
+def _entry(name: str, info: dict[str, Any]) -> Entry:
+    times = (info.get(key) for key in ("mtime", "ETag", "etag", "LastModified", "last_modified", "created"))
+    return Entry(name, int(info.get("size") or 0), str(next((time for time in times if time), "")))
