@@ -141,6 +141,7 @@ class _Session:
         """Reads the parts that are not in `done`, and puts them there."""
         todo = [part for part in range(len(plan.rows)) if part not in done]
         before, total = sum(counts.pictures for counts in done.values()), sum(plan.rows)
+        progress(before, total, 0.0)
         with ray_session.session(options.address, options.workers) as self._workers:
             began = float("inf")
             for row in ray_session.rows(Reader, (plan, out.address, model), todo, self._workers):
