@@ -10,8 +10,11 @@ import importlib.util
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,10 @@ import filelock
 
 from mnistry.errors import ClusterError
 
-MB = 1_000_000
+OBJECT_STORE = 100_000_000  # bytes; Ray wants some 80 million at least
 FOLDER = "mnistry-ray-"  # in the system's folder for temporary files, whose path is short
 ROOM_FOR_SOCKETS = 50  # characters that Ray adds to the path of its folder; a socket's path has 107 at most
+NEW = 60  # seconds; a folder that is younger may belong to a process that has not locked it yet
 PATIENCE = 5  # seconds for a cluster to take a connection
 SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
@@ -45,14 +49,14 @@ def require(verb: str) -> None:
 
 
 @contextlib.contextmanager
-def connected(address: str | None, *, cpus: int, object_store: int = 100 * MB) -> Iterator[None]:
+def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STORE) -> Iterator[None]:
     """Ray, ready to be used inside the block.
 
     Args:
         address: of a cluster, such as "auto" or "head:6379", which goes on after the block. None starts Ray on
             this machine, without dashboard, and stops it after the block; its temporary folder is removed then.
         cpus: how many cores a Ray on this machine hands out.
-        object_store: bytes of shared memory that a Ray on this machine takes for objects; at least 80 MB.
+        object_store: bytes of shared memory that a Ray on this machine takes for objects.
 
     Raises:
         ClusterError: the cluster cannot be reached, or Ray cannot be started.
@@ -68,10 +72,14 @@ def connected(address: str | None, *, cpus: int, object_store: int = 100 * MB) -
         else:
             _knock(address)
             own = {"address": address}
+        before = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(**own, logging_level=logging.ERROR, log_to_driver=False, configure_logging=True)
-        except (OSError, RuntimeError, ValueError) as error:
+            ray.init(**own, logging_level=logging.CRITICAL, log_to_driver=False)
+        except Exception as error:  # Ray raises whatever its parts do
             raise _unreachable(address, error) from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray's own would not let us clear up
         stack.callback(ray.shutdown)
         yield
 
@@ -82,7 +90,7 @@ def _folder() -> Iterator[Path]:
     root = Path(tempfile.gettempdir())
     if len(str(root)) + len(FOLDER) + ROOM_FOR_SOCKETS > 100:
         root = Path("/tmp")  # noqa: S108 - mkdtemp makes a folder of our own in it
-    for old in root.glob(FOLDER + "*"):
+    for old in (path for path in root.glob(FOLDER + "*") if path.stat().st_mtime < time.time() - NEW):
         with contextlib.suppress(OSError, filelock.Timeout), filelock.FileLock(old / "lock").acquire(timeout=0):
             shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=root))
@@ -105,7 +113,7 @@ def _knock(address: str) -> None:
 
 
 def _unreachable(address: str | None, error: Exception) -> ClusterError:
-    why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    why = getattr(error, "strerror", None) or " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
     if address is None:
         return ClusterError(f"Ray cannot be started on this machine: {why}. Is there memory and room on the disk?")
     return ClusterError(
