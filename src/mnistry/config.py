@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mnistry.data import Dataset
 
 MAX_SEED = 2**32 - 1
+SMALLEST_BATCH, LEAST_STEPS = 16, 10  # where there are few images
 
 
 def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
@@ -28,13 +29,17 @@ class TrainConfig:
     """
 
     recipe: str = _setting("tutorial", "The named network with its training settings.")
-    dataset: str | None = _setting(None, "mnist or digits.", "MNIST if it is on disk or reachable, else the digits")
+    dataset: str | None = _setting(
+        None, "mnist, digits, or the path of your own data.", "MNIST if it is on disk or reachable, else the digits"
+    )
     epochs: int | None = _setting(
         None,
         "Passes over the training images.",
         "the recipe's own: for MNIST tutorial 5, strong 20; for the digits 30, 200",
     )
-    batch_size: int | None = _setting(None, "Images a step.", "the recipe's own: tutorial 32, strong 128")
+    batch_size: int | None = _setting(
+        None, "Images a step.", "the recipe's own: tutorial 32, strong 128, fewer for few images"
+    )
     seed: int = _setting(0, "Decides first weights, dropout and order.")
     learning_rate: float | None = _setting(None, "How far a step goes.", "the recipe's own")
     validation: float | None = _setting(
@@ -81,8 +86,8 @@ class TrainConfig:
 
         own = models.recipe(self.recipe)
         validation = own.validation if self.validation is None else self.validation
-        batch_size = own.batch_size if self.batch_size is None else self.batch_size
         n = len(dataset.x_train) - data.validation_size(dataset, validation)
+        batch_size = self._batch_size_of(own.batch_size, n) if self.batch_size is None else self.batch_size
         if batch_size > n:
             raise UsageError(
                 f"The batch size must be at most the number of training images, {n:,}; received {batch_size:,}."
@@ -98,6 +103,11 @@ class TrainConfig:
             devices=self.devices,
             settings=settings.checked(self.settings, own.settings, self.recipe),
         )
+
+    def _batch_size_of(self, usual: int, n: int) -> int:
+        """The recipe's own batch size; smaller for few images, so that an epoch has some ten steps."""
+        size = min(usual, max(SMALLEST_BATCH, n // LEAST_STEPS), n)
+        return max(size - size % self.devices, self.devices)
 
 
 @dataclass(frozen=True, kw_only=True)

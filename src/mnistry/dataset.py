@@ -35,6 +35,7 @@ class Dataset:
         digests: SHA-256 of each file or array.
         lesson_index: the training image that the lesson looks at.
         lesson_epochs: how many epochs the lesson's network takes on this set.
+        about: a sentence on what the images are, for a report.
         fallback: why this set stands in for MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
     """
@@ -51,8 +52,14 @@ class Dataset:
     digests: Mapping[str, str]
     lesson_index: int
     lesson_epochs: int
+    about: str = ""
     fallback: str | None = None
     remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def shows_digits(self) -> bool:
+        """Whether the classes are the ten digits."""
+        return self.class_names == DIGIT_NAMES
 
     def labels(self, classes: np.ndarray) -> list[str]:
         """The class names of integers (n,)."""

@@ -6,8 +6,10 @@ import contextlib
 import os
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +41,7 @@ def run_exam(
 
     Args:
         model: a model file, or a run folder; None is the model that comes with mnistry.
-        dataset: the name of the data set; None is that on which the model was trained.
+        dataset: the name or path of the data set; None is that on which the model was trained.
         data_dir: where to look for the data first.
         with_corruptions: whether to examine it on corrupted images too.
         out: the folder for the report, new or empty; None writes none.
@@ -56,8 +58,8 @@ def run_exam(
     with _folder(out) as (work, folder):
         recognizer = load(model)
         loaded = data.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=listeners.download)
+        loaded = _for_the_model(recognizer.info, loaded)
         listeners.loaded(loaded)
-        _check_classes(recognizer.info, loaded)
         watch.lap("load")
 
         kinds = corruptions.NAMES if with_corruptions else ()
@@ -128,19 +130,53 @@ def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, P
 
 
 def _trained_on(info: ModelInfo) -> str | None:
-    """The data set that a model names as its own; None, which looks for MNIST, if it names none that is known."""
+    """The data set that a model names as its own; None, which looks for MNIST, if it names none that is known.
+
+    Raises:
+        UsageError: it names the path of one's own data, and nothing is there.
+    """
+    name = _described(info).get("name")
+    if not isinstance(name, str) or name == "mnist":
+        return None
+    if name in data.LOADERS:
+        return name
+    if not name.startswith(("/", "~")):
+        return None
+    if not Path(name).expanduser().exists():
+        raise UsageError(f"The model was trained on {name!r:.200}, where nothing is. Name a data set with --dataset.")
+    return name
+
+
+def _described(info: ModelInfo) -> Mapping[str, Any]:
+    """What a model says of the data that it was trained on."""
     described = info.details.get("dataset")
-    name = described.get("name") if isinstance(described, Mapping) else None
-    return name if isinstance(name, str) and name in data.LOADERS and name != "mnist" else None
+    return described if isinstance(described, Mapping) else {}
 
 
-def _check_classes(info: ModelInfo, dataset: Dataset) -> None:
-    if info.class_names != dataset.class_names:
+def _for_the_model(info: ModelInfo, dataset: Dataset) -> Dataset:
+    """The data set with the model's classes, of which it may lack some, and a remark if it is not what it was.
+
+    Raises:
+        UsageError: it has classes that the model does not have.
+    """
+    if not set(dataset.class_names) <= set(info.class_names):
         raise UsageError(
             f"The model has the classes {_listed(info.class_names)}; {dataset.title} has "
             f"{_listed(dataset.class_names)}. Name a data set with the model's classes with --dataset, or a model that "
             "was trained on this one."
         )
+    described = _described(info)
+    if described.get("name") == dataset.name and described.get("digests") not in (None, dict(dataset.digests)):
+        remark = (
+            "The data have changed since the model was trained on them: it may have learnt some of these test images."
+        )
+        dataset = replace(dataset, remarks=(*dataset.remarks, remark))
+    if info.class_names == dataset.class_names:
+        return dataset
+    numbers = np.array([info.class_names.index(name) for name in dataset.class_names])
+    return replace(
+        dataset, class_names=info.class_names, y_train=numbers[dataset.y_train], y_test=numbers[dataset.y_test]
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

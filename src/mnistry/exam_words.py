@@ -38,13 +38,14 @@ def heading(result: Exam) -> str:
 def verdict(result: Exam) -> str:
     """How right it is, how rightly sure, and what the temperature did."""
     info, raw = result.info, result.uncalibrated
+    thing = "digit" if result.dataset.shows_digits else "class"
     lines = [words.result(result.test)]
     if raw is not None:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
         "",
         _chosen("sure of          ", result.sure, f"probability at least {info.sure_threshold:.4g}"),
-        _chosen("taken for a digit", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
+        _chosen(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
     ]
     return "\n".join(lines)
 

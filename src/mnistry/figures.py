@@ -7,6 +7,7 @@ colour alone.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mnistry.evaluation import Bin, Evaluation
@@ -24,9 +26,22 @@ WIDTH = 4.6  # inches; at this width 9-point type is still readable on a telepho
 DPI = 200
 SAMPLE_COLUMNS, MISTAKE_COLUMNS = 5, 4
 MISTAKES_SHOWN = 20
+COUNTS_SHOWN, NAMES_SHOWN, BARS_SHOWN = 30, 50, 20  # classes in a figure
 MAX_CAPTION = 16  # characters that fit under a picture
 GAP = 0.22  # between the pictures of a grid, in parts of a picture
+FURTHER_FONTS = (  # for names in letters that matplotlib's own font lacks, where one is installed
+    "Noto Sans",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Yu Gothic",
+)
+INSTALLED = frozenset(font.name for font in fontManager.ttflist)
 STYLE: Any = {
+    "font.family": ["DejaVu Sans", *(name for name in FURTHER_FONTS if name in INSTALLED)],
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.edgecolor": INK,
@@ -34,6 +49,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    "text.parse_math": False,  # a class may be called $x$
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
@@ -42,8 +58,10 @@ STYLE: Any = {
 
 @matplotlib.rc_context(STYLE)
 def save(figure: Figure, path: Path) -> None:
-    """Writes the figure as a PNG."""
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    """Writes the figure as a PNG; letters that no font of the machine has become boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
 @matplotlib.rc_context(STYLE)
@@ -134,8 +152,9 @@ def confusion(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
     colours = matplotlib.colormaps["Oranges"].with_extremes(bad=PALE)
     axes.imshow(shade, cmap=colours, vmin=0, vmax=1.15)
     size = 7.5 if classes <= 10 else 5
-    for row in range(classes):
-        for column in range(classes):
+    counted = range(classes) if classes <= COUNTS_SHOWN else ()  # of more classes only the colours can be told apart
+    for row in counted:
+        for column in counted:
             count = int(counts[row, column])
             dark = row != column and count > 0.75 * largest
             axes.text(
@@ -148,8 +167,13 @@ def confusion(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
                 fontweight="bold" if row == column else "normal",
                 color="white" if dark else INK if count else "#9aa5b1",
             )
-    axes.set_xticks(range(classes), class_names)
-    axes.set_yticks(range(classes), class_names)
+    every = math.ceil(classes / NAMES_SHOWN)
+    longest = max(map(len, class_names))
+    style: Any = {"fontsize": 9 if classes <= 15 else 4.5 if classes > COUNTS_SHOWN else 6}
+    axes.set_xticks(
+        range(0, classes, every), class_names[::every], rotation=90 if longest * classes > 40 else 0, **style
+    )
+    axes.set_yticks(range(0, classes, every), class_names[::every], **style)
     axes.set_xlabel("the model's answer")
     axes.set_ylabel("the label")
     axes.tick_params(length=0)
@@ -160,13 +184,16 @@ def confusion(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
 
 @matplotlib.rc_context(STYLE)
 def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """The probabilities of one image, and what becomes of them when Softmax is applied twice.
+    """The probabilities of one image, and what becomes of them when Softmax is applied twice; of the likely classes.
 
     Args:
         right: float (classes,), the model's output.
         doubled: float (classes,), Softmax of that.
         class_names: what stands under the bars.
     """
+    if len(right) > BARS_SHOWN:
+        likely = np.argsort(-right, kind="stable")[:BARS_SHOWN]
+        right, doubled, class_names = right[likely], doubled[likely], [class_names[number] for number in likely]
     figure, axes = _figure(0.8 + 0.42 * len(right))
     positions = np.arange(len(right))
     for values, shift, colour, hatch, name in (

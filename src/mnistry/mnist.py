@@ -139,6 +139,8 @@ def _mnist_in(folder: Path) -> Dataset | None:
         digests=dict(sorted(digests.items())),
         lesson_index=2000,
         lesson_epochs=5,
+        about="MNIST: digits written by American census workers and school students, scanned, and set into fields of "
+        "28×28 pixels.",
     )
 
 

@@ -72,6 +72,7 @@ def load(path: str | os.PathLike[str]) -> Dataset:
         },
         lesson_index=LESSON_INDEX if n >= LESSON_INDEX + LESSON_AROUND else n // 2,
         lesson_epochs=int(np.clip(LESSON_EPOCHS * LESSON_IMAGES / n, LESSON_EPOCHS, MOST_EPOCHS)),
+        about=f"{place.name}: a data set of your own, in fields of 28×28 pixels.",
         remarks=(*found.remarks, *_remarks(train, test, names, was_split=found.test is None)),
     )
 

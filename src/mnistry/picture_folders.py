@@ -15,6 +15,7 @@ from mnistry.prepared import Raw
 from mnistry.stack import SUFFIXES
 
 SPLITS = ("train", "test")
+MIX_SEED = 0
 
 
 def read(folder: Path) -> Found:
@@ -50,7 +51,7 @@ def _labelled(pairs: list[tuple[Path, str]], problems: Problems, *, digits: bool
 
 
 def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[Path, str]]:
-    """Each picture with the name of its class, in natural order."""
+    """Each picture with the name of its class, mixed: in order, a look at the first ones would show one class."""
     found: list[tuple[Path, str]] = []
     others = 0
     for each in _folders(folder):
@@ -63,7 +64,7 @@ def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[
     others += sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
     if others:
         remarks.append(f"{short(folder)}: passed over {others:,} files that are no pictures or lie in no class.")
-    return found
+    return [found[number] for number in np.random.default_rng(MIX_SEED).permutation(len(found))]
 
 
 def _folders(folder: Path) -> list[Path]:

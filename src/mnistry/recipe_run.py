@@ -20,7 +20,7 @@ from mnistry.listeners import SILENCE, Listeners
 from mnistry.results import Result
 from mnistry.stopwatch import Stopwatch
 
-SHOWN = range(20)  # the training images that the report shows
+SHOWN = 20  # training images in the report
 
 
 def run_recipe(
@@ -90,7 +90,7 @@ def run_recipe(
                 records=trained.records,
                 train=train,
                 test=test,
-                grid=SHOWN,
+                grid=range(min(SHOWN, len(dataset.x_train))),
                 seconds=watch.seconds,
                 environment=runs.environment(),
                 calibration=chosen,
@@ -139,6 +139,8 @@ def _stored_config(folder: Path) -> TrainConfig | None:
 
 def _agreed(given: Mapping[str, Any], stored: TrainConfig, folder: Path) -> TrainConfig:
     """The stored config, if nothing else was asked for."""
+    if given.get("dataset") is not None:
+        given = {**given, "dataset": data.name_of(given["dataset"])}
     differences = [
         f"{field.name} is {getattr(stored, field.name)}, asked for is {given[field.name]}"
         for field in fields(TrainConfig)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mnistry import checkpoints, data, files, models, runs
+from mnistry import checkpoints, data, files, models, other_classes, runs
 from mnistry.backend import keras, want_cpu_devices
 from mnistry.checkpoints import Checkpoint
 from mnistry.config import SettledConfig, TrainConfig
 from mnistry.data import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.listeners import SILENCE, Listeners
-from mnistry.loop import Moment, Session, shuffled
+from mnistry.loop import Augment, Moment, Session, shuffled
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +83,7 @@ def run_epochs(
         The record of each epoch.
     """
     learn, watch = data.split(dataset, config.validation, config.seed)
-    make = models.recipe(config.recipe).augment
-    augment = (
-        None
-        if make is None
-        else make(config.epochs, models.steps(config, len(learn[1])), **models.chosen(config, "augmentation"))
-    )
+    augment = _augmentation(config, dataset.class_names, len(learn[1]))
     session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
     watched = session.on_device(*watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
@@ -104,6 +100,16 @@ def run_epochs(
         listeners.epoch(records[-1], config.epochs)
     session.give_back()
     return tuple(records)
+
+
+def _augmentation(config: SettledConfig, class_names: Sequence[str], images: int) -> Augment | None:
+    """What makes a larger batch out of a batch, if the recipe has it."""
+    make = models.recipe(config.recipe).augment
+    if make is None:
+        return None
+    if tuple(class_names) != data.DIGIT_NAMES:
+        make = partial(other_classes.for_training, len(class_names))
+    return make(config.epochs, models.steps(config, images), **models.chosen(config, "augmentation"))
 
 
 def trained_on(config: SettledConfig, dataset: Dataset) -> int:

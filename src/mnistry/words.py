@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SHADES = " ░▒▓█"
 GRID_COLUMNS = 5
 EPOCHS_SHOWN = 10
+WIDEST = 150  # characters of a table of classes; wider ones stand on their side
+CONFUSIONS_SHOWN, CLASSES_SHOWN = 20, 10
 WHY_NOT_TWICE = """\
 The network already ends in Softmax. The lesson adds a second one, which takes the
 probabilities for scores and so can never give more than {most:.1%}, however sure it is."""
@@ -58,12 +60,30 @@ def dataset(loaded: Dataset, index: int) -> str:
         lines.append(
             f"{split:<7} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
         )
-    width = max(6, len(f"{len(loaded.x_train):,}") + 1, *(len(name) + 1 for name in loaded.class_names))
-    lines += ["", f"{'class':<7} " + "".join(f"{name:>{width}}" for name in loaded.class_names)]
-    for split, numbers in statistics.items():
-        lines.append(f"{split:<7} " + "".join(f"{count:>{width},}" for count in numbers["counts"]))
+    lines += ["", counts(loaded.class_names, {split: numbers["counts"] for split, numbers in statistics.items()})]
     label = loaded.class_names[loaded.y_train[index]]
     return "\n".join([*lines, "", f"training image {index}, label {label}", picture(loaded.x_train[index])])
+
+
+def counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> str:
+    """The images of each class: a column a class, or a line a class where that would be too wide.
+
+    >>> print(counts(["0", "1"], {"train": [5, 1200], "test": [0, 7]}))
+    class        0     1
+    train        5 1,200
+    test         0     7
+    """
+    largest = max(len(f"{max(numbers):,}") for numbers in splits.values())
+    width = max(6, largest + 1, *(len(name) + 1 for name in class_names))
+    if len(class_names) * width <= WIDEST:
+        head = f"{'class':<7} " + "".join(f"{name:>{width}}" for name in class_names)
+        rows = (f"{name:<7} " + "".join(f"{n:>{width},}" for n in numbers) for name, numbers in splits.items())
+        return "\n".join([head, *rows])
+    side = max(5, *(len(name) for name in class_names))
+    head = f"{'class':<{side}} " + "".join(f"{split:>9}" for split in splits)
+    columns = zip(class_names, *splits.values(), strict=True)
+    rows = (f"{name:<{side}} " + "".join(f"{n:>9,}" for n in numbers) for name, *numbers in columns)
+    return "\n".join([head, *rows])
 
 
 def row(image: np.ndarray, index: int, number: int) -> str:
@@ -143,7 +163,7 @@ def result(test: Evaluation) -> str:
 
 
 def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
-    """A confusion matrix: a row a label, a column an answer, a dot for none.
+    """A confusion matrix: a row a label, a column an answer, a dot for none; of many classes the confusions as a list.
 
     >>> print(confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
     label   0  1  ← answer
@@ -152,12 +172,26 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
     """
     width = max(len(str(int(matrix.max()))), *(len(name) for name in class_names))
     side = max(5, *(len(name) for name in class_names))
+    if len(class_names) * (width + 1) > WIDEST:
+        return _confusions(matrix, class_names, side)
     head = f"{'label':<{side}}  " + " ".join(f"{name:>{width}}" for name in class_names) + "  ← answer"
     rows = (
         f"{name:>{side}}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
         for name, counts in zip(class_names, matrix.tolist(), strict=True)
     )
     return "\n".join([head, *rows])
+
+
+def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> str:
+    """What is most often taken for what, a line each."""
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    pairs = np.argwhere(wrong)
+    order = np.argsort(-wrong[wrong > 0], kind="stable")[:CONFUSIONS_SHOWN]
+    if not len(order):
+        return "nothing is taken for anything else"
+    lines = (f"{class_names[i]:>{side}}  read as {class_names[j]}: {wrong[i, j]:,}" for i, j in pairs[order])
+    left_out = len(pairs) - len(order)
+    return "\n".join([f"{'label':>{side}}", *lines, *([f"… and {counted(left_out, 'kind')} more"] if left_out else [])])
 
 
 def probability_table(rows: Sequence[tuple[str, np.ndarray]], class_names: Sequence[str]) -> str:
@@ -179,10 +213,14 @@ def probabilities(sample: Sample, train: np.ndarray, test: np.ndarray, class_nam
         class_names: what the columns stand for.
     """
     rows = [("Softmax once", sample.probabilities), ("Softmax twice", sample.doubled)]
+    likely = np.argsort(-sample.probabilities, kind="stable")[:CLASSES_SHOWN]
+    if len(likely) < len(class_names):
+        rows = [(name, values[likely]) for name, values in rows]
+    shown = [class_names[number] for number in likely] if len(likely) < len(class_names) else class_names
     return "\n".join(
         [
             f"for all images: train {train.shape}, test {test.shape}; training image {sample.index}:",
-            probability_table(rows, class_names),
+            probability_table(rows, shown),
             *WHY_NOT_TWICE.format(most=most_of_doubled(len(class_names))).splitlines(),
         ]
     )
