@@ -134,6 +134,39 @@ def train(
     console.say_where(folder, result)
 
 
+@app.command(short_help="Search for good settings of a recipe.")
+@with_config("recipe", "dataset", "epochs", "seed")
+def search(
+    *,
+    data_dir: DataDirOption = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="How many settings are tried. [default: 20]", show_default=False)
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option(metavar="N", help="How many trials run at the same time, each on one core.")
+    ] = 2,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The search's folder. [default: runs/search-N, the next free N]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster. [default: Ray is started here]")
+    ] = None,
+    **settings: Any,
+) -> None:
+    """Search for good settings of a recipe, and keep the best training as a run.
+
+    Learning rate, batch size and the recipe's own settings are drawn at random, and trials that fall behind are
+    stopped early. They are compared on training images held out; the test images are opened once, for the best.
+    """
+    _import_keras()
+    from mnistry import search_command
+
+    asked = given({**settings, "trials": trials})
+    search_command.run(asked, data_dir=data_dir, out=out, resume=resume, at_once=at_once, ray_address=ray_address)
+
+
 @app.command(short_help="Examine a model: how right it is, and how rightly sure.")
 def evaluate(
     model: Annotated[

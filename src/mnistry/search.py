@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from mnistry.trials import Trial
 
 PLAN, BEST, TRIALS = "search.json", "best", "trials"
 VALIDATION = 1 / 6  # held out where the recipe itself holds out nothing
+Told = Callable[[Trial, Sequence[Trial], int], None]
 OF_THE_CONFIG = ("learning_rate", "batch_size")
 TRIALS_AS_USUAL = 20
 DRAWS = 7  # keeps the draws apart from all else that depends on the seed
@@ -94,7 +95,7 @@ def search(
     at_once: int = 2,
     address: str | None = None,
     listeners: Listeners = SILENCE,
-    told: tuning.Told = lambda *_: None,
+    told: Told = lambda *_: None,
 ) -> Found:
     """Trains a recipe with many settings, and keeps the best as a run folder.
 
@@ -110,7 +111,8 @@ def search(
         at_once: how many trials run at the same time, each on one core.
         address: of a Ray cluster, whose nodes all see the folder at the same path; None starts Ray here.
         listeners: who wants to hear how it goes on.
-        told: gets a trial after each of its epochs and at its end, and all trials as they are then.
+        told: gets a trial after each of its epochs and at its end, all trials as they are then, and how many epochs
+            each may have.
 
     Raises:
         MnistryError: something is not as it should be, no trial came to its end, or somebody stopped the search.
@@ -221,9 +223,7 @@ def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
     return plan
 
 
-def _run(
-    folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: str | None, told: tuning.Told
-) -> list[Trial]:
+def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: str | None, told: Told) -> list[Trial]:
     """Trains the trials that are open; every epoch is kept."""
     all_trials = trials.read(folder)
     if all(trial.state != "open" for trial in all_trials):
@@ -231,7 +231,7 @@ def _run(
 
     def keep(trial: Trial, now: Sequence[Trial]) -> None:
         trials.write(folder, now)
-        told(trial, now)
+        told(trial, now, plan.epochs)
 
     configs, failed = {}, {}
     for trial in all_trials:
