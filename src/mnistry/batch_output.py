@@ -166,7 +166,8 @@ def counted(place: Place, part: int, plan: str, rows: int) -> Counts | None:
 def _row(outcome: Outcome) -> dict[str, Any]:
     """A row of the output."""
     row = outcome.as_json()
-    row["source"] = row["source"].encode(errors="replace").decode()  # a name that is no text
+    for key in ("source", "error"):  # a file's name need not be text
+        row[key] = row[key] and row[key].encode(errors="replace").decode()
     row["probabilities"] = [digit.pop("probabilities") for digit in row["digits"]]
     row["sure"] = bool(row["digits"]) and all(digit["sure"] for digit in row["digits"])
     return row

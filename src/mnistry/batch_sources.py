@@ -106,7 +106,9 @@ def pieces(source: Source) -> Iterator[Piece]:
     if source.form == LIST:
         yield from _lines(place)
     elif source.form == ARRAY and entry is not None:
-        yield Piece("", 0, open_images(place, source.column).count, _stamp(entry))
+        images = open_images(place, source.column)
+        images.check()
+        yield Piece("", 0, images.count, _stamp(entry))
     else:
         found = iter([entry]) if entry is not None else storage.walk(place, SUFFIXES | PARQUET_SUFFIXES)
         for each in found:

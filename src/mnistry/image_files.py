@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PIXELS = 28 * 28
 NPY_MAGIC, ZIP_MAGIC, IDX_START = b"\x93NUMPY", b"PK\x03\x04", b"\0\0"
 MAX_RATIO = 1100  # deflate cannot make more bytes of one: a header that promises more is not believed
+CHUNK = 1 << 20  # bytes
 SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
 
@@ -54,6 +55,18 @@ class ImageFile:
         if len(content) < n * PIXELS:
             raise DataError(f"{self._name} is cut short: it ends before image {first + len(content) // PIXELS}.")
         return np.frombuffer(content, np.uint8).reshape(n, 28, 28)
+
+    def check(self) -> None:
+        """Reads what has a checksum once to its end, where that is compared.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        if isinstance(self._stream, gzip.GzipFile | zipfile.ZipExtFile):
+            with _damage_told(self._name):
+                self._stream.seek(0)
+                while self._stream.read(CHUNK):
+                    pass
 
 
 def is_image_file(head: bytes) -> bool:
@@ -172,7 +185,15 @@ def _damage_told(name: str) -> Iterator[None]:
         yield
     except (DataError, UsageError):
         raise
-    except (zlib.error, EOFError, zipfile.BadZipFile, struct.error, NotImplementedError, RuntimeError) as error:
+    except (
+        zlib.error,
+        EOFError,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+        struct.error,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"{name} is damaged: {storage.reason(error)}.") from None
     except OSError as error:
         raise DataError(f"{name} cannot be read: {storage.reason(error)}.") from None

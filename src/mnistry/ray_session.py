@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,11 @@ GO_ON = "What is done is kept; go on with the same command and --resume."
 MAX_BLOCKS = 2000  # in which Ray Data is given the parts: each costs the driver a little
 OBJECT_STORE = 100_000_000  # bytes: only numbers of parts and counts go through it
 LONGEST = 40  # characters of a temporary folder: below it Ray makes sockets, whose paths may have 107
+CPUS = 0.5  # that a worker asks for; it uses one, but those of a lost node find room on others this way
+STARTS = 3  # of a Ray of our own: on a machine that is very busy, its parts may not find each other in time
 PATIENCE = 10  # seconds in which a cluster must answer
-QUIET = {
+SETTINGS = {
+    "RAY_raylet_start_wait_time_s": "120",  # a machine that is busy takes longer than the usual 30
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -66,13 +69,50 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
     Raises:
         BatchError: no Ray can be started, or none answers there.
     """
-    os.environ |= {name: value for name, value in QUIET.items() if name not in os.environ}
+    os.environ |= {name: value for name, value in SETTINGS.items() if name not in os.environ}
     import ray
 
     if ray.is_initialized():
         raise BatchError("This process is connected to a Ray already. Shut that down first, or start another process.")
-    with _local(workers or _cores()) if address is None else _cluster(address):
+    own = _local(workers or _cores()) if address is None else _cluster(address)
+    # Ray prints on standard output what happens to nodes; that is for our results.
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), own:
         yield workers or (_cores() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
+
+
+def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
+    """Has parts read by workers, and gives the rows that they answer with, as they come.
+
+    Args:
+        reader: a class whose constructor takes the arguments and whose call takes a batch of a column `part`.
+        arguments: for the constructor.
+        parts: their numbers.
+        workers: how many.
+
+    Raises:
+        BatchError: Ray has given up.
+    """
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    blocks = min(len(parts), MAX_BLOCKS)
+    data = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks).map_batches(
+        reader,
+        fn_constructor_args=arguments,
+        batch_size=1,
+        concurrency=workers,
+        num_cpus=CPUS,
+    )  # a worker that dies is started again, elsewhere if its node is gone, and what it was reading is read again
+    try:
+        yield from data.iter_rows()
+    except ray.exceptions.RayError as error:
+        text = str(error)
+        if "No module named 'mnistry'" in text:
+            raise BatchError("The cluster's machines have no mnistry. Install the same version on them.") from None
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        raise BatchError(f"Ray has given up: {last.strip():.300}. {GO_ON}") from None
 
 
 @contextmanager
@@ -113,19 +153,22 @@ def _cluster(address: str) -> Iterator[None]:
 def _connected(**options: Any) -> Iterator[None]:
     import ray
 
+    local = options["address"] == "local"
     before = signal.getsignal(signal.SIGTERM)
     try:
-        with _muted():
-            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except Exception as error:  # Ray raises whatever its parts do
-        where = (
-            "Ray cannot be started here" if options["address"] == "local" else f"No Ray answers at {options['address']}"
-        )
-        raise BatchError(f"{where}: {' '.join(str(error).split()):.300}") from None
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without our clearing up
-    try:
+        for left in reversed(range(STARTS if local else 1)):
+            try:
+                with _muted():
+                    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+                break
+            except Exception as error:  # Ray raises whatever its parts do
+                if not left:
+                    where = "Ray cannot be started here" if local else f"No Ray answers at {options['address']}"
+                    raise BatchError(f"{where}: {' '.join(str(error).split()):.300}") from None
+                ray.shutdown()
+            finally:
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without our clearing up
         yield
     finally:
         ray.shutdown()
@@ -147,38 +190,3 @@ def _muted() -> Iterator[None]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
-    """Has parts read by workers, and gives the rows that they answer with, as they come.
-
-    Args:
-        reader: a class whose constructor takes the arguments and whose call takes a batch of a column `part`.
-        arguments: for the constructor.
-        parts: their numbers.
-        workers: how many.
-
-    Raises:
-        BatchError: Ray has given up.
-    """
-    import ray.data
-
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    blocks = min(len(parts), MAX_BLOCKS)
-    data = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks).map_batches(
-        reader,
-        fn_constructor_args=arguments,
-        batch_size=1,
-        concurrency=workers,
-        num_cpus=1,
-    )  # a worker that dies is started again, elsewhere if its node is gone, and what it was reading is read again
-    try:
-        yield from data.iter_rows()
-    except ray.exceptions.RayError as error:
-        text = str(error)
-        if "No module named 'mnistry'" in text:
-            raise BatchError("The cluster's machines have no mnistry. Install the same version on them.") from None
-        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-        raise BatchError(f"Ray has given up: {last.strip():.300}. {GO_ON}") from None
