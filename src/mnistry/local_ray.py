@@ -28,7 +28,8 @@ FOLDER = "mnistry-ray-"  # in the system's folder for temporary files, whose pat
 ROOM_FOR_SOCKETS = 50  # characters that Ray adds to the path of its folder; a socket's path has 107 at most
 NEW = 60  # seconds; a folder that is younger may belong to a process that has not locked it yet
 PATIENCE = 5  # seconds for a cluster to take a connection
-SILENCE = {
+SETTINGS = {
+    "RAY_raylet_start_wait_time_s": "120",  # a busy machine takes longer than Ray's usual 30
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from some version on; unset, it warns
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
@@ -61,7 +62,7 @@ def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STOR
     Raises:
         ClusterError: the cluster cannot be reached, or Ray cannot be started.
     """
-    os.environ.update({name: value for name, value in SILENCE.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
     import ray
 
     with contextlib.ExitStack() as stack:
