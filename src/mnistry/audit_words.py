@@ -39,13 +39,10 @@ def findings(result: Audit) -> list[tuple[str, str]]:
     return [
         ("labels", labels(result)),
         ("duplicates", duplicates(result)),
-        ("blank", _images(looks.blank, "nothing", "show nothing")),
-        ("inverted", _images(looks.inverted, "", "have dark ink on a bright ground: invert them")),
-        (
-            "size",
-            _images(looks.resized, "", f"have ink whose longest side is not {BOX[0]} to {BOX[1]} pixels, as MNIST's is"),
-        ),
-        ("place", _images(looks.misplaced, "", f"have their ink more than {OFF_CENTRE:g} pixels off the middle")),
+        ("blank", _images(looks.blank, "with nothing to see")),
+        ("inverted", _images(looks.inverted, "with dark ink on a bright ground")),
+        ("resized", _images(looks.resized, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
+        ("misplaced", _images(looks.misplaced, f"with ink more than {OFF_CENTRE:g} pixels off the middle")),
         ("classes", classes(result)),
     ]
 
@@ -66,8 +63,8 @@ def duplicates(result: Audit) -> str:
     exact = sum(group.exact for group in result.duplicates)
     copies = sum(len(group.members) - 1 for group in result.duplicates)
     text = (
-        f"{counted(copies, 'copy').replace('copys', 'copies')} in {counted(len(result.duplicates), 'group')}, "
-        f"{exact:,} of them exact"
+        f"{counted(len(result.duplicates), 'group')} of images that are copies, {exact:,} of them exact; "
+        f"{counted(copies, 'image')} too many"
     )
     if leaks := result.leaks():
         text += f"; {counted(len(leaks), 'group')} with images of both splits: a test on them proves nothing"
@@ -131,7 +128,7 @@ def odd(result: Audit) -> str:
     return "\n".join(lines)
 
 
-def _images(numbers: np.ndarray, nothing: str, what: str) -> str:
+def _images(numbers: np.ndarray, what: str) -> str:
     return f"{counted(len(numbers), 'image')} {what}" if len(numbers) else "none"
 
 

@@ -233,7 +233,7 @@ def export(
     print(exporting.export_run(run, out))
 
 
-@app.command(short_help="Show what a data set holds.")
+@app.command(short_help="Show what a data set holds, or check it.")
 @with_config("dataset")
 def data(
     *,
@@ -242,10 +242,27 @@ def data(
         int | None,
         typer.Option(metavar="N", help="The training image to show. [default: 2000 for MNIST]", show_default=False),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look for wrong labels, copies and other things that spoil training.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder for the check's page. [default: runs/check-N, the next free N]"),
+    ] = None,
     as_json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Show what a data set holds: shapes, counts, mean and deviation, its source, and a sample."""
+    """Show what a data set holds: shapes, counts, mean and deviation, its source, and a sample.
+
+    With --check, look for what spoils training instead: labels that are probably wrong, copies within and across the
+    splits, blank and inverted images, ink of another size or place than MNIST's, uneven classes. Shows a table, and
+    writes a page with the pictures.
+    """
+    if check:
+        _check(settings["dataset"], data_dir, index, out, as_json=as_json)
+        return
+    if out is not None:
+        raise UsageError("--out is for the page of a check: add --check.")
     from mnistry import console, words
     from mnistry import data as datasets
 
@@ -357,6 +374,22 @@ def serve(
     limits = Limits() if workers is None else Limits(workers=workers)
     hosts, origins = tuple(allow_host or ()), tuple(allow_origin or ())
     server.serve(server.Settings(host, port, model, allow_hosts=hosts, allow_origins=origins, limits=limits))
+
+
+def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool) -> None:
+    """What `data --check` does."""
+    started = time.perf_counter()
+    if index is not None:
+        raise UsageError("--index shows one image, --check looks at all of them: leave one of both out.")
+    _import_keras()
+    from mnistry import audit_run, audit_words, console
+
+    with console.LiveBars() as bars:
+        folder, result = audit_run.run_audit(
+            dataset=dataset, data_dir=data_dir, out=out, listeners=console.for_an_exam(bars), started=started
+        )
+    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_words.audit(result))
+    print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
 
 
 def _import_keras() -> None:

@@ -1,0 +1,204 @@
+"""How well wrong labels are found: by more epochs, folds or rounds of the lesson's network, and by which score.
+
+    MNISTRY_DATA_DIR=... python benchmarks/label_errors.py [FOLDER]
+
+Two measures. *Published*: the 15 labels of MNIST's test split that the majority of five people did not confirm, of those
+that Northcutt, Athalye and Mueller 2021 ("Pervasive Label Errors in Test Sets", arXiv 2103.14749) had them look at; the
+votes are in their repository, cleanlab/label-errors, file mturk/mnist_mturk.json. *Flipped*: 1% of all 70,000 labels,
+chosen at random, made wrong at random. What is chosen for the software is chosen by the flipped labels alone.
+
+Probabilities after each epoch are kept in FOLDER, if one is named, and taken from there the next time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry import confident, data, files, fitting, loop, models, runs
+from mnistry.backend import keras
+from mnistry.cross_validation import RECIPE, dealt
+from mnistry.recognizer import Recognizer
+
+RESULTS = Path(__file__).parent / "results"
+PUBLISHED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
+FLIPPED, FLIP_SEED = 0.01, 0
+EPOCHS = 10
+TOPS = (15, 30, 60, 100)
+VARIANTS: Mapping[str, tuple[int, int, slice]] = {  # folds, rounds, which epochs' probabilities are averaged
+    "5 folds, 2 epochs": (5, 1, slice(1, 2)),
+    "5 folds, 5 epochs": (5, 1, slice(4, 5)),
+    "5 folds, 10 epochs": (5, 1, slice(9, 10)),
+    "5 folds, mean over 10 epochs": (5, 1, slice(0, 10)),
+    "10 folds, 5 epochs": (10, 1, slice(4, 5)),
+    "5 folds, 5 epochs, 3 rounds": (5, 3, slice(4, 5)),
+    "5 folds, 10 epochs, 3 rounds": (5, 3, slice(9, 10)),
+    "5 folds, mean over 10 epochs, 3 rounds": (5, 3, slice(0, 10)),
+}
+
+
+def main(folder: str | None = None) -> None:
+    """Measures all variants and writes `results/label_errors.json`."""
+    mnist = data.load("mnist")
+    images = np.concatenate([mnist.x_train, mnist.x_test])
+    labels = np.concatenate([mnist.y_train, mnist.y_test])
+    spoilt, wrong = flipped(labels)
+    asked: dict[Any, tuple[np.ndarray, float]] = {}
+    rows = []
+    for name, (folds, rounds, epochs) in VARIANTS.items():
+        means, seconds = [], 0.0
+        for kind, given in (("clean", labels), ("flipped", spoilt)):
+            parts = []
+            for round_ in range(rounds):
+                key = (kind, folds, round_)
+                if key not in asked:
+                    asked[key] = kept(
+                        images, given, folds, round_, Path(folder) / f"{kind}-{folds}-{round_}.npz" if folder else None
+                    )
+                parts.append(asked[key][0][epochs].mean(axis=0, dtype=np.float64))
+                seconds += asked[key][1] * epochs.stop / EPOCHS / 2
+            means.append(np.mean(parts, axis=0))
+        rows.append({"name": name, "seconds": seconds, **measured(*means, labels, spoilt, wrong)})
+        print(line(rows[-1]), flush=True)
+    own = Recognizer.load().predict(mnist.x_test)
+    shipped = {score: published(order) for score, order in orders(own, mnist.y_test).items()}
+    content = {
+        "published": list(PUBLISHED),
+        "flipped": len(wrong),
+        "variants": rows,
+        "shipped_model": shipped,
+        "environment": runs.environment(),
+    }
+    files.write_json(RESULTS / "label_errors.json", content)
+    print(table(content))
+
+
+def flipped(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of which 1% are wrong, and the indices of those."""
+    random = np.random.default_rng([FLIP_SEED, 2])
+    wrong = random.choice(len(labels), round(FLIPPED * len(labels)), replace=False)
+    spoilt = labels.copy()
+    spoilt[wrong] = (labels[wrong] + random.integers(1, 10, len(wrong))) % 10
+    return spoilt, wrong
+
+
+def kept(
+    images: np.ndarray, labels: np.ndarray, folds: int, round_: int, path: Path | None
+) -> tuple[np.ndarray, float]:
+    """Out-of-fold probabilities after each epoch, float32 (epochs, n, classes), and the seconds that they took."""
+    if path is not None and path.exists():
+        with np.load(path) as found:
+            return found["probabilities"], float(found["seconds"])
+    started = time.perf_counter()
+    probabilities = asked_after_each_epoch(images, labels, folds, round_)
+    seconds = time.perf_counter() - started
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, probabilities=probabilities, seconds=seconds)
+    return probabilities, seconds
+
+
+def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, round_: int) -> np.ndarray:
+    """As `cross_validation.out_of_fold` with seed 0, after each epoch of one round."""
+    probabilities = np.zeros((EPOCHS, len(labels), 10), np.float32)
+    fold_of, own = dealt(labels, folds, 0, round_), models.recipe(RECIPE)
+    for fold in range(folds):
+        number, held_out = round_ * folds + fold, fold_of == fold
+        model = own.compiled(own.build(seed=number, classes=10), learning_rate=own.learning_rate)
+
+        def ask(epoch: int, _: Any, model: keras.Model = model, held_out: np.ndarray = held_out) -> None:
+            probabilities[epoch, held_out] = loop.predict(model, images[held_out])
+
+        fitting.fit(
+            model,
+            images[~held_out],
+            labels[~held_out],
+            epochs=EPOCHS,
+            batch_size=own.batch_size,
+            seed=number,
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=ask)],
+        )
+        print(f"{folds} folds, round {round_}, fold {fold}", file=sys.stderr, flush=True)
+    return probabilities
+
+
+def orders(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """All images, the most suspicious first, by each score."""
+    by_confidence = confident.self_confidence(probabilities, labels).argsort(kind="stable")
+    by_margin = confident.margins(probabilities, labels).argsort(kind="stable")
+    ranks = by_confidence.argsort() + by_margin.argsort()
+    return {"self-confidence": by_confidence, "margin": by_margin, "sum of both ranks": ranks.argsort(kind="stable")}
+
+
+def measured(
+    clean: np.ndarray, noisy: np.ndarray, labels: np.ndarray, spoilt: np.ndarray, wrong: np.ndarray
+) -> dict[str, Any]:
+    """Both measures of one variant: by each score, and of what confident learning suspects."""
+    test = slice(60_000, None)
+    suspects = confident.suspicion(noisy, spoilt).suspects
+    right = np.isin(suspects, wrong).sum()
+    return {
+        "test_suspects": int((confident.suspicion(clean, labels).suspects >= 60_000).sum()),
+        "published": {score: published(order) for score, order in orders(clean[test], labels[test]).items()},
+        "flipped": {
+            score: {
+                "average_precision": average_precision(order, wrong),
+                "found_in_as_many": float(np.isin(order[: len(wrong)], wrong).mean()),
+            }
+            for score, order in orders(noisy, spoilt).items()
+        },
+        "suspects": {"n": len(suspects), "precision": right / len(suspects), "recall": right / len(wrong)},
+    }
+
+
+def published(order: np.ndarray) -> dict[str, Any]:
+    """Where the published errors stand in an order of the test images, from 1."""
+    ranks = sorted(int(np.flatnonzero(order == index)[0]) + 1 for index in PUBLISHED)
+    return {"ranks": ranks, "in_top": {str(top): sum(rank <= top for rank in ranks) for top in TOPS}}
+
+
+def average_precision(order: np.ndarray, wrong: np.ndarray) -> float:
+    """The mean, over the wrong labels, of the precision where each is found."""
+    hits = np.isin(order, wrong)
+    return float((hits.cumsum() / np.arange(1, len(hits) + 1))[hits].mean())
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """A row of the table."""
+    of, top = row["flipped"], row["published"]["self-confidence"]["in_top"]
+    found = row["suspects"]
+    cells = [f"{of[score]['average_precision']:.3f}" for score in ("self-confidence", "margin", "sum of both ranks")]
+    cells += [f"{of['self-confidence']['found_in_as_many']:.1%}", f"{found['n']:,}", f"{found['precision']:.1%}"]
+    cells += [f"{found['recall']:.1%}", *(str(top[str(n)]) for n in (15, 30, 100))]
+    return " | ".join([f"| {row['name']}", *cells]) + " |"
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """The results as a Markdown table."""
+    heads = [
+        "networks",
+        "AP, self-confidence",
+        "AP, margin",
+        "AP, both",
+        "found in the first 700",
+        "suspects",
+        "of them flipped",
+        "of the flipped",
+        "published in top 15",
+        "top 30",
+        "top 100",
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|", *map(line, content["variants"])]
+    top = content["shipped_model"]["self-confidence"]["in_top"]
+    return "\n".join(
+        [*lines, f"| the model that ships, test split only{' | ' * 7} | {top['15']} | {top['30']} | {top['100']} |"]
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
