@@ -76,7 +76,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.close_connection = True
-        _, manner, name = self.path.split("/")
+        _, manner, *_, name = self.path.split("/")
         self.server.asked.append((self.command, manner, name))
         getattr(self, manner)(self.server.files[name])
 

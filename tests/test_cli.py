@@ -104,7 +104,10 @@ WRONG = {
     "tutorial --seed 4294967296": "The seed must be a whole number from 0 to 4294967295; received 4294967296.",
     "tutorial --dataset mnits": "There is no data set named 'mnits', nor a file or folder. Did you mean mnist?",
     "data --dataset mnits": "There is no data set named 'mnits', nor a file or folder. Did you mean mnist?",
-    "data --dataset cats": "There is no data set named 'cats', nor a file or folder. Known are: digits, mnist.",
+    "data --dataset cats": (
+        "There is no data set named 'cats', nor a file or folder. "
+        "Known are: digits, emnist-digits, fashion-mnist, kmnist, mnist, qmnist."
+    ),
     "tutorial --dataset digits --index -1": (
         "The index must be from 0 to 1436, as the UCI digits has 1,437 training images; received -1."
     ),

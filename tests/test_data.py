@@ -17,7 +17,7 @@ from lying_server import LyingServer, refusing
 from mnistry import data, dataset
 from mnistry.download import Patience
 from mnistry.errors import DataError, UsageError
-from mnistry.mnist import MNIST_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnistry.named_sets import MNIST, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 # Of scikit-learn's digits in our form, with the pinned scikit-learn and Pillow.
 DIGITS_SHA256 = {
@@ -28,7 +28,7 @@ DIGITS_SHA256 = {
 }
 TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST_COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-NAMES = sorted(file.name for file in MNIST_FILES)
+NAMES = sorted(file.name for file in MNIST.files)
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 SHORT = Patience(answer=0.5, connect=1.0, read=2.0)
 
@@ -207,7 +207,11 @@ def test_an_index_of_no_training_image(digits: data.Dataset, index: int) -> None
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("mnits", "Did you mean mnist?"), ("digit", "Did you mean digits?"), ("cats", "Known are: digits, mnist.")],
+    [
+        ("mnits", "Did you mean mnist?"),
+        ("digit", "Did you mean digits?"),
+        ("cats", "Known are: digits, emnist-digits, fashion-mnist, kmnist, mnist, qmnist."),
+    ],
 )
 def test_an_unknown_name(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -30,7 +30,9 @@ class TrainConfig:
 
     recipe: str = _setting("tutorial", "The named network with its training settings.")
     dataset: str | None = _setting(
-        None, "mnist, digits, or the path of your own data.", "MNIST if it is on disk or reachable, else the digits"
+        None,
+        "mnist, fashion-mnist, kmnist, qmnist, emnist-digits, digits, or the path of your own data.",
+        "MNIST if it is on disk or reachable, else the digits",
     )
     epochs: int | None = _setting(
         None,

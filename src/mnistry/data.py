@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from mnistry import download, embedded, mnist, own_data
+from mnistry import download, embedded, named_sets, own_data, published
 from mnistry.dataset import DIGIT_NAMES, Dataset, Split, split, validation_size
 from mnistry.download import Patience
 from mnistry.errors import DataError, UsageError, did_you_mean
@@ -26,11 +27,13 @@ def load(
 
     MNIST is looked for in `data_dir` (or the folder that `MNISTRY_DATA_DIR` names), then in the user's cache folder,
     then on the public mirrors (or those that `MNISTRY_MIRRORS` names, separated by blanks). Wherever it is found, it
-    is checked against its published SHA-256.
+    is checked against its published SHA-256. The sets like MNIST are looked for in the same places, in a folder of
+    their name.
 
     Args:
-        name: "mnist" or "digits", or the path of a folder or file; see `own_data.FORMS`. None means MNIST if it is on
-            disk or reachable, else the embedded digits; the result's `fallback` then says why.
+        name: "mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits" or "digits", or the path of a folder or
+            file; see `own_data.FORMS`. None means MNIST if it is on disk or reachable, else the embedded digits; the
+            result's `fallback` then says why.
         data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
         progress: called while a file is downloaded.
         patience: when to give a mirror up.
@@ -50,8 +53,8 @@ def load(
     if name is not None:
         return LOADERS[name](folder, progress, patience or Patience())
     try:
-        return mnist.load(folder, progress, patience or Patience())
-    except mnist.DamagedFolderError:
+        return LOADERS["mnist"](folder, progress, patience or Patience())
+    except published.DamagedFolderError:
         raise
     except DataError as error:
         return replace(embedded.load(), fallback=str(error))
@@ -100,6 +103,6 @@ def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
 
 
 LOADERS: Mapping[str, Callable[[Path | None, download.Progress | None, Patience], Dataset]] = {
-    "mnist": mnist.load,
+    **{each.name: partial(published.load, each) for each in named_sets.ALL},
     "digits": lambda *_: embedded.load(),
 }

@@ -37,13 +37,13 @@ class RemoteFile:
         name: its name, both on the mirrors and in the cache.
         size: bytes.
         sha256: the digest of the file as it is served.
-        unpacked_sha256: the digest of what is inside its gzip.
+        unpacked_sha256: the digest of what is inside its gzip; None where it is not published.
     """
 
     name: str
     size: int
     sha256: str
-    unpacked_sha256: str
+    unpacked_sha256: str | None = None
 
 
 @dataclass(frozen=True)
