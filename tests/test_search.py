@@ -56,7 +56,9 @@ def test_every_trial_is_kept_with_its_settings_and_its_end(found: search.Found) 
     assert without_seconds(trials.read(found.folder)) == without_seconds(found.trials)
     tutorial = models.recipe("tutorial")
     assert [one.number for one in found.trials] == [1, 2, 3, 4, 5]
-    assert [dict(one.settings) for one in found.trials] == [search.draw(tutorial, number, 1) for number in range(1, 6)]
+    assert [dict(one.settings) for one in found.trials] == [
+        search.draw(tutorial, number, 1, 32) for number in range(1, 6)
+    ]
     assert found.trials[0].settings == {"learning_rate": 0.001, "batch_size": 32, "hidden": 128, "dropout": 0.2}
     for one in found.trials:
         assert one.state == ("finished" if len(one.records) == 3 else "stopped")
@@ -203,10 +205,11 @@ def test_asha_knows_again_what_trials_gave() -> None:
 
 def test_the_settings_of_a_trial_depend_on_seed_and_number_alone() -> None:
     strong = models.recipe("strong")
-    drawn = [search.draw(strong, number, 0) for number in range(2, 40)]
-    assert drawn == [search.draw(strong, number, 0) for number in range(2, 40)]
-    assert search.draw(strong, 2, 1) != drawn[0]
-    assert set(drawn[0]) == {"learning_rate", "batch_size", "width", "augmentation", "weight_decay"}
+    drawn = [search.draw(strong, number, 0, 128) for number in range(2, 40)]
+    assert drawn == [search.draw(strong, number, 0, 128) for number in range(2, 40)]
+    assert search.draw(strong, 2, 1, 128) != drawn[0]
+    assert search.draw(strong, 2, 0, 64) == {**drawn[0], "batch_size": drawn[0]["batch_size"] / 2}
+    assert set(drawn[0]) == {"learning_rate", "batch_size", "width", "strength", "weight_decay"}
     for name in drawn[0]:
         assert len({settings[name] for settings in drawn}) >= 4
         searched = {**strong.searched, **{key: one.searched for key, one in strong.settings.items()}}[name]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import augment, models, options, recipe_run, runs
+from mnistry import augment, models, options, recipe_run, runs, training
 from mnistry.backend import jax
 from mnistry.config import SettledConfig, TrainConfig
-from mnistry.dataset import Dataset
+from mnistry.dataset import DIGIT_NAMES, Dataset
 from mnistry.errors import RunError, UsageError
 from mnistry.recognizer import Recognizer
 from mnistry.settings import Range, checked
@@ -97,6 +97,15 @@ def test_the_settings_as_they_are_change_nothing() -> None:
         assert plain.optimizer.weight_decay == same.optimizer.weight_decay
 
 
+@pytest.mark.parametrize("names", [DIGIT_NAMES, ("cat", "dog")])
+def test_settings_reach_the_augmentation(names: tuple[str, ...]) -> None:
+    usual, weak = (training._augmentation(config("strong", **chosen), names, 100) for chosen in ({}, {"strength": 0.5}))
+    assert usual is not None
+    assert weak is not None
+    programs = [str(jax.make_jaxpr(each)(*BATCH)) for each in (usual, weak)]
+    assert programs[0] != programs[1]
+
+
 BATCH = jax.random.key(0), np.zeros((32, 28, 28), np.uint8), np.zeros(32, np.int32), 0
 
 
@@ -108,7 +117,7 @@ def test_augmentation_of_the_usual_strength_is_the_same_program() -> None:
 
 @pytest.mark.parametrize("strength", [0, 0.5, 2])
 def test_any_strength_that_is_allowed_has_enough_random_numbers(strength: float) -> None:
-    one = models.recipe("strong").settings["augmentation"]
+    one = models.recipe("strong").settings["strength"]
     assert one.least <= strength <= one.most
     shapes = jax.eval_shape(augment.for_training(20, 100, strength=strength), *BATCH)
     assert shapes[0].shape[1:] == (28, 28)

@@ -56,7 +56,7 @@ class TrainConfig:
         metadata={
             "meaning": "A number of the recipe's own; may be repeated.",
             "otherwise": "the recipe's own: tutorial hidden=128, dropout=0.2; "
-            "strong width=96, augmentation=1, weight_decay=0.005",
+            "strong width=96, strength=1, weight_decay=0.005",
         },
     )
 

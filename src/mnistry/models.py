@@ -279,7 +279,7 @@ RECIPES: Mapping[str, Recipe] = {
                 Range(48, 144, "factors", 12),
                 whole=True,
             ),
-            "augmentation": Setting(
+            "strength": Setting(
                 "How far images are moved and bent, and how many are spoilt, as a multiple of the usual.",
                 "augmentation",
                 1,

@@ -141,20 +141,22 @@ def search(
         return Found(folder, plan, tuple(all_trials), images, best, summary)
 
 
-def draw(recipe: models.Recipe, number: int, seed: int) -> dict[str, float]:
+def draw(recipe: models.Recipe, number: int, seed: int, batch_size: int) -> dict[str, float]:
     """The settings of a trial; the first is the recipe as it is.
 
     Args:
         recipe: whose ranges.
         number: of the trial, from 1.
         seed: of the search.
+        batch_size: the recipe's own for the data; where it is smaller than usual, all that are drawn are.
     """
     ranges = {**recipe.searched, **{name: one.searched for name, one in recipe.settings.items()}}
     if number == 1:
         own = {name: one.default for name, one in recipe.settings.items()}
-        return {"learning_rate": recipe.learning_rate, "batch_size": recipe.batch_size, **own}
+        return {"learning_rate": recipe.learning_rate, "batch_size": batch_size, **own}
     random = np.random.default_rng([seed, DRAWS, number])
-    return {name: one.at(random.random()) for name, one in ranges.items()}
+    drawn = {name: one.at(random.random()) for name, one in ranges.items()}
+    return drawn | {"batch_size": max(1, round(drawn["batch_size"] * batch_size / recipe.batch_size))}
 
 
 def _check(asked: Mapping[str, Any], at_once: int) -> None:
@@ -211,7 +213,7 @@ def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
         validation=recipe.validation or VALIDATION,
         digests=dict(dataset.digests),
     )
-    drawn = [Trial(number, draw(recipe, number, plan.seed)) for number in range(1, plan.trials + 1)]
+    drawn = [Trial(number, draw(recipe, number, plan.seed, config.batch_size)) for number in range(1, plan.trials + 1)]
     trials.write(folder, drawn)
     files.write_json(folder / PLAN, asdict(plan))
     return plan
