@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistry import audit, audit_words, files, pages
-from mnistry.appearance import BOX, OFF_CENTRE
+from mnistry.appearance import BOX, LEAST_CONTRAST, OFF_CENTRE
 from mnistry.audit import Audit
 from mnistry.duplicates import SHIFT, SIMILARITY
 
@@ -50,18 +50,10 @@ def page(result: Audit) -> str:
     """The report as HTML, with all pictures within."""
     looks = result.appearance
     kinds = (
-        ("show nothing", "Less than 32 grey levels lie between their darkest and their brightest pixel.", looks.blank),
-        ("are inverted", "Their border is bright: ink must be bright on black.", looks.inverted),
-        (
-            f"have another size than {BOX[0]} to {BOX[1]} pixels",
-            "The longest side of the ink's box, which all images of MNIST have so.",
-            looks.resized,
-        ),
-        (
-            "are not in the middle",
-            f"The ink's centre of mass is more than {OFF_CENTRE:g} pixels from the middle.",
-            looks.misplaced,
-        ),
+        ("with nothing to see", f"Their greys differ by less than {LEAST_CONTRAST}.", looks.blank),
+        ("with dark ink on a bright ground", "Their border is bright, where that of MNIST is black.", looks.inverted),
+        ("of another size", f"The ink's longest side is not {BOX[0]} to {BOX[1]} pixels.", looks.resized),
+        ("off the middle", f"The ink's centre of mass is more than {OFF_CENTRE:g} pixels away.", looks.misplaced),
     )
     return pages.rendered(
         "audit.html",
