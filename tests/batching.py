@@ -13,8 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mnistry.ray_session import SETTINGS
+
 PATIENCE = 300.0  # seconds
-BUSY = {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0"}  # a busy machine starts nodes slowly
 STORE = 80_000_000  # bytes: only numbers go through it
 
 
@@ -91,7 +92,7 @@ def alive(pid: int) -> bool:
 @contextmanager
 def cluster(nodes: int) -> Iterator[object]:
     """A Ray cluster of as many node processes, with a CPU each, on this machine."""
-    os.environ |= BUSY
+    os.environ |= SETTINGS
     from ray.cluster_utils import Cluster
 
     options = {"num_cpus": 1, "object_store_memory": STORE}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import signal
 import struct
 from collections.abc import Callable
 from importlib import resources
@@ -18,8 +20,9 @@ import pytest
 from PIL import Image
 
 from batching import parts, rows
-from mnistry import batch, batch_output, batch_plan, batch_reader, batch_sources, ray_session, stack, storage
+from mnistry import batch, batch_output, batch_plan, batch_reader, batch_sources, careful, ray_session, stack, storage
 from mnistry.batch_output import Counts
+from mnistry.careful import read as careful_read
 from mnistry.errors import BatchError, DataError, MnistryError, RunError, UsageError
 from mnistry.image import in_form
 from mnistry.recognizer import SHIPPED, Recognizer
@@ -466,6 +469,29 @@ def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
     done = batch_reader.Reader(plan, place.address, MODEL)({"part": np.array([0])})
     assert done["stopped"][0].endswith("/out cannot be written: No space left on device.")
     assert done["pictures"].tolist() == [0]
+
+
+def deadly(name: str, content: bytes, *, single: bool) -> stack.Outcome:
+    if content == b"deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return careful_read(name, content, single=single)
+
+
+def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path, monkeypatch):
+    Path("pictures").mkdir()
+    for number in (1, 3):
+        digit(str(number), height=60).save(f"pictures/{number}.png")
+    Path("pictures/2.png").write_bytes(b"deadly")
+    Path("pictures/4.png").write_bytes(b"no picture")
+    monkeypatch.setattr(ray_session, "started_again", lambda: True)
+    monkeypatch.setattr(careful, "read", deadly)
+    done = read_here("pictures")
+    found = rows(tmp_path / "out").to_pylist()
+    assert done["failed"].tolist() == [2]
+    assert [row["text"] for row in found] == ["1", "", "3", ""]
+    assert found[1]["error"] == "pictures/2.png cannot be read: the process that tried has died of it."
+    assert found[3]["error"].startswith("pictures/4.png is not a picture that can be read")
+    assert as_json(found[2]) == {**recognizer.read("pictures/3.png", single=True).as_json()}
 
 
 def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):

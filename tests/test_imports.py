@@ -31,7 +31,10 @@ PUBLIC = [
     "predict",
     "train",
 ]
-HEAVY = {"jax", "keras", "matplotlib", "numpy", "PIL", "pandas", "requests", "scipy", "sklearn", "tensorflow", "torch"}
+HEAVY = {
+    "fsspec", "jax", "keras", "matplotlib", "numpy", "PIL", "pandas", "pyarrow", "ray", "requests", "scipy", "sklearn",
+    "tensorflow", "torch",
+}  # fmt: skip
 
 
 def brought_in(statement: str) -> set[str]:
@@ -82,6 +85,10 @@ def test_the_package_brings_in_none_of_its_own_modules():
         ("server", set()),
         ("service", set()),
         ("worker", {"numpy"}),
+        ("batch", {"numpy"}),
+        ("batch_command", {"numpy"}),
+        ("storage", set()),
+        ("ray_session", set()),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):
@@ -200,6 +207,9 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("starlette", {"service"}),
         ("uvicorn", {"connections", "server"}),
         ("rich", {"console"}),
+        ("fsspec", {"storage"}),
+        ("pyarrow", {"batch_output", "batch_plan", "batch_reader", "parquet_rows", "parquet_tables"}),
+        ("ray", {"local_ray", "ray_session", "tuning"}),
         ("pi_heif", {"pictures"}),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mnistry import batch_output, stack, storage
+from mnistry import batch_output, ray_session, stack, storage
 from mnistry.batch_output import Counts
 from mnistry.batch_plan import PieceList, Plan
 from mnistry.batch_sources import ARRAY, FOLDER, LIST, Piece
+from mnistry.careful import CarefulReader, NamedPicture
 from mnistry.errors import MnistryError, PictureError
 from mnistry.image_files import ImageFile, open_images
 from mnistry.parquet_rows import PICTURES, Column, ParquetRows, images_of
@@ -47,6 +47,8 @@ class Reader:
         """
         self._plan, self._out = plan, storage.locate(out)
         self._recognizer = Recognizer.from_bytes(model, threads=1)
+        # A worker that was started again may have died of a picture, which it will be given again.
+        self._careful = CarefulReader(model) if ray_session.started_again() else None
         self._list: PieceList | None = None
         self._opened: tuple[str, ImageFile | ParquetRows] | None = None
 
@@ -142,17 +144,12 @@ class Reader:
 
     def _outcome(self, name: str, content: Callable[[], bytes]) -> Outcome:
         try:
-            picture = _Picture(content())
+            picture = content()
         except PictureError as error:
             return Outcome(name, None, str(error))
-        picture.name = name
-        return stack.outcome(self._recognizer, (name, picture), single=self._plan.single)
-
-
-class _Picture(io.BytesIO):
-    """The content of a picture's file, and what errors call it."""
-
-    name: str
+        if self._careful is not None:
+            return self._careful.outcome(name, picture, single=self._plan.single)
+        return stack.outcome(self._recognizer, (name, NamedPicture(picture, name)), single=self._plan.single)
 
 
 def _content(place: Place) -> bytes:

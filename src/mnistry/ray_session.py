@@ -29,10 +29,10 @@ MAX_BLOCKS = 2000  # in which Ray Data is given the parts: each costs the driver
 OBJECT_STORE = 100_000_000  # bytes: only numbers of parts and counts go through it
 LONGEST = 40  # characters of a temporary folder: below it Ray makes sockets, whose paths may have 107
 CPUS = 0.5  # that a worker asks for; it uses one, but those of a lost node find room on others this way
-STARTS = 3  # of a Ray of our own: on a machine that is very busy, its parts may not find each other in time
 PATIENCE = 10  # seconds in which a cluster must answer
 SETTINGS = {
-    "RAY_raylet_start_wait_time_s": "120",  # a machine that is busy takes longer than the usual 30
+    "RAY_raylet_start_wait_time_s": "120",  # on a machine that is busy, Ray's parts take longer to find each other
+    "RAY_agent_register_timeout_ms": "120000",  # than the usual 30 s
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -115,6 +115,15 @@ def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers
         raise BatchError(f"Ray has given up: {last.strip():.300}. {GO_ON}") from None
 
 
+def started_again() -> bool:
+    """Whether this process is a worker that Ray has started in the place of one that died."""
+    ray = sys.modules.get("ray")  # whoever is no worker of Ray's need not import it
+    if ray is None or not ray.is_initialized():
+        return False
+    context = ray.get_runtime_context()
+    return context.get_actor_id() is not None and bool(context.was_current_actor_reconstructed)
+
+
 @contextmanager
 def _local(workers: int) -> Iterator[None]:
     """A Ray of our own. Whatever ends the block, its processes end and its files are removed."""
@@ -156,19 +165,15 @@ def _connected(**options: Any) -> Iterator[None]:
     local = options["address"] == "local"
     before = signal.getsignal(signal.SIGTERM)
     try:
-        for left in reversed(range(STARTS if local else 1)):
-            try:
-                with _muted():
-                    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
-                break
-            except Exception as error:  # Ray raises whatever its parts do
-                if not left:
-                    where = "Ray cannot be started here" if local else f"No Ray answers at {options['address']}"
-                    raise BatchError(f"{where}: {' '.join(str(error).split()):.300}") from None
-                ray.shutdown()
-            finally:
-                if threading.current_thread() is threading.main_thread():
-                    signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without our clearing up
+        try:
+            with _muted():
+                ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        except Exception as error:  # Ray raises whatever its parts do
+            where = "Ray cannot be started here" if local else f"No Ray answers at {options['address']}"
+            raise BatchError(f"{where}: {' '.join(str(error).split()):.300}") from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without our clearing up
         yield
     finally:
         ray.shutdown()
