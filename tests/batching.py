@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mnistry.ray_session import SETTINGS
+from mnistry import batch_workers, local_ray
 
 PATIENCE = 300.0  # seconds
 STORE = 80_000_000  # bytes: only numbers go through it
@@ -92,7 +92,7 @@ def alive(pid: int) -> bool:
 @contextmanager
 def cluster(nodes: int) -> Iterator[object]:
     """A Ray cluster of as many node processes, with a CPU each, on this machine."""
-    os.environ |= SETTINGS
+    os.environ |= local_ray.SETTINGS | batch_workers.SETTINGS
     from ray.cluster_utils import Cluster
 
     options = {"num_cpus": 1, "object_store_memory": STORE}

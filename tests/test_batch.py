@@ -20,10 +20,10 @@ import pytest
 from PIL import Image
 
 from batching import parts, rows
-from mnistry import batch, batch_output, batch_plan, batch_reader, batch_sources, careful, ray_session, stack, storage
+from mnistry import batch, batch_output, batch_plan, batch_reader, batch_sources, batch_workers, careful, stack, storage
 from mnistry.batch_output import Counts
 from mnistry.careful import read as careful_read
-from mnistry.errors import BatchError, DataError, MnistryError, RunError, UsageError
+from mnistry.errors import ClusterError, DataError, MnistryError, RunError, UsageError
 from mnistry.image import in_form
 from mnistry.recognizer import SHIPPED, Recognizer
 from writing import Page, digit
@@ -483,7 +483,7 @@ def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path,
         digit(str(number), height=60).save(f"pictures/{number}.png")
     Path("pictures/2.png").write_bytes(b"deadly")
     Path("pictures/4.png").write_bytes(b"no picture")
-    monkeypatch.setattr(ray_session, "started_again", lambda: True)
+    monkeypatch.setattr(batch_workers, "started_again", lambda: True)
     monkeypatch.setattr(careful, "read", deadly)
     done = read_here("pictures")
     found = rows(tmp_path / "out").to_pylist()
@@ -495,8 +495,8 @@ def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path,
 
 
 def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
-    monkeypatch.setattr(ray_session, "NEEDED", ("no_such_library",))
-    with pytest.raises(BatchError) as caught:
+    monkeypatch.setattr(batch_workers, "NEEDED", ("no_such_library",))
+    with pytest.raises(ClusterError) as caught:
         batch.run(batch.Options("anything", "out"))
     assert str(caught.value) == (
         "Reading at scale runs on Ray, which is not installed. Install it with: pip install 'mnistry[ray]'. "
@@ -506,7 +506,7 @@ def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
 
 def test_an_address_where_no_ray_is_is_told_soon(images):
     np.save("a.npy", images)
-    with pytest.raises(BatchError, match=r"No Ray answers at 127\.0\.0\.1:9: Connection refused"):
+    with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused"):
         batch.run(batch.Options("a.npy", "out", address="127.0.0.1:9"))
 
 

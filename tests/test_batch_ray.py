@@ -139,7 +139,7 @@ def test_a_ray_of_its_own_is_gone_afterwards(tmp_path, mnistry):
     sheet.image().save(tmp_path / "pictures" / "a.png")
     digit("6").save(tmp_path / "pictures" / "b.png")
     (tmp_path / "pictures" / "c.png").write_text("no picture")
-    before, kept = descendants(os.getpid()), set(Path(tempfile.gettempdir()).glob("mnistry-*"))
+    before, kept = descendants(os.getpid()), set(Path(tempfile.gettempdir()).glob("mnistry-ray-*"))
     done = mnistry("batch", "pictures", "--out", "out", "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "0 of 3 pictures  starting\n"
@@ -153,4 +153,4 @@ def test_a_ray_of_its_own_is_gone_afterwards(tmp_path, mnistry):
         }
         assert row["probabilities"] == [digit["probabilities"] for digit in each["digits"]]
     assert set(descendants(os.getpid())) <= set(before)
-    assert set(Path(tempfile.gettempdir()).glob("mnistry-*")) <= kept
+    assert set(Path(tempfile.gettempdir()).glob("mnistry-ray-*")) <= kept

@@ -88,7 +88,7 @@ def test_the_package_brings_in_none_of_its_own_modules():
         ("batch", {"numpy"}),
         ("batch_command", {"numpy"}),
         ("storage", set()),
-        ("ray_session", set()),
+        ("batch_workers", set()),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):
@@ -209,7 +209,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("rich", {"console"}),
         ("fsspec", {"storage"}),
         ("pyarrow", {"batch_output", "batch_plan", "batch_reader", "parquet_rows", "parquet_tables"}),
-        ("ray", {"local_ray", "ray_session", "tuning"}),
+        ("ray", {"local_ray", "batch_workers", "tuning"}),
         ("pi_heif", {"pictures"}),
     ],
 )

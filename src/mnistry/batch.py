@@ -20,11 +20,11 @@ from importlib import resources
 from operator import add
 from typing import TYPE_CHECKING
 
-from mnistry import batch_output, batch_plan, batch_sources, model_file, ray_session, runs, storage
+from mnistry import batch_output, batch_plan, batch_sources, batch_workers, model_file, runs, storage
 from mnistry.batch_output import Counts
 from mnistry.batch_reader import Reader
+from mnistry.batch_workers import GO_ON
 from mnistry.errors import BatchError, MnistryError, RunError, StoppedError
-from mnistry.ray_session import GO_ON
 from mnistry.recognizer import SHIPPED
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
             written; somebody stopped it.
     """
     session = _Session()
-    ray_session.require()
+    batch_workers.require()
     model, source = _model(options.model), batch_sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
     with _held(out, resume=options.resume), _stoppable(options):
@@ -142,9 +142,9 @@ class _Session:
         todo = [part for part in range(len(plan.rows)) if part not in done]
         before, total = sum(counts.pictures for counts in done.values()), sum(plan.rows)
         progress(before, total, 0.0)
-        with ray_session.session(options.address, options.workers) as self._workers:
+        with batch_workers.session(options.address, options.workers) as self._workers:
             began = float("inf")
-            for row in ray_session.rows(Reader, (plan, out.address, model), todo, self._workers):
+            for row in batch_workers.rows(Reader, (plan, out.address, model), todo, self._workers):
                 if row["stopped"]:
                     raise BatchError(f"{row['stopped']} {GO_ON}")
                 if not self._pictures:

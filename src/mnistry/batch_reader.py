@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mnistry import batch_output, ray_session, stack, storage
+from mnistry import batch_output, batch_workers, stack, storage
 from mnistry.batch_output import Counts
 from mnistry.batch_plan import PieceList, Plan
 from mnistry.batch_sources import ARRAY, FOLDER, LIST, Piece
@@ -48,7 +48,7 @@ class Reader:
         self._plan, self._out = plan, storage.locate(out)
         self._recognizer = Recognizer.from_bytes(model, threads=1)
         # A worker that was started again may have died of a picture, which it will be given again.
-        self._careful = CarefulReader(model) if ray_session.started_again() else None
+        self._careful = CarefulReader(model) if batch_workers.started_again() else None
         self._list: PieceList | None = None
         self._opened: tuple[str, ImageFile | ParquetRows] | None = None
 
