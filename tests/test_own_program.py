@@ -138,7 +138,7 @@ def test_data_that_are_gone_are_asked_for(lesson: tuple[Path, Result], animals: 
     away = animals.with_name("away")
     animals.rename(away)
     try:
-        with pytest.raises(UsageError, match=r"The model was trained on '.*animals', where nothing is. Name a data set"):
+        with pytest.raises(UsageError, match=r"The model was trained on '.*animals', where nothing is\."):
             exam_run.run_exam(lesson[0], with_corruptions=False)
     finally:
         away.rename(animals)

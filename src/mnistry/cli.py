@@ -178,7 +178,7 @@ def evaluate(
     *,
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Whose test split. [default: the set that the model was trained on]"),
+        typer.Option(metavar="NAME|PATH", help="Whose test split. [default: the set that the model was trained on]"),
     ] = None,
     data_dir: DataDirOption = None,
     no_corruptions: Annotated[
