@@ -57,8 +57,8 @@ def calibrate(trained: Trained) -> Calibration | None:
         return None
     logits, classes = _logits(trained, x), len(trained.dataset.class_names)
     digits = logits[:, :classes]
-    right = bool((digits.argmax(axis=1) == y).all())
-    temperature = calibration.temperature_without_errors(digits) if right else calibration.fit_temperature(digits, y)
+    wrong = bool((digits.argmax(axis=1) != y).any())
+    temperature = calibration.fit_temperature(digits, y) if wrong else 1.0  # without errors the fit falls to nothing
     again = models.recipe(trained.config.recipe).second_look
     before = evaluate(calibration.probabilities(digits, 1.0), y)
     after = evaluate(_looked_at(trained, x, digits, temperature, again), y)

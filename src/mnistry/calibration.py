@@ -112,31 +112,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return math.exp(_lowest(loss, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
 
 
-def temperature_without_errors(logits: np.ndarray) -> float:
-    """The temperature for n images that were all answered rightly, where the likelihood would have it fall to nothing.
-
-    It makes the mean confidence (n + 1) / (n + 2), which is Laplace's rule of succession (1814): how sure n right
-    answers out of n allow to be of the next one.
-
-    Args:
-        logits: float (n, classes).
-
-    Returns:
-        From 0.01 to 100.
-
-    >>> logits = np.array([[4.0, 0.0], [0.0, 4.0]])
-    >>> round(float(probabilities(logits, temperature_without_errors(logits)).max(axis=1).mean()), 3)
-    0.75
-    """
-    scores = np.asarray(logits, np.float64)
-    wanted = (len(scores) + 1) / (len(scores) + 2)
-
-    def gap(log_temperature: float) -> float:
-        return abs(float(probabilities(scores, math.exp(log_temperature)).max(axis=1).mean()) - wanted)
-
-    return math.exp(_lowest(gap, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
-
-
 def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precision: float) -> Threshold:
     """The lowest confidence from which on answers are right often enough.
 
