@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from mnistry.evaluation import Bin, Evaluation
 
@@ -254,6 +254,8 @@ def reliability(bins: Sequence[Bin], n: int) -> Figure:
         [each.low for each in bins], [max(each.n, 0.5) for each in bins], width, align="edge", color=PALE, edgecolor=INK
     )
     lower.set_yscale("log")
+    lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    lower.yaxis.set_minor_formatter(NullFormatter())
     lower.set_ylim(0.7, n * 2)
     lower.set_ylabel("images")
     lower.set_xlabel("the model's confidence")
