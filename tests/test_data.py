@@ -383,7 +383,7 @@ def test_train_and_test_swapped_are_not_mnist(files: dict[str, bytes], nowhere: 
 def test_a_folder_in_a_files_place_says_so(files: dict[str, bytes], nowhere: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "data", damaged(files, "missing"))
     (folder / TEST_LABELS.name).mkdir()
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz cannot be read: Is a directory\."):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is a folder, not a data file\."):
         data.load("mnist", data_dir=folder)
 
 

@@ -211,7 +211,9 @@ def test_without_a_fallback_there_is_no_notice(page):
 
 def test_a_fallback_is_told_before_anything_else(tmp_path):
     result = made_by_hand()
-    result = replace(result, dataset=replace(result.dataset, name="digits", title="the UCI digits", fallback="NO NET"))
+    about = "Digits written by 13 people."
+    digits = replace(result.dataset, name="digits", title="the UCI digits", about=about, fallback="NO NET")
+    result = replace(result, dataset=digits)
     page = page_of(result, tmp_path)
     assert "This run did not use MNIST" in page.text
     assert page.source.index("NO NET") < page.source.index("<section")

@@ -46,12 +46,14 @@ def read(folder: Path) -> Found:
 
 
 def _labelled(pairs: list[tuple[Path, str]], problems: Problems, *, digits: bool) -> Labelled:
+    """The images, mixed, always the same: in order, a look at the first ones would show one class only."""
     images = prepared.images([Raw(str(path)) for path, _ in pairs], problems, digits=digits)
-    return Labelled(images, np.array([label for _, label in pairs], np.str_))
+    mixed = np.random.default_rng(MIX_SEED).permutation(len(pairs))
+    return Labelled(images[mixed], np.array([label for _, label in pairs], np.str_)[mixed])
 
 
 def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[Path, str]]:
-    """Each picture with the name of its class, mixed: in order, a look at the first ones would show one class."""
+    """Each picture with the name of its class, in natural order."""
     found: list[tuple[Path, str]] = []
     others = 0
     for each in _folders(folder):
@@ -64,7 +66,7 @@ def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[
     others += sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
     if others:
         remarks.append(f"{short(folder)}: passed over {others:,} files that are no pictures or lie in no class.")
-    return [found[number] for number in np.random.default_rng(MIX_SEED).permutation(len(found))]
+    return found
 
 
 def _folders(folder: Path) -> list[Path]:
