@@ -34,10 +34,10 @@ VARIANTS: Mapping[str, tuple[int, int, slice]] = {  # folds, rounds, which epoch
     "5 folds, 5 epochs": (5, 1, slice(4, 5)),
     "5 folds, 10 epochs": (5, 1, slice(9, 10)),
     "5 folds, mean over 10 epochs": (5, 1, slice(0, 10)),
-    "10 folds, 5 epochs": (10, 1, slice(4, 5)),
     "5 folds, 5 epochs, 3 rounds": (5, 3, slice(4, 5)),
     "5 folds, 10 epochs, 3 rounds": (5, 3, slice(9, 10)),
     "5 folds, mean over 10 epochs, 3 rounds": (5, 3, slice(0, 10)),
+    "10 folds, 5 epochs": (10, 1, slice(4, 5)),
 }
 
 
