@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,10 +33,11 @@ def cluster(session_cache: Path) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     os.environ.update(local_ray.SETTINGS)
-    node = {"num_cpus": 2, "object_store_memory": local_ray.OBJECT_STORE, "include_dashboard": False}
-    one = Cluster(initialize_head=True, head_node_args=node)
-    yield one.address
-    one.shutdown()
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: pytest's own are too long for sockets
+        node = {"num_cpus": 2, "object_store_memory": local_ray.OBJECT_STORE, "include_dashboard": False}
+        one = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
+        yield one.address
+        one.shutdown()
 
 
 def one_by_one(cluster: str, out: Path, asked: dict[str, Any] = ASKED, **options: Any) -> search.Found:
