@@ -91,7 +91,7 @@ def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers
         reader,
         fn_constructor_args=arguments,
         batch_size=1,
-        concurrency=workers,
+        concurrency=min(workers, blocks),
         num_cpus=CPUS,
     )  # a worker that dies is started again, elsewhere if its node is gone, and what it was reading is read again
     try:
