@@ -62,8 +62,7 @@ def look(images: np.ndarray) -> Appearance:
 def ink_box(images: np.ndarray) -> np.ndarray:
     """The longest side of each image's ink box in pixels, int64 (n,); 0 without ink."""
     ink = images >= INK
-    sides = [_extent(ink.any(axis=axis)) for axis in (1, 2)]
-    return np.maximum(*sides)
+    return np.asarray(np.maximum(_extent(np.any(ink, axis=1)), _extent(np.any(ink, axis=2))))
 
 
 def off_centre(images: np.ndarray) -> np.ndarray:
@@ -83,7 +82,7 @@ def _extent(inked: np.ndarray) -> np.ndarray:
 
 def _contrast(images: np.ndarray) -> np.ndarray:
     flat = images.reshape(len(images), 28 * 28)
-    return flat.max(axis=1).astype(int) - flat.min(axis=1)
+    return np.asarray(flat.max(axis=1).astype(int) - flat.min(axis=1))
 
 
 def _border(images: np.ndarray) -> np.ndarray:

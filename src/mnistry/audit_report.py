@@ -13,7 +13,7 @@ import numpy as np
 from mnistry import audit, audit_words, files, pages
 from mnistry.appearance import BOX, LEAST_CONTRAST, OFF_CENTRE
 from mnistry.audit import Audit
-from mnistry.duplicates import SHIFT, SIMILARITY
+from mnistry.duplicates import SHIFT, SIMILARITY, Group
 
 NUMBERS = "check.json"
 SUSPECTS_SHOWN = 40  # of each split
@@ -72,7 +72,7 @@ def page(result: Audit) -> str:
     )
 
 
-def shown_groups(result: Audit) -> Sequence[audit.Group]:
+def shown_groups(result: Audit) -> Sequence[Group]:
     """The duplicates that matter most: different labels first, then those across the splits, then the others."""
     contradicting, leaking = ({id(group) for group in part} for part in (result.contradictions(), result.leaks()))
     ranked = sorted(result.duplicates, key=lambda group: (id(group) not in contradicting, id(group) not in leaking))

@@ -56,4 +56,4 @@ def _unequal(counts: np.ndarray) -> np.ndarray:
     pooled = counts.sum(axis=0) / sizes.sum()
     spread = np.sqrt(pooled * (1 - pooled) * (1 / sizes).sum())
     small, large = shares.min(axis=0), shares.max(axis=0)
-    return (large - small > BY_CHANCE * spread) & (large > (1 + UNEQUAL) * small)
+    return np.asarray((large - small > BY_CHANCE * spread) & (large > (1 + UNEQUAL) * small))

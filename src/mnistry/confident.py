@@ -95,7 +95,7 @@ def margins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     others = np.array(probabilities, np.float64)
     own = others[images, labels]
     others[images, labels] = -np.inf
-    return own - others.max(axis=1)
+    return np.asarray(own - others.max(axis=1))
 
 
 def self_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
