@@ -168,8 +168,13 @@ def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
     from ray import tune
 
     class Watcher(tune.Callback):  # type: ignore[misc]
-        def __init__(self) -> None:
+        # Tune keeps pickles of class and object, and needs neither: nothing of ours is in the class.
+        def __init__(self, trials: Sequence[Trial], epochs: int, told: Told) -> None:
             self.trials = {trial.number: trial for trial in trials}
+            self.epochs, self.told = epochs, told
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {}
 
         def on_trial_result(self, *, trial: Any, result: dict[str, Any], **_: Any) -> None:
             one = self.trials[trial.config["number"]]
@@ -180,7 +185,7 @@ def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
 
         def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
             one = self.trials[trial.config["number"]]
-            self._set(replace(one, state=_end(one, epochs)))
+            self._set(replace(one, state=_end(one, self.epochs)))
 
         def on_trial_error(self, *, trial: Any, **_: Any) -> None:
             one = self.trials[trial.config["number"]]
@@ -189,9 +194,9 @@ def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
 
         def _set(self, trial: Trial) -> None:
             self.trials[trial.number] = trial
-            told(trial, list(self.trials.values()))
+            self.told(trial, list(self.trials.values()))
 
-    return Watcher()
+    return Watcher(trials, epochs, told)
 
 
 def _end(trial: Trial, epochs: int) -> State:
