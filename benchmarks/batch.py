@@ -91,7 +91,6 @@ def _arrays(folder: Path, images: int, workers: int) -> dict[str, Any]:
         done = subprocess.run(
             command(source, out, "--single", "--workers", workers),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             check=True,
         )
     assert done.returncode == 0
@@ -136,7 +135,7 @@ def _pictures(folder: Path) -> dict[str, Any]:
         digit(str(number % 10), height=50 + number % 40, seed=number).save(pictures / f"{number:05}.png")
     read = _read(pictures)
     out = folder / "out-pictures"
-    subprocess.run(command(pictures, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run(command(pictures, out), stdout=subprocess.DEVNULL, check=True)
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     found = {"pictures": PICTURES, "workers": summary["workers"], "rate": summary["pictures_per_second"], "read": read}
     print(found, flush=True)
