@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
 NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
-COMMANDS = ("tutorial", "train", "search", "evaluate", "read", "serve", "export", "data")
+COMMANDS = ("tutorial", "train", "search", "evaluate", "read", "batch", "serve", "export", "data")
 BENCHMARKS = ROOT / "benchmarks"
 DOCS = ROOT / "docs"
 PAGES = (
