@@ -98,7 +98,7 @@ The 10,000 test images were opened to count these figures, after all choices. Co
 | accuracy, 95% interval | {test["accuracy"]:.2%} ({low:.2%} to {high:.2%}) |
 | log loss; expected calibration error | {test["loss"]:.4f}; {test["ece"]:.2%} |
 | said to be sure; right among those | {sure["share"]:.1%}; {_share(sure)} |
-| the recipe as it comes ({seeds[0]["epochs"]} epochs), errors with seeds {seeds[0]["seed"]} to {seeds[-1]["seed"]} | {", ".join(str(row["errors"]) for row in seeds)} |
+| the recipe with {seeds[0]["epochs"]} epochs, errors with seeds {seeds[0]["seed"]} to {seeds[-1]["seed"]} | {", ".join(str(row["errors"]) for row in seeds)} |
 | mean accuracy over the fifteen corruptions below | {exam["corruptions"]["mean_accuracy"]:.1%} |
 
 Each corruption on all test images, by our own implementation of the kinds of MNIST-C (Mu and Gilmer 2019); the strengths are
