@@ -50,6 +50,18 @@ def test_a_page_is_read(recognizer, name):
     assert recognizer.read(PICTURES[name]).text == "\n".join(LINES)
 
 
+@pytest.mark.parametrize("name", "0123456789")
+def test_a_digit_from_another_hand_than_mnists_is_a_digit(recognizer, name):
+    """A network may come to know MNIST's writers so well that it takes nobody else's zero for a digit."""
+    sheets = [
+        digit(name, 70, seed=seed, slant=slant, pen=pen)
+        for seed, pen in enumerate((3, 6, 9) * 4)
+        for slant in (-0.1, 0.0, 0.2)
+    ]
+    found = [recognizer.read_digit(sheet) for sheet in sheets]
+    assert np.mean([each is not None and each.name == name and each.is_digit for each in found]) >= 0.9
+
+
 def test_a_page_on_a_table_is_read(recognizer):
     table = Image.new("RGB", (900, 700), (80, 60, 50))
     table.paste(page().photo(), (150, 200))

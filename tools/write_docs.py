@@ -26,6 +26,7 @@ PAGES = (
     ROOT / "README.ko.md",
     DOCS / "benchmarks.md",
     DOCS / "handwriting.md",
+    DOCS / "scaling.md",
     DOCS / "serving.md",
 )
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

@@ -128,9 +128,9 @@ class LiveBars:
         """Shows what is at work, how much is done, and the time left."""
         if not self._console.is_terminal:
             return
-        if self._description != "exam":
+        if self._description != "done":
             text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
-            self._start("exam", total, text, TimeRemainingColumn(), TextColumn("left"))
+            self._start("done", total, text, TimeRemainingColumn(), TextColumn("left"))
         self._update(done, done=done == total, logs=what)
 
     def pictures(self, done: int, total: int, rate: float) -> None:
