@@ -238,7 +238,7 @@ def test_the_same_model_gives_the_same_bytes():
 
 
 def test_the_file_explains_itself():
-    info = ModelInfo("mine", "strong", ("a", "b", "c"), 1.5, 0.75, 0.25, "9.8.7", "MIT", {"test": {"errors": 21}})
+    info = ModelInfo("mine", "strong", ("a", "b", "c"), 1.5, 0.75, 0.25, 0.9, "9.8.7", "MIT", {"test": {"errors": 21}})
     model = onnx.load_from_string(export.to_onnx(residual(), info))
     onnx.checker.check_model(model, full_check=True)
     assert (model.producer_name, model.producer_version, model.ir_version) == ("mnistry", "9.8.7", 9)

@@ -109,7 +109,7 @@ class TrainConfig:
     def _batch_size_of(self, usual: int, n: int) -> int:
         """The recipe's own batch size; smaller for few images, so that an epoch has some ten steps."""
         size = min(usual, max(SMALLEST_BATCH, n // LEAST_STEPS), n)
-        return max(size - size % self.devices, self.devices)
+        return usual if size == usual else max(size - size % self.devices, self.devices)
 
 
 @dataclass(frozen=True, kw_only=True)
