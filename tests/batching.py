@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,14 +93,14 @@ def alive(pid: int) -> bool:
 @contextmanager
 def cluster(nodes: int) -> Iterator[object]:
     """A Ray cluster of as many node processes, with a CPU each, on this machine."""
-    os.environ |= local_ray.SETTINGS | batch_workers.SETTINGS
     from ray.cluster_utils import Cluster
 
     options = {"num_cpus": 1, "object_store_memory": STORE}
-    found = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
-    try:
-        for _ in range(nodes - 1):
-            found.add_node(**options)
-        yield found
-    finally:
-        found.shutdown()
+    with patch.dict(os.environ, local_ray.SETTINGS | batch_workers.SETTINGS):
+        found = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
+        try:
+            for _ in range(nodes - 1):
+                found.add_node(**options)
+            yield found
+        finally:
+            found.shutdown()

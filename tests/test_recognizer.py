@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import mnistry
-from mnistry import Recognizer, export
+from mnistry import Recognizer, corruptions, export
 from mnistry.backend import keras
 from mnistry.errors import UsageError
 from mnistry.model_info import ModelInfo
@@ -104,12 +104,12 @@ def test_what_is_unsure_is_looked_at_again_by_hand():
 
 
 def test_the_shipped_model_is_less_often_wrong_at_a_second_look(shipped, mnist):
-    images, labels = mnist.x_train[:6000], mnist.y_train[:6000]
+    images, labels = corruptions.corrupt("impulse_noise", mnist.x_train[:2000], seed=0), mnist.y_train[:2000]
     once, twice = shipped.answer(images, again=False), shipped.answer(images)
     unsure = once.probabilities.max(axis=1) < shipped.info.second_look
-    assert 0.003 < unsure.mean() < 0.05
+    assert 0.02 < unsure.mean() < 0.5
     np.testing.assert_array_equal(once.probabilities[~unsure], twice.probabilities[~unsure])
-    assert (twice.digits != labels).sum() <= (once.digits != labels).sum()
+    assert (twice.digits != labels).sum() < 0.95 * (once.digits != labels).sum()
 
 
 def test_one_image_and_none(shipped, images):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ def cluster(session_cache: Path) -> Iterator[str]:
     """The address of a Ray cluster that all searches of this module can share."""
     from ray.cluster_utils import Cluster
 
-    os.environ.update(local_ray.SETTINGS)
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: pytest's own are too long for sockets
+    settings = patch.dict(os.environ, local_ray.SETTINGS)
+    with settings, tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: pytest's own are too long for sockets
         node = {"num_cpus": 2, "object_store_memory": local_ray.OBJECT_STORE, "include_dashboard": False}
         one = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
         yield one.address
