@@ -25,9 +25,11 @@ KEPT = 0.98  # of MNIST's test digits
 def main(folder: Path = FOLDER) -> None:
     """Examines the model and writes `results/model.json`."""
     recognizer = Recognizer.load()
+    exam = exam_run.run_exam(dataset="mnist")[1].as_json()
+    exam["dataset"] |= {"source": "MNISTRY_DATA_DIR"}  # where that is on a machine concerns nobody
     content = {
         "command": "python benchmarks/model.py",
-        "exam": exam_run.run_exam(dataset="mnist")[1].as_json(),
+        "exam": exam,
         "nondigit": nondigit(recognizer, folder),
         "environment": runs.environment(),
     }

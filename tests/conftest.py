@@ -69,7 +69,7 @@ def mnistry(tmp_path: Path) -> Mnistry:
             env={**os.environ, **(env or {})},
             timeout=300,
             check=False,
-            **options,  # type: ignore[call-overload]
+            **options,  # type: ignore[call-overload] # passed on
         )
 
     return run

@@ -44,7 +44,7 @@ class LyingServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is what these tests are about; anything else is a mistake of the server's."""
         if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+            super().handle_error(request, client_address)  # type: ignore[arg-type] # as it came
 
     def __enter__(self) -> Self:
         self._loop.start()

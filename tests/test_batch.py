@@ -26,7 +26,7 @@ from mnistry.careful import read as careful_read
 from mnistry.errors import ClusterError, DataError, MnistryError, RunError, UsageError
 from mnistry.image import in_form
 from mnistry.recognizer import SHIPPED, Recognizer
-from writing import Page, digit
+from writing import Page, digit, save_pictures
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
 N = 300
@@ -142,16 +142,10 @@ def test_what_is_no_digit_has_no_text_unless_it_is_said_to_be_one(images, recogn
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Pictures in folders, one of them none, one blank."""
-    (tmp_path / "pictures" / "below").mkdir(parents=True)
-    sheet = Page(400, 260)
-    sheet.write("208", (40, 30), 70)
-    sheet.write("35", (40, 150), 70)
-    sheet.image().save(tmp_path / "pictures" / "b.png")
-    digit("6").save(tmp_path / "pictures" / "below" / "a.JPG", quality=95)
+    save_pictures(tmp_path / "pictures")
     Page(200, 100).image().save(tmp_path / "pictures" / "blank.png")
     (tmp_path / "pictures" / "none.png").write_text("no picture")
     (tmp_path / "pictures" / "empty.png").write_bytes(b"")
-    (tmp_path / "pictures" / ".hidden.png").write_bytes(b"")
     return tmp_path
 
 

@@ -108,7 +108,7 @@ def test_the_middle_of_a_kernel_by_hand():
 def test_no_convolution_of_xla_is_left():
     x, kernel = some(1, 7, 7, 3), some(3, 3, 3, 4)
     for stride in (1, 2):
-        forward = lambda x, k, stride=stride: convolution.convolved(x, k, stride).sum()  # noqa: E731
+        forward = lambda x, k, stride=stride: convolution.convolved(x, k, stride).sum()  # noqa: E731 - bound in a loop
         assert "conv_general_dilated" not in str(jax.make_jaxpr(jax.grad(forward, (0, 1)))(x, kernel))
 
 

@@ -205,7 +205,7 @@ def test_the_lowest_modules_stand_on_nothing(name):
         ("sklearn", {"embedded"}),
         ("requests", {"download"}),
         ("jinja2", {"pages"}),
-        ("typer", {"cli", "options"}),
+        ("typer", {"cli", "options", "picture_verbs"}),
         ("fastapi", {"service"}),
         ("pydantic", {"service_words"}),
         ("starlette", {"service"}),

@@ -132,8 +132,8 @@ def test_convolutions_run_step_by_step_on_a_cpu_and_give_the_same(monkeypatch: p
     x, y = some_images(40)
     stepwise, looped = convolutional_network(), convolutional_network()
     dispatches: list[int] = []
-    one_step = loop._one_step
-    monkeypatch.setattr(loop, "_one_step", lambda *a: (dispatches.append(1), one_step(*a))[1])
+    one_step = loop.one_step
+    monkeypatch.setattr(loop, "one_step", lambda *a: (dispatches.append(1), one_step(*a))[1])
     session = Session(stepwise, x[..., None], y, 8)
     run(session, 2)
     session.give_back()

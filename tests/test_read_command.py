@@ -16,20 +16,14 @@ from PIL import Image
 from mnistry import read_words, stack
 from mnistry.annotate import Album, annotated
 from mnistry.recognizer import Recognizer
-from writing import Page, digit
+from writing import Page, digit, save_pictures
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two pictures, one of them in a folder below, and files that are none."""
-    (tmp_path / "pictures" / "below").mkdir(parents=True)
-    sheet = Page(400, 260)
-    sheet.write("208", (40, 30), 70)
-    sheet.write("35", (40, 150), 70)
-    sheet.image().save(tmp_path / "pictures" / "b.png")
-    digit("6").save(tmp_path / "pictures" / "below" / "a.JPG", quality=95)
+    save_pictures(tmp_path / "pictures")
     (tmp_path / "pictures" / "notes.txt").write_text("no picture")
-    (tmp_path / "pictures" / ".hidden.png").write_bytes(b"")
     return tmp_path
 
 

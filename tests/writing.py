@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -126,5 +127,16 @@ class Page:
 def digit(character: str, height: int = 100, **options: object) -> Image.Image:
     """One digit on a sheet with some paper around it."""
     page = Page(round(height * 1.5), round(height * 1.6))
-    page.write(character, (height * 0.4, height * 0.3), height, **options)  # type: ignore[arg-type]
+    page.write(character, (height * 0.4, height * 0.3), height, **options)  # type: ignore[arg-type] # passed on
     return page.image()
+
+
+def save_pictures(folder: Path) -> None:
+    """Puts pictures into a folder: "208" above "35", a 6 in a folder below, and a hidden file that is none."""
+    (folder / "below").mkdir(parents=True)
+    sheet = Page(400, 260)
+    sheet.write("208", (40, 30), 70)
+    sheet.write("35", (40, 150), 70)
+    sheet.image().save(folder / "b.png")
+    digit("6").save(folder / "below" / "a.JPG", quality=95)
+    (folder / ".hidden.png").write_bytes(b"")

@@ -157,19 +157,9 @@ class Audit:
 
     def as_json(self) -> dict[str, Any]:
         """What `mnistry data --check --json` prints and `check.json` holds."""
-        dataset, looks = self.dataset, self.appearance
+        looks, classes = self.appearance, self.dataset.class_names
         return {
-            "dataset": {
-                "name": dataset.name,
-                "title": dataset.title,
-                "source": dataset.source,
-                "train_shape": list(dataset.x_train.shape),
-                "test_shape": list(dataset.x_test.shape),
-                "class_names": list(dataset.class_names),
-                "fallback": dataset.fallback,
-                "remarks": list(dataset.remarks),
-                "digests": dict(dataset.digests),
-            },
+            "dataset": {"title": self.dataset.title, **self.dataset.facts()},
             "labels": None if self.labels is None else self._labels_as_json(self.labels),
             "duplicates": {
                 "groups": len(self.duplicates),
@@ -192,12 +182,10 @@ class Audit:
             "balance": {
                 "counts": dict(zip(SPLITS, self.balance.counts.tolist(), strict=True)),
                 "scarce": {
-                    split: [name for name, is_scarce in zip(dataset.class_names, row, strict=True) if is_scarce]
+                    split: [name for name, is_scarce in zip(classes, row, strict=True) if is_scarce]
                     for split, row in zip(SPLITS, self.balance.scarce, strict=True)
                 },
-                "unequal": [
-                    name for name, differs in zip(dataset.class_names, self.balance.unequal, strict=True) if differs
-                ],
+                "unequal": [name for name, differs in zip(classes, self.balance.unequal, strict=True) if differs],
             },
             "seconds": self.seconds,
             "command": self.command,

@@ -70,6 +70,20 @@ class Dataset:
         splits = {"train": (self.x_train, self.y_train), "test": (self.x_test, self.y_test)}
         return {name: _statistics(x, y, len(self.class_names)) for name, (x, y) in splits.items()}
 
+    def facts(self) -> dict[str, Any]:
+        """What summaries and examinations tell of it; JSON's types only."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "train_shape": list(self.x_train.shape),
+            "test_shape": list(self.x_test.shape),
+            "class_names": list(self.class_names),
+            "fallback": self.fallback,
+            "remarks": list(self.remarks),
+            "licence": self.licence,
+            "digests": dict(self.digests),
+        }
+
     def as_json(self) -> dict[str, Any]:
         """What `mnistry data --json` prints."""
         return {

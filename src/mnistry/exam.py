@@ -85,19 +85,9 @@ class Exam:
 
     def as_json(self) -> dict[str, Any]:
         """The object that `evaluate --json` prints and `evaluation.json` keeps."""
-        dataset, info = self.dataset, self.info
+        info = self.info
         return {
-            "dataset": {
-                "name": dataset.name,
-                "source": dataset.source,
-                "train_shape": list(dataset.x_train.shape),
-                "test_shape": list(dataset.x_test.shape),
-                "class_names": list(dataset.class_names),
-                "fallback": dataset.fallback,
-                "remarks": list(dataset.remarks),
-                "licence": dataset.licence,
-                "digests": dict(dataset.digests),
-            },
+            "dataset": self.dataset.facts(),
             "model": {
                 "source": self.source,
                 **{name: fact for name, fact in info.as_json().items() if name != "details"},

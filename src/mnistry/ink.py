@@ -70,7 +70,8 @@ def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.n
     """
     difference = pixels.astype(np.float32) - paper
     brighter = difference @ LUMINANCE >= 0
-    distance = np.sqrt(np.square(difference, out=difference).mean(axis=2))
+    red, green, blue = (np.square(difference[:, :, i]) for i in range(3))
+    distance = np.sqrt((red + green + blue) / np.float32(3))
     return np.where(brighter, 0, distance), np.where(brighter, distance, 0)
 
 

@@ -19,21 +19,14 @@ import numpy as np
 
 from mnistry.backend import jax, keras
 from mnistry.errors import UsageError
+from mnistry.placement import Placement
+from mnistry.steps import Augment, Data, State, Step, many_steps, one_step, test_step, train_step
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
 PREDICT_CHUNK = 10_000
 PROGRAMS = "_mnistry_programs"
 SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
-
-State = tuple[list[Any], list[Any], list[Any], list[Any]]
-"""The values of trainable, non-trainable, optimizer and metric variables, in the model's order."""
-Data = tuple[Any, Any, Any]
-"""Inputs, labels and sample weights (or None): arrays or trees of arrays, each with an axis of n images in front."""
-
-Augment = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
-"""A key of random numbers, inputs and labels of a batch, and how many steps went before; inputs and labels to train on
-out, perhaps more of them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ class Session:
             self.short = 0
         self.steps = self.whole + bool(self.short)
         self.augment = None if augment is None else (augment, seed)
-        self.placement = _Placement(devices, batch_size)
+        self.placement = Placement(devices, batch_size)
         data: Data = (_plain(x), _labels(y), None if sample_weight is None else np.asarray(sample_weight, np.float32))
         # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
         model._symbolic_build(data_batch=jax.tree.map(lambda leaf: leaf[:batch_size], data))
@@ -147,7 +140,7 @@ class Session:
         for part in (order[: n - n % size], order[n - n % size :]):
             if len(part):
                 step_size = min(size, len(part))
-                program = self._program(_test_step, step_size, (*self.state[:2], metrics), data, part)
+                program = self._program(test_step, step_size, (*self.state[:2], metrics), data, part)
                 metrics = program((*self.state[:2], metrics), data, part, 0, len(part) // step_size)[2]
         return self._logs(metrics)
 
@@ -188,7 +181,7 @@ class Session:
         return max(1, round(self.rate * SECONDS_PER_DISPATCH)) if self.rate else FIRST_DISPATCH_STEPS
 
     def _advance(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
-        program = self._program(_train_step, batch_size, self.state, self.data, order)
+        program = self._program(train_step, batch_size, self.state, self.data, order)
         started = time.perf_counter()
         self.state = jax.block_until_ready(program(self.state, self.data, order, first, until))
         self.rate = (until - first) / _since(started)
@@ -202,10 +195,10 @@ class Session:
         return self.programs[key]
 
     def _compiled(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
-        trains = step is _train_step
-        one = partial(_one_step, self.model, step, batch_size, self.placement, self.augment if trains else None)
+        trains = step is train_step
+        one = partial(one_step, self.model, step, batch_size, self.placement, self.augment if trains else None)
         donated = (0,) if trains else ()
-        traced = jax.jit(partial(_many_steps, one), donate_argnums=donated).trace(state, data, order, 0, 1)
+        traced = jax.jit(partial(many_steps, one), donate_argnums=donated).trace(state, data, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
             many: Callable[..., Any] = traced.lower().compile()
             return many
@@ -266,86 +259,6 @@ def count(x: Any) -> int:
     if len(counts) != 1:
         raise UsageError(f"All inputs must have the same number of images; received {sorted(counts)}.")
     return counts.pop()
-
-
-class _Placement:
-    """Where arrays lie: the data and the model on every device, a batch in equal parts on all."""
-
-    def __init__(self, devices: int, batch_size: int) -> None:
-        local = jax.local_devices()
-        if devices > len(local):
-            raise UsageError(f"There are {len(local)} devices of kind {local[0].platform}; received devices={devices}.")
-        if batch_size % devices:
-            raise UsageError(f"{devices} devices cannot share a batch of {batch_size} evenly: choose a multiple.")
-        self.devices = devices
-        mesh = jax.sharding.Mesh(np.array(local[:devices]), ("batch",))
-        self._whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        self._parts = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
-
-    def everywhere(self, tree: Any) -> Any:
-        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._whole), tree)
-
-    def shared(self, batch: Any, batch_size: int) -> Any:
-        if self.devices == 1 or batch_size % self.devices:  # a last short batch is computed on every device
-            return batch
-        return jax.lax.with_sharding_constraint(batch, jax.tree.map(lambda _: self._parts, batch))
-
-
-Step = Callable[[keras.Model, Any, Data], Any]
-
-
-def _train_step(model: keras.Model, state: State, batch: Data) -> State:
-    advanced: State = model.train_step(state, batch)[1]
-    return advanced
-
-
-def _test_step(model: keras.Model, state: tuple[Any, Any, Any], batch: Data) -> tuple[Any, Any, Any]:
-    trainable, fixed, _ = state
-    return trainable, fixed, model.test_step(state, batch)[1][2]
-
-
-def _one_step(
-    model: keras.Model,
-    step: Step,
-    batch_size: int,
-    placement: _Placement,
-    augment: tuple[Augment, int] | None,
-    state: Any,
-    data: Data,
-    order: Any,
-    index: Any,
-) -> Any:
-    """One step over the images order[index * batch_size : (index + 1) * batch_size]."""
-    chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
-    x, y, weights = placement.shared(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)
-    if augment is not None:
-        make, seed = augment
-        before = _steps_before(model, state)
-        x, y = make(jax.random.fold_in(jax.random.key(seed), before), x, y, before)
-    return step(model, state, (_as_inputs(model, x), y, weights))
-
-
-def _steps_before(model: keras.Model, state: State) -> Any:
-    """How many steps the optimizer has made."""
-    places = [place for place, one in enumerate(model.optimizer.variables) if one is model.optimizer.iterations]
-    return state[2][places[0]]
-
-
-def _many_steps(one: Callable[..., Any], state: Any, data: Data, order: Any, first: Any, until: Any) -> Any:
-    """Steps `first` to `until` - 1."""
-    return jax.lax.fori_loop(first, until, lambda index, state: one(state, data, order, index), state)
-
-
-def _as_inputs(model: keras.Model, x: Any) -> Any:
-    inputs = getattr(model, "inputs", None)
-    takes_floats = inputs is None or all("float" in str(one.dtype) for one in inputs)
-
-    def converted(leaf: Any) -> Any:
-        is_small = leaf.dtype == np.uint8  # without declared inputs, larger integers may be meant as such
-        as_float = np.issubdtype(leaf.dtype, np.integer) and takes_floats and (inputs is not None or is_small)
-        return leaf.astype(np.float32) if as_float else leaf
-
-    return jax.tree.map(converted, x)
 
 
 def _labels(y: Any) -> Any:

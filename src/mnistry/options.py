@@ -45,7 +45,7 @@ def with_config(*names: str) -> Callable[[Command], Command]:
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
             for name, annotation in asked.items()
         ]
-        command.__signature__ = inspect.Signature([*made, *own])  # type: ignore[attr-defined]
+        command.__signature__ = inspect.Signature([*made, *own])  # type: ignore[attr-defined] # typer looks there
         command.__annotations__ |= asked
         return command
 

@@ -20,6 +20,7 @@ PURE = 0.9  # of a cell must lie where paper is looked for
 GOOD_ENOUGH = 0.9  # of the cells that the best explanation makes paper, for a simpler one to be taken
 TREND_ORDER = 4  # of the polynomial that light may follow: lenses darken corners with the fourth power
 TREND_ROUNDS = 8
+PLAIN = 0.5  # of the pixels, and the whole edge, have one colour exactly: that is the paper
 MEAN_REACH = 8  # cells over which the paper's colour is averaged
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -37,6 +38,8 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     from PIL import Image
 
     height, width = pixels.shape[:2]
+    if among is None and _is_plain(pixels):
+        return np.broadcast_to(pixels[0, 0].astype(np.float32), pixels.shape)
     scale = min(1.0, CELLS / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     cells = _cells(pixels, size)
@@ -49,6 +52,15 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
+
+
+def _is_plain(pixels: np.ndarray) -> bool:
+    """Whether the paper has one colour, that of the corners, as in drawings and screenshots."""
+    corner = pixels[0, 0]
+    if not all((side == corner).all() for side in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])):
+        return False
+    red, green, blue = (pixels[:, :, i] == corner[i] for i in range(3))
+    return bool((red & green & blue).mean() >= PLAIN)
 
 
 def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -141,14 +141,10 @@ def _agreed(given: Mapping[str, Any], stored: TrainConfig, folder: Path) -> Trai
     """The stored config, if nothing else was asked for."""
     if given.get("dataset") is not None:
         given = {**given, "dataset": data.name_of(given["dataset"])}
-    differences = [
-        f"{field.name} is {getattr(stored, field.name)}, asked for is {given[field.name]}"
-        for field in fields(TrainConfig)
-        if field.name in given and given[field.name] != getattr(stored, field.name)
-    ]
+    differences = runs.differences(stored, given)
     if differences:
         raise RunError(
-            f"The run in {folder} has other settings: {'; '.join(differences)}. Leave them out to go on with its own, "
+            f"The run in {folder} has other settings: {differences}. Leave them out to go on with its own, "
             "or train in another folder."
         )
     return stored

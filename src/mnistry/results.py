@@ -89,19 +89,8 @@ class Result:
 
     def summary(self) -> dict[str, Any]:
         """The content of `summary.json`."""
-        dataset = self.dataset
         summary = {
-            "dataset": {
-                "name": dataset.name,
-                "source": dataset.source,
-                "train_shape": list(dataset.x_train.shape),
-                "test_shape": list(dataset.x_test.shape),
-                "class_names": list(dataset.class_names),
-                "fallback": dataset.fallback,
-                "remarks": list(dataset.remarks),
-                "licence": dataset.licence,
-                "digests": dict(dataset.digests),
-            },
+            "dataset": self.dataset.facts(),
             "recipe": self.config.recipe,
             "seed": self.config.seed,
             "epochs": list(self.records),

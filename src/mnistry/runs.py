@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import platform
@@ -125,6 +126,20 @@ def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[
         elif value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def differences(stored: Any, asked: Mapping[str, Any]) -> str:
+    """In words, what was asked for otherwise than is stored; empty where nothing was.
+
+    Args:
+        stored: a dataclass.
+        asked: values for some of its fields.
+    """
+    return "; ".join(
+        f"{field.name} is {getattr(stored, field.name)}, asked for is {asked[field.name]}"
+        for field in dataclasses.fields(stored)
+        if field.name in asked and asked[field.name] != getattr(stored, field.name)
+    )
 
 
 def versions() -> dict[str, str]:

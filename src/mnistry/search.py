@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +187,10 @@ def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path} cannot be read as a search: {error}. Search in another folder.") from None
     same = {**asked, "dataset": data.name_of(asked["dataset"])} if asked.get("dataset") else asked
-    differences = [
-        f"{field.name} is {getattr(plan, field.name)}, asked for is {same[field.name]}"
-        for field in fields(Plan)
-        if field.name in same and same[field.name] != getattr(plan, field.name)
-    ]
+    differences = runs.differences(plan, same)
     if differences:
         raise RunError(
-            f"The search in {folder} is another one: {'; '.join(differences)}. Leave them out to go on with it, or "
+            f"The search in {folder} is another one: {differences}. Leave them out to go on with it, or "
             "search in another folder."
         )
     return plan

@@ -17,7 +17,8 @@ from mnistry.config import SettledConfig, TrainConfig
 from mnistry.data import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.listeners import SILENCE, Listeners
-from mnistry.loop import Augment, Moment, Session, shuffled
+from mnistry.loop import Moment, Session, shuffled
+from mnistry.steps import Augment
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,7 +167,7 @@ def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
     """Keeps book of what Tune hears."""
     from ray import tune
 
-    class Watcher(tune.Callback):  # type: ignore[misc]
+    class Watcher(tune.Callback):  # type: ignore[misc] # Ray is untyped
         # Tune keeps pickles of class and object, and needs neither: nothing of ours is in the class.
         def __init__(self, trials: Sequence[Trial], epochs: int, told: Told) -> None:
             self.trials = {trial.number: trial for trial in trials}
