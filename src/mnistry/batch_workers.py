@@ -57,15 +57,14 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
     Raises:
         ClusterError: no Ray can be started, or none answers there.
     """
-    os.environ |= {name: value for name, value in SETTINGS.items() if name not in os.environ}
-    import ray
-
     with ExitStack() as stack:
         # Ray prints on standard output what happens to nodes; that is for our results.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        with _muted():
-            # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
-            stack.enter_context(local_ray.connected(address, cpus=(workers or _cores()) + 1))
+        # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
+        cpus = (workers or _cores()) + 1
+        stack.enter_context(local_ray.connected(address, cpus=cpus, settings=SETTINGS))
+        import ray
+
         yield workers or (_cores() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
 
 
@@ -111,20 +110,6 @@ def started_again() -> bool:
         return False
     context = ray.get_runtime_context()
     return context.get_actor_id() is not None and bool(context.was_current_actor_reconstructed)
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Throws away what Ray's C++ parts say on standard error while they start; that they failed is told by Python."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _cores() -> int:

@@ -12,11 +12,13 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import filelock
@@ -34,6 +36,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from some version on; unset, it warns
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
 }
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def require(verb: str) -> None:
@@ -50,7 +53,9 @@ def require(verb: str) -> None:
 
 
 @contextlib.contextmanager
-def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STORE) -> Iterator[None]:
+def connected(
+    address: str | None, *, cpus: int, object_store: int = OBJECT_STORE, settings: Mapping[str, str] = NONE
+) -> Iterator[None]:
     """Ray, ready to be used inside the block.
 
     Args:
@@ -58,14 +63,16 @@ def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STOR
             this machine, without dashboard, and stops it after the block; its temporary folder is removed then.
         cpus: how many cores a Ray on this machine hands out.
         object_store: bytes of shared memory that a Ray on this machine takes for objects.
+        settings: environment variables for Ray, beyond `SETTINGS`. Those that somebody has set stay as they are, and
+            after the block all are as before.
 
     Raises:
         ClusterError: the cluster cannot be reached, or Ray cannot be started.
     """
-    os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
-    import ray
-
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_environment(SETTINGS | dict(settings)))
+        import ray
+
         if address is None:
             folder = stack.enter_context(_folder())
             own: dict[str, Any] = {"address": "local", "num_cpus": cpus, "object_store_memory": object_store}
@@ -75,7 +82,8 @@ def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STOR
             own = {"address": address}
         before = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(**own, logging_level=logging.CRITICAL, log_to_driver=False)
+            with _muted():
+                ray.init(**own, logging_level=logging.CRITICAL, log_to_driver=False)
         except Exception as error:  # Ray raises whatever its parts do
             raise _unreachable(address, error) from None
         finally:
@@ -83,6 +91,32 @@ def connected(address: str | None, *, cpus: int, object_store: int = OBJECT_STOR
                 signal.signal(signal.SIGTERM, before)  # Ray's own would not let us clear up
         stack.callback(ray.shutdown)
         yield
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a block, where nobody has set them; programs started after it do not inherit them."""
+    new = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """Throws away what Ray's C++ parts say on standard error while they start; that they failed is told by Python."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -248,7 +248,7 @@ def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: s
         images=data.validation_size(dataset, plan.validation),
     )
     room = local_ray.OBJECT_STORE + dataset.x_train.nbytes
-    with local_ray.connected(address, cpus=at_once, object_store=room):
+    with local_ray.connected(address, cpus=at_once, object_store=room, settings=tuning.SETTINGS):
         return tuning.run(work, all_trials, epochs=plan.epochs, at_once=at_once, told=keep)
 
 

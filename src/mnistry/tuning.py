@@ -28,7 +28,7 @@ from mnistry.trials import State, Trial
 THIRD = 3  # of the trials that reach a rung about a third goes on; the next rung is three times as far
 EARLIEST = THIRD * THIRD  # the first rung is at this part of the epochs: two stand before the end
 PATIENCE = 60  # seconds for a trial's former process to die
-QUIET = {
+SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours
@@ -68,7 +68,6 @@ def run(work: Work, trials: Sequence[Trial], *, epochs: int, at_once: int, told:
     Returns:
         All trials; none is open.
     """
-    os.environ.update(QUIET)
     from ray import tune
 
     watcher = _watcher(trials, epochs, told)
