@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnistry.ink import inks
-from mnistry.paper import paper_of
+from mnistry.paper import on_plain, paper_of
 from writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
 
 SIZE = 300, 140
@@ -101,3 +101,38 @@ def test_the_paper_of_a_sheet_on_a_table_is_that_of_the_sheet():
     pixels[50:150, 60:200] = 220
     among = pixels[:, :, 0] > 128
     assert np.abs(paper_of(pixels, among)[60:140, 70:190] - 220).max() < 3
+
+
+def test_where_a_drawing_lies_on_plain_paper_is_all_the_same():
+    small = Page(130, 150)
+    small.write("5", (35, 35), 80, pen=9)
+    pixels = np.asarray(small.image())
+    here = next(inks(pixels))
+    for down, across in ((0, 0), (3, 5), (101, 47)):
+        sheet = np.full((400, 300, 3), pixels[0, 0], np.uint8)
+        sheet[down : down + 150, across : across + 130] = pixels
+        there = next(inks(sheet))
+        part = slice(down, down + 150), slice(across, across + 130)
+        assert there.width == here.width
+        np.testing.assert_array_equal(there.strength[part], here.strength)
+        np.testing.assert_array_equal(there.mask[part], here.mask)
+        assert there.mask.sum() == here.mask.sum()
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (12, 200, 7), (0, 0, 0)])
+def test_plain_paper_is_known_by_its_edge_and_by_half_of_the_picture(colour):
+    sheet = np.full((60, 80, 3), colour, np.uint8)
+    assert on_plain(sheet) == (slice(0, 1), slice(0, 1))
+    assert [ink.mask.any() for ink in inks(sheet)] == [False]
+    sheet[30:33, 40:60] = 99
+    rows, columns = on_plain(sheet)
+    assert rows.start < 30
+    assert rows.stop > 33
+    assert columns.start < 40
+    assert columns.stop > 60
+    sheet[5:55, 5:70] = 99
+    assert on_plain(sheet) is None
+    for row, column in ((0, 5), (59, 5), (5, 0), (5, 79)):
+        spotted = np.full((60, 80, 3), colour, np.uint8)
+        spotted[row, column, 2] ^= 1
+        assert on_plain(spotted) is None

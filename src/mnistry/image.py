@@ -8,6 +8,7 @@ and the field is averaged down.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -148,20 +149,27 @@ def _thickened(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
     ink = fields.astype(np.float32)
     more, less = growth > 0.25, growth < -0.25
     if more.any():
-        ink[more] = np.clip(growth[more, None, None] + 0.5 - _distance(fields[more]), 0, 1)
+        reach = _reach(growth[more])
+        ink[more] = np.clip(growth[more, None, None] + 0.5 - _distance(fields[more], reach), 0, 1)
     if less.any():
-        ink[less] = np.clip(growth[less, None, None] - 0.5 + _distance(~fields[less]), 0, 1)
+        reach = _reach(growth[less])
+        ink[less] = np.clip(growth[less, None, None] - 0.5 + _distance(~fields[less], reach), 0, 1)
         ink[less] = np.where(ink[less].any(axis=(1, 2), keepdims=True), ink[less], fields[less])
     return ink
 
 
-def _distance(fields: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the next one that is set, `REACH` at most: first along columns, then along rows."""
-    squares = np.where(fields, np.float32(0), np.float32((REACH + 1) ** 2))
+def _reach(growth: np.ndarray) -> int:
+    """How far distances must be known for strokes to grow or shrink so much."""
+    return min(REACH, math.ceil(float(np.abs(growth).max()) + 1.5))
+
+
+def _distance(fields: np.ndarray, reach: int) -> np.ndarray:
+    """How far each pixel is from the next one that is set, up to `reach`: first along columns, then along rows."""
+    squares = np.where(fields, np.float32(0), np.float32((reach + 1) ** 2))
     for axis in (1, 2):
         before = np.moveaxis(squares.copy(), axis, 1)
         after = np.moveaxis(squares, axis, 1)
-        for step in range(1, REACH + 1):
+        for step in range(1, reach + 1):
             np.minimum(after[:, step:], before[:, :-step] + step * step, out=after[:, step:])
             np.minimum(after[:, :-step], before[:, step:] + step * step, out=after[:, :-step])
     return np.sqrt(squares)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.paper import LUMINANCE, paper_of
+from mnistry.paper import LUMINANCE, on_plain, paper_of
 from mnistry.strokes import Components, components, run_lengths
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
@@ -49,18 +49,28 @@ def inks(pixels: np.ndarray) -> Iterator[Ink]:
     Args:
         pixels: uint8 (height, width, 3), RGB.
     """
-    paper = paper_of(pixels)
-    darker, brighter = _departures(pixels, paper)
-    least = _least_contrast(darker + brighter)
+    area = on_plain(pixels)
+    part = pixels if area is None else pixels[area]
+    darker, brighter = _departures(part, paper_of(pixels) if area is None else pixels[0, 0].astype(np.float32))
+    least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
-    first = _ink(darker if dark else brighter, least)
+    first = _placed(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
     yield first
     other = brighter if dark else darker
     if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
-        yield _ink(other, least)
+        yield _placed(_ink(other, least), pixels.shape[:2], area)
     if first.mask.mean() >= MUCH_INK:
         swapped = _departures(pixels, paper_of(pixels, first.mask))
         yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
+
+
+def _placed(ink: Ink, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Ink:
+    """The ink of a picture (height, width), looked for in these rows and columns of it; None is all."""
+    if area is None:
+        return ink
+    strength, contrast, mask = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+    strength[area], contrast[area], mask[area] = ink.strength, ink.contrast, ink.mask
+    return Ink(strength, contrast, mask, ink.width)
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

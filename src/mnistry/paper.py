@@ -20,7 +20,8 @@ PURE = 0.9  # of a cell must lie where paper is looked for
 GOOD_ENOUGH = 0.9  # of the cells that the best explanation makes paper, for a simpler one to be taken
 TREND_ORDER = 4  # of the polynomial that light may follow: lenses darken corners with the fourth power
 TREND_ROUNDS = 8
-PLAIN = 0.5  # of the pixels, and the whole edge, have one colour exactly: that is the paper
+PLAIN = 0.5  # of the pixels at least are paper where that has one colour exactly
+ROOM = 16  # pixels of plain paper that are kept around what is on it, for blurs to end there
 MEAN_REACH = 8  # cells over which the paper's colour is averaged
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -38,8 +39,6 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     from PIL import Image
 
     height, width = pixels.shape[:2]
-    if among is None and _is_plain(pixels):
-        return np.broadcast_to(pixels[0, 0].astype(np.float32), pixels.shape)
     scale = min(1.0, CELLS / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     cells = _cells(pixels, size)
@@ -54,13 +53,32 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
 
 
-def _is_plain(pixels: np.ndarray) -> bool:
-    """Whether the paper has one colour, that of the corners, as in drawings and screenshots."""
-    corner = pixels[0, 0]
-    if not all((side == corner).all() for side in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])):
-        return False
-    red, green, blue = (pixels[:, :, i] == corner[i] for i in range(3))
-    return bool((red & green & blue).mean() >= PLAIN)
+def on_plain(pixels: np.ndarray) -> tuple[slice, slice] | None:
+    """Where there is something else than paper, if the paper has one colour exactly, as in drawings and screenshots.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+
+    Returns:
+        The rows and columns of it, with some of the paper around; None where the paper is not plain: half of all
+        pixels and all at the edge must have its colour.
+    """
+    height, width = pixels.shape[:2]
+    other = pixels.reshape(height, -1) != np.tile(pixels[0, 0], width)
+    if other[0].any() or other[-1].any() or other[:, :3].any() or other[:, -3:].any():
+        return None
+    rows = np.flatnonzero(other.any(axis=1))
+    columns = np.flatnonzero(other.any(axis=0).reshape(width, 3).any(axis=1))
+    if not len(rows):  # a blank sheet: one pixel of it says all
+        return slice(0, 1), slice(0, 1)
+    area = _with_room(rows), _with_room(columns)
+    inside = other.reshape(height, width, 3)[area]
+    differing = np.count_nonzero(inside[:, :, 0] | inside[:, :, 1] | inside[:, :, 2])
+    return area if differing <= (1 - PLAIN) * height * width else None
+
+
+def _with_room(indices: np.ndarray) -> slice:
+    return slice(max(0, int(indices[0]) - ROOM), int(indices[-1]) + 1 + ROOM)
 
 
 def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -27,6 +27,7 @@ VOTES_AT_ONCE = 200_000  # so that they stay in the processor's cache
 USUAL = 15  # percentile of the contrasts along a line that is taken for its own: much of it may be ink
 THICKEST = 0.03  # of the shorter side
 BENT = 0.03  # of the length: the height of the arc that a line may make
+WIDE = 0.85  # of the picture: a line so long need not reach its edges
 MOSTLY_RULING = 0.6  # of a remnant's pixels
 
 
@@ -85,6 +86,8 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
 def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -> tuple[np.ndarray, np.ndarray]:
     """Two masks: the pixels of nearly level rulings, and those together with the ink that lies on them."""
     gone, touched = np.zeros_like(mask), np.zeros_like(mask)
+    if not _far_enough(mask):
+        return gone, touched
     runs = _short_runs(mask, contrast, max(2.0, 1.6 * width))
     bin_size = max(2.0, 0.8 * width)
     for _ in range(MOST):
@@ -101,6 +104,18 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
         nearest = np.abs(runs.middles - slope * runs.columns - offset) <= bin_size / 2
         runs = runs.of(~(along | nearest))
     return gone, touched
+
+
+def _far_enough(mask: np.ndarray) -> bool:
+    """Whether the ink reaches as far as a level ruling at least does: see `_is_ruling`."""
+    across, columns = mask.shape[1], np.flatnonzero(mask.any(axis=0))
+    extent, edge = int(columns[-1] - columns[0]) + 1, _edge(across)
+    return bool(columns[0] <= edge or columns[-1] >= across - 1 - edge or extent > WIDE * across)
+
+
+def _edge(across: int) -> float:
+    """How near a line's end must be to the edge of the picture to be at it."""
+    return max(2, 0.02 * across)
 
 
 def _short_runs(mask: np.ndarray, contrast: np.ndarray, longest: float) -> _Runs:
@@ -156,7 +171,7 @@ def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) 
     if len(columns) < 0.25 * across:
         return False
     extent = int(columns[-1] - columns[0]) + 1
-    cover, edge = len(columns) / extent, max(2, 0.02 * across)
+    cover, edge = len(columns) / extent, _edge(across)
     ends = int(columns[0] <= edge) + int(columns[-1] >= across - 1 - edge)
     shade = np.percentile(line.contrasts, USUAL)
     curve = np.polynomial.Polynomial.fit(line.columns, line.middles, 2)
@@ -168,7 +183,7 @@ def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) 
         and (
             (ends == 2 and cover >= (0.35 if shade < PALE * usual else 0.55))
             or (ends == 1 and extent > min(0.75 * across, 2 * LONG * width) and cover > 0.75)
-            or (extent > 0.85 * across and cover > 0.8)
+            or (extent > WIDE * across and cover > 0.8)
         )
     )
 
