@@ -102,8 +102,10 @@ def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tu
     def paper_share(middle: np.ndarray) -> float:
         return float((np.abs(brightness - middle)[counted] < LIKE_PAPER).mean())
 
-    bent = _trend(brightness, counted)
-    light = flat if paper_share(flat) >= GOOD_ENOUGH * paper_share(bent) else bent
+    light = flat
+    if paper_share(flat) < GOOD_ENOUGH:  # otherwise nothing could explain so much more
+        bent = _trend(brightness, counted)
+        light = flat if paper_share(flat) >= GOOD_ENOUGH * paper_share(bent) else bent
     whole = light + np.median((brightness - light)[counted])
     if paper_share(whole) >= ENOUGH:
         return whole, CELLS
@@ -128,9 +130,9 @@ def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.nda
 def _trend(brightness: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """The polynomial in both directions with the least absolute deviations, found by reweighting squares."""
     height, width = brightness.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    x, y = (np.vander(np.linspace(-1, 1, side), TREND_ORDER + 1, increasing=True) for side in (width, height))
     powers = [(i, j) for i in range(TREND_ORDER + 1) for j in range(TREND_ORDER + 1 - i)]
-    terms = np.stack([(x**i * y**j).ravel() for i, j in powers], axis=1)  # (cells, 15)
+    terms = np.stack([np.outer(y[:, j], x[:, i]).ravel() for i, j in powers], axis=1)  # (cells, 15)
     known, values = terms[counted.ravel()], brightness[counted].astype(np.float64)
     weights, found = np.ones_like(values), np.zeros(len(powers))
     for _ in range(TREND_ROUNDS):
