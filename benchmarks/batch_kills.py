@@ -3,7 +3,8 @@
     MNISTRY_DATA_DIR=... python benchmarks/batch_kills.py [TIMES]
 
 What is killed, with SIGKILL, at a random moment: the driver, which is started again with --resume at once, while
-workers of the first are still dying; a worker; a node, out of a cluster of three on this machine. After each the rows are compared with those of a batch left alone.
+workers of the first are still dying; a worker; a node, out of a cluster of three on this machine. After each the rows
+are compared with those of a batch left alone.
 """
 
 from __future__ import annotations
