@@ -25,7 +25,7 @@ format: $(VENV)/installed-dev ## put all code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed ## measure everything, beside its peers (MNISTRY_DATA_DIR must be set); takes an hour and a half
+bench: $(VENV)/installed ## measure everything, beside its peers (MNISTRY_DATA_DIR must be set); takes two hours and a half
 	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
 	PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	-PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet torch
@@ -38,6 +38,8 @@ bench: $(VENV)/installed ## measure everything, beside its peers (MNISTRY_DATA_D
 	$(BIN)/python benchmarks/recogniser.py
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/batch_kills.py
 
 docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
 	$(BIN)/python tools/write_docs.py
