@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistry import audit_report, audit_run, audit_words
+from mnistry import audit_report, audit_run, audit_words, origins
 from mnistry.data import Dataset
 from mnistry.errors import RunError
 from mnistry.listeners import Listeners
@@ -126,6 +126,24 @@ def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
         f"blank      train {BLANK} (",
     ):
         assert line in text
+
+
+def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
+    dataset = result.dataset
+    rows = origins.of_numbers("train.csv", np.arange(len(dataset.x_train)) + 2, origins.ROW)
+    files = origins.of_files([f"{number}.png" for number in range(len(dataset.x_test))])
+    own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
+    assert own.as_json()["appearance"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
+    assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_words.audit(own)
+    assert "7.png (" in audit_words.groups(own, own.duplicates)
+    found = own.suspects("train")
+    lines = audit_words.suspects(found, "train").splitlines()
+    assert lines[0].endswith("  where")
+    for line, each in zip(lines[1:], found[: audit_words.SUSPECTS_PRINTED], strict=False):
+        assert line.endswith(f"train.csv, row {each.place.index + 2}")
+        assert line.index("train.csv") == lines[0].index("where")
+    audit_report.write(own, tmp_path)
+    assert f"train.csv, row {found[0].place.index + 2}" in Page(tmp_path).text
 
 
 def test_json_has_all_that_was_found(result):

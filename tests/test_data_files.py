@@ -39,6 +39,13 @@ def same_images(loaded: data.Dataset, images: np.ndarray = X) -> bool:
     return sorted(image.tobytes() for image in together) == sorted(image.tobytes() for image in images)
 
 
+def told(loaded: data.Dataset) -> dict[bytes, str]:
+    """What is said of where each image comes from."""
+    assert loaded.origins is not None
+    splits = {"train": loaded.x_train, "test": loaded.x_test}
+    return {image.tobytes(): loaded.origins[split][i] for split, x in splits.items() for i, image in enumerate(x)}
+
+
 # IDX
 
 
@@ -57,6 +64,8 @@ def test_idx_files(tmp_path: Path) -> None:
     assert loaded.class_names == ("200", "201")
     np.testing.assert_array_equal(loaded.x_train, X[:8])
     np.testing.assert_array_equal(loaded.y_test, Y[8:])
+    assert told(loaded)[X[3].tobytes()] == "train-images-idx3-ubyte.gz[3]"
+    assert told(loaded)[X[9].tobytes()] == "t10k-images-idx3-ubyte.gz[1]"
 
 
 def test_idx_files_without_a_test_split_and_with_a_prefix(tmp_path: Path) -> None:
@@ -105,6 +114,7 @@ def test_npz_arrays_of_many_kinds(x: np.ndarray, y: np.ndarray, tmp_path: Path) 
     loaded = data.load(str(npz(tmp_path, x_train=x, y_train=y)))
     assert loaded.class_names == ("0", "1")
     assert same_images(loaded)
+    assert told(loaded) == {image.tobytes(): f"x_train[{i}]" for i, image in enumerate(X)}  # though split at random
 
 
 def test_bools_and_noughts_and_ones_are_black_and_white(tmp_path: Path) -> None:
@@ -205,6 +215,8 @@ def test_csv_tables(header: bool, end: str, tmp_path: Path) -> None:
     loaded = data.load(str(write_csv(tmp_path / "own.csv", rows(), header=header, end=end)))
     assert loaded.class_names == ("0", "1")
     assert same_images(loaded)
+    first = 2 if header else 1
+    assert told(loaded) == {image.tobytes(): f"own.csv, row {i}" for i, image in enumerate(X, first)}
 
 
 def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
@@ -306,6 +318,20 @@ def test_parquet_as_the_hub_has_mnist(tmp_path: Path) -> None:
     assert loaded.class_names == ("ant", "zebra")
     assert loaded.y_train.tolist() == [1, 0] * 4
     np.testing.assert_array_equal(loaded.x_train, X[:8])
+    assert told(loaded)[X[0].tobytes()] == "train-00000-of-00001.parquet, row 1"
+    assert told(loaded)[X[11].tobytes()] == "test-00000-of-00001.parquet, row 4"
+
+
+def test_parquet_in_several_files(tmp_path: Path) -> None:
+    for number, part in enumerate((slice(0, 5), slice(5, 12))):
+        parquet(tmp_path / f"train-{number}.parquet", {"image": as_pictures(X[part]), "label": Y[part]})
+    where = told(data.load(str(tmp_path)))
+    assert [where[image.tobytes()] for image in X[[0, 4, 5, 11]]] == [
+        "train-0.parquet, row 1",
+        "train-0.parquet, row 5",
+        "train-1.parquet, row 1",
+        "train-1.parquet, row 7",
+    ]
 
 
 @pytest.mark.parametrize("labels", [Y.tolist(), Y.astype(str).tolist()], ids=["numbers", "words"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from drawn import NAMES, drawing, write_folder
-from mnistry import data
+from mnistry import data, origins
 from mnistry.errors import DataError, UsageError
 from mnistry.labelled import Labelled, natural
 from mnistry.pictures import KINDS
@@ -18,11 +18,15 @@ from mnistry.pictures import KINDS
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
+def labelled(images: np.ndarray, labels: np.ndarray) -> Labelled:
+    return Labelled(images, labels, origins.of_numbers("own", np.arange(len(labels)), origins.ITEM))
+
+
 def small(labels: list[str], *, seed: int = 0) -> Labelled:
     """An image of noise for each label."""
     images = np.random.default_rng(seed).integers(0, 256, (len(labels), 28, 28), np.uint8)
     images[:, 0] = images[:, -1] = 0  # no paper
-    return Labelled(images, np.array(labels, np.str_))
+    return labelled(images, np.array(labels, np.str_))
 
 
 def npz(folder: Path, train: Labelled, test: Labelled | None = None, **others: np.ndarray) -> Path:
@@ -66,7 +70,7 @@ def test_the_lesson_follows_image_2000_where_there_is_room_around_it(
     images: int, index: int, epochs: int, tmp_path: Path
 ) -> None:
     blank, labels = np.zeros((images, 28, 28), np.uint8), np.arange(images) % 2
-    path = npz(tmp_path, Labelled(blank, labels), Labelled(blank[:2], labels[:2]))
+    path = npz(tmp_path, labelled(blank, labels), labelled(blank[:2], labels[:2]))
     loaded = data.load(str(path))
     assert (loaded.lesson_index, loaded.lesson_epochs) == (index, epochs)
 
@@ -164,7 +168,7 @@ def test_as_many_classes_as_a_byte_counts(tmp_path: Path) -> None:
 
 
 def test_bright_paper_is_remarked(tmp_path: Path) -> None:
-    dark_on_bright = Labelled(255 - small(["a", "b"] * 5).images, np.array(["a", "b"] * 5))
+    dark_on_bright = labelled(255 - small(["a", "b"] * 5).images, np.array(["a", "b"] * 5))
     remarks = data.load(str(npz(tmp_path, dark_on_bright))).remarks
     assert remarks[-1].startswith("100% of the training images are bright at their edge")
     assert remarks[-1].endswith("invert yours if they show dark ink.")
@@ -202,6 +206,12 @@ def test_grey_pictures_of_28_pixels_pass_as_they_are(tmp_path: Path) -> None:
     loaded = data.load(str(tmp_path / "own"))
     together = {image.tobytes() for image in np.concatenate([loaded.x_train, loaded.x_test])}
     assert together == {image.tobytes() for image in images}
+    assert loaded.origins is not None
+    for split, x, y in (("train", loaded.x_train, loaded.y_train), ("test", loaded.x_test, loaded.y_test)):
+        for index, (image, label) in enumerate(zip(x, y, strict=True)):
+            where = loaded.origins[split][index]
+            assert where.startswith(f"{loaded.class_names[label]}/deeper/")
+            np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "own" / where)), image)
 
 
 def test_pictures_of_a_colour_or_a_size_are_read_as_pictures(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnistry import idx, prepared
+from mnistry import idx, origins, prepared
 from mnistry.errors import DataError
 from mnistry.files import read_bytes
 from mnistry.folders import short
@@ -64,7 +64,7 @@ def _idx_pair(images: Path, labels: Path, problems: Problems) -> Labelled:
         idx.unpack(read_bytes(path, idx.MAX_BYTES), name) for path, name in zip((images, labels), names, strict=True)
     ]
     x, y = idx.parse_pair(unpacked[0], unpacked[1], names=names, side=None)
-    return _labelled(x, y.astype(np.str_), names[0], problems)
+    return _labelled(x, y.astype(np.str_), names[0], images.name, problems)
 
 
 def read_npz(path: Path) -> Found:
@@ -89,7 +89,7 @@ def read_npz(path: Path) -> Found:
                 )
             arrays = {each: _array(archive, there[each], f"{name}, {each}") for each in wanted}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise DataError(f"{name} is damaged or no NPZ file: {error}.") from None
+        raise DataError(f"{name} is damaged or no NPZ file: {str(error).rstrip('.')}.") from None
     problems = Problems()
     pairs = [
         _npz_pair(arrays[f"x_{split}"], arrays[f"y_{split}"], name, split, problems)
@@ -137,7 +137,7 @@ def _npz_pair(x: np.ndarray, y: np.ndarray, name: str, split: str, problems: Pro
         raise DataError(f"{y_name} must be (n,), the class of each image; received {y.dtype} {y.shape}.")
     if len(x) != len(y):
         raise DataError(f"{x_name} has {len(x):,} images but {y_name} has {len(y):,} labels: they do not match.")
-    return _labelled(x, _class_names(y, y_name, problems), x_name, problems)
+    return _labelled(x, _class_names(y, y_name, problems), x_name, f"x_{split}", problems)
 
 
 def _class_names(y: np.ndarray, name: str, problems: Problems) -> np.ndarray:
@@ -154,8 +154,8 @@ def _class_names(y: np.ndarray, name: str, problems: Problems) -> np.ndarray:
     return np.where(wrong, 0, y).astype(np.int64).astype(np.str_)
 
 
-def _labelled(x: np.ndarray, labels: np.ndarray, name: str, problems: Problems) -> Labelled:
-    """Images of any shape as (n, 28, 28)."""
+def _labelled(x: np.ndarray, labels: np.ndarray, name: str, origin: str, problems: Problems) -> Labelled:
+    """Images of any shape as (n, 28, 28); `origin` is what their array is called within the data set."""
     if x.ndim == 4 and x.shape[3] == 1:
         x = x[..., 0]
     if x.ndim == 2 and x.shape[1] == PIXELS:
@@ -167,11 +167,11 @@ def _labelled(x: np.ndarray, labels: np.ndarray, name: str, problems: Problems) 
         row, column = divmod(index[1], SIDE) if len(index) == 2 else index[1:3]
         return f"{name}[{index[0]}], row {row}, column {column}"
 
-    pixels = of_numbers(x, place, problems)
+    pixels, where = of_numbers(x, place, problems), origins.of_numbers(origin, np.arange(len(x)), origins.ITEM)
     if pixels.shape[1:] == (SIDE, SIDE) or problems.count:
-        return Labelled(pixels, labels)
+        return Labelled(pixels, labels, where)
     raw = [Raw(f"{name}[{number}]", _as_file(each)) for number, each in enumerate(pixels)]
-    return Labelled(prepared.images(raw, problems, digits=are_digits(labels)), labels)
+    return Labelled(prepared.images(raw, problems, digits=are_digits(labels)), labels, where)
 
 
 def _as_file(pixels: np.ndarray) -> bytes:

@@ -27,15 +27,22 @@ class Place:
         split: "train" or "test".
         index: its number there, from 0.
         label: the name of its class.
+        origin: the file, and the row there, that it was read from; None where its number says all.
     """
 
     split: str
     index: int
     label: str
+    origin: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it: where it comes from, or its number."""
+        return self.origin or f"{self.split} {self.index}"
 
     def as_json(self) -> dict[str, Any]:
         """As `mnistry data --check --json` has it."""
-        return {"split": self.split, "index": self.index, "label": self.label}
+        return {"split": self.split, "index": self.index, "label": self.label, "origin": self.origin}
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ class Audit:
         train = len(self.dataset.y_train)
         split, index = ("train", number) if number < train else ("test", number - train)
         label = (self.dataset.y_train if split == "train" else self.dataset.y_test)[index]
-        return Place(split, int(index), self.dataset.class_names[label])
+        origin = None if self.dataset.origins is None else self.dataset.origins[split][int(index)]
+        return Place(split, int(index), self.dataset.class_names[label], origin)
 
     def picture(self, place: Place) -> np.ndarray:
         """The pixels of an image, uint8 (28, 28)."""

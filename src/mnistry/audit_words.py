@@ -98,9 +98,10 @@ def suspects(found: Sequence[Suspect], split: str) -> str:
     side = max(5, *(len(each.place.label) for each in shown))
     other = max(6, *(len(each.answer) for each in shown))
     head = f"{split:<5}  {'index':>{width}}  {'label':<{side}}  {'answer':<{other}}  probability of label, of answer"
+    head += "" if shown[0].place.origin is None else "  where"
     lines = (
         f"{'':<5}  {each.place.index:>{width}}  {each.place.label:<{side}}  {each.answer:<{other}}  "
-        f"{each.of_label:>6.1%} {each.of_answer:>7.1%}"
+        f"{each.of_label:>6.1%} {each.of_answer:>7.1%}{_where(each.place)}"
         for each in shown
     )
     return "\n".join([head, *lines, *_more(len(found) - len(shown), "")])
@@ -133,7 +134,11 @@ def _images(numbers: np.ndarray, what: str) -> str:
 
 
 def _named(place: Place) -> str:
-    return f"{place.split} {place.index} ({place.label})"
+    return f"{place.name} ({place.label})"
+
+
+def _where(place: Place) -> str:
+    return "" if place.origin is None else f"{'':<18}{place.origin}"
 
 
 def _more(n: int, what: str) -> list[str]:

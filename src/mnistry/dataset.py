@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.errors import UsageError
+from mnistry.origins import Origins
 
 DIGIT_NAMES = tuple("0123456789")
 STATISTICS_CHUNK = 5_000
@@ -38,6 +39,7 @@ class Dataset:
         about: a sentence on what the images are, for a report.
         fallback: why this set stands in for MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
+        origins: for each split where its images come from, in words; None where their numbers say all.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Dataset:
     about: str = ""
     fallback: str | None = None
     remarks: tuple[str, ...] = field(default=())
+    origins: Mapping[str, Origins] | None = None
 
     @property
     def shows_digits(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mnistry.errors import DataError
+from mnistry.origins import Origins
 
 SIDE, PIXELS = 28, 28 * 28
 EXAMPLES = 10  # problems that are told one by one
@@ -23,10 +24,16 @@ class Labelled:
     Attributes:
         images: uint8 (n, 28, 28) 0–255, ink bright on black.
         labels: str (n,), the name of each one's class.
+        origins: where each comes from.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    origins: Origins
+
+    def of(self, chosen: np.ndarray) -> Labelled:
+        """Some of them, chosen by a mask or by indices."""
+        return Labelled(self.images[chosen], self.labels[chosen], self.origins.of(chosen))
 
 
 @dataclass(frozen=True, eq=False)

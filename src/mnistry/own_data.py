@@ -73,6 +73,7 @@ def load(path: str | os.PathLike[str]) -> Dataset:
         lesson_index=LESSON_INDEX if n >= LESSON_INDEX + LESSON_AROUND else n // 2,
         lesson_epochs=int(np.clip(LESSON_EPOCHS * LESSON_IMAGES / n, LESSON_EPOCHS, MOST_EPOCHS)),
         about=f"{place.name}: a data set of your own, in fields of 28×28 pixels.",
+        origins={"train": train.origins, "test": test.origins},
         remarks=(*found.remarks, *_remarks(train, test, names, was_split=found.test is None)),
     )
 
@@ -119,8 +120,7 @@ def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
         members = np.flatnonzero(all_of_it.labels == name)
         n = max(1, round(len(members) * TEST_PART)) if len(members) > 1 else 0
         tested[random.permutation(members)[:n]] = True
-    train, test = (Labelled(all_of_it.images[part], all_of_it.labels[part]) for part in (~tested, tested))
-    return train, test
+    return all_of_it.of(~tested), all_of_it.of(tested)
 
 
 def _class_names(train: Labelled, test: Labelled, name: str) -> tuple[str, ...]:

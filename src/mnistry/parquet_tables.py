@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry import prepared
+from mnistry import origins, prepared
 from mnistry.errors import DataError, UsageError
 from mnistry.folders import short
 from mnistry.labelled import MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, are_digits, of_numbers
@@ -55,14 +55,18 @@ def read(path: Path) -> Found:
 
 
 def _joined(parts: Sequence[Labelled]) -> Labelled:
-    return Labelled(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
+    return Labelled(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        origins.joined([part.origins for part in parts]),
+    )
 
 
 class _Table:
     """What a file holds: labels, and pictures or pixels; rows are counted from 1."""
 
     def __init__(self, path: Path, problems: Problems) -> None:
-        self.name = short(path)
+        self.name, self._file = short(path), path.name
         self._pictures: list[Raw] = []
         self._pixels: list[np.ndarray] = []
         labels: list[str] = []
@@ -77,21 +81,22 @@ class _Table:
                 else:
                     self._take_pixels(batch, pixels, problems)
         except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{self.name} is damaged: {str(error).splitlines()[0]:.200}.") from None
+            raise DataError(f"{self.name} is damaged: {_first_line(error)}.") from None
         if not labels:
             raise DataError(f"{self.name} holds no rows.")
         self.labels = np.array(labels, np.str_)
 
     def labelled(self, problems: Problems, *, digits: bool) -> Labelled:
         """Its images and labels."""
+        where = origins.of_numbers(self._file, np.arange(1, len(self.labels) + 1), origins.ROW)
         if self._pictures:
-            return Labelled(prepared.images(self._pictures, problems, digits=digits), self.labels)
+            return Labelled(prepared.images(self._pictures, problems, digits=digits), self.labels, where)
         values = np.concatenate(self._pixels)
 
         def place(index: tuple[int, ...]) -> str:
             return f"{self.name}, row {index[0] + 1}, pixel column {index[1] + 1}"
 
-        return Labelled(of_numbers(values, place, problems).reshape(-1, SIDE, SIDE), self.labels)
+        return Labelled(of_numbers(values, place, problems).reshape(-1, SIDE, SIDE), self.labels, where)
 
     def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, before: int, problems: Problems) -> list[str]:
         found = []
@@ -135,7 +140,9 @@ def _opened(path: Path, name: str) -> tuple[Any, Any]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is damaged or no Parquet file: {str(error).splitlines()[0]:.200}.") from None
+        raise DataError(
+            f"{name} is damaged or no Parquet file: {str(error).splitlines()[0].rstrip('.'):.200}."
+        ) from None
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
     if size > MAX_BYTES:
@@ -179,6 +186,10 @@ def _class_names(schema: pyarrow.Schema, label: str) -> list[str] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return noted if isinstance(noted, list) and all(isinstance(each, str) and each for each in noted) else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")[:200]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry import prepared
+from mnistry import origins, prepared
 from mnistry.errors import DataError
 from mnistry.folders import short
 from mnistry.labelled import Found, Labelled, Problems, are_digits, natural
@@ -40,16 +40,17 @@ def read(folder: Path) -> Found:
     listed = {name: _listed(each, problems, remarks) for name, each in splits.items()}
     problems.refuse(short(folder))
     digits = are_digits([label for pairs in listed.values() for _, label in pairs])
-    read = {name: _labelled(pairs, problems, digits=digits) for name, pairs in listed.items()}
+    read = {name: _labelled(folder, pairs, problems, digits=digits) for name, pairs in listed.items()}
     problems.refuse(short(folder))
     return Found(read["train"], read.get("test"), tuple(remarks))
 
 
-def _labelled(pairs: list[tuple[Path, str]], problems: Problems, *, digits: bool) -> Labelled:
+def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: Problems, *, digits: bool) -> Labelled:
     """The images, mixed, always the same: in order, a look at the first ones would show one class only."""
     images = prepared.images([Raw(str(path)) for path, _ in pairs], problems, digits=digits)
-    mixed = np.random.default_rng(MIX_SEED).permutation(len(pairs))
-    return Labelled(images[mixed], np.array([label for _, label in pairs], np.str_)[mixed])
+    where = origins.of_files([path.relative_to(folder).as_posix() for path, _ in pairs])
+    in_order = Labelled(images, np.array([label for _, label in pairs], np.str_), where)
+    return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
 
 
 def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[Path, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry import idx
+from mnistry import idx, origins
 from mnistry.errors import DataError
 from mnistry.files import read_bytes
 from mnistry.folders import short
@@ -65,7 +65,8 @@ def _table(path: Path, problems: Problems) -> Labelled:
     for number, label in zip(numbers, labels, strict=True):
         if not label:
             problems.add(f"{name}, row {number}, column 1", "the label is empty")
-    return Labelled(of_numbers(values, place, problems).reshape(-1, SIDE, SIDE), np.array(labels, np.str_))
+    images = of_numbers(values, place, problems).reshape(-1, SIDE, SIDE)
+    return Labelled(images, np.array(labels, np.str_), origins.of_numbers(path.name, numbers, origins.ROW))
 
 
 def _lines(path: Path, name: str) -> list[str]:
