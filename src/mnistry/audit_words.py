@@ -138,7 +138,7 @@ def _named(place: Place) -> str:
 
 
 def _where(place: Place) -> str:
-    return "" if place.origin is None else f"{'':<18}{place.origin}"
+    return "" if place.origin is None else f"{'':<19}{place.origin}"
 
 
 def _more(n: int, what: str) -> list[str]:
