@@ -22,7 +22,7 @@ from mnistry import files, runs
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "strong.json"
-LENGTHS = (1, 2, 3, 5, 10, 20)  # epochs
+LENGTHS = (1, 2, 3, 5, 8, 10, 20)  # epochs
 
 
 def main(peers_python: str) -> None:
