@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import corruptions, exam_report, exam_run, exam_words, export, model_file
+from mnistry import corruptions, exam_report, exam_run, exam_words, export, model_file, origins
 from mnistry.backend import keras
 from mnistry.data import Dataset
 from mnistry.errors import DataError, ModelError, RunError, UsageError
@@ -105,6 +105,12 @@ def test_mistakes_tell_which_image_they_are_about(result, digits):
     for each, sure in zip(result.mistakes(), result.sure_of_mistakes, strict=False):
         assert each["label"] == str(digits.y_test[each["index"]]) != each["answer"]
         assert each["sure"] == sure
+    assert {each["origin"] for each in result.mistakes()} == {None}
+    rows = origins.of_numbers("test.csv", np.arange(len(digits.x_test)) + 2, origins.ROW)
+    own = replace(result, dataset=replace(digits, origins={"train": rows, "test": rows}))
+    first = own.mistakes()[0]
+    assert first["origin"] == f"test.csv, row {first['index'] + 2}"
+    assert exam_words.mistakes(own).splitlines()[1].endswith(f": {first['origin']}")
     probabilities = [each["probability"] for each in result.mistakes()]
     assert probabilities == sorted(probabilities, reverse=True)
 

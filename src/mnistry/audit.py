@@ -116,8 +116,7 @@ class Audit:
         train = len(self.dataset.y_train)
         split, index = ("train", number) if number < train else ("test", number - train)
         label = (self.dataset.y_train if split == "train" else self.dataset.y_test)[index]
-        origin = None if self.dataset.origins is None else self.dataset.origins[split][int(index)]
-        return Place(split, int(index), self.dataset.class_names[label], origin)
+        return Place(split, int(index), self.dataset.class_names[label], self.dataset.origin(split, int(index)))
 
     def picture(self, place: Place) -> np.ndarray:
         """The pixels of an image, uint8 (28, 28)."""

@@ -64,6 +64,10 @@ class Dataset:
         """Whether the classes are the ten digits."""
         return self.class_names == DIGIT_NAMES
 
+    def origin(self, split: str, index: int) -> str | None:
+        """The file, and the row there, that an image was read from; None where its number says all."""
+        return None if self.origins is None else self.origins[split][index]
+
     def labels(self, classes: np.ndarray) -> list[str]:
         """The class names of integers (n,)."""
         return [self.class_names[int(number)] for number in classes]

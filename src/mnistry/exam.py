@@ -70,11 +70,12 @@ class Exam:
         return float(np.mean(accuracies)) if accuracies else float("nan")
 
     def mistakes(self) -> list[dict[str, Any]]:
-        """The most confident mistakes, at most twenty: which image, its label, the answer, and how sure."""
+        """The most confident mistakes, at most twenty: which image, its origin, label, answer, and how sure."""
         test, names = self.test, self.dataset.class_names
         return [
             {
                 "index": int(index),
+                "origin": self.dataset.origin("test", int(index)),
                 "label": names[self.dataset.y_test[index]],
                 "answer": names[test.answers[index]],
                 "probability": float(test.confidences[index]),

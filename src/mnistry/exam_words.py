@@ -73,7 +73,7 @@ def mistakes(result: Exam) -> str:
     width = max(len(str(each["index"])) for each in shown)
     lines = [
         f"test image {each['index']:>{width}} is {each['label']}, read {each['answer']}, {each['probability']:.1%}"
-        f"{', sure' if each['sure'] else ''}"
+        f"{', sure' if each['sure'] else ''}{': ' + each['origin'] if each['origin'] else ''}"
         for each in shown
     ]
     return "\n".join([f"the most confident of {words.counted(result.test.errors, 'mistake')}", *lines])
