@@ -89,7 +89,7 @@ def no_cuts(*_: object) -> list[int]:
 
 def all_of_them(_: object, lines: Sequence[Sequence[Taken]], *__: object) -> list[list[Digit]]:
     """All digits, as the recogniser sees each for itself."""
-    return [[each.digit for each in line] for line in lines]
+    return [[each.digit for each in line] for line in lines if line]
 
 
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {

@@ -30,7 +30,7 @@ from mnistry import files, runs
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from browsing import launched, write
-from serving import Running, running, serve, written
+from running import Running, running, serve, written
 from writing import Page
 
 RESULT = Path(__file__).parent / "results" / "serving.json"

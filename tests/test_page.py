@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 import browsing
 from browsing import write
-from serving import Running, changed, running, serve, written
+from running import Running, changed, running, serve, written
 from test_server_docs import ADDRESS, examples
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}

@@ -17,7 +17,7 @@ import pytest
 import mnistry
 from mnistry import Recognizer, explanation, page_files, pictures, service_words
 from mnistry.access import access_for
-from serving import Running, running, serve, written
+from running import Running, running, serve, written
 
 READ = "/api/read"
 

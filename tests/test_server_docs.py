@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import Running, running, serve, written
+from running import Running, running, serve, written
 
 PAGE = Path(__file__).parent.parent / "docs" / "serving.md"
 ADDRESS = "http://127.0.0.1:8000"

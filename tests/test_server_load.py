@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving import Running, changed, running, serve, written
+from running import Running, changed, running, serve, written
 
 READ = "/api/read"
 HEAD = "POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -17,7 +17,7 @@ def main() -> None:
     """Writes the picture."""
     sys.path.insert(0, str(ROOT / "tests"))
     from browsing import launched, write
-    from serving import running, serve
+    from running import running, serve
 
     with (
         tempfile.TemporaryDirectory() as folder,
