@@ -94,12 +94,12 @@ def run(work: Work, trials: Sequence[Trial], *, epochs: int, at_once: int, told:
 
 
 def first_rung(epochs: int) -> int:
-    """The epoch before which nothing is stopped: a ninth of all.
+    """The epoch before which nothing is stopped: a ninth of all, rounded up, so that no rung is just before the end.
 
-    >>> [first_rung(epochs) for epochs in (1, 5, 20, 30)]
-    [1, 1, 2, 3]
+    >>> [first_rung(epochs) for epochs in (1, 5, 9, 20, 30)]
+    [1, 1, 1, 3, 4]
     """
-    return max(1, epochs // EARLIEST)
+    return -(-epochs // EARLIEST)
 
 
 def folder_of(folder: Path, number: int) -> Path:
