@@ -10,6 +10,7 @@ import numpy as np
 from mnistry.errors import UsageError
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4
+MISTAKES_SHOWN = 20  # the most confident, in reports and in JSON
 LOG_LOSS_FLOOR = 1e-7  # Keras's epsilon: the loss here is the loss that `keras.Model.evaluate` shows
 Z_95 = 1.959963984540054  # the normal distribution's 97.5% quantile
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from mnistry.data import Dataset
-from mnistry.evaluation import Chosen, Evaluation
+from mnistry.evaluation import MISTAKES_SHOWN, Chosen, Evaluation
 from mnistry.model_info import ModelInfo
 
 CORRUPTION_SEED = 0
-MISTAKES_SHOWN = 20
 AS_THEY_ARE = "as they are"
 
 

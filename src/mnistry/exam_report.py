@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistry import corruptions, exam, figures, files, pages
+from mnistry.evaluation import MISTAKES_SHOWN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,18 +27,7 @@ def write(result: Exam, folder: Path) -> None:
 def draw(result: Exam) -> dict[str, Figure]:
     """The figures of an examination, by name."""
     dataset, test = result.dataset, result.test
-    drawn = {
-        "confusion": figures.confusion(test, dataset.class_names),
-        "reliability": figures.reliability(test.bins, test.n),
-    }
-    shown = test.mistakes[: exam.MISTAKES_SHOWN]
-    if len(shown):
-        drawn["mistakes"] = figures.mistakes(
-            dataset.x_test[shown],
-            dataset.labels(dataset.y_test[shown]),
-            dataset.labels(test.answers[shown]),
-            test.confidences[shown],
-        )
+    drawn = pages.of_test(dataset, test)
     if result.corrupted:
         names = [each.name for each in result.corrupted]
         first = dataset.x_test[:1]
@@ -65,5 +55,6 @@ def page(result: Exam, pictures: dict[str, str]) -> str:
         test=result.test,
         pictures=pictures,
         in_words=exam.in_words,
-        mistakes_shown=min(result.test.errors, exam.MISTAKES_SHOWN),
+        numbers=NUMBERS,
+        mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )

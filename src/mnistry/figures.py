@@ -25,7 +25,6 @@ BLUE, ORANGE, INK, PALE = "#0072B2", "#D55E00", "#1f2933", "#d9e2ec"
 WIDTH = 4.6  # inches; at this width 9-point type is still readable on a telephone
 DPI = 200
 SAMPLE_COLUMNS, MISTAKE_COLUMNS = 5, 4
-MISTAKES_SHOWN = 20
 COUNTS_SHOWN, NAMES_SHOWN, BARS_SHOWN = 30, 50, 20  # classes in a figure
 MAX_CAPTION = 16  # characters that fit under a picture
 GAP = 0.22  # between the pictures of a grid, in parts of a picture

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnistry import figures, runs, words
+from mnistry.evaluation import MISTAKES_SHOWN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mnistry.dataset import Dataset
+    from mnistry.evaluation import Evaluation
 
 FIGURES = "figures"
 
@@ -27,6 +31,23 @@ def save_figures(drawn: Mapping[str, Figure], folder: Path) -> dict[str, str]:
         figures.save(figure, path)
         pictures[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
     return pictures
+
+
+def of_test(dataset: Dataset, test: Evaluation) -> dict[str, Figure]:
+    """The figures that all reports on a test have: confusion matrix, reliability, and mistakes if there are any."""
+    drawn = {
+        "confusion": figures.confusion(test, dataset.class_names),
+        "reliability": figures.reliability(test.bins, test.n),
+    }
+    shown = test.mistakes[:MISTAKES_SHOWN]
+    if len(shown):
+        drawn["mistakes"] = figures.mistakes(
+            dataset.x_test[shown],
+            dataset.labels(dataset.y_test[shown]),
+            dataset.labels(test.answers[shown]),
+            test.confidences[shown],
+        )
+    return drawn
 
 
 def write(html: str, folder: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mnistry import figures, pages, words
+from mnistry import figures, pages, runs, words
+from mnistry.evaluation import MISTAKES_SHOWN
 from mnistry.results import ROW, Result
 
 
@@ -23,24 +24,15 @@ def write(result: Result, folder: Path) -> None:
 def draw(result: Result) -> dict[str, Figure]:
     """The figures of a result, by name."""
     dataset, test, sample, records = result.dataset, result.test, result.sample, result.records
-    shown = test.mistakes[: figures.MISTAKES_SHOWN]
     drawn = {
         "samples": figures.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
         "curves": figures.curves([record["loss"] for record in records], [record["accuracy"] for record in records]),
-        "confusion": figures.confusion(test, dataset.class_names),
-        "reliability": figures.reliability(test.bins, test.n),
+        **pages.of_test(dataset, test),
     }
     if sample is not None:
         title = f"training image {sample.index}, label {sample.label}"
         drawn["image"] = figures.image(sample.image, title)
         drawn["probabilities"] = figures.probabilities(sample.probabilities, sample.doubled, dataset.class_names)
-    if len(shown):
-        drawn["mistakes"] = figures.mistakes(
-            dataset.x_test[shown],
-            dataset.labels(dataset.y_test[shown]),
-            dataset.labels(test.answers[shown]),
-            test.confidences[shown],
-        )
     return drawn
 
 
@@ -64,5 +56,6 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         steps=-(-result.trained_on // result.config.batch_size),
         weights=sum(layer.parameters for layer in result.layers),
         most_of_doubled=words.most_of_doubled(len(result.dataset.class_names)),
-        mistakes_shown=min(result.test.errors, figures.MISTAKES_SHOWN),
+        numbers=runs.SUMMARY,
+        mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )
