@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import numpy as np
@@ -112,6 +113,19 @@ def test_images_in_any_form_get_the_recognisers_own_answers(name, images, recogn
     found = [digits[0] for digits in table["digits"].to_pylist()]
     assert [each["digit"] for each in found] == answers.digits.tolist()
     assert [each["sure"] for each in found] == answers.sure.tolist()
+
+
+def test_classes_are_numbered_as_high_as_there_can_be():
+    n = 256
+    info = SimpleNamespace(class_names=tuple(f"class {number}" for number in range(n)))
+    answers = SimpleNamespace(
+        digits=np.arange(n), is_digit=np.ones(n, bool), probabilities=np.eye(n, dtype=np.float32), sure=np.ones(n, bool)
+    )
+    model = SimpleNamespace(info=info, answer=lambda _: answers)
+    names, images = pa.array([str(number) for number in range(n)]), np.full((n, 28, 28), 255, np.uint8)
+    table = batch_output.of_images(model, names, images, np.ones(n, bool), error="", single=True)
+    assert [digits[0]["digit"] for digits in table["digits"].to_pylist()] == list(range(n))
+    assert table["text"].to_pylist() == list(info.class_names)
 
 
 def test_a_digits_box_is_that_of_its_ink(images, recognizer, tmp_path):
@@ -371,6 +385,12 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
         r"empty holds no pictures \(\.avif, .*\) and no Parquet files\.",
     ),
     ("a.txt", lambda: Path("a.txt").write_text(" \n"), DataError, "a.txt is empty: expected a folder of pictures"),
+    (
+        "a.csv",
+        lambda: Path("a.csv").write_text("label," + ",".join(map(str, range(784))) + "\n" + "0," * 784 + "0\n"),
+        DataError,
+        "a.csv is a table, and no list of paths: expected a folder of pictures",
+    ),
     ("a.bin", lambda: Path("a.bin").write_bytes(b"a\0b" * 9), DataError, "a.bin cannot be read: expected a folder"),
     ("a.png", lambda: digit("3").save("a.png"), UsageError, "a.png is one picture: mnistry read reads it."),
     (
@@ -505,6 +525,7 @@ def test_an_address_where_no_ray_is_is_told_soon(images):
     np.save("a.npy", images)
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused"):
         batch.run(batch.Options("a.npy", "out", address="127.0.0.1:9"))
+    assert not Path("out").exists()
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(images):

@@ -48,6 +48,7 @@ def check_every_picture_is_there_once(out: Path, stack: tuple[Path, list[str]]) 
     assert [summary[name] for name in ("pictures", "read", "failed")] == [N, N, 0]
     assert summary["unsure"] == N - sum(table["sure"].to_pylist())
     assert summary["parts"] == len(parts(out))
+    assert summary["class_names"] == list("0123456789")
 
 
 def finish(process: subprocess.Popen[str]) -> str:

@@ -219,6 +219,13 @@ def test_csv_tables(header: bool, end: str, tmp_path: Path) -> None:
     assert told(loaded) == {image.tobytes(): f"own.csv, row {i}" for i, image in enumerate(X, first)}
 
 
+def test_a_header_of_numbers_is_a_header(tmp_path: Path) -> None:
+    numbers = ",".join(map(str, range(785)))
+    path = write_csv(tmp_path / "own.csv", rows(), header=False)
+    path.write_text(f"{numbers}\n{path.read_text()}")
+    assert same_images(data.load(str(path)))
+
+
 def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
     lines = rows(labels=["ant", "bee, or wasp"] * 6)
     for line in lines:
@@ -277,6 +284,7 @@ def test_csv_cells_that_are_wrong(row: int, column: int, cell: str, sentence: st
         (b"a,b,c\n1,2,3", "has 3 columns in its first row, expected 785"),
         (b"hello", "has 1 column in its first row, expected 785"),
         (HEADER.removeprefix("label,").encode(), "has 784 columns, .* it has no labels, as the test.csv of Kaggle"),
+        (f"{HEADER.removeprefix('label,')},Label\n{'0,' * 784}7".encode(), "the column 'Label' as number 785: labels"),
         (b"5,\xff\xfe", "is no text in UTF-8: row 1 has a byte that does not belong"),
         (b"5,\0", "is no CSV table: it holds bytes of zero"),
         (gzip.compress(HEADER.encode())[:-9], "is cut short: its gzip stream ends"),

@@ -254,6 +254,16 @@ def test_what_makes_no_sense_is_refused(asked: dict[str, Any], sentence: str, tm
     assert not (tmp_path / "search").exists()
 
 
+def test_too_few_images_for_any_trial_are_told(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
+    images[:, 0] = images[:, -1] = 0
+    np.savez(tmp_path / "few.npz", x_train=images, y_train=np.arange(12) % 5)
+    asked = {**ASKED, "dataset": str(tmp_path / "few.npz"), "trials": 2}
+    for resume in (False, True):
+        with pytest.raises(RunError, match=r"None of the 2 trials .* The first one failed, since: The batch size"):
+            search.search(asked, out=tmp_path / "search", resume=resume)
+
+
 def test_an_address_where_nobody_is_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused\. Wi"):
         search.search(ASKED, out=tmp_path / "search", address="127.0.0.1:9")

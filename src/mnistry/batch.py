@@ -11,7 +11,7 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from mnistry import batch_output, batch_plan, batch_sources, batch_workers, mode
 from mnistry.batch_output import Counts
 from mnistry.batch_reader import Reader
 from mnistry.batch_workers import GO_ON
-from mnistry.errors import BatchError, MnistryError, RunError, StoppedError
+from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError
 from mnistry.recognizer import SHIPPED
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Summary:
         pictures_per_second: in it, from when the first part was begun.
         model: the SHA-256 of the model file.
         version: mnistry's.
+        class_names: what each `digit` stands for, and each of the `probabilities`.
     """
 
     source: str
@@ -95,6 +96,7 @@ class Summary:
     pictures_per_second: float
     model: str
     version: str
+    class_names: Sequence[str]
 
 
 def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
@@ -113,7 +115,7 @@ def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
     """
     session = _Session()
     batch_workers.require()
-    model, source = _model(options.model), batch_sources.recognise(options.source, options.column)
+    (model, names), source = _model(options.model), batch_sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
     with _held(out, resume=options.resume), _stoppable(options):
         plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
@@ -121,9 +123,14 @@ def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
         if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
             return _stored_summary(out)
         if len(done) < len(plan.rows):
-            session.read(plan, out, model, options, done, progress)
+            try:
+                session.read(plan, out, model, options, done, progress)
+            except ClusterError:
+                if not options.resume:
+                    _forget_plan(out)
+                raise
         _check_complete(plan, out)
-        summary = session.summary(plan, done)
+        summary = session.summary(plan, done, names)
         storage.write(out.below(SUMMARY), (json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n").encode())
     return summary
 
@@ -154,7 +161,7 @@ class _Session:
                 self._pictures, self._began, self._ended = self._pictures + row["pictures"], began, time.time()
                 progress(before + self._pictures, total, self._rate)
 
-    def summary(self, plan: Plan, done: Mapping[int, Counts]) -> Summary:
+    def summary(self, plan: Plan, done: Mapping[int, Counts], class_names: Sequence[str]) -> Summary:
         """What came of the whole batch."""
         counts = reduce(add, done.values())
         start, read = self._began - self._started, self._ended - self._began
@@ -171,6 +178,7 @@ class _Session:
             pictures_per_second=self._rate,
             model=plan.model,
             version=plan.version,
+            class_names=class_names,
         )
 
     @property
@@ -178,13 +186,10 @@ class _Session:
         return self._pictures / max(self._ended - self._began, 1e-3)
 
 
-def _model(path: str | None) -> bytes:
-    """The content of a model file, checked as far as it can be without running it."""
-    if path is None:
-        return resources.files("mnistry").joinpath(SHIPPED).read_bytes()
-    content = model_file.read(path)
-    model_file.check(content, path)
-    return content
+def _model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
+    """The content of a model file, checked as far as it can be without running it, and the names of its classes."""
+    content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else model_file.read(path)
+    return content, model_file.check(content, path or SHIPPED).class_names
 
 
 @contextmanager
@@ -230,9 +235,14 @@ def _plan(options: Options, source: Source, out: Place, model: str) -> Plan:
     try:
         return batch_plan.make(source, out, single=options.single, model=model)
     except MnistryError:
-        with suppress(OSError):
-            out.system.rm(out.below(batch_plan.FOLDER).path, recursive=True)
+        _forget_plan(out)
         raise
+
+
+def _forget_plan(out: Place) -> None:
+    """Leaves nothing that would keep another batch from the folder: nothing has been read."""
+    with suppress(OSError):
+        out.system.rm(out.below(batch_plan.FOLDER).path, recursive=True)
 
 
 def _done(plan: Plan, out: Place) -> dict[int, Counts]:

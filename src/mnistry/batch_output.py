@@ -55,7 +55,7 @@ def schema(classes: int) -> pa.Schema:
     import pyarrow as pa
 
     digit = pa.struct(
-        [("digit", pa.int8()), ("probability", pa.float32()), ("box", pa.list_(pa.int32(), 4)), ("sure", pa.bool_())]
+        [("digit", pa.int16()), ("probability", pa.float32()), ("box", pa.list_(pa.int32(), 4)), ("sure", pa.bool_())]
     )
     return pa.schema(
         [
@@ -93,7 +93,7 @@ def of_images(
     offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32))
     each = schema(classes).field("digits").type.value_type
     columns = [
-        pa.array(digits.astype(np.int8)),
+        pa.array(digits.astype(np.int16)),
         pa.array(probabilities.max(axis=1, initial=0)),
         pa.FixedSizeListArray.from_arrays(pa.array(_boxes(images[shown]).reshape(-1)), 4),
         pa.array(sure),

@@ -18,6 +18,7 @@ from mnistry.storage import Entry, Place
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
 PARQUET_MAGIC, PARQUET_SUFFIXES = b"PAR1", frozenset((".parquet", ".pq"))
 HEAD = 1 << 16  # bytes by which a file is recognised
+CELLS = 28  # commas in its first line make a text a table: no path has so many
 EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY or NPZ file, or a text file of paths"
 
 
@@ -135,6 +136,8 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
     if is_image_file(head):
         open_images(place, column)
         return ARRAY, IMAGES, column
+    if head.partition(b"\n")[0].count(b",") >= CELLS:
+        raise DataError(f"{place.given} is a table, and no list of paths: expected {EXPECTED}.")
     if not head.strip() or b"\0" in head:
         what = "is empty" if not head.strip() else "cannot be read"
         raise DataError(f"{place.given} {what}: expected {EXPECTED}.")

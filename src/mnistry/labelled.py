@@ -12,6 +12,7 @@ from mnistry.errors import DataError
 from mnistry.origins import Origins
 
 SIDE, PIXELS = 28, 28 * 28
+LABELS = ("label", "labels", "class")  # what a column of labels may be called
 EXAMPLES = 10  # problems that are told one by one
 MAX_BYTES = 4_000_000_000  # of a file, unpacked: five million images
 DIGITS = frozenset("0123456789")

@@ -12,14 +12,14 @@ import numpy as np
 from mnistry import origins, prepared
 from mnistry.errors import DataError, UsageError
 from mnistry.folders import short
-from mnistry.labelled import MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, are_digits, of_numbers
+from mnistry.labelled import LABELS, MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, are_digits, of_numbers
 from mnistry.prepared import Raw
 
 if TYPE_CHECKING:
     import pyarrow
 
 INSTALL = "pip install 'mnistry[ray]'"
-LABELS, PICTURES = ("label", "labels", "class"), ("image", "images", "img", "picture")
+PICTURES = ("image", "images", "img", "picture")
 ROWS_AT_A_TIME = 1000
 
 

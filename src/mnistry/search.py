@@ -224,8 +224,6 @@ def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
 def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: str | None, told: Told) -> list[Trial]:
     """Trains the trials that are open; every epoch is kept."""
     all_trials = trials.read(folder)
-    if all(trial.state != "open" for trial in all_trials):
-        return all_trials
 
     def keep(trial: Trial, now: Sequence[Trial]) -> None:
         trials.write(folder, now)
@@ -241,6 +239,9 @@ def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: s
         replace(trial, state="failed", reason=failed[trial.number]) if trial.number in failed else trial
         for trial in all_trials
     ]
+    if all(trial.state != "open" for trial in all_trials):
+        trials.write(folder, all_trials)
+        return all_trials
     work = tuning.Work(
         folder=(folder / TRIALS).absolute(),
         dataset=tuning.without_test(dataset),

@@ -12,7 +12,7 @@ from mnistry import idx, origins
 from mnistry.errors import DataError
 from mnistry.files import read_bytes
 from mnistry.folders import short
-from mnistry.labelled import MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, of_numbers
+from mnistry.labelled import LABELS, MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, of_numbers
 
 COLUMNS = 1 + PIXELS
 ROWS_AT_A_TIME = 1000
@@ -37,8 +37,14 @@ def _table(path: Path, problems: Problems) -> Labelled:
     lines = _lines(path, name)
     first = _cells(lines[0]) if lines else []
     header = any(not _is_number(cell) for cell in first[1:]) and any(_is_name(cell) for cell in first[1:])
+    header = header or first == [str(number) for number in range(len(first))]  # as pandas numbers columns
     if len(first) != COLUMNS:
         raise DataError(f"{name} {_other_columns(len(first))}")
+    named = next((column for column, cell in enumerate(first, 1) if header and cell.strip().lower() in LABELS), 1)
+    if named != 1:
+        raise DataError(
+            f"{name} has the column {first[named - 1].strip()!r} as number {named}: labels must stand first."
+        )
     pixels: list[np.ndarray] = []
     labels: list[str] = []
     numbers: list[int] = []  # of the row that each image stands in, counted as an editor does
