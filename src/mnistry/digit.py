@@ -13,7 +13,7 @@ class Digit:
     """One recognised digit.
 
     Attributes:
-        digit: the most probable class, 0 to 9.
+        digit: the number of the most probable class, from 0; see `class_names`.
         probability: its calibrated probability.
         probabilities: float32 (10,), adding up to 1.
         box: (x, y, width, height) in the picture's pixels, upright as its EXIF data say.
