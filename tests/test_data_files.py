@@ -376,7 +376,7 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
         ({"label": Y, **{f"p{n}": ["x"] * 12 for n in range(784)}}, "column p0 must hold numbers; it is string"),
         (
             {"label": Y, **{f"p{n}": [None if n == 5 else 9.0, *[9.0] * 11] for n in range(784)}},
-            "column p5: a pixel is missing",
+            "own.parquet, row 1, column p5: a pixel is missing",
         ),
         ({"label": Y[:0], "image": pyarrow.array([], pyarrow.binary())}, "holds no rows"),
     ],

@@ -98,6 +98,13 @@ def test_a_path_that_leads_nowhere(name: str) -> None:
         data.load(name)
 
 
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, 3)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"^There is no data set named ''"):
+        data.load("")
+
+
 def test_digests_tell_changed_data_and_changed_names(tmp_path: Path) -> None:
     first = data.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests
     assert data.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests == first

@@ -78,7 +78,7 @@ def _own_path(name: str) -> Path:
     path = Path(name)
     try:
         path = path.expanduser()
-        if path.exists():
+        if name and path.exists():  # an empty name would be the current folder
             return path
     except (OSError, RuntimeError):  # a name too long, a home folder of nobody
         pass

@@ -121,9 +121,12 @@ class _Table:
             self._pictures.append(Raw(place, content or b""))
 
     def _take_pixels(self, batch: pyarrow.RecordBatch, columns: Sequence[str], problems: Problems) -> None:
+        before = sum(len(part) for part in self._pixels)
         for name in columns:
-            if batch.column(name).null_count:
-                problems.add(f"{self.name}, column {name}", "a pixel is missing", times=batch.column(name).null_count)
+            missing = np.flatnonzero(batch.column(name).is_null().to_numpy(zero_copy_only=False))
+            if len(missing):
+                place = f"{self.name}, row {before + missing[0] + 1}, column {name}"
+                problems.add(place, "a pixel is missing", times=len(missing))
         parts = [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
         self._pixels.append(
             np.nan_to_num(np.stack(parts, axis=1), nan=0.0) if problems.count else np.stack(parts, axis=1)
