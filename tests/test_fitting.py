@@ -360,7 +360,7 @@ def test_what_cannot_be_honoured_is_refused(images: Images) -> None:
     with pytest.raises(UsageError, match=r"not compiled: call model\.compile"):
         fit(models.tutorial(), x, y)
     with pytest.raises(UsageError, match="trains Keras models; received str"):
-        fit("model", x, y)  # type: ignore[arg-type] # on purpose
+        fit("model", x, y)  # type: ignore[arg-type] # the wrong type is what is tested
 
 
 @pytest.mark.parametrize(

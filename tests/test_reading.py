@@ -25,7 +25,7 @@ def page(height: float = 60, **options: object) -> Page:
     sheet = {name: options.pop(name) for name in ("paper",) if name in options}
     made = Page(round(9 * height), round(5 * height), **sheet)  # type: ignore[arg-type] # passed on
     for row, line in enumerate(LINES):
-        made.write(line, (height, height * (0.6 + 1.9 * row)), height, seed=row, **options)  # type: ignore[arg-type] # likewise
+        made.write(line, (height, height * (0.6 + 1.9 * row)), height, seed=row, **options)  # type: ignore[arg-type] # passed on
     return made
 
 

@@ -228,7 +228,7 @@ class _Worker:
         """Hands over a job and waits for the answer; raises OSError or EOFError if the process ends."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - for the type checker
-        assert stdout is not None  # noqa: S101 - likewise
+        assert stdout is not None  # noqa: S101 - for the type checker
         stdin.write(job.pack())
         await stdin.drain()
         return await frames.receive(stdout)

@@ -240,7 +240,7 @@ async def _as_response(_: Request, error: Exception) -> Response:
 
 
 async def _routing_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+    assert isinstance(error, HTTPException)  # noqa: S101 - FastAPI calls it for these only
     path = request.url.path[:100]
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
@@ -251,7 +251,7 @@ async def _routing_problem(request: Request, error: Exception) -> Response:
 
 
 async def _query_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - FastAPI calls it for these only
     first = error.errors()[0]
     name, received = str(first["loc"][-1])[:100], str(first.get("input"))[:100]
     if first["type"] == "extra_forbidden":
