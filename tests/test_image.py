@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mnistry import image as forming
 from mnistry.image import BOX, SIDE, box_of, digit_images, in_form
 from mnistry.strokes import stroke_width
 from writing import STROKES, digit
@@ -104,3 +105,13 @@ def test_what_is_not_in_the_form():
     corner = np.zeros((SIDE, SIDE), np.uint8)
     corner[:BOX, :10] = 255
     assert not in_form(corner)
+
+
+@pytest.mark.parametrize("growth", [(0.3, 2.0, 5.7), (-0.3, -2.0, -4.4), (-1.0, 0.0, 3.2), (20.0, 1.0, 0.5)])
+def test_strokes_grow_the_same_whether_distances_are_known_farther(growth, monkeypatch):
+    fields = np.zeros((3, forming.FIELD, forming.FIELD), bool)
+    fields[:, 30:60, 40:46] = fields[:, 55:62, 20:70] = True
+    given = np.array(growth, np.float32)
+    near = forming._thickened(fields, given)
+    monkeypatch.setattr(forming, "_reach", lambda _: forming.REACH)
+    np.testing.assert_array_equal(near, forming._thickened(fields, given))

@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
+ModelOption = Annotated[
+    Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
+]
+SingleOption = Annotated[
+    bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
+]
+
 
 def read(
     pictures: Annotated[
         list[str], typer.Argument(metavar="PICTURE...", help="Files, folders of them, or - for standard input.")
     ],
     *,
-    single: Annotated[
-        bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
-    ] = False,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
-    ] = None,
+    single: SingleOption = False,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line and picture.")] = False,
     annotate: Annotated[
         Path | None,
@@ -48,12 +51,8 @@ def batch(
     ],
     *,
     out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the output, or its address.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
-    ] = None,
-    single: Annotated[
-        bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
-    ] = False,
+    model: ModelOption = None,
+    single: SingleOption = False,
     column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which column of Parquet or array of NPZ, if there are several.")
     ] = None,
@@ -83,9 +82,7 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes any free one.")] = 8000,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
-    ] = None,
+    model: ModelOption = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes that read pictures. [default: one for each core]")
     ] = None,
