@@ -181,7 +181,7 @@ def test_small_pictures_keep_every_pixel():
         (io.StringIO("text"), "must be opened in binary mode; it gave str."),
         ("nowhere.png", "nowhere.png cannot be read: No such file or directory."),
         ("a\0b", "cannot be read: embedded null byte."),
-        (".", ". is a folder; name a picture in it."),
+        (".", ". is a folder: name a picture, or put some into it."),
         (os.devnull, "/dev/null is not a regular file."),
     ],
 )

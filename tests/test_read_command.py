@@ -87,7 +87,7 @@ def test_a_folder_without_pictures_is_said(mnistry, tmp_path):
     (tmp_path / "empty").mkdir()
     done = mnistry("read", "empty")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "mnistry: empty is a folder; name a picture in it.\n"
+    assert done.stderr == "mnistry: empty is a folder: name a picture, or put some into it.\n"
 
 
 def test_no_picture_is_wrong_usage(mnistry):

@@ -103,7 +103,7 @@ def _content(source: Any) -> tuple[bytes, str]:
 def _file_content(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise PictureError(f"{short(path)} is a folder; name a picture in it.")
+            raise PictureError(f"{short(path)} is a folder: name a picture, or put some into it.")
         if path.exists() and not path.is_file():
             raise PictureError(f"{short(path)} is not a regular file.")  # a pipe could keep us waiting for ever
         with path.open("rb") as file:
