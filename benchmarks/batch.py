@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import Recognizer, data, files, runs
+from mnistry import Recognizer
+from mnistry.datasets import loading
+from mnistry.runtime import files, run_folder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from batching import command, descendants, rows
@@ -42,7 +44,7 @@ def main(largest: int = SIZES[-1]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         arrays = [_arrays(folder, images, workers) for images in SIZES if images <= largest for workers in WORKERS]
-        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": runs.environment()}
+        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": run_folder.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 
@@ -111,7 +113,7 @@ def _arrays(folder: Path, images: int, workers: int) -> dict[str, Any]:
 
 
 def _write(path: Path, images: int) -> None:
-    x = data.load("mnist").x_test
+    x = loading.load("mnist").x_test
     array = np.lib.format.open_memmap(path, "w+", np.uint8, (images, 28, 28))
     for start in range(0, images, len(x)):
         array[start : start + len(x)] = x[: images - start]

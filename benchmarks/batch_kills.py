@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import data, files, runs
+from mnistry.datasets import loading
+from mnistry.runtime import files, run_folder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from batching import alive, cluster, descendants, parts, rows, started, wait_for, workers
@@ -36,7 +37,7 @@ def main(times: int = 10) -> None:
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "images.npy"
-        images = data.load("mnist").x_test
+        images = loading.load("mnist").x_test
         np.save(source, np.resize(images, (IMAGES, 28, 28)))
         alone = Path(scratch) / "alone"
         _finish(started(source, alone, "--single"))
@@ -51,7 +52,7 @@ def main(times: int = 10) -> None:
                     row["rows"], row["right"] = written.num_rows, written.equals(expected)
                     print(row, flush=True)
                     found.append(row)
-    content = {"images": IMAGES, "files": total, "rows": found, "environment": runs.environment()}
+    content = {"images": IMAGES, "files": total, "rows": found, "environment": run_folder.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

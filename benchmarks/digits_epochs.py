@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from mnistry import data, evaluation, files, loop, runs, training
-from mnistry.config import TrainConfig
+from mnistry.datasets import loading
+from mnistry.evaluation import metrics
+from mnistry.runtime import files, run_folder
+from mnistry.training import loop, trainer
+from mnistry.training.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = (5, 10, 20, 30, 40, 60, 80)
@@ -23,7 +26,7 @@ FOLDS, SEEDS = 5, 3
 
 def main() -> None:
     """Writes `results/digits_epochs.json`."""
-    digits = data.load("digits")
+    digits = loading.load("digits")
     rows = []
     for epochs in EPOCHS:
         results = [_validated(digits, epochs, seed, fold) for seed in range(SEEDS) for fold in range(FOLDS)]
@@ -31,15 +34,15 @@ def main() -> None:
         loss = float(np.mean([result.loss for result in results]))
         rows.append({"epochs": epochs, "accuracy": accuracy, "loss": loss, "trainings": len(results)})
         print(f"{epochs:>3} epochs   validation accuracy {accuracy:.2%}   loss {loss:.4f}", flush=True)
-    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": runs.environment()})
+    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": run_folder.environment()})
 
 
-def _validated(digits: data.Dataset, epochs: int, seed: int, fold: int) -> evaluation.Evaluation:
+def _validated(digits: loading.Dataset, epochs: int, seed: int, fold: int) -> metrics.Evaluation:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     learn, check = list(folds.split(digits.x_train, digits.y_train))[fold]
     part = replace(digits, x_train=digits.x_train[learn], y_train=digits.y_train[learn])
-    trained = training.train(TrainConfig(epochs=epochs, seed=seed), dataset=part)
-    return evaluation.evaluate(loop.predict(trained.model, digits.x_train[check]), digits.y_train[check])
+    trained = trainer.train(TrainConfig(epochs=epochs, seed=seed), dataset=part)
+    return metrics.evaluate(loop.predict(trained.model, digits.x_train[check]), digits.y_train[check])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import data, files, fit, models, runs
+from mnistry import fit
+from mnistry.datasets import loading
+from mnistry.models import networks
+from mnistry.runtime import files, run_folder
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 REPEATS = 3
@@ -29,9 +32,9 @@ CASES = [
 
 def main() -> None:
     """Writes `results/growth.json`."""
-    mnist = data.load("mnist")
+    mnist = loading.load("mnist")
     rows = [_measured(mnist, **case) for case in CASES]
-    content = {"rows": rows, "environment": runs.environment()}
+    content = {"rows": rows, "environment": run_folder.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 
@@ -47,10 +50,12 @@ def table(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _measured(mnist: data.Dataset, images: int, batch_size: int, hidden: int) -> dict[str, float]:
+def _measured(mnist: loading.Dataset, images: int, batch_size: int, hidden: int) -> dict[str, float]:
     chosen = np.arange(images) % len(mnist.x_train)
     x, y = mnist.x_train[chosen], mnist.y_train[chosen].astype(np.int32)
-    ours, theirs = (models.compile_model(models.tutorial(seed=0, hidden=hidden), learning_rate=0.001) for _ in range(2))
+    ours, theirs = (
+        networks.compile_model(networks.tutorial(seed=0, hidden=hidden), learning_rate=0.001) for _ in range(2)
+    )
     floats = x.astype(np.float32)  # what Keras's fit is usually given
     here, there = [], []
     for repeat in range(REPEATS + 1):

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mnistry import Recognizer, files, runs
-from mnistry.form import to_mnist_form
+from mnistry import Recognizer
+from mnistry.datasets.mnist_form import to_mnist_form
+from mnistry.runtime import files, run_folder
 
 RESULTS = Path(__file__).parent / "results"
 FOLDER = Path(__file__).parent.parent.parent / "shared" / "handwriting"
@@ -46,7 +47,7 @@ def main(folder: Path = FOLDER) -> None:
         "nondigit": nondigit(recognizer, folder),
         "simple": {kind: simple_means(recognizer, folder, kind) for kind in ("single", "photo_crops")},
         "speed": speed(recognizer, folder),
-        "environment": runs.environment(),
+        "environment": run_folder.environment(),
     }
     files.write_json(RESULTS / "handwriting.json", content)
     print(table(content))

@@ -18,10 +18,12 @@ from unittest.mock import patch
 import numpy as np
 
 from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
-from mnistry import Recognizer, files, image, ink, lattice, reading, runs, segments
-from mnistry.digit import Digit
-from mnistry.doubts import Taken
-from mnistry.ink import Ink
+from mnistry import Recognizer
+from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
+from mnistry.ocr.binarization import Ink
+from mnistry.ocr.rejection import Taken
+from mnistry.ocr.result import Digit
+from mnistry.runtime import files, run_folder
 
 KINDS = ("single", "photo_crops")
 
@@ -41,7 +43,7 @@ def main(folder: Path = FOLDER) -> None:
         "command": "python benchmarks/handwriting_steps.py",
         "steps": rows,
         "simple": simple,
-        "environment": runs.environment(),
+        "environment": run_folder.environment(),
     }
     files.write_json(RESULTS / "handwriting_steps.json", content)
     print(table(content))
@@ -66,7 +68,7 @@ def flat_paper(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarra
 
 def first_ink(pixels: np.ndarray) -> Iterator[Ink]:
     """The likeliest ink only."""
-    return islice(ink.inks(pixels), 1)
+    return islice(binarization.inks(pixels), 1)
 
 
 def one_threshold(contrast: np.ndarray, least: float) -> Ink:
@@ -74,7 +76,7 @@ def one_threshold(contrast: np.ndarray, least: float) -> Ink:
     strongest = max(float(np.percentile(contrast[contrast >= least], 95)) if (contrast >= least).any() else 1.0, least)
     strength = np.minimum(contrast / strongest, 1).astype(np.float32)
     mask = strength >= 0.5
-    return Ink(strength, contrast, mask, ink._stroke_width(mask))
+    return Ink(strength, contrast, mask, binarization._stroke_width(mask))
 
 
 def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
@@ -94,17 +96,17 @@ def all_of_them(_: object, lines: Sequence[Sequence[Taken]], *__: object) -> lis
 
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "all steps": [],
-    "one colour of paper for the whole picture": [(ink, "paper_of", flat_paper)],
-    "one threshold for the whole picture": [(ink, "_ink", one_threshold)],
-    "the likeliest ink is never doubted": [(reading, "inks", first_ink)],
-    "rulings stay": [(reading, "without_rulings", as_it_is)],
-    "specks, frames and edges stay (one digit)": [(reading, "of_one_digit", as_it_is)],
+    "one colour of paper for the whole picture": [(binarization, "paper_of", flat_paper)],
+    "one threshold for the whole picture": [(binarization, "_ink", one_threshold)],
+    "the likeliest ink is never doubted": [(pipeline, "inks", first_ink)],
+    "rulings stay": [(pipeline, "without_rulings", as_it_is)],
+    "specks, frames and edges stay (one digit)": [(pipeline, "of_one_digit", as_it_is)],
     "strokes stay as thick as they are": [
-        (image.digit_images, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
+        (normalization.digit_images, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
     ],
-    "nothing is cut": [(segments, "_cuts", no_cuts)],
-    "nothing is joined": [(lattice, "MOST_PIECES", 1)],
-    "digits are not doubted together": [(reading, "believed", all_of_them)],
+    "nothing is cut": [(segmentation, "_cuts", no_cuts)],
+    "nothing is joined": [(decoding, "MOST_PIECES", 1)],
+    "digits are not doubted together": [(pipeline, "believed", all_of_them)],
 }
 SIMPLE = {
     "no reader: the picture resized to 28×28": "resized",

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry import files, runs
+from mnistry.runtime import files, run_folder
 
 RESULT = Path(__file__).parent / "results" / "kills.json"
 FLAGS = ["--dataset", "mnist", "--epochs", "3", "--seed", "7"]
@@ -42,7 +42,7 @@ def main(kills: int = 50) -> None:
             print(f"kill {number}: after {moment:.2f} s, {found}: {'same' if identical else 'OTHER'} bits", flush=True)
     same = sum(row["identical"] for row in rows)
     print(f"{same} of {kills} bit-identical")
-    files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": runs.environment()})
+    files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": run_folder.environment()})
 
 
 def table(content: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ def _command(out: Path, *flags: str) -> list[str]:
 def _train(out: Path, *flags: str) -> str:
     """The digest of the weights of a training that comes to its end."""
     subprocess.run(_command(out, *flags), stdout=subprocess.DEVNULL, check=True)
-    digest: str = json.loads((out / runs.SUMMARY).read_text(encoding="utf-8"))["weights_sha256"]
+    digest: str = json.loads((out / run_folder.SUMMARY).read_text(encoding="utf-8"))["weights_sha256"]
     return digest
 
 
@@ -73,7 +73,7 @@ def _killed(out: Path, moment: float) -> str:
     process.wait()
     if not out.exists():
         return "before the folder was made"
-    if (out / runs.SUMMARY).exists():
+    if (out / run_folder.SUMMARY).exists():
         return "when it was complete"
     return f"with {len(list(out.glob('checkpoint-*.bin')))} checkpoints in the folder"
 

@@ -19,10 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import confident, data, figures, files, fitting, loop, models, runs
-from mnistry.backend import keras
-from mnistry.cross_validation import RECIPE, dealt
-from mnistry.recognizer import Recognizer
+from mnistry.audit import label_errors
+from mnistry.audit.cross_validation import RECIPE, dealt
+from mnistry.datasets import loading
+from mnistry.models import networks
+from mnistry.models.backend import keras
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.reporting import plots
+from mnistry.runtime import files, run_folder
+from mnistry.training import fitting, loop
 
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
@@ -46,7 +51,7 @@ PICTURED = 30
 
 def main(folder: str | None = None) -> None:
     """Measures all variants, writes `results/label_errors.json` and draws `docs/label_suspects.png`."""
-    mnist = data.load("mnist")
+    mnist = loading.load("mnist")
     images = np.concatenate([mnist.x_train, mnist.x_test])
     labels = np.concatenate([mnist.y_train, mnist.y_test])
     spoilt, wrong = flipped(labels)
@@ -75,19 +80,19 @@ def main(folder: str | None = None) -> None:
         "flipped": len(wrong),
         "variants": rows,
         "shipped_model": shipped,
-        "environment": runs.environment(),
+        "environment": run_folder.environment(),
     }
     files.write_json(RESULTS / "label_errors.json", content)
     print(table(content))
 
 
-def picture(mnist: data.Dataset, probabilities: np.ndarray) -> None:
+def picture(mnist: loading.Dataset, probabilities: np.ndarray) -> None:
     """Draws the test images whose labels are the least probable, and prints which they are."""
-    shown = confident.self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
+    shown = label_errors.self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
     answers = probabilities[shown].argmax(axis=1)
     labels = mnist.labels(mnist.y_test[shown])
-    drawn = figures.mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
-    figures.save(drawn, PICTURE)
+    drawn = plots.mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
+    plots.save(drawn, PICTURE)
     print("pictured:", *shown, file=sys.stderr)
 
 
@@ -115,7 +120,7 @@ def kept(images: np.ndarray, labels: np.ndarray, folds: int, round_: int, path: 
 def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, round_: int) -> np.ndarray:
     """What `cross_validation.out_of_fold` gives with seed 0, after each epoch of one round: float32 (epochs, n, 10)."""
     probabilities = np.zeros((EPOCHS, len(labels), 10), np.float32)
-    fold_of, own = dealt(labels, folds, 0, round_), models.recipe(RECIPE)
+    fold_of, own = dealt(labels, folds, 0, round_), networks.recipe(RECIPE)
     for fold in range(folds):
         number, held_out = round_ * folds + fold, fold_of == fold
         model = own.compiled(own.build(seed=number, classes=10), learning_rate=own.learning_rate)
@@ -138,8 +143,8 @@ def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, r
 
 def orders(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """All images, the most suspicious first, by each score."""
-    by_confidence = confident.self_confidence(probabilities, labels).argsort(kind="stable")
-    by_margin = confident.margins(probabilities, labels).argsort(kind="stable")
+    by_confidence = label_errors.self_confidence(probabilities, labels).argsort(kind="stable")
+    by_margin = label_errors.margins(probabilities, labels).argsort(kind="stable")
     ranks = by_confidence.argsort() + by_margin.argsort()
     return {"self-confidence": by_confidence, "margin": by_margin, "sum of both ranks": ranks.argsort(kind="stable")}
 
@@ -149,10 +154,10 @@ def measured(
 ) -> dict[str, Any]:
     """Both measures of one variant: by each score, and of what confident learning suspects."""
     test = slice(60_000, None)
-    suspects = confident.suspicion(noisy, spoilt).suspects
+    suspects = label_errors.suspicion(noisy, spoilt).suspects
     right = np.isin(suspects, wrong).sum()
     return {
-        "test_suspects": int((confident.suspicion(clean, labels).suspects >= 60_000).sum()),
+        "test_suspects": int((label_errors.suspicion(clean, labels).suspects >= 60_000).sum()),
         "published": {score: published(order) for score, order in orders(clean[test], labels[test]).items()},
         "flipped": {
             score: {

@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistry import Recognizer, data, files, runs
-from mnistry.recognizer import SHIPPED
+from mnistry import Recognizer
+from mnistry.datasets import loading
+from mnistry.ocr.recognizer import SHIPPED
+from mnistry.runtime import files, run_folder
 
 RESULT = Path(__file__).parent / "results" / "recogniser.json"
 MODEL = Path(__file__).parent.parent / "src" / "mnistry" / SHIPPED
@@ -39,13 +41,13 @@ START = """if True:
 
 def main(model: str) -> None:
     """Writes `results/recogniser.json`."""
-    images = np.resize(data.load("mnist").x_test, (IMAGES, 28, 28))
+    images = np.resize(loading.load("mnist").x_test, (IMAGES, 28, 28))
     content = {
         "model": {"name": Recognizer.load(model).info.name, "bytes": Path(model).stat().st_size},
         "start": _spread([_start(model) for _ in range(STARTS)]),
         "one": _spread([_timed(one) for one in [_one(model, images)] * ANSWERS]),
         "many": _many(model, images),
-        "environment": {**runs.environment(), "onnxruntime": metadata.version("onnxruntime")},
+        "environment": {**run_folder.environment(), "onnxruntime": metadata.version("onnxruntime")},
     }
     files.write_json(RESULT, content)
     print(table(content))

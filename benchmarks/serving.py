@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnistry import files, runs
+from mnistry.runtime import files, run_folder
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from browsing import launched, write
@@ -47,7 +47,7 @@ def main(parts: Sequence[str]) -> None:
         found = PARTS[name]()
         print(name, found, flush=True)
         content[name] = {**found, "load_before": round(load, 2)}
-        content["environment"] = runs.environment()
+        content["environment"] = run_folder.environment()
         files.write_json(RESULT, content)
     print(table(content))
 

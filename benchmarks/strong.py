@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry import files, runs
+from mnistry.runtime import files, run_folder
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "strong.json"
@@ -29,7 +29,7 @@ def main(peers_python: str) -> None:
     """Trains for each length, runs Keras's example, and writes `results/strong.json`."""
     trained(1)  # fills the compilation cache
     ours = [trained(epochs) for epochs in LENGTHS]
-    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": runs.environment()}
+    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": run_folder.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 
@@ -43,7 +43,7 @@ def trained(epochs: int | None, *, seed: int = 0) -> dict[str, Any]:
         subprocess.run(
             [sys.executable, "-m", "mnistry", *command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL
         )
-        summary = json.loads((out / runs.SUMMARY).read_text(encoding="utf-8"))
+        summary = json.loads((out / run_folder.SUMMARY).read_text(encoding="utf-8"))
         judged = json.loads(
             subprocess.run(
                 [sys.executable, "-m", "mnistry", "evaluate", str(out), "--json"],

@@ -15,7 +15,8 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mnistry import batch_workers, local_ray
+from mnistry.batch import ray_data
+from mnistry.runtime import ray_cluster
 
 PATIENCE = 300.0  # seconds
 STORE = 80_000_000  # bytes: only numbers go through it
@@ -100,7 +101,7 @@ def cluster(nodes: int) -> Iterator[object]:
     from ray.cluster_utils import Cluster
 
     options = {"num_cpus": 1, "object_store_memory": STORE}
-    with patch.dict(os.environ, local_ray.SETTINGS | batch_workers.SETTINGS):
+    with patch.dict(os.environ, ray_cluster.SETTINGS | ray_data.SETTINGS):
         found = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
         try:
             for _ in range(nodes - 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistry import data
+from mnistry.datasets import loading
 
 # Taken at import, before any test can change the environment.
 MNIST_FOLDER = os.environ.get("MNISTRY_DATA_DIR")
@@ -43,15 +43,15 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mnist(mnist_folder: Path) -> data.Dataset:
+def mnist(mnist_folder: Path) -> loading.Dataset:
     """The real MNIST."""
-    return data.load("mnist", data_dir=mnist_folder)
+    return loading.load("mnist", data_dir=mnist_folder)
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.Dataset:
+def digits() -> loading.Dataset:
     """The embedded digits."""
-    return data.load("digits")
+    return loading.load("digits")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from mnistry import runs
+from mnistry.runtime import run_folder
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -15,7 +15,7 @@ class Page(HTMLParser):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(convert_charrefs=True)
-        self.source = (folder / runs.REPORT).read_text(encoding="utf-8")
+        self.source = (folder / run_folder.REPORT).read_text(encoding="utf-8")
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.unbalanced: list[str] = []
         self._open: list[str] = []

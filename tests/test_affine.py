@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.affine import warped
+from mnistry.evaluation.affine import warped
 
 NOWHERE = np.zeros((1, 2))
 

@@ -9,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistry import audit_report, audit_run, audit_words, origins
-from mnistry.data import Dataset
+from mnistry.audit import report as audit_report
+from mnistry.audit import run as audit_run
+from mnistry.audit import text as audit_text
+from mnistry.datasets import origins
+from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
-from mnistry.listeners import Listeners
-from mnistry.stopwatch import Stopwatch
+from mnistry.runtime.callbacks import Listeners
+from mnistry.runtime.stopwatch import Stopwatch
 from page import Page
 
 FLIPPED = (100, 200, 300, 400, 500)
@@ -96,7 +99,7 @@ def test_labels_of_very_few_images_are_not_judged(digits):
     assert found.labels is None
     assert found.suspects() == []
     assert found.as_json()["labels"] is None
-    assert "not checked: that needs 20 images or more" in audit_words.audit(found)
+    assert "not checked: that needs 20 images or more" in audit_text.audit(found)
     assert "Too few images or classes" in audit_report.page(found)
 
 
@@ -112,7 +115,7 @@ def test_progress_goes_from_nothing_to_all(result, heard):
 
 
 def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
-    text = audit_words.audit(result)
+    text = audit_text.audit(result)
     assert text.startswith("the UCI digits: 1,437 training and 360 test images")
     for line in (
         f"labels        {len(result.suspects()):,} of 1,797 are suspect",
@@ -134,12 +137,12 @@ def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     files = origins.of_files([f"{number}.png" for number in range(len(dataset.x_test))])
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
     assert own.as_json()["appearance"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
-    assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_words.audit(own)
-    assert "7.png (" in audit_words.groups(own, own.duplicates)
+    assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_text.audit(own)
+    assert "7.png (" in audit_text.groups(own, own.duplicates)
     found = own.suspects("train")
-    lines = audit_words.suspects(found, "train").splitlines()
+    lines = audit_text.suspects(found, "train").splitlines()
     assert lines[0].endswith("  where")
-    for line, each in zip(lines[1:], found[: audit_words.SUSPECTS_PRINTED], strict=False):
+    for line, each in zip(lines[1:], found[: audit_text.SUSPECTS_PRINTED], strict=False):
         assert line.endswith(f"train.csv, row {each.place.index + 2}")
         assert line.index("train.csv") == lines[0].index("where")
     audit_report.write(own, tmp_path)

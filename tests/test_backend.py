@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistry import compiled_cache
+from mnistry.models import compilation_cache
 
 COMPILE = """
 import warnings
@@ -33,7 +33,7 @@ def compiled(cache: Path) -> str:
 
 
 def entries(cache: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (cache / "compiled").glob(compiled_cache.ENTRIES)}
+    return {path.name: path.read_bytes() for path in (cache / "compiled").glob(compilation_cache.ENTRIES)}
 
 
 def test_programs_are_kept_and_used_again(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_damaged_entries_are_mended_without_a_word(damage: str, tmp_path: Path) 
         (tmp_path / "compiled" / name).write_bytes(spoilt)
     assert compiled(tmp_path) == "145.0"
     assert entries(tmp_path).keys() == whole.keys()
-    assert list(compiled_cache._damaged(tmp_path / "compiled")) == []
+    assert list(compilation_cache._damaged(tmp_path / "compiled")) == []
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
@@ -79,19 +79,19 @@ def test_a_cache_that_the_user_chose_is_left_alone(tmp_path: Path) -> None:
 def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for age in range(5):
         path = tmp_path / f"program{age}-cache"
-        path.write_bytes(compiled_cache.ZSTANDARD_MAGIC.ljust(100))
+        path.write_bytes(compilation_cache.ZSTANDARD_MAGIC.ljust(100))
         os.utime(path, (1e9 - age, 1e9 - age))
-    monkeypatch.setattr(compiled_cache, "MAX_BYTES", 250)
-    assert compiled_cache.prepare(tmp_path)
+    monkeypatch.setattr(compilation_cache, "MAX_BYTES", 250)
+    assert compilation_cache.prepare(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program0-cache", "program1-cache"]
 
 
 def test_another_backend_in_the_environment_gives_way() -> None:
-    done = python("import mnistry.backend, keras; print(keras.backend.backend())", KERAS_BACKEND="torch")
+    done = python("import mnistry.models.backend, keras; print(keras.backend.backend())", KERAS_BACKEND="torch")
     assert done.stdout == "jax\n"
 
 
 def test_keras_loaded_on_another_backend_is_an_error() -> None:
-    done = python("import keras\nimport mnistry.backend", KERAS_BACKEND="numpy")
+    done = python("import keras\nimport mnistry.models.backend", KERAS_BACKEND="numpy")
     assert done.returncode == 1
     assert "Keras was loaded on 'numpy' before. Import mnistry first, or set KERAS_BACKEND=jax" in done.stderr

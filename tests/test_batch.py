@@ -21,12 +21,14 @@ import pytest
 from PIL import Image
 
 from batching import parts, rows
-from mnistry import batch, batch_output, batch_plan, batch_reader, batch_sources, batch_workers, careful, stack, storage
-from mnistry.batch_output import Counts
-from mnistry.careful import read as careful_read
+from mnistry.batch import isolated, job, output, ray_data, sources, storage, worker
+from mnistry.batch import plan as batch_plan
+from mnistry.batch.isolated import read as careful_read
+from mnistry.batch.output import Counts
 from mnistry.errors import ClusterError, DataError, MnistryError, RunError, UsageError
-from mnistry.image import in_form
-from mnistry.recognizer import SHIPPED, Recognizer
+from mnistry.ocr import read_many
+from mnistry.ocr.normalization import in_form
+from mnistry.ocr.recognizer import SHIPPED, Recognizer
 from writing import Page, digit, save_pictures
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
@@ -53,8 +55,8 @@ def read_here(
 ) -> dict[str, np.ndarray]:
     """What a batch does, with one worker in this process."""
     place = storage.locate(out)
-    plan = batch_plan.make(batch_sources.recognise(source, column), place, single=single, model="")
-    return batch_reader.Reader(plan, place.address, MODEL)({"part": np.arange(len(plan.rows))})
+    plan = batch_plan.make(sources.recognise(source, column), place, single=single, model="")
+    return worker.Reader(plan, place.address, MODEL)({"part": np.arange(len(plan.rows))})
 
 
 def as_json(row: dict) -> dict:
@@ -123,7 +125,7 @@ def test_classes_are_numbered_as_high_as_there_can_be():
     )
     model = SimpleNamespace(info=info, answer=lambda _: answers)
     names, images = pa.array([str(number) for number in range(n)]), np.full((n, 28, 28), 255, np.uint8)
-    table = batch_output.of_images(model, names, images, np.ones(n, bool), error="", single=True)
+    table = output.of_images(model, names, images, np.ones(n, bool), error="", single=True)
     assert [digits[0]["digit"] for digits in table["digits"].to_pylist()] == list(range(n))
     assert table["text"].to_pylist() == list(info.class_names)
 
@@ -195,7 +197,7 @@ def test_any_filesystem_of_fsspecs_is_read_and_written(pictures, recognizer):
     memory = fsspec.filesystem("memory")
     memory.put("pictures", "/stack/pictures", recursive=True)
     memory.pipe("/stack/list.txt", b"memory://stack/pictures/b.png\n")
-    outcomes = stack.read_all(stack.names(["pictures"]))
+    outcomes = read_many.read_all(read_many.names(["pictures"]))
     expected = [outcome.reading.text if outcome.reading else "" for outcome in outcomes]
     for source, texts in (("pictures", expected), ("list.txt", expected[:1])):
         done = read_here(f"memory://stack/{source}", f"memory://out/{source}", single=False)
@@ -226,7 +228,7 @@ def test_a_row_that_holds_no_image_has_an_error_and_the_others_their_answers(ima
     table = rows(tmp_path / "out")
     bad = [row for row, error in enumerate(table["error"].to_pylist()) if error]
     assert bad == [3, 5, 7, 9]
-    assert set(table["error"].to_pylist()) == {None, batch_reader.NO_IMAGE}
+    assert set(table["error"].to_pylist()) == {None, worker.NO_IMAGE}
     assert done["failed"].sum() == 4
     expected = [str(each) for each in recognizer.answer(images).digits]
     assert table["text"].to_pylist() == ["" if row in bad else text for row, text in enumerate(expected)]
@@ -267,7 +269,7 @@ def test_a_packed_file_that_is_damaged_is_refused_before_anything_is_read(name, 
     content[len(content) // 2] ^= 255
     Path(name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}.* is damaged: "):
-        list(batch_sources.pieces(batch_sources.recognise(name)))
+        list(sources.pieces(sources.recognise(name)))
 
 
 def test_a_folder_of_parquet_files_is_one_source(images, recognizer, tmp_path):
@@ -288,7 +290,7 @@ def test_a_folder_of_parquet_files_is_one_source(images, recognizer, tmp_path):
 
 def test_parts_grow_and_hold_every_row_once(tmp_path):
     np.save("a.npy", np.zeros((60_000, 28, 28), np.uint8))
-    plan = batch_plan.make(batch_sources.recognise("a.npy"), storage.locate("out"), single=True, model="")
+    plan = batch_plan.make(sources.recognise("a.npy"), storage.locate("out"), single=True, model="")
     assert plan.rows == (*[2048] * 8, *[4096] * 8, 8192, 60_000 - 8 * 2048 - 8 * 4096 - 8192)
     assert batch_plan.load(storage.locate("out")) == plan
     pieces = list(batch_plan.PieceList(storage.locate("out")).all())
@@ -298,7 +300,7 @@ def test_parts_grow_and_hold_every_row_once(tmp_path):
 
 def test_a_long_list_is_read_group_by_group(tmp_path):
     Path("list.txt").write_text("".join(f"{number}.png\n" for number in range(10_000)))
-    plan = batch_plan.make(batch_sources.recognise("list.txt"), storage.locate("out"), single=True, model="")
+    plan = batch_plan.make(sources.recognise("list.txt"), storage.locate("out"), single=True, model="")
     assert sum(plan.rows) == 10_000
     assert plan.groups[0] == 0
     assert len(plan.groups) == 3
@@ -317,7 +319,7 @@ def test_a_long_list_is_read_group_by_group(tmp_path):
     ],
 )
 def test_a_source_that_has_changed_is_refused(pictures, change, words):
-    source, out = batch_sources.recognise("pictures"), storage.locate("out")
+    source, out = sources.recognise("pictures"), storage.locate("out")
     plan = batch_plan.make(source, out, single=False, model="m")
     batch_plan.check(plan, source, out, single=False, model="m")
     change()
@@ -328,14 +330,14 @@ def test_a_source_that_has_changed_is_refused(pictures, change, words):
 
 
 def test_another_model_or_option_is_refused(pictures):
-    source, out = batch_sources.recognise("pictures"), storage.locate("out")
+    source, out = sources.recognise("pictures"), storage.locate("out")
     plan = batch_plan.make(source, out, single=False, model="m")
     with pytest.raises(RunError, match="was begun otherwise: the model was m, is n"):
         batch_plan.check(plan, source, out, single=False, model="n")
     with pytest.raises(RunError, match="was begun otherwise: --single was False, is True"):
         batch_plan.check(plan, source, out, single=True, model="m")
     with pytest.raises(RunError, match=r"was begun otherwise: the source was .*pictures, is .*below"):
-        batch_plan.check(plan, batch_sources.recognise("pictures/below"), out, single=False, model="m")
+        batch_plan.check(plan, sources.recognise("pictures/below"), out, single=False, model="m")
 
 
 def test_a_file_that_is_not_whole_does_not_count(images, tmp_path):
@@ -343,15 +345,15 @@ def test_a_file_that_is_not_whole_does_not_count(images, tmp_path):
     read_here("a.npy")
     out = storage.locate("out")
     plan = batch_plan.load(out)
-    place = out.below(batch_output.name(0))
+    place = out.below(output.name(0))
 
     def found() -> Counts | None:
-        return batch_output.counted(place, 0, plan.digest, N)
+        return output.counted(place, 0, plan.digest, N)
 
     assert found().pictures == N
-    assert batch_output.counted(place, 1, plan.digest, N) is None
-    assert batch_output.counted(place, 0, "another", N) is None
-    assert batch_output.counted(place, 0, plan.digest, N + 1) is None
+    assert output.counted(place, 1, plan.digest, N) is None
+    assert output.counted(place, 0, "another", N) is None
+    assert output.counted(place, 0, plan.digest, N + 1) is None
     whole = Path(place.path).read_bytes()
     for size in (0, 5, len(whole) // 2, len(whole) - 1):
         Path(place.path).write_bytes(whole[:size])
@@ -452,7 +454,7 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
 def test_what_cannot_be_read_is_said_in_a_sentence(source, make, kind, words):
     make()
     with pytest.raises(kind, match=words):
-        list(batch_sources.pieces(batch_sources.recognise(source)))
+        list(sources.pieces(sources.recognise(source)))
 
 
 def test_a_column_must_be_there(images):
@@ -465,14 +467,14 @@ def test_a_column_must_be_there(images):
         ("list.txt", "--column names a column of Parquet or an array of NPZ; list.txt is a list of paths"),
     ):
         with pytest.raises(UsageError, match=words):
-            batch_sources.recognise(source, "x")
-    assert batch_sources.recognise("b.parquet", "q").column == "q"
+            sources.recognise(source, "x")
+    assert sources.recognise("b.parquet", "q").column == "q"
 
 
 def test_a_folder_with_two_kinds_is_refused(pictures, images):
     pq.write_table(pa.table({"p": [png(images[0])]}), "pictures/c.parquet")
     with pytest.raises(DataError, match="pictures holds pictures and Parquet files: name a folder with one kind"):
-        list(batch_sources.pieces(batch_sources.recognise("pictures")))
+        list(sources.pieces(sources.recognise("pictures")))
 
 
 def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
@@ -481,14 +483,14 @@ def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
 
     np.save("a.npy", images)
     place = storage.locate("out")
-    plan = batch_plan.make(batch_sources.recognise("a.npy"), place, single=True, model="")
+    plan = batch_plan.make(sources.recognise("a.npy"), place, single=True, model="")
     monkeypatch.setattr(storage, "write", full)
-    done = batch_reader.Reader(plan, place.address, MODEL)({"part": np.array([0])})
+    done = worker.Reader(plan, place.address, MODEL)({"part": np.array([0])})
     assert done["stopped"][0].endswith("/out cannot be written: No space left on device.")
     assert done["pictures"].tolist() == [0]
 
 
-def deadly(name: str, content: bytes, *, single: bool) -> stack.Outcome:
+def deadly(name: str, content: bytes, *, single: bool) -> read_many.Outcome:
     if content == b"deadly":
         os.kill(os.getpid(), signal.SIGKILL)
     return careful_read(name, content, single=single)
@@ -500,8 +502,8 @@ def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path,
         digit(str(number), height=60).save(f"pictures/{number}.png")
     Path("pictures/2.png").write_bytes(b"deadly")
     Path("pictures/4.png").write_bytes(b"no picture")
-    monkeypatch.setattr(batch_workers, "started_again", lambda: True)
-    monkeypatch.setattr(careful, "read", deadly)
+    monkeypatch.setattr(ray_data, "started_again", lambda: True)
+    monkeypatch.setattr(isolated, "read", deadly)
     done = read_here("pictures")
     found = rows(tmp_path / "out").to_pylist()
     assert done["failed"].tolist() == [2]
@@ -512,9 +514,9 @@ def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path,
 
 
 def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
-    monkeypatch.setattr(batch_workers, "NEEDED", ("no_such_library",))
+    monkeypatch.setattr(ray_data, "NEEDED", ("no_such_library",))
     with pytest.raises(ClusterError) as caught:
-        batch.run(batch.Options("anything", "out"))
+        job.run(job.Options("anything", "out"))
     assert str(caught.value) == (
         "Reading at scale runs on Ray, which is not installed. Install it with: pip install 'mnistry[ray]'. "
         "For up to some ten thousand pictures, mnistry read does without it."
@@ -524,7 +526,7 @@ def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
 def test_an_address_where_no_ray_is_is_told_soon(images):
     np.save("a.npy", images)
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused"):
-        batch.run(batch.Options("a.npy", "out", address="127.0.0.1:9"))
+        job.run(job.Options("a.npy", "out", address="127.0.0.1:9"))
     assert not Path("out").exists()
 
 
@@ -533,21 +535,21 @@ def test_a_folder_with_something_else_in_it_is_left_alone(images):
     Path("out").mkdir()
     Path("out/notes.txt").write_text("mine")
     with pytest.raises(RunError, match="out is not empty, and nothing is overwritten"):
-        batch.run(batch.Options("a.npy", "out"))
+        job.run(job.Options("a.npy", "out"))
     with pytest.raises(RunError, match=r"out holds notes.txt, but no batch"):
-        batch.run(batch.Options("a.npy", "out", resume=True))
+        job.run(job.Options("a.npy", "out", resume=True))
     assert sorted(path.name for path in Path("out").iterdir() if path.name != ".lock") == ["notes.txt"]
 
 
 def test_an_empty_list_leaves_no_folder_behind():
     np.save("a.npy", np.zeros((0, 28, 28), np.uint8))
     with pytest.raises(DataError, match=r"a\.npy holds nothing to read"):
-        batch.run(batch.Options("a.npy", "out"))
+        job.run(job.Options("a.npy", "out"))
     assert not Path("out").exists()
 
 
 def test_outcomes_that_are_no_text_become_text():
-    table = batch_output.of_outcomes([stack.Outcome("a\udcff.png", None, "a\udcff.png is gone.")], 10)
+    table = output.of_outcomes([read_many.Outcome("a\udcff.png", None, "a\udcff.png is gone.")], 10)
     assert table["source"].to_pylist() == ["a?.png"]
     assert table["error"].to_pylist() == ["a?.png is gone."]
     assert not parts(Path())

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from batching import STORE, cluster, descendants, parts, rows, started, wait_for, workers
-from mnistry import storage
-from mnistry.recognizer import Recognizer
-from mnistry.stack import read_all
+from mnistry.batch import storage
+from mnistry.ocr.read_many import read_all
+from mnistry.ocr.recognizer import Recognizer
 from writing import Page, digit
 
 N = 60_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from mnistry.blurs import convolved, shuffled, smoothed
+from mnistry.evaluation.blurs import convolved, shuffled, smoothed
 
 
 @pytest.fixture

@@ -7,12 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mnistry import calibrated, calibration, data, loop
-from mnistry.config import SettledConfig
-from mnistry.data import Dataset
-from mnistry.evaluation import wilson_interval
-from mnistry.model_info import DIGIT_THRESHOLD
-from mnistry.training import Trained
+from mnistry.datasets import loading
+from mnistry.datasets.loading import Dataset
+from mnistry.evaluation import calibration
+from mnistry.evaluation.metrics import wilson_interval
+from mnistry.models.metadata import DIGIT_THRESHOLD
+from mnistry.training import calibration as training_calibration
+from mnistry.training import loop
+from mnistry.training.config import SettledConfig
+from mnistry.training.trainer import Trained
 
 MANY = 6000
 TOO_SURE = 2.0  # the outputs are as sure as if all logits were so much larger
@@ -55,11 +58,11 @@ def made(digits: Dataset, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_images_held_out_nothing_is_chosen(made):
-    assert calibrated.calibrate(made(100, validation=0.0)) is None
+    assert training_calibration.calibrate(made(100, validation=0.0)) is None
 
 
 def test_the_temperature_is_found_and_lowers_the_loss(made):
-    chosen = calibrated.calibrate(made())
+    chosen = training_calibration.calibrate(made())
     assert chosen is not None
     assert chosen.images == pytest.approx(MANY / 2, abs=10)
     assert chosen.temperature == pytest.approx(TOO_SURE, rel=0.08)
@@ -70,26 +73,28 @@ def test_the_temperature_is_found_and_lowers_the_loss(made):
 
 def test_the_figures_are_those_of_the_images_held_out(made):
     trained = made()
-    chosen = calibrated.calibrate(trained)
-    _, (x, y) = data.split(trained.dataset, 0.5, trained.config.seed)
+    chosen = training_calibration.calibrate(trained)
+    _, (x, y) = loading.split(trained.dataset, 0.5, trained.config.seed)
     for temperature, loss in ((1.0, chosen.loss_before), (chosen.temperature, chosen.loss_after)):
-        given = calibrated.probabilities(trained, dataclasses.replace(chosen, temperature=temperature), x)
+        given = training_calibration.probabilities(trained, dataclasses.replace(chosen, temperature=temperature), x)
         assert -np.log(given[np.arange(len(y)), y]).mean() == pytest.approx(loss, rel=1e-6)
 
 
 def test_the_lines_keep_what_they_say(made):
     trained = made(12_000, spread=16.0)
-    chosen = calibrated.calibrate(trained)
-    _, (x, y) = data.split(trained.dataset, 0.5, trained.config.seed)
+    chosen = training_calibration.calibrate(trained)
+    _, (x, y) = loading.split(trained.dataset, 0.5, trained.config.seed)
     outputs = loop.predict(None, x).astype(np.float64)
-    probabilities = calibrated.probabilities(trained, chosen, x)
+    probabilities = training_calibration.probabilities(trained, chosen, x)
     is_digit = 1 - outputs[:, 10] >= chosen.digit_threshold - 1e-7
     assert is_digit.mean() == pytest.approx(chosen.digits_kept, abs=1 / len(y))
-    assert calibrated.DIGITS_KEPT <= chosen.digits_kept < calibrated.DIGITS_KEPT + 0.002
+    assert training_calibration.DIGITS_KEPT <= chosen.digits_kept < training_calibration.DIGITS_KEPT + 0.002
     sure = is_digit & (probabilities.max(axis=1) >= chosen.sure_threshold)
     assert sure.mean() == pytest.approx(chosen.sure_kept, abs=1 / len(y))
     right = probabilities.argmax(axis=1)[sure] == y[sure]
-    assert wilson_interval(int(right.sum()), len(right))[0] >= chosen.sure_precision == calibrated.SURE_PRECISION
+    assert (
+        wilson_interval(int(right.sum()), len(right))[0] >= chosen.sure_precision == training_calibration.SURE_PRECISION
+    )
     assert 0.3 < chosen.sure_kept < 0.9
     lower = is_digit & (probabilities.max(axis=1) >= chosen.sure_threshold - 0.02)
     right = probabilities.argmax(axis=1)[lower] == y[lower]
@@ -97,22 +102,22 @@ def test_the_lines_keep_what_they_say(made):
 
 
 def test_of_few_images_none_is_sure(made):
-    chosen = calibrated.calibrate(made(200))
+    chosen = training_calibration.calibrate(made(200))
     assert chosen.sure_threshold == calibration.NOTHING
     assert chosen.sure_kept == 0
 
 
 def test_a_network_that_cannot_refuse_takes_all_for_digits(made):
-    chosen = calibrated.calibrate(made(refuses=False))
+    chosen = training_calibration.calibrate(made(refuses=False))
     assert (chosen.digit_threshold, chosen.digits_kept) == (DIGIT_THRESHOLD, 1.0)
     assert chosen.temperature == pytest.approx(TOO_SURE, rel=0.08)
 
 
 def test_probabilities_are_of_the_classes_alone_and_calibrated(made):
     trained = made(300)
-    chosen = calibrated.calibrate(trained)
+    chosen = training_calibration.calibrate(trained)
     outputs = loop.predict(None, trained.dataset.x_train).astype(np.float64)
-    given = calibrated.probabilities(trained, chosen, trained.dataset.x_train)
+    given = training_calibration.probabilities(trained, chosen, trained.dataset.x_train)
     powers = outputs[:, :10] ** (1 / chosen.temperature)
     np.testing.assert_allclose(given, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
     assert np.array_equal(given.argmax(axis=1), outputs[:, :10].argmax(axis=1))
@@ -122,7 +127,7 @@ def test_probabilities_are_of_the_classes_alone_and_calibrated(made):
 def test_without_calibration_probabilities_add_up_to_one(made, refuses):
     trained = made(300, refuses=refuses)
     outputs = loop.predict(None, trained.dataset.x_train)
-    given = calibrated.probabilities(trained, None, trained.dataset.x_train)
+    given = training_calibration.probabilities(trained, None, trained.dataset.x_train)
     assert given.shape == (300, 10)
     np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(given * outputs[:, :10].sum(axis=1, keepdims=True), outputs[:, :10], atol=1e-6)

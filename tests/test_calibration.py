@@ -10,8 +10,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mnistry import calibration
-from mnistry.calibration import (
+from mnistry.errors import UsageError
+from mnistry.evaluation import calibration
+from mnistry.evaluation.calibration import (
     NOTHING,
     auroc,
     fit_temperature,
@@ -19,7 +20,6 @@ from mnistry.calibration import (
     threshold_for_kept,
     threshold_for_precision,
 )
-from mnistry.errors import UsageError
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import checkpoints
-from mnistry.checkpoints import Checkpoint
 from mnistry.errors import RunError
+from mnistry.training import checkpoints
+from mnistry.training.checkpoints import Checkpoint
 
 VALUES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int32), np.array([1, 2], np.uint32)]
 

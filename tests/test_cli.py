@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from mnistry import __version__, cli, words
+from mnistry import __version__
+from mnistry.cli import app
+from mnistry.reporting import text as reporting_text
 
 MNISTRY = [sys.executable, "-m", "mnistry"]
 QUICK = ("tutorial", "--dataset", "digits", "--epochs", "1")
@@ -37,7 +39,7 @@ def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["mnistry", *arguments])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            app.main()
         printed = capfd.readouterr()
         return subprocess.CompletedProcess(arguments, left.value.code or 0, printed.out, printed.err)
 
@@ -203,7 +205,7 @@ def test_the_lesson_on_mnist_out_of_reach_leaves_nothing_behind(called, tmp_path
 def test_without_a_name_the_digits_stand_in_and_standard_error_says_so(mnistry, digits):
     answer = mnistry("data")
     assert answer.returncode == 0
-    assert answer.stdout == words.dataset(digits, 1000) + "\n"
+    assert answer.stdout == reporting_text.dataset(digits, 1000) + "\n"
     assert "!  THIS IS NOT MNIST: going on with the UCI digits" in answer.stderr
     assert "it refused the connection" in answer.stderr
 
@@ -211,7 +213,7 @@ def test_without_a_name_the_digits_stand_in_and_standard_error_says_so(mnistry, 
 def test_data_prints_what_the_set_holds(mnistry, digits):
     answer = mnistry("data", "--dataset", "digits")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == words.dataset(digits, 1000) + "\n"
+    assert answer.stdout == reporting_text.dataset(digits, 1000) + "\n"
     assert re.search(r"^train +\(1437, 28, 28\) +\(1437,\) ", answer.stdout, re.MULTILINE)
     assert "training image 1000, label 7\n" in answer.stdout
 
@@ -219,7 +221,9 @@ def test_data_prints_what_the_set_holds(mnistry, digits):
 def test_data_shows_the_image_that_it_is_asked_for(called, digits):
     answer = called("data", "--dataset", "digits", "--index", "1436")
     label = digits.y_train[1436]
-    assert answer.stdout.endswith(f"training image 1436, label {label}\n{words.picture(digits.x_train[1436])}\n")
+    assert answer.stdout.endswith(
+        f"training image 1436, label {label}\n{reporting_text.picture(digits.x_train[1436])}\n"
+    )
 
 
 def test_data_as_json_is_one_object_with_all_of_it(called, digits):
@@ -337,7 +341,7 @@ def test_a_closed_standard_output_is_no_error(tmp_path, arguments):
 def test_a_terminal_without_these_characters_gets_question_marks(mnistry, digits, env):
     answer = mnistry("data", "--dataset", "digits", env=env)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == (words.dataset(digits, 1000) + "\n").encode("ascii", "replace").decode("ascii")
+    assert answer.stdout == (reporting_text.dataset(digits, 1000) + "\n").encode("ascii", "replace").decode("ascii")
 
 
 # A full disk and an interrupt
@@ -347,7 +351,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
     # A process that may write files of 100 kB at most: the model does not fit.
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        "from mnistry.cli import main; main()"
+        "from mnistry.cli.app import main; main()"
     )
     answer = subprocess.run(
         [sys.executable, "-c", program, *QUICK], capture_output=True, text=True, cwd=tmp_path, check=False
@@ -362,9 +366,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
 @pytest.mark.parametrize(("begun", "seconds"), [("load", 0.0), ("compile", 1.0)])
 def test_ctrl_c_leaves_nothing_behind(tmp_path, begun, seconds):
     # A shell may have told its children to ignore the signal: this one listens again.
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mnistry.cli import main; main()"
-    )
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mnistry.cli.app import main; main()"
     arguments = ["tutorial", "--dataset", "digits", "--epochs", "100000"]
     process = subprocess.Popen(
         [sys.executable, "-c", program, *arguments],

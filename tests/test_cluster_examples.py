@@ -13,7 +13,7 @@ import ray
 import yaml
 from typer.testing import CliRunner
 
-from mnistry.cli import app
+from mnistry.cli.app import app
 
 CLUSTER = Path(__file__).parent.parent / "examples" / "cluster"
 SCHEMA = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry import confident
+from mnistry.audit import label_errors
 
 # Six images, three classes. By hand:
 #   thresholds: class 0 (0.9 + 0.7 + 0.2) / 3 = 0.6, class 1 (0.8 + 0.4) / 2 = 0.6, class 2 0.5
@@ -18,64 +18,64 @@ LABELS = np.array([0, 0, 0, 1, 1, 2], np.uint8)
 
 
 def test_a_threshold_is_the_mean_confidence_in_the_own_label():
-    np.testing.assert_allclose(confident.thresholds(PROBABILITIES, LABELS), [0.6, 0.6, 0.5])
+    np.testing.assert_allclose(label_errors.thresholds(PROBABILITIES, LABELS), [0.6, 0.6, 0.5])
 
 
 def test_a_class_without_images_has_a_threshold_that_nothing_reaches():
-    lines = confident.thresholds(np.array([[0.2, 0.8]]), np.array([1]))
+    lines = label_errors.thresholds(np.array([[0.2, 0.8]]), np.array([1]))
     assert lines.tolist() == [np.inf, 0.8]
-    assert confident.confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [confident.UNDECIDED]
+    assert label_errors.confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [label_errors.UNDECIDED]
 
 
 def test_an_image_is_counted_as_the_most_probable_class_whose_threshold_it_reaches():
-    lines = confident.thresholds(PROBABILITIES, LABELS)
-    assert confident.confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, confident.UNDECIDED, 2]
+    lines = label_errors.thresholds(PROBABILITIES, LABELS)
+    assert label_errors.confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, label_errors.UNDECIDED, 2]
 
 
 def test_the_most_probable_class_does_not_count_where_its_threshold_is_not_reached():
     # 0.55 is more than 0.45, but class 0 is usually surer of its own than that
-    assert confident.confident_classes(np.array([[0.55, 0.45]]), np.array([0.9, 0.4])).tolist() == [1]
+    assert label_errors.confident_classes(np.array([[0.55, 0.45]]), np.array([0.9, 0.4])).tolist() == [1]
 
 
 def test_the_confident_joint_counts_labels_against_classes():
-    found = confident.suspicion(PROBABILITIES, LABELS)
+    found = label_errors.suspicion(PROBABILITIES, LABELS)
     assert found.joint.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_what_is_off_the_diagonal_is_suspect():
-    found = confident.suspicion(PROBABILITIES, LABELS)
+    found = label_errors.suspicion(PROBABILITIES, LABELS)
     assert found.suspects.tolist() == [2]
     assert found.counted_as.tolist() == [1]
 
 
 def test_suspects_come_by_the_probability_of_their_label_and_then_by_their_index():
     probabilities = np.array([[0.1, 0.9], [0.05, 0.95], [0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
-    found = confident.suspicion(probabilities, np.array([0, 0, 0, 0, 1]))
+    found = label_errors.suspicion(probabilities, np.array([0, 0, 0, 0, 1]))
     # thresholds 0.2875 and 0.8: images 0, 1 and 2 reach class 1 only
     assert found.suspects.tolist() == [1, 0, 2]
 
 
 def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
     # label 0: three images, 1 of 3 counted elsewhere: 1; label 1: two images, none of the one that is counted: 0
-    assert confident.estimated_errors(np.array([[2, 1], [0, 1]]), np.array([0, 0, 0, 1, 1])) == pytest.approx(1.0)
+    assert label_errors.estimated_errors(np.array([[2, 1], [0, 1]]), np.array([0, 0, 0, 1, 1])) == pytest.approx(1.0)
     # six labels 0 where three are counted: each stands for two
-    assert confident.estimated_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
+    assert label_errors.estimated_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
 
 
 def test_a_margin_is_the_labels_probability_less_the_largest_other():
-    np.testing.assert_allclose(confident.margins(PROBABILITIES, LABELS), [0.8, 0.5, -0.6, 0.7, 0.0, 0.2])
+    np.testing.assert_allclose(label_errors.margins(PROBABILITIES, LABELS), [0.8, 0.5, -0.6, 0.7, 0.0, 0.2])
 
 
 def test_self_confidence_is_the_labels_probability():
-    assert confident.self_confidence(PROBABILITIES, LABELS).tolist() == [0.9, 0.7, 0.2, 0.8, 0.4, 0.5]
+    assert label_errors.self_confidence(PROBABILITIES, LABELS).tolist() == [0.9, 0.7, 0.2, 0.8, 0.4, 0.5]
 
 
 def test_the_order_of_the_classes_does_not_matter():
-    swapped = confident.suspicion(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]))
+    swapped = label_errors.suspicion(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]))
     assert swapped.suspects.tolist() == [2]
     assert swapped.joint.tolist() == [[1, 0, 0], [0, 2, 1], [0, 0, 1]]
 
 
 def test_right_labels_are_not_suspect():
     probabilities = np.eye(4)[[0, 1, 2, 3, 0, 1]] * 0.9 + 0.025
-    assert confident.suspicion(probabilities, np.array([0, 1, 2, 3, 0, 1])).suspects.tolist() == []
+    assert label_errors.suspicion(probabilities, np.array([0, 1, 2, 3, 0, 1])).suspects.tolist() == []

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from mnistry.config import SettledConfig, TrainConfig
-from mnistry.data import Dataset
+from mnistry.datasets.loading import Dataset
 from mnistry.errors import UsageError
+from mnistry.training.config import SettledConfig, TrainConfig
 
 
 @pytest.mark.parametrize(

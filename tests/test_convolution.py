@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistry import convolution, models
-from mnistry.backend import jax, keras
-from mnistry.convolution import MatrixConv2D, plain
-from mnistry.loop import predict
+from mnistry.models import layers, networks
+from mnistry.models.backend import jax, keras
+from mnistry.models.layers import MatrixConv2D, plain
+from mnistry.training.loop import predict
 
 jnp = jax.numpy
 
@@ -102,13 +102,13 @@ def test_the_middle_of_a_kernel_by_hand():
     image[0, 1, 1, 0] = 2
     kernel = np.arange(1, 10, dtype=np.float32).reshape(3, 3, 1, 1)
     turned = 2 * np.arange(9, 0, -1).reshape(3, 3)  # a dot brings out the kernel upside down
-    assert np.array_equal(np.asarray(convolution.convolved(image, kernel, 1))[0, :, :, 0], turned)
+    assert np.array_equal(np.asarray(layers.convolved(image, kernel, 1))[0, :, :, 0], turned)
 
 
 def test_no_convolution_of_xla_is_left():
     x, kernel = some(1, 7, 7, 3), some(3, 3, 3, 4)
     for stride in (1, 2):
-        forward = lambda x, k, stride=stride: convolution.convolved(x, k, stride).sum()  # noqa: E731 - bound in a loop
+        forward = lambda x, k, stride=stride: layers.convolved(x, k, stride).sum()  # noqa: E731 - bound in a loop
         assert "conv_general_dilated" not in str(jax.make_jaxpr(jax.grad(forward, (0, 1)))(x, kernel))
 
 
@@ -121,7 +121,7 @@ def settled(model: keras.Model) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def strong() -> keras.Model:
-    return settled(models.strong(seed=2))
+    return settled(networks.strong(seed=2))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_the_plain_network_has_keras_layers_only_and_the_same_outputs(strong, im
 
 
 def test_a_network_of_keras_layers_is_left_as_it_is():
-    model = models.tutorial()
+    model = networks.tutorial()
     assert plain(model) is model
 
 

@@ -10,9 +10,9 @@ import pytest
 from scipy import ndimage
 from sklearn.neighbors import KNeighborsClassifier
 
-from mnistry import corruptions
-from mnistry.corruptions import BLOCK, NAMES, corrupt
 from mnistry.errors import UsageError
+from mnistry.evaluation import corruptions
+from mnistry.evaluation.corruptions import BLOCK, NAMES, corrupt
 
 RANDOM = tuple(name for name in NAMES if name != "canny_edges")
 

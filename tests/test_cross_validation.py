@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.cross_validation import Plan, dealt, out_of_fold
+from mnistry.audit.cross_validation import Plan, dealt, out_of_fold
 
 
 def test_each_fold_gets_as_many_of_each_class_or_one_more():

@@ -14,10 +14,10 @@ import requests  # noqa: F401 - imported here so that no test's time includes it
 from sklearn.datasets import load_digits
 
 from lying_server import LyingServer, refusing
-from mnistry import data, dataset
-from mnistry.download import Patience
+from mnistry.datasets import dataset, loading
+from mnistry.datasets.catalog import MNIST, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnistry.datasets.download import Patience
 from mnistry.errors import DataError, UsageError
-from mnistry.named_sets import MNIST, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 # Of scikit-learn's digits in our form, with the pinned scikit-learn and Pillow.
 DIGITS_SHA256 = {
@@ -70,36 +70,36 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def same_arrays(a: data.Dataset, b: data.Dataset) -> bool:
+def same_arrays(a: loading.Dataset, b: loading.Dataset) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ARRAYS)
 
 
 # The embedded digits
 
 
-def all_digits(digits: data.Dataset) -> np.ndarray:
+def all_digits(digits: loading.Dataset) -> np.ndarray:
     return np.concatenate([digits.x_train, digits.x_test])
 
 
-def test_the_digits_shapes(digits: data.Dataset) -> None:
+def test_the_digits_shapes(digits: loading.Dataset) -> None:
     assert (digits.x_train.shape, digits.y_train.shape) == ((1437, 28, 28), (1437,))
     assert (digits.x_test.shape, digits.y_test.shape) == ((360, 28, 28), (360,))
     assert {str(getattr(digits, name).dtype) for name in ARRAYS} == {"uint8"}
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_the_digits_are_read_only(digits: data.Dataset, name: str) -> None:
+def test_the_digits_are_read_only(digits: loading.Dataset, name: str) -> None:
     with pytest.raises(ValueError, match="read-only"):
         getattr(digits, name)[0] = 0
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_the_digits_are_these_bytes(digits: data.Dataset, name: str) -> None:
+def test_the_digits_are_these_bytes(digits: loading.Dataset, name: str) -> None:
     assert hashlib.sha256(getattr(digits, name).tobytes()).hexdigest() == DIGITS_SHA256[name]
     assert digits.digests[name] == DIGITS_SHA256[name]
 
 
-def test_the_digits_are_split_by_class(digits: data.Dataset) -> None:
+def test_the_digits_are_split_by_class(digits: loading.Dataset) -> None:
     train, test = np.bincount(digits.y_train), np.bincount(digits.y_test)
     np.testing.assert_array_equal(train + test, np.bincount(load_digits().target))
     shares = test / (train + test)
@@ -107,7 +107,7 @@ def test_the_digits_are_split_by_class(digits: data.Dataset) -> None:
     assert 0.19 <= shares.min() <= shares.max() <= 0.21
 
 
-def test_the_digits_fill_a_box_of_twenty_pixels(digits: data.Dataset) -> None:
+def test_the_digits_fill_a_box_of_twenty_pixels(digits: loading.Dataset) -> None:
     images = all_digits(digits)
     inked = (images.any(axis=1), images.any(axis=2))  # (n, 28): which columns, which rows have ink
     sides = [28 - some.argmax(axis=1) - some[:, ::-1].argmax(axis=1) for some in inked]
@@ -115,7 +115,7 @@ def test_the_digits_fill_a_box_of_twenty_pixels(digits: data.Dataset) -> None:
     assert set(images.max(axis=(1, 2)).tolist()) == {255}
 
 
-def test_the_digits_are_centred(digits: data.Dataset) -> None:
+def test_the_digits_are_centred(digits: loading.Dataset) -> None:
     images = all_digits(digits).astype(np.float64)
     mass = images.sum(axis=(1, 2))
     for axis in (1, 2):
@@ -126,28 +126,28 @@ def test_the_digits_are_centred(digits: data.Dataset) -> None:
         assert at_the_border.mean() < 0.01
 
 
-def test_no_image_of_the_digits_is_in_both_splits(digits: data.Dataset) -> None:
+def test_no_image_of_the_digits_is_in_both_splits(digits: loading.Dataset) -> None:
     source = {image.tobytes() for image in load_digits().images}
     train, test = ({image.tobytes() for image in x} for x in (digits.x_train, digits.x_test))
     assert len(train) + len(test) == len(source) == 1797
     assert not train & test
 
 
-def test_the_digits_have_their_own_labels(digits: data.Dataset) -> None:
+def test_the_digits_have_their_own_labels(digits: loading.Dataset) -> None:
     """The nearest mean image tells most digits; with labels mixed up it would tell a tenth."""
     means = np.stack([digits.x_train[digits.y_train == label].mean(axis=0) for label in range(10)])
     distances = ((digits.x_test[:, None].astype(np.float64) - means) ** 2).sum(axis=(2, 3))
     assert (distances.argmin(axis=1) == digits.y_test).mean() > 0.85
 
 
-def test_the_digits_are_the_same_each_time(digits: data.Dataset) -> None:
+def test_the_digits_are_the_same_each_time(digits: loading.Dataset) -> None:
     np.random.seed(3)  # the global state, of which the split must not depend
-    again = data.load("digits")
+    again = loading.load("digits")
     assert same_arrays(digits, again)
     assert again.digests == digits.digests
 
 
-def test_the_digits_say_where_they_come_from(digits: data.Dataset) -> None:
+def test_the_digits_say_where_they_come_from(digits: loading.Dataset) -> None:
     assert digits.name == "digits"
     assert "scikit-learn" in digits.source
     assert "CC BY 4.0" in digits.licence
@@ -158,7 +158,7 @@ def test_the_digits_say_where_they_come_from(digits: data.Dataset) -> None:
 # What any data set can do
 
 
-def test_statistics_are_those_of_numpy(digits: data.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_are_those_of_numpy(digits: loading.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "STATISTICS_CHUNK", 100)  # many parts, the last one short
     statistics = digits.statistics()
     assert list(statistics) == ["train", "test"]
@@ -170,12 +170,12 @@ def test_statistics_are_those_of_numpy(digits: data.Dataset, monkeypatch: pytest
         assert statistics[split]["std"] == pytest.approx(x.std(), rel=1e-9)
 
 
-def test_statistics_count_classes_that_do_not_occur(digits: data.Dataset) -> None:
+def test_statistics_count_classes_that_do_not_occur(digits: loading.Dataset) -> None:
     few = replace(digits, x_test=digits.x_test[:1], y_test=np.array([3], np.uint8))
     assert few.statistics()["test"]["counts"] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
 
 
-def test_as_json_survives_json(digits: data.Dataset) -> None:
+def test_as_json_survives_json(digits: loading.Dataset) -> None:
     told = json.loads(json.dumps(digits.as_json()))
     assert told == digits.as_json()
     assert told["name"] == "digits"
@@ -185,18 +185,18 @@ def test_as_json_survives_json(digits: data.Dataset) -> None:
     assert told["test"]["counts"] == np.bincount(digits.y_test).tolist()
 
 
-def test_labels_are_the_names_of_classes(digits: data.Dataset) -> None:
+def test_labels_are_the_names_of_classes(digits: loading.Dataset) -> None:
     named = replace(digits, class_names=("nought", "one", "two"))
     assert named.labels(np.array([2, 0, 0], np.uint8)) == ["two", "nought", "nought"]
 
 
 @pytest.mark.parametrize(("index", "checked"), [(None, 1000), (0, 0), (1436, 1436)])
-def test_an_index_of_a_training_image(digits: data.Dataset, index: int | None, checked: int) -> None:
+def test_an_index_of_a_training_image(digits: loading.Dataset, index: int | None, checked: int) -> None:
     assert digits.checked_index(index) == checked
 
 
 @pytest.mark.parametrize("index", [-1, 1437, 10**9])
-def test_an_index_of_no_training_image(digits: data.Dataset, index: int) -> None:
+def test_an_index_of_no_training_image(digits: loading.Dataset, index: int) -> None:
     sentence = f"must be from 0 to 1436, as the UCI digits has 1,437 training images; received {index}"
     with pytest.raises(UsageError, match=sentence):
         digits.checked_index(index)
@@ -215,7 +215,7 @@ def test_an_index_of_no_training_image(digits: data.Dataset, index: int) -> None
 )
 def test_an_unknown_name(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        data.load(name)
+        loading.load(name)
     assert str(caught.value) == f"There is no data set named {name!r}, nor a file or folder. {hint}"
 
 
@@ -239,37 +239,37 @@ def test_a_data_dir_that_is_no_folder(
     if source == "MNISTRY_DATA_DIR":
         monkeypatch.setenv("MNISTRY_DATA_DIR", str(folder))
     with pytest.raises(UsageError) as caught:
-        data.load(name, data_dir=folder if source == "--data-dir" else None)
+        loading.load(name, data_dir=folder if source == "--data-dir" else None)
     assert str(caught.value).startswith(f"{folder} (from {source}) {problem}.")
 
 
 def test_a_data_dir_in_the_home_of_nobody() -> None:
     with pytest.raises(UsageError, match=r"~nobody-of-this-name/mnist .from --data-dir. does not exist"):
-        data.load("mnist", data_dir="~nobody-of-this-name/mnist")
+        loading.load("mnist", data_dir="~nobody-of-this-name/mnist")
 
 
 # MNIST, from a folder
 
 
-def test_mnist_shapes(mnist: data.Dataset) -> None:
+def test_mnist_shapes(mnist: loading.Dataset) -> None:
     assert (mnist.x_train.shape, mnist.y_train.shape) == ((60_000, 28, 28), (60_000,))
     assert (mnist.x_test.shape, mnist.y_test.shape) == ((10_000, 28, 28), (10_000,))
     assert {str(getattr(mnist, name).dtype) for name in ARRAYS} == {"uint8"}
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_mnist_is_read_only(mnist: data.Dataset, name: str) -> None:
+def test_mnist_is_read_only(mnist: loading.Dataset, name: str) -> None:
     with pytest.raises(ValueError, match="read-only"):
         getattr(mnist, name)[0] = 0
 
 
-def test_mnist_is_what_the_lesson_saw(mnist: data.Dataset) -> None:
+def test_mnist_is_what_the_lesson_saw(mnist: loading.Dataset) -> None:
     assert " ".join(mnist.labels(mnist.y_train[1990:2010])) == "6 5 4 5 3 0 5 5 2 0 5 8 8 4 2 6 9 7 1 0"
     assert mnist.x_train[2000, 10].tolist() == [0] * 9 + [92, 255, 254, 254, 119] + [0] * 14
     assert mnist.checked_index(None) == 2000
 
 
-def test_mnist_statistics(mnist: data.Dataset) -> None:
+def test_mnist_statistics(mnist: loading.Dataset) -> None:
     statistics = mnist.statistics()
     assert statistics["train"]["counts"] == TRAIN_COUNTS
     assert statistics["test"]["counts"] == TEST_COUNTS
@@ -279,7 +279,7 @@ def test_mnist_statistics(mnist: data.Dataset) -> None:
     assert statistics["test"]["std"] == pytest.approx(mnist.x_test.std(), rel=1e-9)
 
 
-def test_mnist_says_where_it_comes_from(mnist: data.Dataset, files: dict[str, bytes]) -> None:
+def test_mnist_says_where_it_comes_from(mnist: loading.Dataset, files: dict[str, bytes]) -> None:
     assert mnist.digests == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     assert "CC BY-SA 3.0" in mnist.licence
     assert (mnist.name, mnist.fallback, mnist.remarks) == ("mnist", None, ())
@@ -291,28 +291,28 @@ def test_mnist_says_where_it_comes_from(mnist: data.Dataset, files: dict[str, by
     ids=["train-images-idx3-ubyte", "train-images.idx3-ubyte"],
 )
 def test_unpacked_files_are_accepted(
-    rename: object, files: dict[str, bytes], mnist: data.Dataset, nowhere: str, tmp_path: Path
+    rename: object, files: dict[str, bytes], mnist: loading.Dataset, nowhere: str, tmp_path: Path
 ) -> None:
     unpacked = {rename(name.removesuffix(".gz")): gzip.decompress(content) for name, content in files.items()}
-    loaded = data.load("mnist", data_dir=write(tmp_path / "data", unpacked))
+    loaded = loading.load("mnist", data_dir=write(tmp_path / "data", unpacked))
     assert same_arrays(loaded, mnist)
     assert loaded.digests == mnist.digests
 
 
 def test_files_packed_anew_are_accepted(
-    files: dict[str, bytes], mnist: data.Dataset, nowhere: str, tmp_path: Path
+    files: dict[str, bytes], mnist: loading.Dataset, nowhere: str, tmp_path: Path
 ) -> None:
     anew = {name: gzip.compress(gzip.decompress(content), 1) for name, content in files.items()}
     assert all(anew[name] != files[name] for name in NAMES)
-    assert same_arrays(data.load("mnist", data_dir=write(tmp_path / "data", anew)), mnist)
+    assert same_arrays(loading.load("mnist", data_dir=write(tmp_path / "data", anew)), mnist)
 
 
 @pytest.mark.parametrize("name", [None, "mnist"])
 def test_the_environment_names_the_folder(
-    name: str | None, mnist_folder: Path, mnist: data.Dataset, nowhere: str, monkeypatch: pytest.MonkeyPatch
+    name: str | None, mnist_folder: Path, mnist: loading.Dataset, nowhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNISTRY_DATA_DIR", str(mnist_folder))
-    loaded = data.load(name)
+    loaded = loading.load(name)
     assert same_arrays(loaded, mnist)
     assert (loaded.name, loaded.source, loaded.fallback) == ("mnist", mnist.source, None)
 
@@ -321,7 +321,7 @@ def test_the_argument_counts_more_than_the_environment(
     mnist_folder: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNISTRY_DATA_DIR", str(tmp_path / "missing"))
-    assert data.load(data_dir=mnist_folder).name == "mnist"
+    assert loading.load(data_dir=mnist_folder).name == "mnist"
 
 
 def flipped(content: bytes) -> bytes:
@@ -361,7 +361,7 @@ def test_a_damaged_folder_says_what_is_wrong(
 ) -> None:
     folder = write(tmp_path / "data", damaged(files, damage))
     with pytest.raises(DataError, match=DAMAGES[damage][2]) as caught:
-        data.load("mnist", data_dir=folder)
+        loading.load("mnist", data_dir=folder)
     assert str(folder) in str(caught.value)
     assert f"{nowhere}: it refused the connection" in str(caught.value)
 
@@ -370,21 +370,21 @@ def test_a_damaged_unpacked_file_says_what_is_wrong(files: dict[str, bytes], now
     unpacked = {name.removesuffix(".gz"): gzip.decompress(content) for name, content in files.items()}
     unpacked["train-images-idx3-ubyte"] = unpacked["train-images-idx3-ubyte"][:-784]
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte is cut short: .*47,040,000 .*received 47,039,216"):
-        data.load("mnist", data_dir=write(tmp_path / "data", unpacked))
+        loading.load("mnist", data_dir=write(tmp_path / "data", unpacked))
 
 
 def test_train_and_test_swapped_are_not_mnist(files: dict[str, bytes], nowhere: str, tmp_path: Path) -> None:
     pairs = [(TRAIN_IMAGES, TEST_IMAGES), (TRAIN_LABELS, TEST_LABELS)]
     swapped = {a.name: files[b.name] for pair in pairs for a, b in (pair, pair[::-1])}
     with pytest.raises(DataError, match=r"is not MNIST's t10k-labels-idx1-ubyte.gz"):
-        data.load("mnist", data_dir=write(tmp_path / "data", swapped))
+        loading.load("mnist", data_dir=write(tmp_path / "data", swapped))
 
 
 def test_a_folder_in_a_files_place_says_so(files: dict[str, bytes], nowhere: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "data", damaged(files, "missing"))
     (folder / TEST_LABELS.name).mkdir()
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is a folder, not a data file\."):
-        data.load("mnist", data_dir=folder)
+        loading.load("mnist", data_dir=folder)
 
 
 # What happens when MNIST is not at hand
@@ -393,16 +393,16 @@ def test_a_folder_in_a_files_place_says_so(files: dict[str, bytes], nowhere: str
 def test_a_damaged_folder_is_no_reason_for_other_digits(nowhere: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "data", {TEST_LABELS.name: b"torn"})
     with pytest.raises(DataError, match=r"MNIST is incomplete there, train-labels-idx1-ubyte.gz and .* missing"):
-        data.load(data_dir=folder)
+        loading.load(data_dir=folder)
 
 
 def test_without_mnist_the_digits_stand_in_and_say_why(
-    digits: data.Dataset, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    digits: loading.Dataset, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
     with refusing() as first, LyingServer({TEST_LABELS.name: b""}) as server:
         monkeypatch.setenv("MNISTRY_MIRRORS", f"{first} {server.mirror('missing')}")
-        loaded = data.load(data_dir=tmp_path / "empty")
+        loaded = loading.load(data_dir=tmp_path / "empty")
     assert same_arrays(loaded, digits)
     assert loaded.fallback is not None
     assert loaded.fallback.splitlines() == [
@@ -416,12 +416,12 @@ def test_without_mnist_the_digits_stand_in_and_say_why(
 
 
 def test_with_no_folder_given_the_fallback_says_so(nowhere: str) -> None:
-    assert "  --data-dir or MNISTRY_DATA_DIR: not given\n" in str(data.load().fallback)
+    assert "  --data-dir or MNISTRY_DATA_DIR: not given\n" in str(loading.load().fallback)
 
 
 def test_by_name_mnist_is_an_error_where_it_is_nowhere(nowhere: str, cache: Path) -> None:
     with pytest.raises(DataError, match=r"^MNIST was not found. Tried, in this order:\n") as caught:
-        data.load("mnist")
+        loading.load("mnist")
     assert f"  {nowhere}: it refused the connection" in str(caught.value)
     assert not cache.exists()
 
@@ -433,7 +433,7 @@ def test_the_fallback_does_not_tell_the_users_name(
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path))
     (tmp_path / "data").mkdir()
-    fallback = str(data.load(data_dir=tmp_path / "data").fallback)
+    fallback = str(loading.load(data_dir=tmp_path / "data").fallback)
     assert "  ~/data: holds none of MNIST's four files" in fallback
     assert str(tmp_path) not in fallback
 
@@ -443,7 +443,7 @@ def test_a_silent_mirror_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("MNISTRY_MIRRORS", server.mirror("silent"))
         begin = time.monotonic()
         with pytest.raises(DataError, match=r"/silent/: no answer within 0\.5 s"):
-            data.load("mnist", patience=SHORT)
+            loading.load("mnist", patience=SHORT)
         assert time.monotonic() - begin < SHORT.answer + 1
 
 
@@ -451,33 +451,33 @@ def test_a_silent_mirror_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_mirror_fills_the_cache_once(
-    server: LyingServer, cache: Path, mnist: data.Dataset, files: dict[str, bytes]
+    server: LyingServer, cache: Path, mnist: loading.Dataset, files: dict[str, bytes]
 ) -> None:
     seen: dict[str, tuple[int, int]] = {}
-    first = data.load(progress=lambda name, received, size: seen.update({name: (received, size)}))
+    first = loading.load(progress=lambda name, received, size: seen.update({name: (received, size)}))
     assert same_arrays(first, mnist)
     assert (first.source, first.fallback, first.remarks) == (str(cache), None, ())
     assert seen == {name: (len(content),) * 2 for name, content in files.items()}
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == files
     assert sorted(server.fetched()) == NAMES
     server.asked.clear()
-    assert same_arrays(data.load(), mnist)
+    assert same_arrays(loading.load(), mnist)
     assert server.asked == []
 
 
 def test_mirrors_are_separated_by_blanks_and_need_no_slash(
-    server: LyingServer, mnist: data.Dataset, monkeypatch: pytest.MonkeyPatch
+    server: LyingServer, mnist: loading.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirrors = [server.mirror(manner).rstrip("/") for manner in ("missing", "honest")]
     monkeypatch.setenv("MNISTRY_MIRRORS", "  ".join(mirrors))
-    assert same_arrays(data.load("mnist"), mnist)
+    assert same_arrays(loading.load("mnist"), mnist)
 
 
 def test_a_mirror_with_wrong_bytes_is_passed_over(
-    server: LyingServer, mnist: data.Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
+    server: LyingServer, mnist: loading.Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNISTRY_MIRRORS", f"{server.mirror('wrong')} {server.mirror('late')}")
-    assert same_arrays(data.load("mnist"), mnist)
+    assert same_arrays(loading.load("mnist"), mnist)
     assert [manner for method, manner, _ in server.asked if method == "GET"] == ["wrong", "late"] * 4
     assert sorted(path.name for path in cache.iterdir()) == NAMES
 
@@ -488,16 +488,16 @@ def test_a_cache_that_cannot_be_is_an_error(
     (tmp_path / "file").touch()
     monkeypatch.setenv("MNISTRY_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz cannot be stored in .*mnist: Not a directory"):
-        data.load("mnist")
-    assert "cannot be stored" in str(data.load().fallback)
+        loading.load("mnist")
+    assert "cannot be stored" in str(loading.load().fallback)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed byte", "changed label", "missing"])
 def test_only_the_damaged_file_of_the_cache_is_fetched_again(
-    damage: str, server: LyingServer, cache: Path, mnist: data.Dataset, files: dict[str, bytes]
+    damage: str, server: LyingServer, cache: Path, mnist: loading.Dataset, files: dict[str, bytes]
 ) -> None:
     write(cache, damaged(files, damage))
-    loaded = data.load("mnist")
+    loaded = loading.load("mnist")
     assert same_arrays(loaded, mnist)
     assert server.fetched() == [DAMAGES[damage][0].name]
     assert (cache / DAMAGES[damage][0].name).read_bytes() == files[DAMAGES[damage][0].name]
@@ -507,7 +507,7 @@ def test_only_the_damaged_file_of_the_cache_is_fetched_again(
         (remark,) = loaded.remarks
         assert remark.endswith(" It was fetched again into the cache.")
         assert DAMAGES[damage][0].name in remark
-    assert data.load("mnist").remarks == ()
+    assert loading.load("mnist").remarks == ()
 
 
 def test_a_damaged_cache_is_an_error_by_name_once_the_mirrors_are_gone(
@@ -515,7 +515,7 @@ def test_a_damaged_cache_is_an_error_by_name_once_the_mirrors_are_gone(
 ) -> None:
     write(cache, damaged(files, "truncated"))
     with pytest.raises(DataError, match=DAMAGES["truncated"][2]) as caught:
-        data.load("mnist")
+        loading.load("mnist")
     assert f"{nowhere}: it refused the connection" in str(caught.value)
     assert "nothing cached yet" not in str(caught.value)
 
@@ -524,17 +524,17 @@ def test_a_damaged_cache_is_told_of_where_the_digits_stand_in(
     nowhere: str, cache: Path, files: dict[str, bytes]
 ) -> None:
     write(cache, damaged(files, "changed byte"))
-    loaded = data.load()
+    loaded = loading.load()
     assert loaded.name == "digits"
     assert "train-labels-idx1-ubyte.gz is damaged" in str(loaded.fallback)
 
 
 @pytest.mark.parametrize("name", [None, "mnist"])
 def test_a_damaged_folder_is_passed_over_where_a_mirror_is_good(
-    name: str | None, server: LyingServer, cache: Path, mnist: data.Dataset, files: dict[str, bytes], tmp_path: Path
+    name: str | None, server: LyingServer, cache: Path, mnist: loading.Dataset, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "data", damaged(files, "truncated"))
-    loaded = data.load(name, data_dir=folder)
+    loaded = loading.load(name, data_dir=folder)
     assert same_arrays(loaded, mnist)
     assert (loaded.source, loaded.fallback) == (str(cache), None)
     (remark,) = loaded.remarks
@@ -546,10 +546,10 @@ def test_a_damaged_folder_is_passed_over_where_a_mirror_is_good(
 
 
 def test_a_damaged_folder_is_passed_over_where_the_cache_is_good(
-    nowhere: str, cache: Path, mnist: data.Dataset, files: dict[str, bytes], tmp_path: Path
+    nowhere: str, cache: Path, mnist: loading.Dataset, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     write(cache, files)
-    loaded = data.load(data_dir=write(tmp_path / "data", damaged(files, "missing")))
+    loaded = loading.load(data_dir=write(tmp_path / "data", damaged(files, "missing")))
     assert same_arrays(loaded, mnist)
     assert len(loaded.remarks) == 1
     assert "t10k-labels-idx1-ubyte.gz missing. That folder was passed over." in loaded.remarks[0]
@@ -559,7 +559,7 @@ def test_a_damaged_folder_and_a_damaged_cache_are_both_told_of(
     server: LyingServer, cache: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     write(cache, damaged(files, "empty"))
-    loaded = data.load(data_dir=write(tmp_path / "data", damaged(files, "changed byte")))
+    loaded = loading.load(data_dir=write(tmp_path / "data", damaged(files, "changed byte")))
     assert [remark.split(". ")[-1] for remark in loaded.remarks] == [
         "That folder was passed over.",
         "It was fetched again into the cache.",
@@ -567,10 +567,10 @@ def test_a_damaged_folder_and_a_damaged_cache_are_both_told_of(
 
 
 def test_an_empty_folder_is_passed_over_without_a_word(
-    nowhere: str, cache: Path, mnist: data.Dataset, files: dict[str, bytes], tmp_path: Path
+    nowhere: str, cache: Path, mnist: loading.Dataset, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     write(cache, files)
     (tmp_path / "empty").mkdir()
-    loaded = data.load(data_dir=tmp_path / "empty")
+    loaded = loading.load(data_dir=tmp_path / "empty")
     assert same_arrays(loaded, mnist)
     assert loaded.remarks == ()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from drawn import write_folder
-from mnistry import data, named_sets
+from mnistry.datasets import catalog, loading
 from mnistry.errors import DataError
 
 PAGE = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
@@ -38,22 +38,22 @@ def test_the_example_of_a_wrong_table(tmp_path: Path, monkeypatch: pytest.Monkey
     rows.extend(["3", "", *pixels] for _ in range(12))
     Path("own.csv").write_text("\n".join(",".join(row) for row in rows))
     with pytest.raises(DataError) as caught:
-        data.load("own.csv")
+        loading.load("own.csv")
     assert str(caught.value).replace(f"{tmp_path}/", "") + "\n" == blocks("text")[1]
 
 
 def test_the_table_of_names_is_whole() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| .* \| ([\d,]+) \+ ([\d,]+) \| .* \| (.+) \|$", PAGE, re.MULTILINE)
-    assert {row[0] for row in rows} == set(data.LOADERS)
+    assert {row[0] for row in rows} == set(loading.LOADERS)
     terms = {row[0]: row[3] for row in rows}
-    assert all(each.licence.startswith(terms[each.name]) for each in named_sets.ALL)
+    assert all(each.licence.startswith(terms[each.name]) for each in catalog.ALL)
 
 
 def test_the_folders_of_the_table_of_forms(tmp_path: Path) -> None:
     assert "animals/cat/1.png" in PAGE
     folder = write_folder(tmp_path / "animals", 5)
     assert (folder / "cat" / "1.png").exists()
-    assert data.load(str(folder)).x_test.shape == (3, 28, 28)
+    assert loading.load(str(folder)).x_test.shape == (3, 28, 28)
 
 
 @pytest.mark.parametrize("name", re.findall(r"^\| `(own[^`]*|animals[^`]*|test\.csv[^`]*)` \|", PAGE, re.MULTILINE))
@@ -81,6 +81,6 @@ def test_the_messages_are_real(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     path = re.match(r"animals|test\.csv|own\.npz", name)
     assert path is not None
     with pytest.raises(DataError) as caught:
-        data.load(path[0] if path[0] != "animals" else "./animals")
+        loading.load(path[0] if path[0] != "animals" else "./animals")
     told = str(caught.value).replace(f"{tmp_path}/", "")
     assert all(part in told for part in name.split(" … "))

@@ -19,7 +19,9 @@ import pytest
 from PIL import Image
 
 from drawn import NAMES, arrays, drawing
-from mnistry import array_files, data, labelled, parquet_tables
+from mnistry.datasets import arrays as datasets_arrays
+from mnistry.datasets import labelled, loading
+from mnistry.datasets import parquet as datasets_parquet
 from mnistry.errors import DataError, UsageError
 
 X = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
@@ -30,16 +32,16 @@ HEADER = "label," + ",".join(f"pixel{number}" for number in range(784))
 
 def refused(path: Path) -> str:
     with pytest.raises(DataError) as caught:
-        data.load(str(path))
+        loading.load(str(path))
     return str(caught.value)
 
 
-def same_images(loaded: data.Dataset, images: np.ndarray = X) -> bool:
+def same_images(loaded: loading.Dataset, images: np.ndarray = X) -> bool:
     together = np.concatenate([loaded.x_train, loaded.x_test])
     return sorted(image.tobytes() for image in together) == sorted(image.tobytes() for image in images)
 
 
-def told(loaded: data.Dataset) -> dict[bytes, str]:
+def told(loaded: loading.Dataset) -> dict[bytes, str]:
     """What is said of where each image comes from."""
     assert loaded.origins is not None
     splits = {"train": loaded.x_train, "test": loaded.x_test}
@@ -60,7 +62,7 @@ def write_idx(folder: Path, split: str, x: np.ndarray, y: np.ndarray) -> Path:
 def test_idx_files(tmp_path: Path) -> None:
     folder = write_idx(tmp_path / "own", "train", X[:8], Y[:8] + 200)
     write_idx(folder, "t10k", X[8:], Y[8:] + 200)
-    loaded = data.load(str(folder))
+    loaded = loading.load(str(folder))
     assert loaded.class_names == ("200", "201")
     np.testing.assert_array_equal(loaded.x_train, X[:8])
     np.testing.assert_array_equal(loaded.y_test, Y[8:])
@@ -70,14 +72,14 @@ def test_idx_files(tmp_path: Path) -> None:
 
 def test_idx_files_without_a_test_split_and_with_a_prefix(tmp_path: Path) -> None:
     folder = write_idx(tmp_path / "own", "emnist-letters-train", X, Y + 1)
-    assert same_images(data.load(str(folder)))
+    assert same_images(loading.load(str(folder)))
 
 
 def test_idx_images_of_another_size_are_read_as_pictures(tmp_path: Path) -> None:
     drawn = np.stack(
         [np.asarray(drawing(NAMES[number % 2], np.random.default_rng(number)).resize((40, 40))) for number in range(6)]
     )
-    loaded = data.load(str(write_idx(tmp_path / "own", "train", drawn, np.arange(6) % 2)))
+    loaded = loading.load(str(write_idx(tmp_path / "own", "train", drawn, np.arange(6) % 2)))
     assert loaded.x_train.shape == (4, 28, 28)
     assert not loaded.x_train[:, 0].any()  # dark ink on paper has become bright ink on black
 
@@ -88,7 +90,7 @@ def test_idx_files_that_are_wrong(tmp_path: Path) -> None:
     assert "holds both other-train-images-idx3-ubyte.gz and train-images-idx3-ubyte.gz" in refused(folder)
     (folder / "other-train-images-idx3-ubyte.gz").unlink()
     (folder / "other-train-labels.idx1-ubyte").rename(folder / "t10k-labels.idx1-ubyte")
-    assert data.load(str(folder)).class_names == ("0", "1")  # labels alone make no test split
+    assert loading.load(str(folder)).class_names == ("0", "1")  # labels alone make no test split
     (folder / "train-labels.idx1-ubyte").unlink()
     assert "lacks the train labels. Expected are train-images-idx3-ubyte" in refused(folder)
     assert "is one of the IDX files; name the folder" in refused(folder / "t10k-labels.idx1-ubyte")
@@ -111,7 +113,7 @@ def npz(folder: Path, **values: Any) -> Path:
 )
 @pytest.mark.parametrize("y", [Y, Y[:, None], Y.astype(np.float64), Y.astype("S1"), Y.astype(str)], ids=str)
 def test_npz_arrays_of_many_kinds(x: np.ndarray, y: np.ndarray, tmp_path: Path) -> None:
-    loaded = data.load(str(npz(tmp_path, x_train=x, y_train=y)))
+    loaded = loading.load(str(npz(tmp_path, x_train=x, y_train=y)))
     assert loaded.class_names == ("0", "1")
     assert same_images(loaded)
     assert told(loaded) == {image.tobytes(): f"x_train[{i}]" for i, image in enumerate(X)}  # though split at random
@@ -120,7 +122,7 @@ def test_npz_arrays_of_many_kinds(x: np.ndarray, y: np.ndarray, tmp_path: Path) 
 def test_bools_and_noughts_and_ones_are_black_and_white(tmp_path: Path) -> None:
     ink = X > 128
     for x in (ink, ink.astype(np.uint8), ink.astype(np.float32)):
-        assert same_images(data.load(str(npz(tmp_path, x_train=x, y_train=Y))), ink * np.uint8(255))
+        assert same_images(loading.load(str(npz(tmp_path, x_train=x, y_train=Y))), ink * np.uint8(255))
 
 
 NAN, MINUS, LARGE, FRACTION = (X.astype(np.float32) for _ in range(4))
@@ -192,7 +194,7 @@ def test_npz_files_cut_short(keep: int, tmp_path: Path) -> None:
 
 
 def test_files_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(array_files, "MAX_BYTES", 5000)
+    monkeypatch.setattr(datasets_arrays, "MAX_BYTES", 5000)
     assert "is larger than 5,000 bytes" in refused(npz(tmp_path, x_train=X, y_train=Y))
 
 
@@ -212,7 +214,7 @@ def write_csv(path: Path, lines: list[list[str]], *, header: bool = True, end: s
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_csv_tables(header: bool, end: str, tmp_path: Path) -> None:
-    loaded = data.load(str(write_csv(tmp_path / "own.csv", rows(), header=header, end=end)))
+    loaded = loading.load(str(write_csv(tmp_path / "own.csv", rows(), header=header, end=end)))
     assert loaded.class_names == ("0", "1")
     assert same_images(loaded)
     first = 2 if header else 1
@@ -223,7 +225,7 @@ def test_a_header_of_numbers_is_a_header(tmp_path: Path) -> None:
     numbers = ",".join(map(str, range(785)))
     path = write_csv(tmp_path / "own.csv", rows(), header=False)
     path.write_text(f"{numbers}\n{path.read_text()}")
-    assert same_images(data.load(str(path)))
+    assert same_images(loading.load(str(path)))
 
 
 def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
         line[0] = f'"{line[0]}"'
     content = write_csv(tmp_path / "own.csv", lines).read_bytes()
     (tmp_path / "own.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + content))
-    loaded = data.load(str(tmp_path / "own.csv.gz"))
+    loaded = loading.load(str(tmp_path / "own.csv.gz"))
     assert loaded.class_names == ("ant", "bee, or wasp")
     assert same_images(loaded)
 
@@ -240,15 +242,15 @@ def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
 def test_a_folder_of_two_tables(tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", rows(X[:8], Y[:8]))
     write_csv(tmp_path / "test.csv", rows(X[8:], Y[8:]), header=False)
-    loaded = data.load(str(tmp_path))
+    loaded = loading.load(str(tmp_path))
     np.testing.assert_array_equal(loaded.x_train, X[:8])
     np.testing.assert_array_equal(loaded.x_test, X[8:])
 
 
 def test_more_rows_than_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnistry.tables.ROWS_AT_A_TIME", 5)
+    monkeypatch.setattr("mnistry.datasets.csv_tables.ROWS_AT_A_TIME", 5)
     lines = rows()
-    assert same_images(data.load(str(write_csv(tmp_path / "own.csv", lines))))
+    assert same_images(loading.load(str(write_csv(tmp_path / "own.csv", lines))))
     lines[9][784] = "white"
     assert "own.csv, row 11, column 785: expected a number, received 'white'" in refused(
         write_csv(tmp_path / "own.csv", lines)
@@ -293,7 +295,7 @@ def test_csv_cells_that_are_wrong(row: int, column: int, cell: str, sentence: st
 def test_csv_files_that_are_none(content: bytes, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_bytes(content)
     with pytest.raises(DataError, match=sentence):
-        data.load(str(tmp_path / "own.csv"))
+        loading.load(str(tmp_path / "own.csv"))
 
 
 # Parquet
@@ -322,7 +324,7 @@ def test_parquet_as_the_hub_has_mnist(tmp_path: Path) -> None:
         features = {"label": {"names": ["zebra", "ant"], "_type": "ClassLabel"}}
         noted = {"huggingface": json.dumps({"info": {"features": features}})}
         parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet", columns, noted)
-    loaded = data.load(str(tmp_path))
+    loaded = loading.load(str(tmp_path))
     assert loaded.class_names == ("ant", "zebra")
     assert loaded.y_train.tolist() == [1, 0] * 4
     np.testing.assert_array_equal(loaded.x_train, X[:8])
@@ -333,7 +335,7 @@ def test_parquet_as_the_hub_has_mnist(tmp_path: Path) -> None:
 def test_parquet_in_several_files(tmp_path: Path) -> None:
     for number, part in enumerate((slice(0, 5), slice(5, 12))):
         parquet(tmp_path / f"train-{number}.parquet", {"image": as_pictures(X[part]), "label": Y[part]})
-    where = told(data.load(str(tmp_path)))
+    where = told(loading.load(str(tmp_path)))
     assert [where[image.tobytes()] for image in X[[0, 4, 5, 11]]] == [
         "train-0.parquet, row 1",
         "train-0.parquet, row 5",
@@ -345,9 +347,9 @@ def test_parquet_in_several_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [Y.tolist(), Y.astype(str).tolist()], ids=["numbers", "words"])
 def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Path) -> None:
     bare = parquet(tmp_path / "bare.parquet", {"label": labels, "image": [png(image) for image in X]})
-    assert same_images(data.load(str(bare)))
+    assert same_images(loading.load(str(bare)))
     pixels = {f"pixel{number}": X.reshape(12, 784)[:, number] for number in range(784)}
-    assert same_images(data.load(str(parquet(tmp_path / "pixels.parquet", {"label": labels, **pixels}))))
+    assert same_images(loading.load(str(parquet(tmp_path / "pixels.parquet", {"label": labels, **pixels}))))
 
 
 @pytest.mark.parametrize(
@@ -383,7 +385,7 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
 )
 def test_parquet_tables_that_are_wrong(columns: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=sentence):
-        data.load(str(parquet(tmp_path / "own.parquet", columns)))
+        loading.load(str(parquet(tmp_path / "own.parquet", columns)))
 
 
 @pytest.mark.parametrize("keep", [4, 100, 3000])
@@ -394,7 +396,7 @@ def test_parquet_files_cut_short(keep: int, tmp_path: Path) -> None:
 
 
 def test_parquet_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_tables, "MAX_BYTES", 1000)
+    monkeypatch.setattr(datasets_parquet, "MAX_BYTES", 1000)
     assert "more than 1,000 are not read" in refused(
         parquet(tmp_path / "own.parquet", {"image": as_pictures(X), "label": Y})
     )
@@ -404,7 +406,7 @@ def test_without_pyarrow_the_command_is_told(tmp_path: Path, monkeypatch: pytest
     path = parquet(tmp_path / "own.parquet", {"image": as_pictures(X), "label": Y})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"pyarrow, which is not installed: pip install 'mnistry\[ray\]'$"):
-        data.load(str(path))
+        loading.load(str(path))
 
 
 def test_the_drawn_set_has_its_classes() -> None:

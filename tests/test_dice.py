@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnistry.backend import jax
-from mnistry.dice import Dice, held
+from mnistry.models.backend import jax
+from mnistry.training.augmentation.random_pool import Dice, held
 
 MANY = 40_000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnistry.digit import Digit
-from mnistry.doubts import Taken, believed
-from mnistry.segments import Line, Writing
+from mnistry.ocr.rejection import Taken, believed
+from mnistry.ocr.result import Digit
+from mnistry.ocr.segmentation import Line, Writing
 
 NAMES = tuple("0123456789")
 

@@ -18,7 +18,7 @@ import pytest
 import requests  # noqa: F401 - imported here so that no test's time includes it
 
 from lying_server import WEB_PAGE, LyingServer, refusing
-from mnistry.download import STALE_SECONDS, Patience, RemoteFile, fetch, reachable
+from mnistry.datasets.download import STALE_SECONDS, Patience, RemoteFile, fetch, reachable
 from mnistry.errors import DataError
 
 PLAIN = np.random.default_rng(0).bytes(300_000)

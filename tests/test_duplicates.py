@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistry import duplicates
+from mnistry.audit import duplicates
 
 
 @pytest.fixture(scope="module")

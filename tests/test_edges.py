@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnistry.edges import canny
+from mnistry.evaluation.edges import canny
 
 EIGHT = np.ones((3, 3))
 

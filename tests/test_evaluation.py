@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-from mnistry import evaluation
 from mnistry.errors import UsageError
-from mnistry.evaluation import Evaluation, evaluate, wilson_interval
+from mnistry.evaluation import metrics
+from mnistry.evaluation.metrics import Evaluation, evaluate, wilson_interval
 
 # Six images of three classes. Beside each row: its label, the answer, whether that is right, and the confidence.
 SIX = np.array(
@@ -191,7 +191,7 @@ def test_empty_bins_have_neither_confidence_nor_accuracy(six):
 @pytest.mark.parametrize("number", range(15))
 def test_a_bin_takes_its_upper_edge_and_not_its_lower_one(six, number):
     edges = np.array([six.bins[number].low, six.bins[number].high])
-    counts = [each.n for each in evaluation._bins(edges, np.array([True, True]))]
+    counts = [each.n for each in metrics._bins(edges, np.array([True, True]))]
     below = max(0, number - 1)  # a lower edge belongs to the bin below; 0 has none and stays in the first
     assert [index for index, count in enumerate(counts) for _ in range(count)] == sorted([below, number])
 
@@ -291,7 +291,7 @@ def test_arguments_are_not_changed(random_case):
 def test_answers_picked_out_by_hand():
     # Six answers, two of them wrong; four are picked out, one of the wrong ones among them.
     picked = np.array([True, True, False, True, False, True])
-    found = evaluation.chosen(picked, np.array([True, False, True, True, False, True]))
+    found = metrics.chosen(picked, np.array([True, False, True, True, False, True]))
     assert (found.n, found.share, found.errors, found.precision) == (4, 4 / 6, 1, 0.75)
     assert found.interval == wilson_interval(3, 4)
     assert found.as_json() == {
@@ -304,7 +304,7 @@ def test_answers_picked_out_by_hand():
 
 
 def test_where_no_answer_is_picked_out_nothing_is_known_of_its_precision():
-    found = evaluation.chosen(np.zeros(3, bool), np.ones(3, bool))
+    found = metrics.chosen(np.zeros(3, bool), np.ones(3, bool))
     assert (found.n, found.share, found.errors, found.interval) == (0, 0.0, 0, (0.0, 1.0))
     assert math.isnan(found.precision)
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["precision"] is None

@@ -12,16 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import corruptions, exam_report, exam_run, exam_words, export, model_file, origins
-from mnistry.backend import keras
-from mnistry.data import Dataset
+from mnistry.datasets import origins
+from mnistry.datasets.loading import Dataset
 from mnistry.errors import DataError, ModelError, RunError, UsageError
-from mnistry.evaluation import chosen, evaluate
-from mnistry.exam import Corrupted, Exam
-from mnistry.listeners import Listeners
-from mnistry.model_info import ModelInfo
-from mnistry.recipe_run import run_recipe
-from mnistry.recognizer import Recognizer
+from mnistry.evaluation import corruptions
+from mnistry.evaluation import report as evaluation_report
+from mnistry.evaluation import run as evaluation_run
+from mnistry.evaluation import text as evaluation_text
+from mnistry.evaluation.metrics import chosen, evaluate
+from mnistry.evaluation.result import Corrupted, Exam
+from mnistry.models import onnx_export, onnx_file
+from mnistry.models.backend import keras
+from mnistry.models.metadata import ModelInfo
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.callbacks import Listeners
+from mnistry.training.run import run_recipe
 from page import Page
 
 FIGURES = {"confusion", "reliability", "mistakes", "corrupted", "robustness"}
@@ -33,27 +38,27 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the lesson on the embedded digits, without a model file."""
     folder = tmp_path_factory.mktemp("exam") / "run"
     run_recipe({"dataset": "digits", "epochs": 3, "seed": 1}, out=folder)
-    (folder / model_file.EXPORTED).unlink(missing_ok=True)
+    (folder / onnx_file.EXPORTED).unlink(missing_ok=True)
     return folder
 
 
 @pytest.fixture(scope="module")
 def network(run: Path) -> keras.Model:
-    return export.load_run(run)[0]
+    return onnx_export.load_run(run)[0]
 
 
 @pytest.fixture(scope="module")
 def model(run: Path, network: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its model file, with a temperature and thresholds of its own."""
-    info = replace(export.load_run(run)[1], temperature=2.0, sure_threshold=0.6, digit_threshold=0.3)
+    info = replace(onnx_export.load_run(run)[1], temperature=2.0, sure_threshold=0.6, digit_threshold=0.3)
     path = tmp_path_factory.mktemp("model") / "mine.onnx"
-    path.write_bytes(export.to_onnx(network, info))
+    path.write_bytes(onnx_export.to_onnx(network, info))
     return path
 
 
 @pytest.fixture(scope="module")
 def result(model: Path) -> Exam:
-    return exam_run.run_exam(model)[1]
+    return evaluation_run.run_exam(model)[1]
 
 
 # What comes out
@@ -70,7 +75,7 @@ def test_the_numbers_are_those_of_the_recognisers_answers(result, model, digits)
 
 
 def test_uncalibrated_is_the_same_network_at_temperature_one(result, network, digits):
-    plain = Recognizer.from_bytes(export.to_onnx(network, ModelInfo("plain", "tutorial", NAMES)))
+    plain = Recognizer.from_bytes(onnx_export.to_onnx(network, ModelInfo("plain", "tutorial", NAMES)))
     expected = evaluate(plain.predict(digits.x_test), digits.y_test)
     assert result.uncalibrated is not None
     assert result.uncalibrated.loss == pytest.approx(expected.loss, rel=1e-4)
@@ -79,7 +84,7 @@ def test_uncalibrated_is_the_same_network_at_temperature_one(result, network, di
 
 
 def test_nothing_is_uncalibrated_at_temperature_one(run):
-    assert exam_run.run_exam(run, with_corruptions=False)[1].uncalibrated is None
+    assert evaluation_run.run_exam(run, with_corruptions=False)[1].uncalibrated is None
 
 
 def test_every_corruption_is_examined(result, model, digits):
@@ -93,7 +98,7 @@ def test_every_corruption_is_examined(result, model, digits):
 
 
 def test_corruptions_may_be_left_out(model):
-    found = exam_run.run_exam(model, with_corruptions=False)[1]
+    found = evaluation_run.run_exam(model, with_corruptions=False)[1]
     assert found.corrupted == ()
     assert found.as_json()["corruptions"] is None
     assert found.command.endswith("--no-corruptions")
@@ -110,7 +115,7 @@ def test_mistakes_tell_which_image_they_are_about(result, digits):
     own = replace(result, dataset=replace(digits, origins={"train": rows, "test": rows}))
     first = own.mistakes()[0]
     assert first["origin"] == f"test.csv, row {first['index'] + 2}"
-    assert exam_words.mistakes(own).splitlines()[1].endswith(f": {first['origin']}")
+    assert evaluation_text.mistakes(own).splitlines()[1].endswith(f": {first['origin']}")
     probabilities = [each["probability"] for each in result.mistakes()]
     assert probabilities == sorted(probabilities, reverse=True)
 
@@ -131,56 +136,56 @@ def test_the_json_has_the_test_object_of_a_summary(result, run):
 
 
 def test_a_run_without_a_model_file_is_exported_on_the_fly(run, digits):
-    assert exam_run.needs_keras(run)
-    folder, found = exam_run.run_exam(run, with_corruptions=False)
+    assert evaluation_run.needs_keras(run)
+    folder, found = evaluation_run.run_exam(run, with_corruptions=False)
     assert folder is None
     assert found.test.errors == json.loads((run / "summary.json").read_text())["test"]["errors"]
-    assert not (run / model_file.EXPORTED).exists()
+    assert not (run / onnx_file.EXPORTED).exists()
 
 
 def test_a_run_with_a_model_file_is_examined_by_it(run, model, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / model_file.EXPORTED).write_bytes(model.read_bytes())
-    assert not exam_run.needs_keras(tmp_path / "run")
-    assert exam_run.run_exam(tmp_path / "run", with_corruptions=False)[1].info.temperature == 2.0
+    (tmp_path / "run" / onnx_file.EXPORTED).write_bytes(model.read_bytes())
+    assert not evaluation_run.needs_keras(tmp_path / "run")
+    assert evaluation_run.run_exam(tmp_path / "run", with_corruptions=False)[1].info.temperature == 2.0
 
 
 def test_neither_a_file_nor_the_shipped_model_needs_keras(model):
-    assert not exam_run.needs_keras(model)
-    assert not exam_run.needs_keras(None)
+    assert not evaluation_run.needs_keras(model)
+    assert not evaluation_run.needs_keras(None)
 
 
 def test_the_data_set_is_the_one_the_model_was_trained_on(model, digits):
-    assert exam_run.run_exam(model, with_corruptions=False)[1].dataset.name == "digits"
+    assert evaluation_run.run_exam(model, with_corruptions=False)[1].dataset.name == "digits"
 
 
 @pytest.mark.parametrize("details", [{}, {"dataset": None}, {"dataset": {"name": 5}}, {"dataset": {"name": "mine"}}])
 def test_a_model_that_names_no_known_set_is_examined_on_mnist_or_what_stands_in(details, network, tmp_path):
     path = tmp_path / "model.onnx"
-    path.write_bytes(export.to_onnx(network, ModelInfo("m", "r", NAMES, details=details)))
+    path.write_bytes(onnx_export.to_onnx(network, ModelInfo("m", "r", NAMES, details=details)))
     seen: list[Dataset] = []
-    found = exam_run.run_exam(path, with_corruptions=False, listeners=Listeners(loaded=seen.append))[1]
+    found = evaluation_run.run_exam(path, with_corruptions=False, listeners=Listeners(loaded=seen.append))[1]
     assert found.dataset.fallback is not None  # no test has a network
     assert seen == [found.dataset]
 
 
 def test_mnist_is_not_replaced_where_it_was_asked_for(model):
     with pytest.raises(DataError, match="MNIST was not found"):
-        exam_run.run_exam(model, dataset="mnist")
+        evaluation_run.run_exam(model, dataset="mnist")
 
 
 def test_a_data_set_with_other_classes_is_refused(network, tmp_path):
     letters = ModelInfo("letters", "none", tuple("ABCDEFGHIJ"))
-    (tmp_path / "letters.onnx").write_bytes(export.to_onnx(network, letters))
+    (tmp_path / "letters.onnx").write_bytes(onnx_export.to_onnx(network, letters))
     with pytest.raises(
         UsageError,
         match=r"The model has the classes A B C D E F G H I J; the UCI digits has 0 1 2 3 4 5 6 7 8 9. Name a data set",
     ):
-        exam_run.run_exam(tmp_path / "letters.onnx", dataset="digits")
+        evaluation_run.run_exam(tmp_path / "letters.onnx", dataset="digits")
 
 
 def test_a_long_list_of_classes_is_cut():
-    assert exam_run._listed(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
+    assert evaluation_run._listed(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
 
 
 @pytest.mark.parametrize(
@@ -195,13 +200,13 @@ def test_what_is_no_model_is_refused_and_no_folder_is_left(tmp_path, make, error
     make(tmp_path / "it")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(error, match=sentence):
-        exam_run.run_exam(tmp_path / "it", out=tmp_path / "report")
+        evaluation_run.run_exam(tmp_path / "it", out=tmp_path / "report")
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_progress_is_told_from_nothing_to_all(model):
     told: list[tuple[str, int, int]] = []
-    exam_run.run_exam(model, listeners=Listeners(progress=lambda *each: told.append(each)))
+    evaluation_run.run_exam(model, listeners=Listeners(progress=lambda *each: told.append(each)))
     assert told[0] == ("as they are", 0, 16)
     assert told[1] == ("shot noise", 1, 16)
     assert told[-1] == ("done", 16, 16)
@@ -213,7 +218,7 @@ def test_progress_is_told_from_nothing_to_all(model):
 
 @pytest.fixture(scope="module")
 def folder(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, _ = exam_run.run_exam(model, out=tmp_path_factory.mktemp("report") / "mine")
+    folder, _ = evaluation_run.run_exam(model, out=tmp_path_factory.mktemp("report") / "mine")
     assert folder is not None
     return folder
 
@@ -229,7 +234,7 @@ def test_the_folder_holds_page_figures_and_numbers(folder, result):
 def test_a_folder_with_something_in_it_is_refused_before_anything_is_done(tmp_path, model):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match="is not empty, and nothing is overwritten"):
-        exam_run.run_exam(model, out=tmp_path, listeners=Listeners(progress=lambda *_: pytest.fail("too late")))
+        evaluation_run.run_exam(model, out=tmp_path, listeners=Listeners(progress=lambda *_: pytest.fail("too late")))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -261,8 +266,8 @@ def test_the_page_has_the_numbers(folder, result):
 
 def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, monkeypatch):
     drawn: list[tuple] = []
-    monkeypatch.setattr(exam_report.figures, "robustness", lambda *given: drawn.append(given))
-    exam_report.draw(result)
+    monkeypatch.setattr(evaluation_report.figures, "robustness", lambda *given: drawn.append(given))
+    evaluation_report.draw(result)
     names, unsure, sure = drawn[0]
     assert names[:2] == ["as they are", "shot noise"]
     assert unsure[0] + sure[0] == pytest.approx(result.test.errors / 360)
@@ -274,7 +279,7 @@ def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, mon
 
 def drawn_of(result: Exam, folder: Path) -> Page:
     pictures = dict.fromkeys(FIGURES, "data:image/png;base64,")
-    (folder / "report.html").write_text(exam_report.page(result, pictures), encoding="utf-8")
+    (folder / "report.html").write_text(evaluation_report.page(result, pictures), encoding="utf-8")
     return Page(folder)
 
 
@@ -302,7 +307,7 @@ def without_mistakes(result: Exam) -> Exam:
 def test_a_page_without_mistakes_sureness_or_corruptions(result, tmp_path):
     perfect = without_mistakes(result)
     page = drawn_of(perfect, tmp_path)
-    assert set(exam_report.draw(perfect)) == {"confusion", "reliability"}
+    assert set(evaluation_report.draw(perfect)) == {"confusion", "reliability"}
     assert "It was sure of none of its answers." in page.text
     assert "sure 0 0.00% 0 none 0.00 to 100.00%" in page.text
     for absent in ("What it got wrong", "What leads it astray", "temperature", "corrupted"):
@@ -319,7 +324,7 @@ def test_data_that_stand_in_are_told_loudly(result, tmp_path):
 
 
 def test_the_words_have_the_numbers(result):
-    text = exam_words.exam(result)
+    text = evaluation_text.exam(result)
     test = result.test
     assert text.startswith("mnistry-tutorial (")
     assert f"{test.errors} errors in 360 test images: accuracy {test.accuracy:.2%}" in text
@@ -338,7 +343,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
     test = evaluate(np.array([[0.9, 0.1], [0.25, 0.75], [0.6, 0.4]]), np.array([1, 1, 1]))
     labels = replace(result.dataset, y_test=np.array([1, 1, 1], np.uint8), class_names=("cat", "dog"))
     three = replace(result, test=test, dataset=labels, sure_of_mistakes=np.array([True, False]))
-    assert exam_words.mistakes(three).splitlines() == [
+    assert evaluation_text.mistakes(three).splitlines() == [
         "the most confident of 2 mistakes",
         "test image 0 is dog, read cat, 90.0%, sure",
         "test image 2 is dog, read cat, 60.0%",
@@ -348,7 +353,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
         Corrupted("motion_blur", chosen(np.ones(4, bool), right), chosen(np.array([True, True, False, False]), right)),
         Corrupted("fog", chosen(np.ones(4, bool), ~right), chosen(np.zeros(4, bool), right)),
     ]
-    assert exam_words.corruptions(rows, 0.5).splitlines() == [
+    assert evaluation_text.corruptions(rows, 0.5).splitlines() == [
         "corruption      accuracy     sure  right of those",
         "motion blur       75.00%   50.00%         100.00%",
         "fog               25.00%    0.00%            none",
@@ -357,7 +362,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
 
 
 def test_the_words_of_a_perfect_model_have_no_list_of_mistakes(result):
-    text = exam_words.exam(without_mistakes(result))
+    text = evaluation_text.exam(without_mistakes(result))
     assert "0 errors in 360 test images: accuracy 100.00%" in text
     assert "mistake" not in text
     assert "corruption" not in text

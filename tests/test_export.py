@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from mnistry import export, model_file
-from mnistry.backend import keras
 from mnistry.errors import ModelError, RunError, UsageError
-from mnistry.model_info import KEY, ModelInfo
-from mnistry.recognizer import Recognizer
+from mnistry.models import onnx_export, onnx_file
+from mnistry.models.backend import keras
+from mnistry.models.metadata import KEY, ModelInfo
+from mnistry.ocr.recognizer import Recognizer
 
 L = keras.layers
 THREE = ModelInfo(name="three", recipe="none", class_names=("a", "b", "c"), temperature=1.5)
@@ -50,13 +50,13 @@ def sequential(images: np.ndarray, *layers: keras.Layer) -> keras.Model:
 
 def exported(model: keras.Model, images: np.ndarray, info: ModelInfo = THREE) -> Recognizer:
     """The exported model, compared with Keras on images."""
-    recognizer = Recognizer.from_bytes(export.to_onnx(model, info))
-    export.compare(model, recognizer, images)
+    recognizer = Recognizer.from_bytes(onnx_export.to_onnx(model, info))
+    onnx_export.compare(model, recognizer, images)
     return recognizer
 
 
 def operators(model: keras.Model) -> list[str]:
-    return [node.op_type for node in onnx.load_from_string(export.to_onnx(model, THREE)).graph.node]
+    return [node.op_type for node in onnx.load_from_string(onnx_export.to_onnx(model, THREE)).graph.node]
 
 
 class Quiet(L.Conv2D):
@@ -209,7 +209,7 @@ def test_enormous_logits_are_no_nan(images):
 )
 def test_what_cannot_be_exported_is_named(layer, sentence):
     with pytest.raises(UsageError, match=sentence):
-        export.to_onnx(keras.Sequential([keras.Input((28, 28, 1)), layer, L.Flatten(), L.Dense(3)]), THREE)
+        onnx_export.to_onnx(keras.Sequential([keras.Input((28, 28, 1)), layer, L.Flatten(), L.Dense(3)]), THREE)
 
 
 def test_networks_of_another_form_are_refused():
@@ -226,7 +226,7 @@ def test_networks_of_another_form_are_refused():
     }
     for sentence, model in cases.items():
         with pytest.raises(UsageError) as caught:
-            export.to_onnx(model, THREE)
+            onnx_export.to_onnx(model, THREE)
         assert sentence in str(caught.value)
 
 
@@ -234,12 +234,12 @@ def test_networks_of_another_form_are_refused():
 
 
 def test_the_same_model_gives_the_same_bytes():
-    assert export.to_onnx(residual(), THREE) == export.to_onnx(residual(), THREE)
+    assert onnx_export.to_onnx(residual(), THREE) == onnx_export.to_onnx(residual(), THREE)
 
 
 def test_the_file_explains_itself():
     info = ModelInfo("mine", "strong", ("a", "b", "c"), 1.5, 0.75, 0.25, 0.9, "9.8.7", "MIT", {"test": {"errors": 21}})
-    model = onnx.load_from_string(export.to_onnx(residual(), info))
+    model = onnx.load_from_string(onnx_export.to_onnx(residual(), info))
     onnx.checker.check_model(model, full_check=True)
     assert (model.producer_name, model.producer_version, model.ir_version) == ("mnistry", "9.8.7", 9)
     assert [(each.domain, each.version) for each in model.opset_import] == [("", 17)]
@@ -259,12 +259,12 @@ def test_a_batch_of_any_size_is_one_run(images):
 
 def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch, images):
     model = residual()
-    right = export.to_onnx(model, THREE)
+    right = onnx_export.to_onnx(model, THREE)
     model.layers[-1].set_weights([weights + 0.01 for weights in model.layers[-1].get_weights()])
     model.layers[-1].set_weights([weights * 1.1 for weights in model.layers[-1].get_weights()])
-    monkeypatch.setattr(export, "to_onnx", lambda *_: right)
+    monkeypatch.setattr(onnx_export, "to_onnx", lambda *_: right)
     with pytest.raises(ModelError, match=r"differs from the Keras model residual by up to .* at most 0.0001"):
-        export.write(model, THREE, tmp_path / "model.onnx", images)
+        onnx_export.write(model, THREE, tmp_path / "model.onnx", images)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -272,14 +272,14 @@ def test_a_file_of_numbers_that_are_none_is_not_kept(tmp_path, images):
     model = residual()
     model.layers[-1].set_weights([np.full_like(weights, np.nan) for weights in model.layers[-1].get_weights()])
     with pytest.raises(ModelError, match="a constant is no finite number"):
-        export.write(model, THREE, tmp_path / "model.onnx", images)
+        onnx_export.write(model, THREE, tmp_path / "model.onnx", images)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_writing_replaces_what_is_there(tmp_path, images):
     path = tmp_path / "model.onnx"
     path.write_text("old")
-    export.write(residual(), THREE, path, images)
+    onnx_export.write(residual(), THREE, path, images)
     assert Recognizer.load(path).info == THREE
     assert [each.name for each in tmp_path.iterdir()] == ["model.onnx"]
 
@@ -290,7 +290,7 @@ def test_writing_replaces_what_is_there(tmp_path, images):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the lesson on the embedded digits."""
-    from mnistry.recipe_run import run_recipe
+    from mnistry.training.run import run_recipe
 
     folder = tmp_path_factory.mktemp("export") / "run"
     run_recipe({"dataset": "digits", "epochs": 2, "seed": 4}, out=folder)
@@ -305,7 +305,7 @@ def copied(run: Path, to: Path) -> Path:
 
 
 def test_a_runs_model_file_has_its_facts_and_its_answers(run, tmp_path, digits):
-    path = export.export_run(run, tmp_path / "mine.onnx")
+    path = onnx_export.export_run(run, tmp_path / "mine.onnx")
     recognizer = Recognizer.load(path)
     summary = json.loads((run / "summary.json").read_text())
     info = recognizer.info
@@ -322,51 +322,51 @@ def test_a_runs_calibration_travels_with_it(run, tmp_path):
     summary = json.loads((folder / "summary.json").read_text())
     chosen = {"temperature": 1.75, "sure_threshold": 0.625, "sure_precision": 0.995, "digit_threshold": 0.25}
     (folder / "summary.json").write_text(json.dumps(summary | {"calibration": chosen}))
-    info = Recognizer.load(export.export_run(folder)).info
+    info = Recognizer.load(onnx_export.export_run(folder)).info
     assert (info.temperature, info.sure_threshold, info.digit_threshold) == (1.75, 0.625, 0.25)
     assert info.details["calibration"] == chosen
 
 
 def test_the_file_goes_into_the_run_folder_and_may_be_written_again(run, tmp_path):
     folder = copied(run, tmp_path / "run")
-    first = export.export_run(folder)
+    first = onnx_export.export_run(folder)
     assert first == folder / "model.onnx"
     content = first.read_bytes()
-    assert export.export_run(folder).read_bytes() == content
+    assert onnx_export.export_run(folder).read_bytes() == content
 
 
 def test_nothing_but_that_is_overwritten(run, tmp_path):
     (tmp_path / "thesis.onnx").write_text("years of work")
     with pytest.raises(RunError, match=r"thesis.onnx exists already, and nothing is overwritten. Name another"):
-        export.export_run(run, tmp_path / "thesis.onnx")
+        onnx_export.export_run(run, tmp_path / "thesis.onnx")
     assert (tmp_path / "thesis.onnx").read_text() == "years of work"
 
 
 def test_a_folder_that_is_no_finished_run_is_refused(run, tmp_path):
     with pytest.raises(RunError, match=r"There is no run folder .*nowhere"):
-        export.export_run(tmp_path / "nowhere")
+        onnx_export.export_run(tmp_path / "nowhere")
     folder = copied(run, tmp_path / "run")
     (folder / "summary.json").unlink()
     with pytest.raises(
         RunError, match=r"holds no finished run: summary.json missing. .* mnistry train --resume --out "
     ):
-        export.export_run(folder)
+        onnx_export.export_run(folder)
 
 
 def test_a_run_whose_parts_are_damaged_is_refused(run, tmp_path):
     folder = copied(run, tmp_path / "broken")
     (folder / "model.keras").write_bytes((run / "model.keras").read_bytes()[:-5000])
     with pytest.raises(RunError, match=r"The run in .*broken cannot be read: .* Train it anew"):
-        export.export_run(folder)
+        onnx_export.export_run(folder)
     folder = copied(run, tmp_path / "mixed")
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps(summary | {"weights_sha256": "0" * 64}))
     with pytest.raises(RunError, match=r"model.keras has other weights than summary.json says"):
-        export.export_run(folder)
+        onnx_export.export_run(folder)
     assert not (folder / "model.onnx").exists()
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(run, tmp_path):
     with pytest.raises(RunError, match=r"nowhere/model.onnx cannot be written: No such file or directory"):
-        export.export_run(run, tmp_path / "nowhere" / "model.onnx")
-    assert model_file.EXPORTED == "model.onnx"
+        onnx_export.export_run(run, tmp_path / "nowhere" / "model.onnx")
+    assert onnx_file.EXPORTED == "model.onnx"

@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from mnistry import figures
-from mnistry.evaluation import Bin, Evaluation, evaluate
+from mnistry.evaluation.metrics import Bin, Evaluation, evaluate
+from mnistry.reporting import plots
 
 DIGITS = list("0123456789")
 LETTERS = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -42,39 +42,39 @@ def sure_of(confidence: float, n: int) -> Evaluation:
 
 def mistakes(n: int, names: list[str]) -> Figure:
     labels, answers = [names[i % len(names)] for i in range(n)], [names[(3 * i + 1) % len(names)] for i in range(n)]
-    return figures.mistakes(images(n), labels, answers, np.linspace(0.999999, 0.2, n))
+    return plots.mistakes(images(n), labels, answers, np.linspace(0.999999, 0.2, n))
 
 
 def probabilities(classes: int, most: float, names: list[str] | None = None) -> Figure:
     p = np.full(classes, (1 - most) / (classes - 1))
     p[classes // 2] = most
-    return figures.probabilities(p, np.exp(p) / np.exp(p).sum(), names or (DIGITS if classes == 10 else LETTERS))
+    return plots.probabilities(p, np.exp(p) / np.exp(p).sum(), names or (DIGITS if classes == 10 else LETTERS))
 
 
 def reliability(evaluated: Evaluation) -> Figure:
-    return figures.reliability(evaluated.bins, evaluated.n)
+    return plots.reliability(evaluated.bins, evaluated.n)
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "samples, 1 image": lambda: figures.samples(images(1), ["5"]),
-    "samples, 7 images": lambda: figures.samples(images(7), list("6545305")),
-    "samples, 20 images": lambda: figures.samples(images(20), list("65453052055884269717")),
-    "samples, words": lambda: figures.samples(images(10), WORDS),
+    "samples, 1 image": lambda: plots.samples(images(1), ["5"]),
+    "samples, 7 images": lambda: plots.samples(images(7), list("6545305")),
+    "samples, 20 images": lambda: plots.samples(images(20), list("65453052055884269717")),
+    "samples, words": lambda: plots.samples(images(10), WORDS),
     "mistakes, 1": lambda: mistakes(1, DIGITS),
     "mistakes, 5": lambda: mistakes(5, DIGITS),
     "mistakes, 20": lambda: mistakes(20, DIGITS),
     "mistakes, words": lambda: mistakes(8, WORDS),
-    "image": lambda: figures.image(images(1)[0], "training image 59999, label 5"),
-    "curves, 1 epoch": lambda: figures.curves([0.26], [0.9234]),
-    "curves, 5 epochs": lambda: figures.curves([0.26, 0.11, 0.08, 0.06, 0.0543], [0.92, 0.965, 0.975, 0.98, 0.9832]),
-    "curves, 100 epochs": lambda: figures.curves(np.geomspace(2.5, 0.0001, 100), 1 - np.geomspace(0.9, 0.0001, 100)),
-    "curves, getting worse": lambda: figures.curves([0.1, 1.0, 12.5], [0.9, 0.5, 0.1]),
-    "confusion, 2 classes": lambda: figures.confusion(evaluation(2), DIGITS[:2]),
-    "confusion, 10 classes": lambda: figures.confusion(evaluation(10), DIGITS),
-    "confusion, 10 classes, all right": lambda: figures.confusion(evaluation(10, right=1), DIGITS),
-    "confusion, 10 classes, 60,000 images": lambda: figures.confusion(evaluation(10, 60_000, 0.5), DIGITS),
-    "confusion, words": lambda: figures.confusion(evaluation(10), WORDS),
-    "confusion, 26 classes": lambda: figures.confusion(evaluation(26), LETTERS),
+    "image": lambda: plots.image(images(1)[0], "training image 59999, label 5"),
+    "curves, 1 epoch": lambda: plots.curves([0.26], [0.9234]),
+    "curves, 5 epochs": lambda: plots.curves([0.26, 0.11, 0.08, 0.06, 0.0543], [0.92, 0.965, 0.975, 0.98, 0.9832]),
+    "curves, 100 epochs": lambda: plots.curves(np.geomspace(2.5, 0.0001, 100), 1 - np.geomspace(0.9, 0.0001, 100)),
+    "curves, getting worse": lambda: plots.curves([0.1, 1.0, 12.5], [0.9, 0.5, 0.1]),
+    "confusion, 2 classes": lambda: plots.confusion(evaluation(2), DIGITS[:2]),
+    "confusion, 10 classes": lambda: plots.confusion(evaluation(10), DIGITS),
+    "confusion, 10 classes, all right": lambda: plots.confusion(evaluation(10, right=1), DIGITS),
+    "confusion, 10 classes, 60,000 images": lambda: plots.confusion(evaluation(10, 60_000, 0.5), DIGITS),
+    "confusion, words": lambda: plots.confusion(evaluation(10), WORDS),
+    "confusion, 26 classes": lambda: plots.confusion(evaluation(26), LETTERS),
     "probabilities, 2 classes": lambda: probabilities(2, 0.75, ["0", "1"]),
     "probabilities, certain": lambda: probabilities(10, 1.0),
     "probabilities, all equal": lambda: probabilities(10, 0.1),
@@ -101,7 +101,7 @@ class Drawn:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Text, "draw", draw)
-            figures.save(figure, path)
+            plots.save(figure, path)
         self.boxes = [(text.get_text(), box) for text, box in boxes.items()]
         self.texts = [text for text, _ in self.boxes]
         with Image.open(path) as opened:
@@ -126,7 +126,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Drawn]:
 def test_the_file_is_a_png_as_wide_as_all_others_and_not_blank(drawn, name):
     assert drawn(name).format == "PNG"
     height, width, _ = drawn(name).pixels.shape
-    assert width == pytest.approx(figures.WIDTH * figures.DPI, rel=0.01)
+    assert width == pytest.approx(plots.WIDTH * plots.DPI, rel=0.01)
     assert height >= 100
     assert drawn(name).pixels.std() > 5
     assert (drawn(name).pixels == 255).all(axis=2).mean() > 0.05  # and not solid either
@@ -157,7 +157,7 @@ def test_the_check_for_text_sees_what_is_cut_off(tmp_path):
     figure.text(0.9, 0.5, "too long for this")
     [(text, box)] = Drawn(figure, tmp_path / "cut.png").boxes
     assert text == "too long for this"
-    assert box.x1 > figures.DPI
+    assert box.x1 > plots.DPI
 
 
 def test_samples_show_each_label_once_in_rows_of_five(drawn):
@@ -171,7 +171,7 @@ def test_samples_show_each_label_once_in_rows_of_five(drawn):
 def test_samples_show_the_images_themselves(tmp_path):
     # A white image and a black one: the first column is mostly white or nearly so, the second dark where the image is.
     pair = np.stack([np.full((28, 28), 255, np.uint8), np.zeros((28, 28), np.uint8)])
-    pixels = Drawn(figures.samples(pair, ["w", "b"]), tmp_path / "pair.png").pixels
+    pixels = Drawn(plots.samples(pair, ["w", "b"]), tmp_path / "pair.png").pixels
     row = pixels[pixels.shape[0] // 3, :, 0]
     dark = np.flatnonzero(row < 30) / len(row)
     assert 0.2 <= dark.min() < 0.25
@@ -179,7 +179,7 @@ def test_samples_show_the_images_themselves(tmp_path):
 
 
 def test_mistakes_tell_the_label_the_answer_and_how_sure(drawn, tmp_path):
-    figure = figures.mistakes(images(4), list("4790"), list("9124"), np.array([1.0, 0.99996, 0.9994, 0.25]))
+    figure = plots.mistakes(images(4), list("4790"), list("9124"), np.array([1.0, 0.99996, 0.9994, 0.25]))
     captions = Drawn(figure, tmp_path / "mistakes.png").texts
     assert captions[::2] == ["is 4, read 9", "is 7, read 1", "is 9, read 2", "is 0, read 4"]
     assert captions[1::2] == ["100.0% sure", "over 99.9% sure", "99.9% sure", "25.0% sure"]
@@ -195,7 +195,7 @@ def test_an_image_is_not_turned(tmp_path):
     # Only the pixel at the top left is bright: so is the top left quarter of the drawing, and no other.
     pixels = np.zeros((28, 28), np.uint8)
     pixels[:7, :7] = 255
-    figure = figures.image(pixels, "corner")
+    figure = plots.image(pixels, "corner")
     shown = figure.axes[0].images[0]
     np.testing.assert_array_equal(shown.get_array(), pixels)
     left, right, *_ = shown.get_extent()
@@ -251,7 +251,7 @@ def test_labels_are_the_rows_of_a_confusion_figure(drawn):
 def test_mistakes_are_the_darker_the_more_there_are_and_right_answers_have_no_shade():
     confusion = np.array([[50, 1, 4], [0, 60, 2], [0, 0, 70]])
     labels, answers = np.repeat(np.repeat([0, 1, 2], 3), confusion.ravel()), np.repeat([0, 1, 2] * 3, confusion.ravel())
-    [axes] = figures.confusion(evaluate(np.eye(3)[answers], labels), DIGITS[:3]).axes
+    [axes] = plots.confusion(evaluate(np.eye(3)[answers], labels), DIGITS[:3]).axes
     shade = axes.images[0].get_array()
     assert np.diag(shade.mask).all()
     assert shade.mask.sum() == 3
@@ -282,14 +282,14 @@ def _contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 
 
 def test_probabilities_name_the_two_largest_of_each_kind(tmp_path):
-    figure = figures.probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
+    figure = plots.probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
     texts = Drawn(figure, tmp_path / "probabilities.png").texts
     assert sorted(text for text in texts if "." in text) == ["20.0%", "28.0%", "46.0%", "70.0%"]
     assert {"a", "b", "c", "Softmax once: what the model says", "Softmax twice: as in the lesson"} <= set(texts)
 
 
 def test_bars_of_probabilities_are_as_long_as_the_values():
-    figure = figures.probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
+    figure = plots.probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
     [axes] = figure.axes
     once, twice = axes.containers
     assert [bar.get_width() for bar in once] == [0.1, 0.7, 0.2]
@@ -300,7 +300,7 @@ def test_bars_of_probabilities_are_as_long_as_the_values():
 
 def test_reliability_shows_accuracy_confidence_and_number_of_each_filled_bin():
     bins = (Bin(0.0, 0.5, 4, 0.4, 0.25), Bin(0.5, 1.0, 0, float("nan"), float("nan")))
-    upper, lower = figures.reliability(bins, 4).axes
+    upper, lower = plots.reliability(bins, 4).axes
     [bar] = upper.containers[0]
     assert (bar.get_x(), bar.get_width(), bar.get_height()) == (0, 0.5, 0.25)
     assert upper.lines[1].get_xydata().tolist() == [[0.4, 0.4]]
@@ -321,5 +321,5 @@ def test_all_figures_are_drawn_alike_whatever_the_user_has_set(tmp_path):
 
 def test_the_same_figure_is_the_same_file(tmp_path):
     for name in ("one", "two"):
-        figures.save(FIGURES["reliability"](), tmp_path / f"{name}.png")
+        plots.save(FIGURES["reliability"](), tmp_path / f"{name}.png")
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnistry import files
+from mnistry.runtime import files
 
 WRITER = """
 import sys

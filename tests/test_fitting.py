@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import loop, models
-from mnistry.backend import keras
 from mnistry.errors import UsageError
-from mnistry.fitting import fit
+from mnistry.models import networks
+from mnistry.models.backend import keras
+from mnistry.training import loop
+from mnistry.training.fitting import fit
 
 Images = tuple[np.ndarray, np.ndarray]
 
 
 def lesson_network() -> keras.Model:
-    return models.compile_model(models.tutorial(seed=5, hidden=16, dropout=0.0), learning_rate=0.01)
+    return networks.compile_model(networks.tutorial(seed=5, hidden=16, dropout=0.0), learning_rate=0.01)
 
 
 def normalised_network() -> keras.Model:
@@ -38,7 +39,7 @@ def normalised_network() -> keras.Model:
             keras.layers.Dense(10, activation="softmax", kernel_initializer=glorot(2)),
         ]
     )
-    return models.compile_model(model, learning_rate=0.01)
+    return networks.compile_model(model, learning_rate=0.01)
 
 
 NETWORKS: list[Callable[[], keras.Model]] = [lesson_network, normalised_network]
@@ -117,7 +118,7 @@ def test_seeds_decide(images: Images) -> None:
 
 def test_dropout_leaves_out_other_units_in_every_step(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
-    model = models.compile_model(models.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01)
+    model = networks.compile_model(networks.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01)
     fit(model, x, y, epochs=2, batch_size=10)
     (generator,) = [layer.seed_generator for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     assert int(generator.state.value[1]) == 20  # one draw a step
@@ -224,7 +225,7 @@ def test_a_subclassed_model_with_its_own_train_step(images: Images) -> None:
     class Halved(keras.Model):
         def __init__(self) -> None:
             super().__init__()
-            self.body = models.tutorial(seed=5, hidden=16, dropout=0.0)
+            self.body = networks.tutorial(seed=5, hidden=16, dropout=0.0)
 
         def call(self, inputs):
             return self.body(inputs)
@@ -234,7 +235,7 @@ def test_a_subclassed_model_with_its_own_train_step(images: Images) -> None:
 
     ours, theirs = Halved(), Halved()
     for model in (ours, theirs):
-        models.compile_model(model, learning_rate=0.01)
+        networks.compile_model(model, learning_rate=0.01)
     here = fit(ours, x, y, epochs=2, batch_size=32, shuffle=False).history
     there = theirs.fit(x, y, epochs=2, batch_size=32, shuffle=False, verbose=0).history
     np.testing.assert_allclose(here["loss"], there["loss"], rtol=1e-5)
@@ -243,7 +244,7 @@ def test_a_subclassed_model_with_its_own_train_step(images: Images) -> None:
 def test_fitting_goes_on_where_it_stopped(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
     at_once, in_parts = (
-        models.compile_model(models.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01) for _ in range(2)
+        networks.compile_model(networks.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01) for _ in range(2)
     )
     fit(at_once, x, y, epochs=4, batch_size=8, seed=2)
     fit(in_parts, x, y, epochs=1, batch_size=8, seed=2)
@@ -358,7 +359,7 @@ def test_what_cannot_be_honoured_is_refused(images: Images) -> None:
     with pytest.raises(UsageError, match=r"run_eagerly=True and jit_compile=False cannot be honoured.*use model\.fit"):
         fit(eager, x, y)
     with pytest.raises(UsageError, match=r"not compiled: call model\.compile"):
-        fit(models.tutorial(), x, y)
+        fit(networks.tutorial(), x, y)
     with pytest.raises(UsageError, match="trains Keras models; received str"):
         fit("model", x, y)  # type: ignore[arg-type] # the wrong type is what is tested
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from mnistry.form import BOX, SIDE, to_mnist_form
+from mnistry.datasets.mnist_form import BOX, SIDE, to_mnist_form
 
 MIDDLE = (SIDE - 1) / 2
 

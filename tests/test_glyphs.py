@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry import glyphs
-from mnistry.glyphs import DIGITS, SEGMENTS, SIDE, SIGNS, Glyphs
+from mnistry.training.augmentation import glyphs
+from mnistry.training.augmentation.glyphs import DIGITS, SEGMENTS, SIDE, SIGNS, Glyphs
 
 DRAWN = [(text, label) for label, texts in DIGITS.items() for text in texts]
 

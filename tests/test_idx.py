@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mnistry import idx
+from mnistry.datasets import idx
 from mnistry.errors import DataError
 
 RANDOM = np.random.default_rng(0)

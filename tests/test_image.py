@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistry import image as forming
-from mnistry.image import BOX, SIDE, box_of, digit_images, in_form
-from mnistry.strokes import stroke_width
+from mnistry.ocr import normalization as forming
+from mnistry.ocr.components import stroke_width
+from mnistry.ocr.normalization import BOX, SIDE, box_of, digit_images, in_form
 from writing import STROKES, digit
 
 

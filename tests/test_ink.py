@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.ink import inks
-from mnistry.paper import on_plain, paper_of
+from mnistry.ocr.background import on_plain, paper_of
+from mnistry.ocr.binarization import inks
 from writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
 
 SIZE = 300, 140

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.lattice import MOST_PIECES, Candidate, best_way, candidates
-from mnistry.segments import Line
+from mnistry.ocr.decoding import MOST_PIECES, Candidate, best_way, candidates
+from mnistry.ocr.segmentation import Line
 
 HEIGHT = 100.0
 

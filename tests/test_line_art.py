@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mnistry.line_art import drawn, frames, from_dots, from_segment, from_zigzag
+from mnistry.evaluation.line_art import drawn, frames, from_dots, from_segment, from_zigzag
 
 
 def level(n: int = 1) -> tuple[np.ndarray, np.ndarray]:

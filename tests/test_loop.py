@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistry import loop, models
-from mnistry.backend import jax, keras
 from mnistry.errors import UsageError
-from mnistry.loop import Moment, Session, shuffled
+from mnistry.models import networks
+from mnistry.models.backend import jax, keras
+from mnistry.training import loop
+from mnistry.training.loop import Moment, Session, shuffled
 
 
 def small_network(*, dropout: float = 0.0, learning_rate: float = 0.01) -> keras.Model:
-    return models.compile_model(models.tutorial(seed=5, hidden=16, dropout=dropout), learning_rate=learning_rate)
+    return networks.compile_model(networks.tutorial(seed=5, hidden=16, dropout=dropout), learning_rate=learning_rate)
 
 
 def convolutional_network() -> keras.Model:
@@ -27,7 +28,7 @@ def convolutional_network() -> keras.Model:
             keras.layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(2)),
         ]
     )
-    return models.compile_model(model, learning_rate=0.01)
+    return networks.compile_model(model, learning_rate=0.01)
 
 
 def some_images(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +124,7 @@ def test_a_snapshot_brings_everything_back() -> None:
 
 def test_a_snapshot_of_another_model_is_refused() -> None:
     x, y = some_images(16)
-    other = Session(models.compile_model(models.tutorial(hidden=8), learning_rate=0.01), x, y, 8)
+    other = Session(networks.compile_model(networks.tutorial(hidden=8), learning_rate=0.01), x, y, 8)
     with pytest.raises(ValueError, match="another model"):
         Session(small_network(), x, y, 8).restore(other.snapshot())
 

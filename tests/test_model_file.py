@@ -16,11 +16,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mnistry import export, model_file
-from mnistry.backend import keras
 from mnistry.errors import ModelError
-from mnistry.model_info import KEY, ModelInfo
-from mnistry.recognizer import Recognizer
+from mnistry.models import onnx_export, onnx_file
+from mnistry.models.backend import keras
+from mnistry.models.metadata import KEY, ModelInfo
+from mnistry.ocr.recognizer import Recognizer
 
 L = keras.layers
 TWO = ModelInfo(name="two", recipe="none", class_names=("a", "b"), temperature=2.0)
@@ -34,7 +34,7 @@ def content() -> bytes:
     x = L.Conv2D(2, 3, strides=4, padding="same")(L.Reshape((28, 28, 1))(L.Rescaling(1 / 255)(taken)))
     x = L.Add()([x, L.BatchNormalization()(L.ReLU()(x))])
     x = L.DepthwiseConv2D(3, padding="same", activation="tanh")(L.MaxPooling2D(2)(x))
-    return export.to_onnx(keras.Model(taken, L.Dense(3)(L.Flatten()(x))), TWO)
+    return onnx_export.to_onnx(keras.Model(taken, L.Dense(3)(L.Flatten()(x))), TWO)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def images() -> np.ndarray:
 def sealed(model: onnx.ModelProto) -> bytes:
     """With the digest of what is in it now."""
     facts = {each.key: each.value for each in model.metadata_props}
-    facts[model_file.DIGEST] = model_file.digest(facts[KEY].encode(), model.graph.SerializeToString())
+    facts[onnx_file.DIGEST] = onnx_file.digest(facts[KEY].encode(), model.graph.SerializeToString())
     del model.metadata_props[:]
     helper.set_model_props(model, facts)
     return model.SerializeToString()
@@ -71,8 +71,8 @@ def setting(model: onnx.ModelProto, operator: str, name: str) -> onnx.AttributeP
 
 
 def test_the_file_itself_is_right(content, images):
-    assert model_file.check(content, "it") == TWO
-    assert model_file.check(changed(content, lambda _: None), "it") == TWO
+    assert onnx_file.check(content, "it") == TWO
+    assert onnx_file.check(changed(content, lambda _: None), "it") == TWO
     assert Recognizer.from_bytes(content).predict(images).shape == (5, 2)
 
 
@@ -121,7 +121,7 @@ def test_an_enormous_file_is_not_read(tmp_path):
 
 def test_too_many_bytes_in_memory():
     with pytest.raises(ModelError, match=r"the model has 67,108,865 bytes; a model file has at most 67,108,864"):
-        Recognizer.from_bytes(bytes(model_file.MAX_BYTES + 1))
+        Recognizer.from_bytes(bytes(onnx_file.MAX_BYTES + 1))
 
 
 def test_a_path_that_is_none():

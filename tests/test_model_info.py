@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mnistry.model_info import FORMAT, ModelInfo
+from mnistry.models.metadata import FORMAT, ModelInfo
 
 INFO = ModelInfo(
     name="mine",

@@ -16,12 +16,12 @@ import pytest
 import requests  # noqa: F401 - imported here so that no test's time includes it
 
 from lying_server import LyingServer, refusing
-from mnistry import data, named_sets, published
-from mnistry.download import Patience, RemoteFile
+from mnistry.datasets import catalog, loading, published
+from mnistry.datasets.download import Patience, RemoteFile
+from mnistry.datasets.published import Published
 from mnistry.errors import DataError
-from mnistry.published import Published
 
-LIKE_MNIST = [named_sets.FASHION_MNIST, named_sets.KMNIST, named_sets.QMNIST, named_sets.EMNIST_DIGITS]
+LIKE_MNIST = [catalog.FASHION_MNIST, catalog.KMNIST, catalog.QMNIST, catalog.EMNIST_DIGITS]
 SHORT = Patience(answer=0.5, connect=1.0, read=2.0)
 X = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
 Y = (np.arange(50) % 10).astype(np.uint8)
@@ -86,7 +86,7 @@ def server(named: tuple[Published, dict[str, bytes]], monkeypatch: pytest.Monkey
         yield server
 
 
-def load(each: Published, folder: Path | None = None) -> data.Dataset:
+def load(each: Published, folder: Path | None = None) -> loading.Dataset:
     return published.load(each, folder, None, SHORT)
 
 
@@ -97,7 +97,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def check(loaded: data.Dataset, each: Published) -> None:
+def check(loaded: loading.Dataset, each: Published) -> None:
     """It holds the small set."""
     np.testing.assert_array_equal(loaded.x_train, X[TRAIN])
     np.testing.assert_array_equal(loaded.y_train, Y[TRAIN])
@@ -164,15 +164,15 @@ def test_a_changed_byte_is_seen(
 
 
 def test_the_names_load_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert [each.name for each in named_sets.ALL] == ["mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits"]
-    assert set(data.LOADERS) == {each.name for each in named_sets.ALL} | {"digits"}
+    assert [each.name for each in catalog.ALL] == ["mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits"]
+    assert set(loading.LOADERS) == {each.name for each in catalog.ALL} | {"digits"}
     with refusing() as address:
         monkeypatch.setenv("MNISTRY_MIRRORS", address)
         with pytest.raises(DataError, match=r"^Kuzushiji-MNIST was not found"):
-            data.load("kmnist", data_dir=tmp_path, patience=SHORT)
+            loading.load("kmnist", data_dir=tmp_path, patience=SHORT)
 
 
-@pytest.mark.parametrize("each", named_sets.ALL, ids=lambda each: each.name)
+@pytest.mark.parametrize("each", catalog.ALL, ids=lambda each: each.name)
 def test_what_is_known_of_them_is_whole(each: Published) -> None:
     assert all(len(file.sha256) == 64 and int(file.sha256, 16) and file.size > 4_000 for file in each.files)
     assert each.files[0] == min(each.files, key=lambda file: file.size)
@@ -192,4 +192,4 @@ def test_what_is_known_of_them_is_whole(each: Published) -> None:
 )
 def test_labels_of_rows_are_not_trusted(payload: bytes, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
-        named_sets._first_column(payload, "f")
+        catalog._first_column(payload, "f")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from drawn import NAMES, drawing, write_folder
-from mnistry import data, origins
+from mnistry.datasets import loading, origins
+from mnistry.datasets.labelled import Labelled, natural
 from mnistry.errors import DataError, UsageError
-from mnistry.labelled import Labelled, natural
-from mnistry.pictures import KINDS
+from mnistry.ocr.image_io import KINDS
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -39,7 +39,7 @@ def npz(folder: Path, train: Labelled, test: Labelled | None = None, **others: n
 
 def refused(path: Path) -> str:
     with pytest.raises(DataError) as caught:
-        data.load(str(path))
+        loading.load(str(path))
     return str(caught.value)
 
 
@@ -48,7 +48,7 @@ def refused(path: Path) -> str:
 
 def test_a_data_set_says_what_it_is(tmp_path: Path) -> None:
     path = npz(tmp_path, small(["b", "10", "2"] * 4), small(["2", "b", "10"]))
-    loaded = data.load(str(path))
+    loaded = loading.load(str(path))
     assert (loaded.name, loaded.title, loaded.source) == (str(path), "own.npz", str(path))
     assert loaded.class_names == ("2", "10", "b")
     assert loaded.y_train.tolist() == [2, 1, 0] * 4
@@ -71,7 +71,7 @@ def test_the_lesson_follows_image_2000_where_there_is_room_around_it(
 ) -> None:
     blank, labels = np.zeros((images, 28, 28), np.uint8), np.arange(images) % 2
     path = npz(tmp_path, labelled(blank, labels), labelled(blank[:2], labels[:2]))
-    loaded = data.load(str(path))
+    loaded = loading.load(str(path))
     assert (loaded.lesson_index, loaded.lesson_epochs) == (index, epochs)
 
 
@@ -79,38 +79,38 @@ def test_a_path_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path = npz(tmp_path, small(["a", "b"] * 5))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    names = {data.load(name).name for name in (str(path), "own.npz", "./own.npz", "~/own.npz")}
-    assert names == {"~/own.npz"} == {data.name_of("own.npz")}
-    assert data.name_of("mnist") == "mnist"
+    names = {loading.load(name).name for name in (str(path), "own.npz", "./own.npz", "~/own.npz")}
+    assert names == {"~/own.npz"} == {loading.name_of("own.npz")}
+    assert loading.name_of("mnist") == "mnist"
 
 
 def test_a_name_goes_before_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert data.load("digits").title == "the UCI digits"
+    assert loading.load("digits").title == "the UCI digits"
     with pytest.raises(DataError, match="digits holds neither pictures nor data files"):
-        data.load("./digits")
+        loading.load("./digits")
 
 
 @pytest.mark.parametrize("name", ["nowhere/cats", "cats.csv", "~nobody-of-this-name/cats", "x" * 300 + "/y"])
 def test_a_path_that_leads_nowhere(name: str) -> None:
     with pytest.raises(UsageError, match=r"^There is no file or folder .* A data set of your own is a folder of class"):
-        data.load(name)
+        loading.load(name)
 
 
 def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, 3)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"^There is no data set named ''"):
-        data.load("")
+        loading.load("")
 
 
 def test_digests_tell_changed_data_and_changed_names(tmp_path: Path) -> None:
-    first = data.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests
-    assert data.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests == first
-    renamed = data.load(str(npz(tmp_path, small(["a", "c"] * 5)))).digests
+    first = loading.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests
+    assert loading.load(str(npz(tmp_path, small(["a", "b"] * 5)))).digests == first
+    renamed = loading.load(str(npz(tmp_path, small(["a", "c"] * 5)))).digests
     assert [name for name in first if first[name] != renamed[name]] == ["class_names"]
-    other = data.load(str(npz(tmp_path, small(["a", "b"] * 5, seed=1)))).digests
+    other = loading.load(str(npz(tmp_path, small(["a", "b"] * 5, seed=1)))).digests
     assert other["x_train"] != first["x_train"]
 
 
@@ -120,7 +120,7 @@ def test_digests_tell_changed_data_and_changed_names(tmp_path: Path) -> None:
 def test_a_fifth_of_each_class_is_taken_for_the_test(tmp_path: Path) -> None:
     labels = ["a"] * 50 + ["b"] * 7 + ["c"] * 2 + ["d"]
     whole = small(labels)
-    loaded = data.load(str(npz(tmp_path, whole)))
+    loaded = loading.load(str(npz(tmp_path, whole)))
     assert np.bincount(loaded.y_train, minlength=4).tolist() == [40, 6, 1, 1]
     assert np.bincount(loaded.y_test, minlength=4).tolist() == [10, 1, 1, 0]
     together = np.concatenate([loaded.x_train, loaded.x_test])
@@ -134,7 +134,7 @@ def test_a_fifth_of_each_class_is_taken_for_the_test(tmp_path: Path) -> None:
 def test_the_split_is_always_the_same_and_at_random(tmp_path: Path) -> None:
     path = npz(tmp_path, small(["a", "b"] * 50))
     np.random.seed(3)  # the global state, of which the split must not depend
-    first, second = data.load(str(path)), data.load(str(path))
+    first, second = loading.load(str(path)), loading.load(str(path))
     assert all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ARRAYS)
     whole = small(["a", "b"] * 50).images
     positions = [int(np.flatnonzero((whole == image).all(axis=(1, 2)))[0]) for image in first.x_test]
@@ -165,18 +165,18 @@ def test_the_split_is_always_the_same_and_at_random(tmp_path: Path) -> None:
 def test_what_cannot_be_learnt(train: list[str], test: list[str] | None, sentence: str, tmp_path: Path) -> None:
     path = npz(tmp_path, small(train), None if test is None else small(test))
     with pytest.raises(DataError, match=sentence):
-        data.load(str(path))
+        loading.load(str(path))
 
 
 def test_as_many_classes_as_a_byte_counts(tmp_path: Path) -> None:
-    loaded = data.load(str(npz(tmp_path, small([str(number) for number in range(256)] * 2))))
+    loaded = loading.load(str(npz(tmp_path, small([str(number) for number in range(256)] * 2))))
     assert loaded.class_names == tuple(str(number) for number in range(256))
     assert sorted(loaded.y_train.tolist()) == list(range(256))
 
 
 def test_bright_paper_is_remarked(tmp_path: Path) -> None:
     dark_on_bright = labelled(255 - small(["a", "b"] * 5).images, np.array(["a", "b"] * 5))
-    remarks = data.load(str(npz(tmp_path, dark_on_bright))).remarks
+    remarks = loading.load(str(npz(tmp_path, dark_on_bright))).remarks
     assert remarks[-1].startswith("100% of the training images are bright at their edge")
     assert remarks[-1].endswith("invert yours if they show dark ink.")
 
@@ -185,7 +185,7 @@ def test_bright_paper_is_remarked(tmp_path: Path) -> None:
 
 
 def test_folders_of_classes_are_split(tmp_path: Path) -> None:
-    loaded = data.load(str(write_folder(tmp_path / "animals", 10)))
+    loaded = loading.load(str(write_folder(tmp_path / "animals", 10)))
     assert loaded.class_names == NAMES
     assert np.bincount(loaded.y_train).tolist() == [8, 8, 8]
     assert np.bincount(loaded.y_test).tolist() == [2, 2, 2]
@@ -198,7 +198,7 @@ def test_train_and_test_are_taken_as_they_are(tmp_path: Path) -> None:
     write_folder(folder / "train", 3)
     write_folder(folder / "test", 2, seed=1)
     (folder / "valid" / "cat").mkdir(parents=True)
-    loaded = data.load(str(folder))
+    loaded = loading.load(str(folder))
     assert np.bincount(loaded.y_train).tolist() == [3, 3, 3]
     assert np.bincount(loaded.y_test).tolist() == [2, 2, 2]
     assert loaded.remarks == (f"{folder}: passed over valid; only train and test are read.",)
@@ -210,7 +210,7 @@ def test_grey_pictures_of_28_pixels_pass_as_they_are(tmp_path: Path) -> None:
         place = tmp_path / "own" / "ab"[number % 2] / "deeper"
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(place / f"{number}.png")
-    loaded = data.load(str(tmp_path / "own"))
+    loaded = loading.load(str(tmp_path / "own"))
     together = {image.tobytes() for image in np.concatenate([loaded.x_train, loaded.x_test])}
     assert together == {image.tobytes() for image in images}
     assert loaded.origins is not None
@@ -229,25 +229,25 @@ def test_pictures_of_a_colour_or_a_size_are_read_as_pictures(tmp_path: Path) -> 
             coloured = np.asarray(picture).copy()
             coloured[..., 2] = coloured[..., 2] // 2 + 100  # bluish
             Image.fromarray(coloured).save(tmp_path / "own" / name / f"{number}.png")
-    loaded = data.load(str(tmp_path / "own"))
+    loaded = loading.load(str(tmp_path / "own"))
     for image in np.concatenate([loaded.x_train, loaded.x_test]):
         rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
         assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20  # MNIST's box
 
 
 def test_many_pictures_are_shared_among_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mnistry import prepared
+    from mnistry.datasets import preprocess
 
     folder = write_folder(tmp_path / "animals", 3)
     (folder / "cat" / "spoilt.png").write_bytes(b"no picture")
     alone = refused(folder)
-    monkeypatch.setattr(prepared, "MANY", 4)
-    monkeypatch.setattr(prepared, "_cores", lambda: 2)
+    monkeypatch.setattr(preprocess, "MANY", 4)
+    monkeypatch.setattr(preprocess, "_cores", lambda: 2)
     assert refused(folder) == alone
     (folder / "cat" / "spoilt.png").unlink()
-    shared = data.load(str(folder))
-    monkeypatch.setattr(prepared, "MANY", 1000)
-    assert shared.digests == data.load(str(folder)).digests
+    shared = loading.load(str(folder))
+    monkeypatch.setattr(preprocess, "MANY", 1000)
+    assert shared.digests == loading.load(str(folder)).digests
 
 
 def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
     (folder / "cat" / "notes.txt").write_text("not a cat")
     (folder / "cat" / ".DS_Store").write_text("hidden")
     (folder / "read me.md").write_text("about cats")
-    assert data.load(str(folder)).remarks[0] == (
+    assert loading.load(str(folder)).remarks[0] == (
         f"{folder}: passed over 2 files that are no pictures or lie in no class."
     )
 

@@ -10,11 +10,13 @@ import pytest
 
 import mnistry
 from drawn import NAMES, drawing, write_folder
-from mnistry import data, exam_run, recipe_run
-from mnistry.config import TrainConfig
+from mnistry.datasets import loading
 from mnistry.errors import RunError, UsageError
-from mnistry.exam import Exam
-from mnistry.results import Result
+from mnistry.evaluation import run as evaluation_run
+from mnistry.evaluation.result import Exam
+from mnistry.training import run as training_run
+from mnistry.training.config import TrainConfig
+from mnistry.training.result import Result
 from mnistry.tutorial import tutorial
 
 STRONG = {"recipe": "strong", "epochs": 25}
@@ -32,7 +34,7 @@ def lesson(animals: Path) -> tuple[Path, Result]:
 
 @pytest.fixture(scope="module")
 def strong(animals: Path) -> tuple[Path, Result]:
-    folder, result = recipe_run.run_recipe({**STRONG, "dataset": str(animals)}, out=animals.parent / "strong")
+    folder, result = training_run.run_recipe({**STRONG, "dataset": str(animals)}, out=animals.parent / "strong")
     assert result is not None
     return folder, result
 
@@ -78,7 +80,7 @@ def test_a_look_at_consecutive_images_shows_all_classes(lesson: tuple[Path, Resu
 
 
 def test_the_model_is_examined_on_what_it_was_trained_on(run: tuple[Path, Result], animals: Path) -> None:
-    _, result = exam_run.run_exam(run[0], with_corruptions=False)
+    _, result = evaluation_run.run_exam(run[0], with_corruptions=False)
     assert result.dataset.name == str(animals)
     assert result.test.errors == run[1].test.errors
     assert result.dataset.remarks == run[1].dataset.remarks
@@ -104,7 +106,7 @@ def test_what_a_strong_model_has_learnt_to_refuse(strong: tuple[Path, Result]) -
 
 
 def examined(run: Path, dataset: Path) -> Exam:
-    return exam_run.run_exam(run, dataset=str(dataset), with_corruptions=False)[1]
+    return evaluation_run.run_exam(run, dataset=str(dataset), with_corruptions=False)[1]
 
 
 def test_data_may_lack_a_class_of_the_model(lesson: tuple[Path, Result], tmp_path: Path) -> None:
@@ -121,14 +123,14 @@ def test_data_may_lack_a_class_of_the_model(lesson: tuple[Path, Result], tmp_pat
 
 def test_data_with_other_classes_are_refused(lesson: tuple[Path, Result]) -> None:
     with pytest.raises(UsageError, match="The model has the classes cat dog snowy owl; the UCI digits has 0 1 2"):
-        exam_run.run_exam(lesson[0], dataset="digits", with_corruptions=False)
+        evaluation_run.run_exam(lesson[0], dataset="digits", with_corruptions=False)
 
 
 def test_changed_data_are_remarked_on(lesson: tuple[Path, Result], animals: Path) -> None:
     more = animals / "cat" / "more.png"
     drawing("cat", np.random.default_rng(99)).save(more)
     try:
-        _, result = exam_run.run_exam(lesson[0], with_corruptions=False)
+        _, result = evaluation_run.run_exam(lesson[0], with_corruptions=False)
     finally:
         more.unlink()
     assert result.dataset.remarks[-1].startswith("The data have changed since the model was trained on them")
@@ -139,7 +141,7 @@ def test_data_that_are_gone_are_asked_for(lesson: tuple[Path, Result], animals: 
     animals.rename(away)
     try:
         with pytest.raises(UsageError, match=r"The model was trained on '.*animals', where nothing is\."):
-            exam_run.run_exam(lesson[0], with_corruptions=False)
+            evaluation_run.run_exam(lesson[0], with_corruptions=False)
     finally:
         away.rename(animals)
 
@@ -154,19 +156,19 @@ def test_a_run_goes_on_from_any_folder_but_not_with_changed_data(
         raise KeyboardInterrupt
 
     with pytest.raises(mnistry.MnistryError, match="stopped; what is done is kept"):
-        recipe_run.run_recipe(given, out=tmp_path / "run", listeners=recipe_run.Listeners(epoch=stop))
+        training_run.run_recipe(given, out=tmp_path / "run", listeners=training_run.Listeners(epoch=stop))
     monkeypatch.chdir(tmp_path)
     more = animals / "cat" / "more.png"
     drawing("cat", np.random.default_rng(99)).save(more)
     try:
         with pytest.raises(RunError, match="was trained on other data"):
-            recipe_run.run_recipe({}, out=tmp_path / "run", resume=True)
+            training_run.run_recipe({}, out=tmp_path / "run", resume=True)
     finally:
         more.unlink()
     with pytest.raises(RunError, match=r"has other settings: dataset is .*animals, asked for is digits"):
-        recipe_run.run_recipe({"dataset": "digits"}, out=tmp_path / "run", resume=True)
+        training_run.run_recipe({"dataset": "digits"}, out=tmp_path / "run", resume=True)
     asked = {"dataset": str(animals.parent / "." / "animals")}
-    _, result = recipe_run.run_recipe(asked, out=tmp_path / "run", resume=True)
+    _, result = training_run.run_recipe(asked, out=tmp_path / "run", resume=True)
     assert result is not None
     assert len(result.records) == 2
     assert list(result.grid) == list(range(20))
@@ -181,4 +183,4 @@ def test_the_smallest_set_there_can_be(tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;" in page
     assert "<b></th>" not in page
-    assert data.load(str(tmp_path / "own.npz")).class_names == ("$a_b$", "<b>")
+    assert loading.load(str(tmp_path / "own.npz")).class_names == ("$a_b$", "<b>")

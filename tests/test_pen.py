@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry import glyphs, pen
-from mnistry.backend import jax
-from mnistry.dice import Dice
-from mnistry.glyphs import Glyphs
+from mnistry.models.backend import jax
+from mnistry.training.augmentation import glyphs, strokes
+from mnistry.training.augmentation.glyphs import Glyphs
+from mnistry.training.augmentation.random_pool import Dice
 
 N = 96
 NUMBERS = 300 * N
@@ -16,7 +16,7 @@ SIDE = 28
 
 
 def drawn(known: Glyphs, seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
-    draw = jax.jit(lambda key: pen.glyph(Dice(key, NUMBERS), known, n))
+    draw = jax.jit(lambda key: strokes.glyph(Dice(key, NUMBERS), known, n))
     images, labels = draw(jax.random.key(seed))
     return np.asarray(images), np.asarray(labels)
 
@@ -36,7 +36,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def scribbles() -> np.ndarray:
-    return np.asarray(jax.jit(lambda key: pen.scribble(Dice(key, NUMBERS), N))(jax.random.key(0)))
+    return np.asarray(jax.jit(lambda key: strokes.scribble(Dice(key, NUMBERS), N))(jax.random.key(0)))
 
 
 @pytest.fixture(params=["digits", "scribbles"])
@@ -48,7 +48,7 @@ def images(request: pytest.FixtureRequest) -> np.ndarray:
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hand that draws the model as it is."""
     for name in ("WOBBLE", "SLANT", "ASPECT"):
-        monkeypatch.setattr(pen, name, 0.0)
+        monkeypatch.setattr(strokes, name, 0.0)
 
 
 def test_ink_is_between_nothing_and_full(images):
@@ -120,7 +120,7 @@ def test_a_straight_stroke_has_the_ink_of_its_length_and_width(ends, monkeypatch
     ink = images.sum(axis=(1, 2)) / pressure
     expected = (20 - width) * width + np.pi / 4 * width**2  # a bar with round ends, 20 from tip to tip
     np.testing.assert_allclose(ink[wide], expected[wide], rtol=0.03)
-    assert width[wide].max() <= pen.THICKEST + 0.01
+    assert width[wide].max() <= strokes.THICKEST + 0.01
     assert 0.6 <= pressure[wide].min() < 0.7
     np.testing.assert_allclose(images, images[:, :, ::-1], atol=1e-5)
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import mnistry
-from mnistry import pictures
 from mnistry.errors import PictureError
-from mnistry.pictures import MAX_BYTES, MAX_PIXELS, WORKING_PIXELS, open_picture
+from mnistry.ocr import image_io
+from mnistry.ocr.image_io import MAX_BYTES, MAX_PIXELS, WORKING_PIXELS, open_picture
 
 PHONE = Path(__file__).parent / "pictures" / "208.heic"
 UPRIGHT = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 99, 99], [199, 199, 199]]], np.uint8)
@@ -231,6 +231,6 @@ def test_fuzzed_files_never_raise_anything_else():
 
 def test_every_promised_kind_can_be_opened():
     assert all(
-        name.upper() in {kind.upper() for kind in pictures.FORMATS}
+        name.upper() in {kind.upper() for kind in image_io.FORMATS}
         for name in ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF")
     )

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from mnistry import random_bits
-from mnistry.backend import jax
+from mnistry.models import threefry
+from mnistry.models.backend import jax
 
 DRAW = """
 import jax, numpy as np
@@ -28,7 +28,7 @@ print(bits.sum(dtype=np.uint64), float(jax.random.normal(key, (7, 3)).sum()))
 def test_known_answers(key: tuple[int, int], counter: tuple[int, int], expected: tuple[int, int]) -> None:
     words = [np.array([word], np.uint32) for word in (*key, *counter)]
     with np.errstate(over="ignore"):
-        drawn = random_bits.threefry_2x32(*words)
+        drawn = threefry.threefry_2x32(*words)
     assert tuple(int(word[0]) for word in drawn) == expected
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistry import read_words, stack
-from mnistry.annotate import Album, annotated
-from mnistry.recognizer import Recognizer
+from mnistry.ocr import read_many
+from mnistry.ocr import text as ocr_text
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.visualization import Album, annotated
 from writing import Page, digit, save_pictures
 
 
@@ -136,14 +137,14 @@ def test_a_terminal_shows_what_the_network_saw(folder):
 
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(stack, "MANY", 4)
-    monkeypatch.setattr(stack, "_cores", lambda: 2)
+    monkeypatch.setattr(read_many, "MANY", 4)
+    monkeypatch.setattr(read_many, "_cores", lambda: 2)
     names = []
     for i, character in enumerate("203568"):
         names.append(str(tmp_path / f"{i}.png"))
         digit(character).save(names[-1])
     names.insert(2, str(tmp_path / "missing.png"))
-    outcomes = list(stack.read_all(names, single=True))
+    outcomes = list(read_many.read_all(names, single=True))
     assert [outcome.source for outcome in outcomes] == names
     assert [outcome.reading and outcome.reading.text for outcome in outcomes] == [*"20", None, *"3568"]
     assert outcomes[2].error == f"{names[2]} cannot be read: No such file or directory."
@@ -151,7 +152,7 @@ def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, mo
 
 def test_names_walk_folders_in_order(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert stack.names(["pictures", "-", "x.png"]) == ["pictures/b.png", "pictures/below/a.JPG", "-", "x.png"]
+    assert read_many.names(["pictures", "-", "x.png"]) == ["pictures/b.png", "pictures/below/a.JPG", "-", "x.png"]
 
 
 def test_small_pictures_are_enlarged_for_annotation():
@@ -171,6 +172,6 @@ def test_an_album_gives_every_picture_a_name_of_its_own(tmp_path):
 def test_images_beside_each_other_fit_the_terminal():
     digits = Recognizer.load().read(np.asarray(digit("3"))).digits * 5
     for width in (28, 80, 200):
-        lines = read_words.seen(digits, width).splitlines()
+        lines = ocr_text.seen(digits, width).splitlines()
         assert max(len(line) for line in lines) <= max(28, width)
         assert sum(line.count("3 ") >= 1 for line in lines) >= 1

@@ -17,12 +17,18 @@ import filelock
 import numpy as np
 import pytest
 
-from mnistry import checkpoints, data, evaluation, files, loop, model_file, recipe_run, results, runs, second_look
-from mnistry.backend import keras
-from mnistry.data import Dataset
+from mnistry.datasets import loading
+from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
-from mnistry.listeners import Listeners
-from mnistry.recognizer import Recognizer
+from mnistry.evaluation import metrics
+from mnistry.models import onnx_file, test_time_augmentation
+from mnistry.models.backend import keras
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime import files, run_folder
+from mnistry.runtime.callbacks import Listeners
+from mnistry.training import checkpoints, loop
+from mnistry.training import result as training_result
+from mnistry.training import run as training_run
 
 ASKED: dict[str, Any] = {"dataset": "digits", "epochs": 4, "seed": 5}
 STRONG: dict[str, Any] = {"recipe": "strong", "dataset": "digits", "epochs": 3, "batch_size": 32, "seed": 1}
@@ -30,13 +36,13 @@ FLAGS = ["--dataset", "digits", "--epochs", "4", "--seed", "5"]
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / runs.SUMMARY).read_text(encoding="utf-8"))
+    return json.loads((folder / run_folder.SUMMARY).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing interrupted."""
-    return recipe_run.run_recipe(ASKED, out=tmp_path_factory.mktemp("runs") / "whole")[0]
+    return training_run.run_recipe(ASKED, out=tmp_path_factory.mktemp("runs") / "whole")[0]
 
 
 class StopHereError(Exception):
@@ -51,7 +57,7 @@ def stopped_after(epoch: int, out: Path, asked: Mapping[str, Any] = ASKED) -> Pa
             raise StopHereError
 
     with pytest.raises(StopHereError):
-        recipe_run.run_recipe(asked, out=out, listeners=Listeners(epoch=stop))
+        training_run.run_recipe(asked, out=out, listeners=Listeners(epoch=stop))
     return out
 
 
@@ -64,7 +70,7 @@ def test_the_run_folder_is_complete(whole: Path) -> None:
 
 def test_the_summary_is_that_of_the_model(whole: Path, digits: Dataset) -> None:
     model = keras.saving.load_model(whole / "model.keras")
-    again = evaluation.evaluate(loop.predict(model, digits.x_test), digits.y_test)
+    again = metrics.evaluate(loop.predict(model, digits.x_test), digits.y_test)
     assert summary(whole)["test"] == json.loads(json.dumps(again.as_json()))
     assert "sample" not in summary(whole)
     page = (whole / "report.html").read_text(encoding="utf-8")
@@ -75,9 +81,9 @@ def test_the_summary_is_that_of_the_model(whole: Path, digits: Dataset) -> None:
 @pytest.mark.parametrize("epoch", [1, 3, 4])
 def test_a_stopped_run_goes_on_to_the_same_bits(epoch: int, whole: Path, tmp_path: Path) -> None:
     out = stopped_after(epoch, tmp_path / "run")
-    done = [json.loads(line) for line in (out / runs.METRICS).read_text().splitlines()]
+    done = [json.loads(line) for line in (out / run_folder.METRICS).read_text().splitlines()]
     assert [record["epoch"] for record in done] == list(range(1, epoch + 1))
-    recipe_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
     assert summary(out)["weights_sha256"] == summary(whole)["weights_sha256"]
     assert summary(out)["test"] == summary(whole)["test"]
     for part in ("loss", "accuracy"):
@@ -87,9 +93,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(epoch: int, whole: Path, tmp_pat
 
 def test_a_run_with_validation_goes_on_too(tmp_path: Path) -> None:
     asked = {**ASKED, "validation": 0.2, "epochs": 3}
-    straight, _ = recipe_run.run_recipe(asked, out=tmp_path / "straight")
+    straight, _ = training_run.run_recipe(asked, out=tmp_path / "straight")
     out = stopped_after(2, tmp_path / "run", asked)
-    recipe_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
     assert summary(out)["weights_sha256"] == summary(straight)["weights_sha256"]
     assert [r["val_loss"] for r in summary(out)["epochs"]] == [r["val_loss"] for r in summary(straight)["epochs"]]
     assert summary(straight)["epochs"][-1]["val_accuracy"] > 0.8
@@ -100,7 +106,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(whole: Path, tmp_p
     newest = out / "checkpoint-00003.bin"
     newest.write_bytes(newest.read_bytes()[:-1000])
     told: list[str] = []
-    recipe_run.run_recipe({}, out=out, resume=True, listeners=Listeners(warning=told.append))
+    training_run.run_recipe({}, out=out, resume=True, listeners=Listeners(warning=told.append))
     assert len(told) == 1
     assert "checkpoint-00003.bin is damaged and was passed over" in told[0]
     assert summary(out)["weights_sha256"] == summary(whole)["weights_sha256"]
@@ -108,7 +114,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(whole: Path, tmp_p
 
 def test_a_complete_run_is_left_alone(whole: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in whole.iterdir()}
-    folder, result = recipe_run.run_recipe({}, out=whole, resume=True)
+    folder, result = training_run.run_recipe({}, out=whole, resume=True)
     assert (folder, result) == (whole, None)
     assert {path.name: path.stat().st_mtime_ns for path in whole.iterdir() if path.name != ".lock"} == {
         name: when for name, when in before.items() if name != ".lock"
@@ -118,7 +124,7 @@ def test_a_complete_run_is_left_alone(whole: Path) -> None:
 def test_resuming_where_nothing_is_starts_from_the_beginning(whole: Path, tmp_path: Path) -> None:
     told: list[str] = []
     out = tmp_path / "new"
-    recipe_run.run_recipe(ASKED, out=out, resume=True, listeners=Listeners(warning=told.append))
+    training_run.run_recipe(ASKED, out=out, resume=True, listeners=Listeners(warning=told.append))
     assert told == [f"There is nothing to resume in {out}: the run starts from its beginning."]
     assert summary(out)["weights_sha256"] == summary(whole)["weights_sha256"]
 
@@ -127,7 +133,7 @@ def test_another_config_is_refused_with_the_difference(tmp_path: Path) -> None:
     out = stopped_after(1, tmp_path / "run")
     asked = {**ASKED, "seed": 6, "learning_rate": 0.5}
     with pytest.raises(RunError) as refused:
-        recipe_run.run_recipe(asked, out=out, resume=True)
+        training_run.run_recipe(asked, out=out, resume=True)
     assert "has other settings: seed is 5, asked for is 6; learning_rate is 0.001, asked for is 0.5." in str(
         refused.value
     )
@@ -140,7 +146,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     found.identity["data"]["x_train"] = "0" * 64
     checkpoints.write(out, found)
     with pytest.raises(RunError, match="was trained on other data"):
-        recipe_run.run_recipe({}, out=out, resume=True)
+        training_run.run_recipe({}, out=out, resume=True)
 
 
 def test_other_versions_are_told(whole: Path, tmp_path: Path) -> None:
@@ -150,7 +156,7 @@ def test_other_versions_are_told(whole: Path, tmp_path: Path) -> None:
     found.identity["versions"]["jax"] = "0.0.1"
     checkpoints.write(out, found)
     told: list[str] = []
-    recipe_run.run_recipe({}, out=out, resume=True, listeners=Listeners(warning=told.append))
+    training_run.run_recipe({}, out=out, resume=True, listeners=Listeners(warning=told.append))
     assert told == ["The run began with other versions of jax: the result may differ in its last bits."]
 
 
@@ -161,30 +167,30 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     found.values[0] = np.zeros((3, 3), np.float32)
     checkpoints.write(out, found)
     with pytest.raises(RunError, match="are of another network"):
-        recipe_run.run_recipe({}, out=out, resume=True)
+        training_run.run_recipe({}, out=out, resume=True)
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(RunError, match=r"holds letters\.txt, but no run"):
-        recipe_run.run_recipe(ASKED, out=tmp_path, resume=True)
+        training_run.run_recipe(ASKED, out=tmp_path, resume=True)
     assert (tmp_path / "letters.txt").read_text() == "dear"
     with pytest.raises(RunError, match="is not empty, and nothing is overwritten"):
-        recipe_run.run_recipe(ASKED, out=tmp_path)
+        training_run.run_recipe(ASKED, out=tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"epoch": 3}', '{"epochs": 0}'])
 def test_a_config_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) -> None:
-    (tmp_path / runs.CONFIG).write_text(content)
+    (tmp_path / run_folder.CONFIG).write_text(content)
     with pytest.raises(RunError, match=r"config\.json cannot be read as the config of a run"):
-        recipe_run.run_recipe({}, out=tmp_path, resume=True)
+        training_run.run_recipe({}, out=tmp_path, resume=True)
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     out = stopped_after(1, tmp_path / "run")
-    with filelock.FileLock(out / runs.LOCK), pytest.raises(RunError, match="Another process is at work in"):
-        recipe_run.run_recipe({}, out=out, resume=True)
-    recipe_run.run_recipe({}, out=out, resume=True)
+    with filelock.FileLock(out / run_folder.LOCK), pytest.raises(RunError, match="Another process is at work in"):
+        training_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
 
 
 def test_diverging_keeps_the_last_good_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +203,7 @@ def test_diverging_keeps_the_last_good_epoch(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(loop.Session, "epoch", diverging)
     with pytest.raises(TrainingError, match=r"loss is nan in epoch 3.*Epoch 2, the last good one, is kept in"):
-        recipe_run.run_recipe(ASKED, out=out)
+        training_run.run_recipe(ASKED, out=out)
     found = checkpoints.latest(out, pytest.fail)
     assert found is not None
     assert found.epoch == 2
@@ -214,21 +220,21 @@ def test_a_full_disk_keeps_what_is_safe(whole: Path, tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "write_durably", full)
         with pytest.raises(RunError) as stopped:
-            recipe_run.run_recipe(ASKED, out=out)
+            training_run.run_recipe(ASKED, out=out)
     assert "epoch 3 cannot be written" in str(stopped.value)
     assert "No space left on device. Epochs 1 to 2 are safe: make room, then go on with mnistry train --resume" in str(
         stopped.value
     )
-    recipe_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
     assert summary(out)["weights_sha256"] == summary(whole)["weights_sha256"]
 
 
 def test_what_a_kill_leaves_of_the_results_is_done_again(whole: Path, tmp_path: Path) -> None:
     out = stopped_after(4, tmp_path / "run")
-    for half in (out / runs.UNFINISHED / runs.SUMMARY, out / "figures" / "old.png", out / "model.keras"):
+    for half in (out / run_folder.UNFINISHED / run_folder.SUMMARY, out / "figures" / "old.png", out / "model.keras"):
         half.parent.mkdir(exist_ok=True)
         half.write_text("half")
-    recipe_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
     assert summary(out)["weights_sha256"] == summary(whole)["weights_sha256"]
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in whole.iterdir())
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(
@@ -300,24 +306,24 @@ def test_devices_share_the_batches(mnistry: Any, tmp_path: Path, whole: Path) ->
 @pytest.fixture(scope="module")
 def strong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the strong recipe that nothing interrupted; short and far from strong."""
-    return recipe_run.run_recipe(STRONG, out=tmp_path_factory.mktemp("runs") / "strong")[0]
+    return training_run.run_recipe(STRONG, out=tmp_path_factory.mktemp("runs") / "strong")[0]
 
 
 def test_a_strong_run_says_what_it_trained_and_calibrated_on(strong: Path, digits: Dataset) -> None:
     told = summary(strong)
-    assert told["calibration"]["images"] == data.validation_size(digits, 1 / 12) == 116
+    assert told["calibration"]["images"] == loading.validation_size(digits, 1 / 12) == 116
     assert told["calibration"]["loss_after"] <= told["calibration"]["loss_before"]
     assert [record["epoch"] for record in told["epochs"]] == [1, 2, 3]
     assert told["epochs"][-1]["val_accuracy"] > 0.6
     assert told["epochs"][-1]["val_loss"] < told["epochs"][0]["val_loss"]
-    assert json.loads((strong / runs.CONFIG).read_text()) == {
+    assert json.loads((strong / run_folder.CONFIG).read_text()) == {
         "recipe": "strong", "dataset": "digits", "epochs": 3, "batch_size": 32, "seed": 1, "learning_rate": 0.1,
         "validation": 1 / 12, "devices": 1, "settings": {},
     }  # fmt: skip
 
 
 def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, digits: Dataset) -> None:
-    recognizer = Recognizer.load(strong / model_file.EXPORTED)
+    recognizer = Recognizer.load(strong / onnx_file.EXPORTED)
     answers, chosen = recognizer.answer(digits.x_test, again=False), summary(strong)["calibration"]
     model = keras.saving.load_model(strong / "model.keras", compile=False)
     assert {type(layer).__module__.split(".")[0] for layer in model.layers} == {"keras"}
@@ -328,14 +334,14 @@ def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, di
     info = recognizer.info
     for name in ("temperature", "sure_threshold", "digit_threshold", "second_look"):
         assert getattr(info, name) == chosen[name]
-    assert info.second_look == second_look.UNSURE
+    assert info.second_look == test_time_augmentation.UNSURE
     assert info.recipe == "strong"
-    assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == results.weights_sha256(model)
+    assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == training_result.weights_sha256(model)
 
 
 def test_the_summary_of_a_strong_run_is_that_of_its_calibrated_probabilities(strong: Path, digits: Dataset) -> None:
-    probabilities = Recognizer.load(strong / model_file.EXPORTED).predict(digits.x_test)
-    again, told = evaluation.evaluate(probabilities, digits.y_test), summary(strong)["test"]
+    probabilities = Recognizer.load(strong / onnx_file.EXPORTED).predict(digits.x_test)
+    again, told = metrics.evaluate(probabilities, digits.y_test), summary(strong)["test"]
     assert again.errors == told["errors"]
     assert again.loss == pytest.approx(told["loss"], rel=1e-3)
     assert told["accuracy"] > 0.6
@@ -343,7 +349,7 @@ def test_the_summary_of_a_strong_run_is_that_of_its_calibrated_probabilities(str
 
 def test_a_killed_strong_run_goes_on_to_the_same_bits(strong: Path, tmp_path: Path) -> None:
     out = stopped_after(2, tmp_path / "run", STRONG)
-    recipe_run.run_recipe({}, out=out, resume=True)
+    training_run.run_recipe({}, out=out, resume=True)
     for name in ("weights_sha256", "calibration", "test"):
         assert summary(out)[name] == summary(strong)[name]
     for part in ("loss", "accuracy", "val_loss"):

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import mnistry
-from mnistry import Recognizer, corruptions, export
-from mnistry.backend import keras
+from mnistry import Recognizer
 from mnistry.errors import UsageError
-from mnistry.model_info import ModelInfo
-from mnistry.recognizer import BLOCK
+from mnistry.evaluation import corruptions
+from mnistry.models import onnx_export
+from mnistry.models.backend import keras
+from mnistry.models.metadata import ModelInfo
+from mnistry.ocr.recognizer import BLOCK
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_an_answer_is_sure_when_it_is_probable_and_a_digit_by_hand():
     info = ModelInfo("two", "none", ("a", "b"), sure_threshold=0.9, digit_threshold=0.5)
     images = np.zeros((4, 28, 28), np.uint8)
     images[:, 0, :2] = [(0, 0), (5, 0), (5, 9), (2, 0)]
-    answers = Recognizer.from_bytes(export.to_onnx(network, info)).answer(images)
+    answers = Recognizer.from_bytes(onnx_export.to_onnx(network, info)).answer(images)
     e = np.exp(1)
     likely = [0.5, e**5 / (e**5 + 1), e**5 / (e**5 + 1), e**2 / (e**2 + 1)]
     np.testing.assert_allclose(answers.probabilities[:, 0], likely, rtol=1e-5)
@@ -90,7 +92,7 @@ def test_what_is_unsure_is_looked_at_again_by_hand():
     images[0, 3, 4] = 1  # 73% for "a": unsure; moved down, it is 73% for "b", and nothing elsewhere
     images[1, 3, 4] = 3  # 95% for "a": sure
     images[2, 2, 4] = 5  # 50% for each; moved down, it is 99% for "a"
-    content = export.to_onnx(network, ModelInfo("two", "none", ("a", "b"), second_look=0.9))
+    content = onnx_export.to_onnx(network, ModelInfo("two", "none", ("a", "b"), second_look=0.9))
     recognizer = Recognizer.from_bytes(content)
 
     def share(logit):
@@ -248,4 +250,4 @@ def test_a_process_that_forks_can_go_on_asking(tmp_path):
 
 def test_the_public_names_are_the_recognisers():
     assert mnistry.Recognizer is Recognizer
-    assert mnistry.Answers.__module__ == "mnistry.recognizer"
+    assert mnistry.Answers.__module__ == "mnistry.ocr.recognizer"

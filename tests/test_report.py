@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import report, runs
-from mnistry.config import TrainConfig
-from mnistry.data import Dataset
-from mnistry.evaluation import evaluate
-from mnistry.models import Layer
-from mnistry.results import Result, Sample
+from mnistry.datasets.loading import Dataset
+from mnistry.evaluation.metrics import evaluate
+from mnistry.models.networks import Layer
+from mnistry.runtime import run_folder
+from mnistry.training import report as training_report
+from mnistry.training.config import TrainConfig
+from mnistry.training.result import Result, Sample
 from page import Page
 
 DIGITS = tuple("0123456789")
@@ -73,7 +74,7 @@ def made_by_hand(class_names: tuple[str, ...] = DIGITS, errors: int = 7, epochs:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the usual result."""
     folder = tmp_path_factory.mktemp("usual")
-    report.write(made_by_hand(), folder)
+    training_report.write(made_by_hand(), folder)
     return folder
 
 
@@ -85,7 +86,7 @@ def page(folder: Path) -> Page:
 def page_of(result: Result, folder: Path) -> Page:
     """The page alone, with an empty picture in the place of each figure: quicker where they do not matter."""
     pictures = dict.fromkeys(FIGURES, "data:image/png;base64,")
-    (folder / runs.REPORT).write_text(report.page(result, pictures), encoding="utf-8")
+    (folder / run_folder.REPORT).write_text(training_report.page(result, pictures), encoding="utf-8")
     return Page(folder)
 
 
@@ -256,7 +257,7 @@ def test_what_it_is_handed_is_escaped(tmp_path):
 
 def test_class_names_other_than_digits(tmp_path):
     names = ("nought", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    report.write(made_by_hand(names), tmp_path)
+    training_report.write(made_by_hand(names), tmp_path)
     page = Page(tmp_path)
     assert "The model says three, the label says three" in page.text
     assert "seven 95.24% 100.00% 97.56%" in page.text
@@ -264,7 +265,7 @@ def test_class_names_other_than_digits(tmp_path):
 
 
 def test_without_mistakes_there_is_no_section_about_them(tmp_path):
-    report.write(made_by_hand(errors=0), tmp_path)
+    training_report.write(made_by_hand(errors=0), tmp_path)
     page = Page(tmp_path)
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES - {"mistakes"}
     assert len(page.images) == len(FIGURES) - 1
@@ -274,7 +275,7 @@ def test_without_mistakes_there_is_no_section_about_them(tmp_path):
 
 
 def test_twenty_six_classes(tmp_path):
-    report.write(made_by_hand(LETTERS), tmp_path)
+    training_report.write(made_by_hand(LETTERS), tmp_path)
     page = Page(tmp_path)
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES
     assert "Z 100.00% 100.00% 100.00%" in page.text
@@ -288,7 +289,7 @@ def test_of_many_mistakes_twenty_are_shown(tmp_path):
 
 
 def test_the_figure_of_mistakes_shows_the_most_confident_twenty():
-    drawn = report.draw(made_by_hand(errors=25))["mistakes"]
+    drawn = training_report.draw(made_by_hand(errors=25))["mistakes"]
     captions = [text.get_text() for text in drawn.axes[0].texts]
     assert captions[::2] == [f"is {i % 10}, read {(i + 1) % 10}" for i in range(20)]
     assert captions[1::2] == ["90.0% sure"] * 20
@@ -314,7 +315,9 @@ def test_one_of_a_kind_is_no_plural(tmp_path):
 
 
 def test_a_path_that_is_no_unicode_does_not_spoil_the_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "draw", lambda _: {})
-    monkeypatch.setattr(report, "page", lambda *_: "<!doctype html><pre>--data-dir m\udcff</pre>")  # b"m\xff" on disk
-    report.write(made_by_hand(), tmp_path)
-    assert "--data-dir m" in (tmp_path / runs.REPORT).read_text(encoding="utf-8")
+    monkeypatch.setattr(training_report, "draw", lambda _: {})
+    monkeypatch.setattr(
+        training_report, "page", lambda *_: "<!doctype html><pre>--data-dir m\udcff</pre>"
+    )  # b"m\xff" on disk
+    training_report.write(made_by_hand(), tmp_path)
+    assert "--data-dir m" in (tmp_path / run_folder.REPORT).read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.ink import inks
-from mnistry.rulings import without_rulings
+from mnistry.ocr.binarization import inks
+from mnistry.ocr.line_removal import without_rulings
 from writing import Page
 
 

@@ -19,11 +19,15 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from mnistry import data, local_ray, models, runs, search, search_words, trials, tuning
-from mnistry.dataset import Dataset
+from mnistry.datasets import loading
+from mnistry.datasets.dataset import Dataset
 from mnistry.errors import ClusterError, RunError, UsageError
-from mnistry.recognizer import Recognizer
-from mnistry.trials import Trial
+from mnistry.models import networks
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime import ray_cluster, run_folder
+from mnistry.training.tuning import ray_tune, search, trials
+from mnistry.training.tuning import text as tuning_text
+from mnistry.training.tuning.trials import Trial
 
 ASKED: dict[str, Any] = {"recipe": "tutorial", "dataset": "digits", "trials": 5, "epochs": 3, "seed": 1}
 
@@ -33,9 +37,9 @@ def cluster(session_cache: Path) -> Iterator[str]:
     """The address of a Ray cluster that all searches of this module can share."""
     from ray.cluster_utils import Cluster
 
-    settings = patch.dict(os.environ, local_ray.SETTINGS)
+    settings = patch.dict(os.environ, ray_cluster.SETTINGS)
     with settings, tempfile.TemporaryDirectory(prefix="ray-") as folder:  # short: pytest's own are too long for sockets
-        node = {"num_cpus": 2, "object_store_memory": local_ray.OBJECT_STORE, "include_dashboard": False}
+        node = {"num_cpus": 2, "object_store_memory": ray_cluster.OBJECT_STORE, "include_dashboard": False}
         one = Cluster(initialize_head=True, head_node_args={**node, "temp_dir": folder})
         yield one.address
         one.shutdown()
@@ -57,7 +61,7 @@ def without_seconds(all_trials: tuple[Trial, ...] | list[Trial]) -> list[Trial]:
 
 def test_every_trial_is_kept_with_its_settings_and_its_end(found: search.Found) -> None:
     assert without_seconds(trials.read(found.folder)) == without_seconds(found.trials)
-    tutorial = models.recipe("tutorial")
+    tutorial = networks.recipe("tutorial")
     assert [one.number for one in found.trials] == [1, 2, 3, 4, 5]
     assert [dict(one.settings) for one in found.trials] == [
         search.draw(tutorial, number, 1, 32) for number in range(1, 6)
@@ -70,14 +74,14 @@ def test_every_trial_is_kept_with_its_settings_and_its_end(found: search.Found) 
 
 
 def test_the_best_has_the_fewest_errors_of_those_that_finished(found: search.Found, digits: Dataset) -> None:
-    assert found.images == data.validation_size(digits, 1 / 6)
+    assert found.images == loading.validation_size(digits, 1 / 6)
     errors = {one.number: round((1 - one.accuracy) * found.images) for one in found.trials if one.state == "finished"}
     assert errors[found.best.number] == min(errors.values())
 
 
 def test_the_best_is_a_run_like_any_other(found: search.Found, digits: Dataset) -> None:
     run = found.folder / "best"
-    config = json.loads((run / runs.CONFIG).read_text())
+    config = json.loads((run / run_folder.CONFIG).read_text())
     settings = dict(found.best.settings)
     assert (config["learning_rate"], config["batch_size"]) == (
         settings.pop("learning_rate"), settings.pop("batch_size"),
@@ -93,13 +97,13 @@ def test_the_best_is_a_run_like_any_other(found: search.Found, digits: Dataset) 
 
 
 def test_test_images_have_no_influence(found: search.Found, cluster: str, tmp_path: Path, monkeypatch) -> None:
-    load = data.load
+    load = loading.load
 
     def poisoned(*arguments: Any, **options: Any) -> Dataset:
         whole = load(*arguments, **options)
         return replace(whole, x_test=255 - whole.x_test, y_test=(whole.y_test + 1) % 10)
 
-    monkeypatch.setattr(data, "load", poisoned)
+    monkeypatch.setattr(loading, "load", poisoned)
     again = one_by_one(cluster, tmp_path / "poisoned")
     assert without_seconds(again.trials) == without_seconds(found.trials)
     assert again.best.number == found.best.number
@@ -108,7 +112,7 @@ def test_test_images_have_no_influence(found: search.Found, cluster: str, tmp_pa
 
 
 def test_no_trial_is_given_a_test_image(digits: Dataset) -> None:
-    given = tuning.without_test(digits)
+    given = ray_tune.without_test(digits)
     assert (len(given.x_test), len(given.y_test)) == (0, 0)
     assert given.x_train is digits.x_train
 
@@ -131,7 +135,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
     assert "The loss is nan in epoch 1: the training has diverged." in result.trials[1].reason
     assert "The batch size must be at most the number of training images" in result.trials[2].reason
     assert result.best.number == 1
-    text = search_words.found(result)
+    text = tuning_text.found(result)
     assert "3 trials: 1 finished, 0 stopped early, 2 failed" in text
     assert result.trials[1].reason in text
 
@@ -139,7 +143,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
 def test_a_search_that_is_complete_is_told_again(found: search.Found, cluster: str) -> None:
     again = search.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
     assert again.summary == found.summary
-    assert search_words.found(again) == search_words.found(found)
+    assert tuning_text.found(again) == tuning_text.found(found)
 
 
 def command(out: str, *more: str) -> list[str]:
@@ -200,14 +204,14 @@ def test_asha_knows_again_what_trials_gave() -> None:
 
     decisions = []
     for known in ([], [ended(1, 0.9), ended(2, 0.95), ended(3, 0.97)]):
-        scheduler = tuning._asha(known, 100, 9)
+        scheduler = ray_tune._asha(known, 100, 9)
         scheduler.on_trial_add(None, Late)
         decisions.append(scheduler.on_trial_result(None, Late, {"epoch": 1, "score": 8.0}))
     assert decisions == ["CONTINUE", "STOP"]
 
 
 def test_the_settings_of_a_trial_depend_on_seed_and_number_alone() -> None:
-    strong = models.recipe("strong")
+    strong = networks.recipe("strong")
     drawn = [search.draw(strong, number, 0, 128) for number in range(2, 40)]
     assert drawn == [search.draw(strong, number, 0, 128) for number in range(2, 40)]
     assert search.draw(strong, 2, 1, 128) != drawn[0]
@@ -301,6 +305,6 @@ def test_folders_that_are_no_search_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_line_of_a_trial_that_failed() -> None:
-    line = search_words.ended(Trial(2, {"dropout": 0.5}, "failed", (), "It broke."), 12, 3)
+    line = tuning_text.ended(Trial(2, {"dropout": 0.5}, "failed", (), "It broke."), 12, 3)
     assert line == "trial  2/12   failed: It broke.   dropout=0.5"
     assert np.isnan(Trial(1, {}).accuracy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.second_look import combined, look_again, moved
+from mnistry.models.test_time_augmentation import combined, look_again, moved
 
 
 def test_images_move_a_pixel_each_way_and_what_leaves_is_gone():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.segments import Writing, find_lines
+from mnistry.ocr.segmentation import Writing, find_lines
 from writing import Page
 
 

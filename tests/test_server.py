@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import mnistry
-from mnistry import Recognizer, explanation, page_files, pictures, service_words
-from mnistry.access import access_for
+from mnistry import Recognizer
+from mnistry.ocr import explain, image_io
+from mnistry.service import page_files, schemas
+from mnistry.service.security import access_for
 from running import Running, running, serve, written
 
 READ = "/api/read"
@@ -400,7 +402,7 @@ def test_schemathesis_finds_no_answer_that_the_description_does_not_tell(server,
 
 def test_openapi_takes_the_kinds_of_pictures_that_are_read():
     known = {"x-portable-pixmap": "PPM", "heic": "HEIF"}
-    assert [known.get(kind, kind.upper()) for kind in service_words.MEDIA_TYPES] == [*pictures.FORMATS, "HEIF"]
+    assert [known.get(kind, kind.upper()) for kind in schemas.MEDIA_TYPES] == [*image_io.FORMATS, "HEIF"]
 
 
 def test_fields_that_were_not_asked_for_are_left_out(server):
@@ -444,7 +446,9 @@ def test_listening_for_others_is_warned_of(tmp_path):
 
 
 def test_the_server_itself_loads_no_numbers():
-    program = "import sys, mnistry.server, mnistry.service, mnistry.connections; print(*sys.modules)"
+    program = (
+        "import sys, mnistry.service.server, mnistry.service.app, mnistry.service.connections; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"numpy", "onnxruntime", "PIL", "keras", "jax"} & set(done.stdout.split())
 
@@ -457,7 +461,7 @@ def test_heat_is_where_the_answer_comes_from(recognizer):
     image[4:24, 13:16] = 255
     image[4:7, 6:22] = 255  # with its bar it is a 7 or a T, without it a 1
     (answer,) = recognizer.answer(image[None]).digits
-    (heat,) = explanation.heat(recognizer, image[None], [answer])
+    (heat,) = explain.heat(recognizer, image[None], [answer])
     patched = image.copy()
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     patched[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = 0
@@ -466,5 +470,5 @@ def test_heat_is_where_the_answer_comes_from(recognizer):
 
 
 def test_each_pixel_is_covered_by_as_many_squares():
-    covering = explanation._squares().sum(axis=0)
+    covering = explain._squares().sum(axis=0)
     assert covering.min() >= 4

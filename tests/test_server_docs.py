@@ -62,8 +62,8 @@ def test_shell(server, tmp_path):
 
 
 def test_limits_are_those_of_the_program():
-    from mnistry.bodies import BodyLimits
-    from mnistry.pool import Limits
+    from mnistry.service.request_body import BodyLimits
+    from mnistry.service.worker_pool import Limits
 
     text, bodies, limits = PAGE.read_text(encoding="utf-8"), BodyLimits(), Limits()
     assert f"more than {bodies.bytes:,} bytes" in text

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import augment, models, options, recipe_run, runs, training
-from mnistry.backend import jax
-from mnistry.config import SettledConfig, TrainConfig
-from mnistry.dataset import DIGIT_NAMES, Dataset
+from mnistry.cli import options
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset
 from mnistry.errors import RunError, UsageError
-from mnistry.recognizer import Recognizer
-from mnistry.settings import Range, checked
+from mnistry.models import networks
+from mnistry.models.backend import jax
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime import run_folder
+from mnistry.training import run as training_run
+from mnistry.training import trainer
+from mnistry.training.augmentation import pipeline
+from mnistry.training.config import SettledConfig, TrainConfig
+from mnistry.training.hyperparameters import Range, checked
 
 
 @pytest.mark.parametrize(
@@ -37,9 +42,9 @@ def test_numbers_of_a_range_are_short_enough_to_be_typed() -> None:
     assert np.mean(np.array(numbers) < 0.0017) == pytest.approx(0.5, abs=0.15)  # half of them below the middle factor
 
 
-@pytest.mark.parametrize("recipe", models.RECIPES)
+@pytest.mark.parametrize("recipe", networks.RECIPES)
 def test_what_a_search_tries_is_allowed_and_the_default_lies_in_between(recipe: str) -> None:
-    known = models.recipe(recipe).settings
+    known = networks.recipe(recipe).settings
     for place in (0, 0.3, 1):
         checked({name: one.searched.at(place) for name, one in known.items()}, known, recipe)
     for one in known.values():
@@ -81,25 +86,27 @@ def config(recipe: str, **settings: float) -> SettledConfig:
 
 
 def test_settings_reach_the_network() -> None:
-    small = models.build(config("tutorial", hidden=16, dropout=0.5), classes=10, images=8)
+    small = networks.build(config("tutorial", hidden=16, dropout=0.5), classes=10, images=8)
     assert small.get_layer("hidden").units == 16
     assert small.get_layer("dropout").rate == 0.5
-    narrow = models.build(config("strong", width=48, weight_decay=0.02), classes=10, images=8)
+    narrow = networks.build(config("strong", width=48, weight_decay=0.02), classes=10, images=8)
     assert [narrow.get_layer(f"convolution_{number}").filters for number in (1, 2, 3, 4)] == [8, 24, 32, 48]
     assert narrow.optimizer.weight_decay == 0.02
 
 
 def test_the_settings_as_they_are_change_nothing() -> None:
-    for recipe, own in models.RECIPES.items():
+    for recipe, own in networks.RECIPES.items():
         chosen = {name: one.default for name, one in own.settings.items()}
-        plain, same = (models.build(each, classes=10, images=8) for each in (config(recipe), config(recipe, **chosen)))
+        plain, same = (
+            networks.build(each, classes=10, images=8) for each in (config(recipe), config(recipe, **chosen))
+        )
         assert all(np.array_equal(a, b) for a, b in zip(plain.get_weights(), same.get_weights(), strict=True))
         assert plain.optimizer.weight_decay == same.optimizer.weight_decay
 
 
 @pytest.mark.parametrize("names", [DIGIT_NAMES, ("cat", "dog")])
 def test_settings_reach_the_augmentation(names: tuple[str, ...]) -> None:
-    usual, weak = (training._augmentation(config("strong", **chosen), names, 100) for chosen in ({}, {"strength": 0.5}))
+    usual, weak = (trainer._augmentation(config("strong", **chosen), names, 100) for chosen in ({}, {"strength": 0.5}))
     assert usual is not None
     assert weak is not None
     programs = [str(jax.make_jaxpr(each)(*BATCH)) for each in (usual, weak)]
@@ -110,37 +117,37 @@ BATCH = jax.random.key(0), np.zeros((32, 28, 28), np.uint8), np.zeros(32, np.int
 
 
 def test_augmentation_of_the_usual_strength_is_the_same_program() -> None:
-    programs = [str(jax.make_jaxpr(augment.for_training(20, 100, **each))(*BATCH)) for each in ({}, {"strength": 1})]
+    programs = [str(jax.make_jaxpr(pipeline.for_training(20, 100, **each))(*BATCH)) for each in ({}, {"strength": 1})]
     assert programs[0] == programs[1]
-    assert programs[0] != str(jax.make_jaxpr(augment.for_training(20, 100, strength=0.5))(*BATCH))
+    assert programs[0] != str(jax.make_jaxpr(pipeline.for_training(20, 100, strength=0.5))(*BATCH))
 
 
 @pytest.mark.parametrize("strength", [0, 0.5, 2])
 def test_any_strength_that_is_allowed_has_enough_random_numbers(strength: float) -> None:
-    one = models.recipe("strong").settings["strength"]
+    one = networks.recipe("strong").settings["strength"]
     assert one.least <= strength <= one.most
-    shapes = jax.eval_shape(augment.for_training(20, 100, strength=strength), *BATCH)
+    shapes = jax.eval_shape(pipeline.for_training(20, 100, strength=strength), *BATCH)
     assert shapes[0].shape[1:] == (28, 28)
 
 
 def test_a_run_keeps_its_settings(tmp_path: Path) -> None:
     asked = {"dataset": "digits", "epochs": 1, "settings": {"hidden": 16, "dropout": 0.1}}
-    folder, _ = recipe_run.run_recipe(asked, out=tmp_path / "run")
-    assert json.loads((folder / runs.CONFIG).read_text())["settings"] == {"hidden": 16, "dropout": 0.1}
-    summary = json.loads((folder / runs.SUMMARY).read_text())
+    folder, _ = training_run.run_recipe(asked, out=tmp_path / "run")
+    assert json.loads((folder / run_folder.CONFIG).read_text())["settings"] == {"hidden": 16, "dropout": 0.1}
+    summary = json.loads((folder / run_folder.SUMMARY).read_text())
     assert summary["command"].endswith("--set hidden=16 --set dropout=0.1")
     assert Recognizer.load(folder / "model.onnx").info.details["config"]["settings"] == {"hidden": 16, "dropout": 0.1}
     with pytest.raises(RunError, match=r"settings is \{'hidden': 16, 'dropout': 0\.1\}, asked for is \{'hidden': 32\}"):
-        recipe_run.run_recipe({"settings": {"hidden": 32}}, out=folder, resume=True)
+        training_run.run_recipe({"settings": {"hidden": 32}}, out=folder, resume=True)
 
 
 def test_a_config_from_before_there_were_settings_is_read(tmp_path: Path) -> None:
-    folder, _ = recipe_run.run_recipe({"dataset": "digits", "epochs": 1}, out=tmp_path / "new")
+    folder, _ = training_run.run_recipe({"dataset": "digits", "epochs": 1}, out=tmp_path / "new")
     old = tmp_path / "old"
     old.mkdir()
-    kept = json.loads((folder / runs.CONFIG).read_text())
+    kept = json.loads((folder / run_folder.CONFIG).read_text())
     assert kept.pop("settings") == {}
-    (old / runs.CONFIG).write_text(json.dumps(kept))
-    recipe_run.run_recipe({}, out=old, resume=True)
-    weights = [json.loads((each / runs.SUMMARY).read_text())["weights_sha256"] for each in (folder, old)]
+    (old / run_folder.CONFIG).write_text(json.dumps(kept))
+    training_run.run_recipe({}, out=old, resume=True)
+    weights = [json.loads((each / run_folder.SUMMARY).read_text())["weights_sha256"] for each in (folder, old)]
     assert weights[0] == weights[1]

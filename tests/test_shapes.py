@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mnistry.shapes import RULES, Operation, given, values
+from mnistry.models.onnx_shapes import RULES, Operation, given, values
 
 
 def found_by_onnx(operator: str, shapes: list[tuple], constants: list, outputs: int, **attributes: object) -> list:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnistry import spoil
-from mnistry.backend import jax
-from mnistry.data import Dataset
-from mnistry.dice import Dice
-from mnistry.spoil import SPOILERS
+from mnistry.datasets.loading import Dataset
+from mnistry.models.backend import jax
+from mnistry.training.augmentation import degradations
+from mnistry.training.augmentation.degradations import SPOILERS
+from mnistry.training.augmentation.random_pool import Dice
 
 N = 48
-GENTLE = [each for each in SPOILERS if each not in (spoil.striped, spoil.outlined)]
+GENTLE = [each for each in SPOILERS if each not in (degradations.striped, degradations.outlined)]
 NUMBERS = 2000 * N  # two of the spoilers take more than a number for each pixel
 
 Spoiler = Callable[[Dice, Any], Any]
@@ -63,7 +63,7 @@ def test_shape_type_and_range_are_kept(spoiler, spoilt, images):
 @by_name
 def test_most_images_are_changed(spoiler, spoilt, images):
     changed = np.abs(spoilt(spoiler) - images).max(axis=(1, 2)) > 0.05
-    assert changed.mean() > (0.4 if spoiler is spoil.erased else 0.9)  # much that is erased was blank before
+    assert changed.mean() > (0.4 if spoiler is degradations.erased else 0.9)  # much that is erased was blank before
 
 
 @pytest.mark.parametrize("spoiler", GENTLE, ids=lambda each: each.__name__)
@@ -89,24 +89,24 @@ def test_each_image_is_spoilt_in_its_own_way(spoiler, spoilt, images):
 
 
 def test_noise_stays_in_range_and_is_of_three_kinds(spoilt, images):
-    grey = spoilt(spoil.noisy, np.full_like(images, 0.5))
+    grey = spoilt(degradations.noisy, np.full_like(images, 0.5))
     assert 0 <= grey.min() <= grey.max() <= 1
     stuck = np.isin(grey, [0, 0.5, 1]).all(axis=(1, 2))
     assert 0.15 < stuck.mean() < 0.55
     assert np.abs(grey.mean(axis=(1, 2)) - 0.5).max() < 0.07
-    black = spoilt(spoil.noisy, np.zeros_like(images))
+    black = spoilt(degradations.noisy, np.zeros_like(images))
     assert (black[stuck].max(axis=(1, 2)) == 1).all()
 
 
 def test_blur_keeps_the_ink_and_spreads_it(spoilt, images):
     inner = np.zeros_like(images)
     inner[:, 4:-4, 4:-4] = images[:, 4:-4, 4:-4]
-    result = spoilt(spoil.blurred, inner)
+    result = spoilt(degradations.blurred, inner)
     np.testing.assert_allclose(result.sum(axis=(1, 2)), inner.sum(axis=(1, 2)), rtol=1e-4)
     assert (result.max(axis=(1, 2)) <= inner.max(axis=(1, 2)) + 1e-6).all()
     dot = np.zeros_like(images)
     dot[:, 14, 14] = 1
-    kernels = spoilt(spoil.blurred, dot)
+    kernels = spoilt(degradations.blurred, dot)
     assert not kernels[:, [0, -1]].any()
     np.testing.assert_allclose(kernels[:, 8:21, 8:21], kernels[:, 20:7:-1, 20:7:-1], atol=1e-6)  # no shift
     spread = np.einsum("nyx,y->n", kernels, (np.arange(28) - 14.0) ** 2)
@@ -114,7 +114,7 @@ def test_blur_keeps_the_ink_and_spreads_it(spoilt, images):
 
 
 def test_glass_takes_each_pixel_from_nearby(spoilt, images):
-    result = spoilt(spoil.shattered)
+    result = spoilt(degradations.shattered)
     highest = ndimage.maximum_filter(images, (1, 5, 5), mode="constant")
     lowest = ndimage.minimum_filter(images, (1, 5, 5), mode="constant")
     assert (result <= highest + 1e-6).all()
@@ -122,18 +122,18 @@ def test_glass_takes_each_pixel_from_nearby(spoilt, images):
 
 
 def test_a_line_only_adds_ink_and_little_of_it(spoilt, images):
-    assert (spoilt(spoil.lined) >= images).all()
-    alone = spoilt(spoil.lined, np.zeros_like(images))
+    assert (spoilt(degradations.lined) >= images).all()
+    alone = spoilt(degradations.lined, np.zeros_like(images))
     assert 0.5 <= alone.max(axis=(1, 2)).mean() <= 1
     assert 0 < (alone > 0.2).mean() < 0.2
 
 
 def test_a_stripe_is_a_band_of_the_negative_or_all_but_a_band(spoilt, images):
-    result = spoilt(spoil.striped)
+    result = spoilt(degradations.striped)
     turned = np.abs(result - images) > 1e-6
     np.testing.assert_allclose(result, np.where(turned, 1 - images, images), atol=1e-6)
     whole = np.zeros_like(images)  # black and nothing else: what is turned is 1
-    bands = spoilt(spoil.striped, whole) == 1
+    bands = spoilt(degradations.striped, whole) == 1
     for band in bands:
         lines = band[0] if (band == band[0]).all() else band[:, 0]
         assert (band == (lines if (band == band[0]).all() else lines[:, None])).all()
@@ -144,18 +144,18 @@ def test_a_stripe_is_a_band_of_the_negative_or_all_but_a_band(spoilt, images):
 
 
 def test_fog_leaves_a_bright_uneven_ground(spoilt, images):
-    ground = spoilt(spoil.fogged, np.zeros_like(images))
+    ground = spoilt(degradations.fogged, np.zeros_like(images))
     assert (ground >= 0).all()
     assert (ground.mean(axis=(1, 2)) > 0.03).all()
     assert (np.ptp(ground, axis=(1, 2)) > 0.02).all()
-    result = spoilt(spoil.fogged)
+    result = spoilt(degradations.fogged)
     ink, paper = images > 0.7, images == 0
     assert all(a[i].mean() > a[p].mean() + 0.2 for a, i, p in zip(result, ink, paper, strict=True))
 
 
 def test_light_keeps_the_order_of_greys(spoilt, images):
     ramp = np.broadcast_to(np.linspace(0, 1, 28, dtype=np.float32), images.shape)
-    result = spoilt(spoil.lit, ramp)
+    result = spoilt(degradations.lit, ramp)
     assert (np.diff(result, axis=2) >= -1e-6).all()
     assert (result == result[:, :1]).all()
     assert np.ptp(result[:, 0, 0]) > 0.5  # black paper becomes grey in some
@@ -164,14 +164,14 @@ def test_light_keeps_the_order_of_greys(spoilt, images):
 
 
 def test_blots_add_ink_or_take_it_away(spoilt, images):
-    change = spoilt(spoil.spattered) - images
+    change = spoilt(degradations.spattered) - images
     adds, takes = (change >= -1e-6).all(axis=(1, 2)), (change <= 1e-6).all(axis=(1, 2))
     assert (adds | takes).all()
     assert 0.05 < (takes & ~adds).mean() < 0.5
 
 
 def test_what_is_erased_or_filled_is_a_small_rectangle(spoilt, images):
-    result = spoilt(spoil.erased, np.full_like(images, 0.5))
+    result = spoilt(degradations.erased, np.full_like(images, 0.5))
     sizes = []
     for image in result:
         rows, columns = (np.flatnonzero((image != 0.5).any(axis=axis)) for axis in (1, 0))
@@ -189,7 +189,7 @@ def test_what_is_erased_or_filled_is_a_small_rectangle(spoilt, images):
 def test_an_outline_has_edges_and_nothing_within(spoilt, images):
     block = np.zeros_like(images)
     block[:, 8:20, 8:20] = 1
-    result = spoilt(spoil.outlined, block)
+    result = spoilt(degradations.outlined, block)
     assert np.abs(result[:, 11:17, 11:17]).max() < 0.01
     assert np.abs(result[:, :5]).max() < 0.01
     inner, outer = result[:, 8, 14] > 0.5, result[:, 7, 14] > 0.5

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mnistry.strokes import components, run_lengths, stroke_width
+from mnistry.ocr.components import components, run_lengths, stroke_width
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.7, 0.95])

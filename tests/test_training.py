@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from mnistry import evaluation, loop, training
-from mnistry.config import TrainConfig
-from mnistry.data import Dataset
+from mnistry.datasets.loading import Dataset
+from mnistry.evaluation import metrics
+from mnistry.training import loop, trainer
+from mnistry.training.config import TrainConfig
 
 WEIGHTS_IN_A_PROCESS = """
 import hashlib
@@ -20,15 +21,15 @@ print(hashlib.sha256(b"".join(w.tobytes() for w in trained.model.get_weights()))
 
 
 def test_the_digits_are_learnt(digits: Dataset) -> None:
-    trained = training.train(TrainConfig(dataset="digits", seed=1), dataset=digits)
-    result = evaluation.evaluate(loop.predict(trained.model, digits.x_test), digits.y_test)
+    trained = trainer.train(TrainConfig(dataset="digits", seed=1), dataset=digits)
+    result = metrics.evaluate(loop.predict(trained.model, digits.x_test), digits.y_test)
     assert result.accuracy > 0.95
     assert len(trained.records) == 30
 
 
 @pytest.mark.parametrize("batch_size", [1000, 1437])
 def test_large_and_uneven_batches_train_on_everything(digits: Dataset, batch_size: int) -> None:
-    trained = training.train(TrainConfig(epochs=2, batch_size=batch_size), dataset=digits)
+    trained = trainer.train(TrainConfig(epochs=2, batch_size=batch_size), dataset=digits)
     assert int(trained.model.optimizer.iterations) == 2 * -(-1437 // batch_size)
 
 
@@ -43,8 +44,8 @@ def test_same_seed_same_bits_in_another_process() -> None:
 
 
 def test_the_lessons_accuracy_on_mnist(mnist: Dataset) -> None:
-    trained = training.train(TrainConfig(seed=0), dataset=mnist)
-    result = evaluation.evaluate(loop.predict(trained.model, mnist.x_test), mnist.y_test)
+    trained = trainer.train(TrainConfig(seed=0), dataset=mnist)
+    result = metrics.evaluate(loop.predict(trained.model, mnist.x_test), mnist.y_test)
     assert result.n == 10_000
     assert result.accuracy > 0.972  # five seeds: 97.48% to 97.85%
     assert result.ece < 0.02

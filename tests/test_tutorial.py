@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistry import data, evaluation, loop, tutorial
-from mnistry.backend import keras
-from mnistry.config import TrainConfig
-from mnistry.data import Dataset
+from mnistry import tutorial
+from mnistry.datasets import loading
+from mnistry.datasets.loading import Dataset
 from mnistry.errors import UsageError
-from mnistry.listeners import Listeners
+from mnistry.evaluation import metrics
+from mnistry.models.backend import keras
+from mnistry.runtime.callbacks import Listeners
+from mnistry.training import loop
+from mnistry.training.config import TrainConfig
 
 SECONDS = ["load", "build", "train", "evaluate", "report", "total"]
 FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "model.onnx", "report.html", "summary.json"]
@@ -61,7 +64,7 @@ def test_the_summary_agrees_with_the_saved_model(
     folder, _ = on_digits
     summary = json.loads((folder / "summary.json").read_text())
     model = keras.saving.load_model(folder / "model.keras")
-    again = evaluation.evaluate(loop.predict(model, digits.x_test), digits.y_test)
+    again = metrics.evaluate(loop.predict(model, digits.x_test), digits.y_test)
     assert summary["test"] == json.loads(json.dumps(again.as_json()))
     assert sum(map(sum, summary["test"]["confusion"])) == summary["test"]["n"] == 360
     assert np.trace(summary["test"]["confusion"]) == 360 - summary["test"]["errors"]
@@ -160,7 +163,7 @@ def test_class_names_other_than_digits_go_through(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    monkeypatch.setattr(data, "load", lambda *_, **__: replace(digits, class_names=words))
+    monkeypatch.setattr(loading, "load", lambda *_, **__: replace(digits, class_names=words))
     folder, result = tutorial.tutorial(TrainConfig(epochs=1), out=tmp_path / "run")
     assert result.sample.label in words
     assert json.loads((folder / "summary.json").read_text())["sample"]["label"] == result.sample.label

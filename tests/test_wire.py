@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onnx import OperatorSetIdProto, StringStringEntryProto, TensorProto
 
-from mnistry.wire import BYTES, VARINT, Field, Message
+from mnistry.models.protobuf import BYTES, VARINT, Field, Message
 
 PAIR = {1: Field("key", BYTES), 2: Field("value", BYTES)}
 OPSET = {1: Field("domain", BYTES), 2: Field("version", VARINT)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from mnistry import Reading, Recognizer
-from mnistry.annotate import annotated
+from mnistry.ocr.visualization import annotated
 
 ROOT = Path(__file__).parent.parent
 WIDTH, TALL, MARGIN = 1200, 96, 24

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry import Recognizer, model_file
+from mnistry import Recognizer
+from mnistry.models import onnx_file
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "src" / "mnistry" / "weights"
@@ -27,8 +28,8 @@ SHOWN = 20
 def main(run: Path | None = None) -> None:
     """Copies the model, draws its mistakes, and writes the card."""
     if run is not None:
-        Recognizer.load(run / model_file.EXPORTED)  # it must be one
-        shutil.copyfile(run / model_file.EXPORTED, MODEL)
+        Recognizer.load(run / onnx_file.EXPORTED)  # it must be one
+        shutil.copyfile(run / onnx_file.EXPORTED, MODEL)
         print(f"shipped {MODEL.stat().st_size:,} bytes; now run benchmarks/model.py and benchmarks/handwriting.py")
         return
     draw_mistakes()
@@ -66,7 +67,7 @@ gives ten calibrated probabilities and a *digit-ness*: how much the image looks 
 
 | | |
 |---|---|
-| file | `mnistry.onnx`, {MODEL.stat().st_size:,} bytes, ONNX opset {model_file.OPSET}, for ONNX Runtime |
+| file | `mnistry.onnx`, {MODEL.stat().st_size:,} bytes, ONNX opset {onnx_file.OPSET}, for ONNX Runtime |
 | input | `images`, uint8 (n, 28, 28), 0–255 |
 | outputs | `probabilities`, float32 (n, 10), each row adding up to 1; `digitness`, float32 (n,), 0 to 1 |
 | an answer is sure | where its probability is at least {info.sure_threshold:.4f} and the digit-ness at least {info.digit_threshold:.4f} |
@@ -147,14 +148,15 @@ and students around 1990; digits of other schools (a 1 with a long flag, a cross
 
 def draw_mistakes() -> None:
     """Draws the most confident mistakes on MNIST's test images."""
-    from mnistry import data, figures
-    from mnistry.evaluation import evaluate
+    from mnistry.datasets import loading
+    from mnistry.evaluation.metrics import evaluate
+    from mnistry.reporting import plots
 
-    mnist = data.load("mnist")
+    mnist = loading.load("mnist")
     test = evaluate(Recognizer.load().predict(mnist.x_test), mnist.y_test)
     shown = test.mistakes[:SHOWN]
     labels, answers = mnist.labels(mnist.y_test[shown]), mnist.labels(test.answers[shown])
-    figures.save(figures.mistakes(mnist.x_test[shown], labels, answers, test.confidences[shown]), MISTAKES)
+    plots.save(plots.mistakes(mnist.x_test[shown], labels, answers, test.confidences[shown]), MISTAKES)
 
 
 def _share(chosen: Mapping[str, Any]) -> str:

@@ -9,15 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnistry.config import TrainConfig
-    from mnistry.data import Dataset, load
-    from mnistry.digit import Digit, Reading
+    from mnistry.datasets.loading import Dataset, load
     from mnistry.errors import MnistryError
-    from mnistry.evaluation import Evaluation, evaluate
-    from mnistry.fitting import fit
-    from mnistry.loop import predict
-    from mnistry.recognizer import Answers, Recognizer
-    from mnistry.training import Trained, train
+    from mnistry.evaluation.metrics import Evaluation, evaluate
+    from mnistry.ocr.recognizer import Answers, Recognizer
+    from mnistry.ocr.result import Digit, Reading
+    from mnistry.training.config import TrainConfig
+    from mnistry.training.fitting import fit
+    from mnistry.training.loop import predict
+    from mnistry.training.trainer import Trained, train
 
 __version__ = "0.1.0"
 __all__ = [

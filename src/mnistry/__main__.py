@@ -1,5 +1,5 @@
 """Lets `python -m mnistry` do what `mnistry` does."""
 
-from mnistry.cli import main
+from mnistry.cli.app import main
 
 main()

@@ -8,12 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry import data, export, files, loop, model_file, models, report, results, runs, training, words
-from mnistry.config import TrainConfig
-from mnistry.evaluation import evaluate
-from mnistry.listeners import SILENCE, Listeners
-from mnistry.results import Result, Sample
-from mnistry.stopwatch import Stopwatch
+from mnistry.datasets import loading
+from mnistry.evaluation.metrics import evaluate
+from mnistry.models import networks, onnx_export, onnx_file
+from mnistry.reporting import text as reporting_text
+from mnistry.runtime import files, run_folder
+from mnistry.runtime.callbacks import SILENCE, Listeners
+from mnistry.runtime.stopwatch import Stopwatch
+from mnistry.training import loop, trainer
+from mnistry.training import report as training_report
+from mnistry.training import result as training_result
+from mnistry.training.config import TrainConfig
+from mnistry.training.result import Result, Sample
 
 OPTIONS = ("dataset", "epochs", "batch_size", "seed")  # what can be chosen; the rest is the lesson's
 GRID_AROUND = 10  # the lesson shows images 1990 to 2009 around its image 2000
@@ -48,41 +54,41 @@ def tutorial(
         MnistryError: the config, the data or the folder is not what it should be.
     """
     tell, watch = listeners.step, Stopwatch(started)
-    with runs.new_folder(out, "tutorial") as (work, folder):
-        dataset = data.load(config.dataset, data_dir=data_dir, progress=listeners.download)
+    with run_folder.new_folder(out, "tutorial") as (work, folder):
+        dataset = loading.load(config.dataset, data_dir=data_dir, progress=listeners.download)
         listeners.loaded(dataset)
         config, index, names = config.settled(dataset), dataset.checked_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train
-        tell(1, "load", words.shapes(dataset))
+        tell(1, "load", reporting_text.shapes(dataset))
 
-        tell(2, "look at one image", words.row(x[index], index, results.ROW))
+        tell(2, "look at one image", reporting_text.row(x[index], index, training_result.ROW))
 
         grid = range(max(0, index - GRID_AROUND), min(len(x), index + GRID_AROUND))
-        tell(3, "look at many", words.grid(grid, dataset.labels(y[grid.start : grid.stop])))
+        tell(3, "look at many", reporting_text.grid(grid, dataset.labels(y[grid.start : grid.stop])))
 
         tell(4, "normalise", f"{x.min()} to {x.max()} becomes 0 to 1, by dividing by 255: the network's first layer")
         watch.lap("load")
 
-        model = models.tutorial(seed=config.seed, classes=len(names))
-        tell(5, "build", words.layers(models.layers(model)))
+        model = networks.tutorial(seed=config.seed, classes=len(names))
+        tell(5, "build", reporting_text.layers(networks.layers(model)))
 
-        models.compile_model(model, learning_rate=config.learning_rate)
+        networks.compile_model(model, learning_rate=config.learning_rate)
         tell(6, "compile", "Adam, sparse categorical cross-entropy, accuracy")
         watch.lap("build")
 
-        records = training.run_epochs(model, dataset, config, listeners=listeners)
-        tell(7, "train", words.epochs(records, steps=-(-len(x) // config.batch_size)))
+        records = trainer.run_epochs(model, dataset, config, listeners=listeners)
+        tell(7, "train", reporting_text.epochs(records, steps=-(-len(x) // config.batch_size)))
         watch.lap("train")
 
         train_probabilities, test_probabilities = loop.predict(model, x), loop.predict(model, dataset.x_test)
         train, test = evaluate(train_probabilities, y), evaluate(test_probabilities, dataset.y_test)
-        tell(8, "evaluate", words.result(test))
+        tell(8, "evaluate", reporting_text.result(test))
 
-        tell(9, "confusion matrix", words.confusion(test.confusion, names))
+        tell(9, "confusion matrix", reporting_text.confusion(test.confusion, names))
 
         once = train_probabilities[index].astype(np.float64)
         sample = Sample(index, x[index], names[y[index]], once, softmax(once), names[int(once.argmax())])
-        tell(10, "probabilities", words.probabilities(sample, train_probabilities, test_probabilities, names))
+        tell(10, "probabilities", reporting_text.probabilities(sample, train_probabilities, test_probabilities, names))
 
         tell(11, "answer", f"the model says {sample.answer}, the label says {sample.label}")
         watch.lap("evaluate")
@@ -91,30 +97,30 @@ def tutorial(
             command=_command(config, index, data_dir),
             config=config,
             dataset=dataset,
-            layers=models.layers(model),
-            weights_sha256=results.weights_sha256(model),
+            layers=networks.layers(model),
+            weights_sha256=training_result.weights_sha256(model),
             records=records,
             train=train,
             test=test,
             grid=grid,
             seconds=watch.seconds,
-            environment=runs.environment(),
+            environment=run_folder.environment(),
             sample=sample,
         )
-        files.write_json(work / runs.CONFIG, asdict(config))
-        files.write_json_lines(work / runs.METRICS, records)
-        report.write(result, work)
+        files.write_json(work / run_folder.CONFIG, asdict(config))
+        files.write_json_lines(work / run_folder.METRICS, records)
+        training_report.write(result, work)
         watch.lap("report")
-        export.write_of(model, result, work / model_file.EXPORTED)
+        onnx_export.write_of(model, result, work / onnx_file.EXPORTED)
         watch.lap("export")
         watch.finish()
-        results.save(result, model, work)
+        training_result.save(result, model, work)
     return folder, result
 
 
 def _command(config: TrainConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
     chosen = {name: getattr(config, name) for name in OPTIONS}
-    return runs.command("tutorial", chosen | {"index": index}, data_dir)
+    return run_folder.command("tutorial", chosen | {"index": index}, data_dir)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""The check of a data set as plain text, aligned for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mnistry.audit.duplicates import Group
+from mnistry.audit.image_quality import BOX, OFF_CENTRE
+from mnistry.audit.result import SPLITS, Audit, Place, Suspect
+from mnistry.reporting.text import counted
+
+SUSPECTS_PRINTED = 10  # of each split
+GROUPS_PRINTED = 5
+MEMBERS_PRINTED = 4
+PLACES_PRINTED = 5
+ODD = ("blank", "inverted", "resized", "misplaced")
+
+
+def audit(result: Audit) -> str:
+    """All that came out: a line for each thing looked for, then what was found."""
+    parts = [heading(result), "\n".join(f"{name:<12}  {text}" for name, text in findings(result))]
+    parts += [suspects(result.suspects(split), split) for split in SPLITS]
+    parts += [groups(result, result.duplicates), odd(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def heading(result: Audit) -> str:
+    """Which data set."""
+    dataset = result.dataset
+    sizes = f"{len(dataset.x_train):,} training and {len(dataset.x_test):,} test images"
+    return f"{dataset.title}: {sizes} ({dataset.source})"
+
+
+def findings(result: Audit) -> list[tuple[str, str]]:
+    """A name and a sentence for each thing that was looked for."""
+    looks = result.appearance
+    return [
+        ("labels", labels(result)),
+        ("duplicates", duplicates(result)),
+        ("blank", _images(looks.blank, "with nothing to see")),
+        ("inverted", _images(looks.inverted, "with dark ink on a bright ground")),
+        ("resized", _images(looks.resized, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
+        ("misplaced", _images(looks.misplaced, f"with ink more than {OFF_CENTRE:g} pixels off the middle")),
+        ("classes", classes(result)),
+    ]
+
+
+def labels(result: Audit) -> str:
+    """How many labels are suspect."""
+    if result.labels is None:
+        return "not checked: that needs 20 images or more, of two classes or more"
+    found = {split: len(result.suspects(split)) for split in SPLITS}
+    where = " and ".join(f"{n:,} in {split}" for split, n in found.items())
+    return f"{sum(found.values()):,} of {result.n:,} are suspect ({where})"
+
+
+def duplicates(result: Audit) -> str:
+    """How many images are copies."""
+    if not result.duplicates:
+        return "none, neither exact nor near"
+    exact = sum(group.exact for group in result.duplicates)
+    copies = sum(len(group.members) - 1 for group in result.duplicates)
+    text = (
+        f"{counted(len(result.duplicates), 'group')} of images that are copies, {exact:,} of them exact; "
+        f"{counted(copies, 'image')} too many"
+    )
+    if leaks := result.leaks():
+        text += f"; {counted(len(leaks), 'group')} with images of both splits: a test on them proves nothing"
+    if contradictions := result.contradictions():
+        text += f"; {counted(len(contradictions), 'group')} with different labels"
+    return text
+
+
+def classes(result: Audit) -> str:
+    """How even the classes are."""
+    names, balance = result.dataset.class_names, result.balance
+    said = []
+    for split, counts, scarce in zip(SPLITS, balance.counts, balance.scarce, strict=True):
+        few = [f"{name} ({count:,})" for name, count, is_few in zip(names, counts, scarce, strict=True) if is_few]
+        if few:
+            said.append(f"few images in {split}: {', '.join(few)}")
+    other = [name for name, differs in zip(names, balance.unequal, strict=True) if differs]
+    if other:
+        said.append(f"other shares in train and test: {', '.join(other)}")
+    if said:
+        return "; ".join(said)
+    return f"even: the largest has {balance.ratio:.2f} times as many images as the smallest"
+
+
+def suspects(found: Sequence[Suspect], split: str) -> str:
+    """The labels of a split that are probably wrong, a line each; nothing if there are none."""
+    if not found:
+        return ""
+    shown = found[:SUSPECTS_PRINTED]
+    width = max(5, *(len(f"{each.place.index}") for each in shown))
+    side = max(5, *(len(each.place.label) for each in shown))
+    other = max(6, *(len(each.answer) for each in shown))
+    head = f"{split:<5}  {'index':>{width}}  {'label':<{side}}  {'answer':<{other}}  probability of label, of answer"
+    head += "" if shown[0].place.origin is None else "  where"
+    lines = (
+        f"{'':<5}  {each.place.index:>{width}}  {each.place.label:<{side}}  {each.answer:<{other}}  "
+        f"{each.of_label:>6.1%} {each.of_answer:>7.1%}{_where(each.place)}"
+        for each in shown
+    )
+    return "\n".join([head, *lines, *_more(len(found) - len(shown), "")])
+
+
+def groups(result: Audit, found: Sequence[Group]) -> str:
+    """Duplicates, a line for each group; nothing if there are none."""
+    lines = []
+    for group in found[:GROUPS_PRINTED]:
+        members = ", ".join(_named(place) for place in result.places(group.members[:MEMBERS_PRINTED]))
+        more = len(group.members) - MEMBERS_PRINTED
+        lines.append(f"{'exact' if group.exact else 'near ':<5}  {members}{f' and {more:,} more' if more > 0 else ''}")
+    return "\n".join(["duplicates", *lines, *_more(len(found) - len(lines), " groups")]) if lines else ""
+
+
+def odd(result: Audit) -> str:
+    """Images that do not look as MNIST's do, the first of each kind; nothing if there are none."""
+    lines = []
+    for kind in ODD:
+        numbers = getattr(result.appearance, kind)
+        if len(numbers):
+            shown = ", ".join(_named(place) for place in result.places(numbers[:PLACES_PRINTED]))
+            more = len(numbers) - PLACES_PRINTED
+            lines.append(f"{kind:<9}  {shown}{f' and {more:,} more' if more > 0 else ''}")
+    return "\n".join(lines)
+
+
+def _images(numbers: np.ndarray, what: str) -> str:
+    return f"{counted(len(numbers), 'image')} {what}" if len(numbers) else "none"
+
+
+def _named(place: Place) -> str:
+    return f"{place.name} ({place.label})"
+
+
+def _where(place: Place) -> str:
+    return "" if place.origin is None else f"{'':<19}{place.origin}"
+
+
+def _more(n: int, what: str) -> list[str]:
+    return [f"… {n:,} more{what}, in check.json"] if n > 0 else []

@@ -1,0 +1,200 @@
+"""28×28 images in IDX, NPY and NPZ files, a range of them at a time: however many there are, none else is in memory.
+
+A stream that is compressed can only be read onward. It stays open, and what is asked for in rising order costs one
+pass; what lies before it costs another.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zipfile
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnistry.batch import storage
+from mnistry.datasets import idx
+from mnistry.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mnistry.batch.storage import Place
+
+PIXELS = 28 * 28
+NPY_MAGIC, ZIP_MAGIC, IDX_START = b"\x93NUMPY", b"PK\x03\x04", b"\0\0"
+MAX_RATIO = 1100  # deflate cannot make more bytes of one: a header that promises more is not believed
+CHUNK = 1 << 20  # bytes
+SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
+
+
+class ImageFile:
+    """An open file of images.
+
+    Attributes:
+        count: how many images it holds.
+    """
+
+    def __init__(self, name: str, stream: IO[bytes], start: int, count: int) -> None:
+        """For `open_images`."""
+        self._name, self._stream, self._start = name, stream, start
+        self.count = count
+
+    def read(self, first: int, n: int) -> np.ndarray:
+        """Images `first` to `first + n - 1`, uint8 (n, 28, 28).
+
+        Raises:
+            DataError: the file is damaged or ends before.
+        """
+        with _damage_told(self._name):
+            self._stream.seek(self._start + first * PIXELS)
+            content = self._stream.read(n * PIXELS)
+        if len(content) < n * PIXELS:
+            raise DataError(f"{self._name} is cut short: it ends before image {first + len(content) // PIXELS}.")
+        return np.frombuffer(content, np.uint8).reshape(n, 28, 28)
+
+    def check(self) -> None:
+        """Reads what has a checksum once to its end, where that is compared.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        if isinstance(self._stream, gzip.GzipFile | zipfile.ZipExtFile):
+            with _damage_told(self._name):
+                self._stream.seek(0)
+                while self._stream.read(CHUNK):
+                    pass
+
+
+def is_image_file(head: bytes) -> bool:
+    """Whether a file that starts like this is one of those that are read here."""
+    return head.startswith((NPY_MAGIC, ZIP_MAGIC, IDX_START, idx.GZIP_MAGIC))
+
+
+def open_images(place: Place, array: str | None = None) -> ImageFile:
+    """Opens a file of images.
+
+    Args:
+        place: of an IDX file, packed with gzip or not, an NPY or an NPZ file.
+        array: which array of an NPZ file; None is the only one that holds images.
+
+    Raises:
+        DataError: it holds no uint8 images of 28×28, or is damaged.
+        UsageError: it holds several such arrays, or not the one that is asked for.
+    """
+    name = place.given
+    with _damage_told(name):
+        raw = storage.open_file(place)
+        head = raw.read(6)
+        raw.seek(0)
+        if array is not None and not head.startswith(ZIP_MAGIC):
+            raise UsageError(
+                f"--column names an array of an NPZ file or a column of a Parquet file; {name} is neither."
+            )
+        if head.startswith(ZIP_MAGIC):
+            return _in_archive(raw, name, array)
+        if head.startswith(NPY_MAGIC):
+            return _npy(raw, name)
+        size = _size(raw)
+        if head.startswith(idx.GZIP_MAGIC):
+            return _idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
+        return _idx(raw, name, size, exact=True)
+
+
+def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
+    head = stream.read(16)
+    start, shape = _idx_header(head, name)
+    if shape[1:] != (28, 28):
+        raise DataError(f"{name} has images of {shape[1]}×{shape[2]} pixels, expected 28×28.")
+    promised = start + math.prod(shape)
+    if promised > size or (exact and promised != size):
+        raise DataError(
+            f"{name} has not the size that its header promises: {promised:,} bytes, received "
+            f"{'' if exact else 'at most '}{size:,}. Fetch it again."
+        )
+    return ImageFile(name, stream, start, shape[0])
+
+
+def _idx_header(head: bytes, name: str) -> tuple[int, tuple[int, int, int]]:
+    expected = (idx.UINT8 << 8) + 3
+    magic = struct.unpack(">I", head[:4])[0] if len(head) == 16 else None
+    if magic != expected:
+        kind = " (labels)" if head[:4] == struct.pack(">I", (idx.UINT8 << 8) + 1) else ""
+        raise DataError(
+            f"{name} is not an IDX file of images: expected the magic number {expected}, received {magic}{kind}."
+        )
+    return 16, struct.unpack(">3I", head[4:])
+
+
+def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
+    archive = zipfile.ZipFile(raw)
+    found: dict[str, ImageFile] = {}
+    others: dict[str, str] = {}
+    for member in archive.infolist():
+        key = member.filename.removesuffix(".npy")
+        try:
+            found[key] = _npy(archive.open(member), f"{name}, array {key}", member.file_size)
+        except DataError as error:
+            others[key] = str(error)
+    if array is not None and array in others:
+        raise DataError(others[array])
+    if array is not None and array not in found:
+        raise UsageError(
+            f"{name} has no array {array!r}. Name one of these with --column: {', '.join(found) or 'none'}."
+        )
+    if not found:
+        raise DataError(f"{name} holds no array of images: expected uint8 {SHAPES}.")
+    if array is None and len(found) > 1:
+        raise UsageError(f"{name} holds several arrays of images. Name one with --column: {', '.join(found)}.")
+    return found[array or next(iter(found))]
+
+
+def _npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
+    """An array's file; `size` is what its archive says of it."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except ValueError as error:
+        raise DataError(f"{name} is no NumPy array: {storage.reason(error)}.") from None
+    if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
+        raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
+    start = stream.tell()
+    size = _size(stream) if size is None else size
+    if size != start + math.prod(shape):
+        raise DataError(
+            f"{name} is damaged: its header promises {math.prod(shape):,} bytes, received {size - start:,}."
+        )
+    return ImageFile(name, stream, start, shape[0])
+
+
+def _size(stream: IO[bytes]) -> int:
+    position = stream.tell()
+    size = stream.seek(0, 2)
+    stream.seek(position)
+    return size
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """Says in one sentence what is wrong with a file."""
+    try:
+        yield
+    except (DataError, UsageError):
+        raise
+    except (
+        zlib.error,
+        EOFError,
+        gzip.BadGzipFile,
+        zipfile.BadZipFile,
+        struct.error,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise DataError(f"{name} is damaged: {storage.reason(error)}.") from None
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {storage.reason(error)}.") from None

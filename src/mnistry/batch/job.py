@@ -1,0 +1,296 @@
+"""Reading at scale: a source of any size, read by workers on Ray Data, each picture in the output exactly once.
+
+Only the numbers of parts go through Ray Data. A worker reads what its part holds and writes the part's file itself, so
+nothing large is in memory or on its way anywhere; and a part that is read again, because a worker or a node was killed,
+replaces its file by one with the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import reduce
+from importlib import resources
+from operator import add
+from typing import TYPE_CHECKING
+
+from mnistry.batch import output, ray_data, sources, storage
+from mnistry.batch import plan as batch_plan
+from mnistry.batch.output import Counts
+from mnistry.batch.ray_data import GO_ON
+from mnistry.batch.worker import Reader
+from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError
+from mnistry.models import onnx_file
+from mnistry.ocr.recognizer import SHIPPED
+from mnistry.runtime import run_folder
+
+if TYPE_CHECKING:
+    from mnistry.batch.plan import Plan
+    from mnistry.batch.sources import Source
+    from mnistry.batch.storage import Place
+
+SUMMARY = "summary.json"
+LOOKS = 16  # files of the output that are looked at together: a store answers each after some time
+
+Progress = Callable[[int, int, float], None]
+"""Told how many pictures are done, how many there are, and how many are read a second."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a batch is told.
+
+    Attributes:
+        source: a folder, a file or an address; see `batch_sources`.
+        out: the folder for the output, or its address.
+        model: a model file; None is the one that comes with the package.
+        column: of Parquet, or the array of an NPZ file, where there are several.
+        single: whether each picture shows one digit.
+        resume: whether to go on with what is in the folder.
+        workers: how many; None means one for each core.
+        address: of a Ray cluster; None starts a Ray on this machine for the job.
+    """
+
+    source: str
+    out: str
+    model: str | None = None
+    column: str | None = None
+    single: bool = False
+    resume: bool = False
+    workers: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a batch; as `summary.json`, written last, the sign that it is complete.
+
+    Attributes:
+        source: what was read.
+        pictures: how many there were.
+        read: those that could be read.
+        unsure: those of them that have no digit, or one that is not sure.
+        failed: those that could not be read; the reason stands in their rows.
+        parts: files of the output.
+        pictures_now: how many were read in the last session; the others were there when it began.
+        workers: how many there were in it.
+        seconds: of it: until the first part was begun, from then until the last was done, and in all.
+        pictures_per_second: in it, from when the first part was begun.
+        model: the SHA-256 of the model file.
+        version: mnistry's.
+        class_names: what each `digit` stands for, and each of the `probabilities`.
+    """
+
+    source: str
+    pictures: int
+    read: int
+    unsure: int
+    failed: int
+    parts: int
+    pictures_now: int
+    workers: int
+    seconds: Mapping[str, float]
+    pictures_per_second: float
+    model: str
+    version: str
+    class_names: Sequence[str]
+
+
+def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
+    """Reads a source into Parquet files, a row a picture.
+
+    Args:
+        options: what to read, where to, and how.
+        progress: told how it goes on.
+
+    Returns:
+        What came of it; of a batch that was complete already, what came of it then.
+
+    Raises:
+        MnistryError: source, model or folder are not what they should be; Ray cannot start; the output cannot be
+            written; somebody stopped it.
+    """
+    session = _Session()
+    ray_data.require()
+    (model, names), source = _model(options.model), sources.recognise(options.source, options.column)
+    out = storage.locate(options.out)
+    with _held(out, resume=options.resume), _stoppable(options):
+        plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
+        done = _done(plan, out) if options.resume else {}
+        if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
+            return _stored_summary(out)
+        if len(done) < len(plan.rows):
+            try:
+                session.read(plan, out, model, options, done, progress)
+            except ClusterError:
+                if not options.resume:
+                    _forget_plan(out)
+                raise
+        _check_complete(plan, out)
+        summary = session.summary(plan, done, names)
+        storage.write(out.below(SUMMARY), (json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n").encode())
+    return summary
+
+
+class _Session:
+    """What one call of `run` reads, and how long it takes."""
+
+    def __init__(self) -> None:
+        self._started = self._began = self._ended = time.time()
+        self._workers = self._pictures = 0
+
+    def read(
+        self, plan: Plan, out: Place, model: bytes, options: Options, done: dict[int, Counts], progress: Progress
+    ) -> None:
+        """Reads the parts that are not in `done`, and puts them there."""
+        todo = [part for part in range(len(plan.rows)) if part not in done]
+        before, total = sum(counts.pictures for counts in done.values()), sum(plan.rows)
+        progress(before, total, 0.0)
+        with ray_data.session(options.address, options.workers) as self._workers:
+            began = float("inf")
+            for row in ray_data.rows(Reader, (plan, out.address, model), todo, self._workers):
+                if row["stopped"]:
+                    raise BatchError(f"{row['stopped']} {GO_ON}")
+                if not self._pictures:
+                    _check_shared(out, row["part"])
+                done[row["part"]] = Counts(row["pictures"], row["unsure"], row["failed"])
+                began = min(began, row["began"])
+                self._pictures, self._began, self._ended = self._pictures + row["pictures"], began, time.time()
+                progress(before + self._pictures, total, self._rate)
+
+    def summary(self, plan: Plan, done: Mapping[int, Counts], class_names: Sequence[str]) -> Summary:
+        """What came of the whole batch."""
+        counts = reduce(add, done.values())
+        start, read = self._began - self._started, self._ended - self._began
+        return Summary(
+            source=plan.source.given,
+            pictures=counts.pictures,
+            read=counts.pictures - counts.failed,
+            unsure=counts.unsure,
+            failed=counts.failed,
+            parts=len(plan.rows),
+            pictures_now=self._pictures,
+            workers=self._workers,
+            seconds={"start": start, "read": read, "total": time.time() - self._started},
+            pictures_per_second=self._rate,
+            model=plan.model,
+            version=plan.version,
+            class_names=class_names,
+        )
+
+    @property
+    def _rate(self) -> float:
+        return self._pictures / max(self._ended - self._began, 1e-3)
+
+
+def _model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
+    """The content of a model file, checked as far as it can be without running it, and the names of its classes."""
+    content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else onnx_file.read(path)
+    return content, onnx_file.check(content, path or SHIPPED).class_names
+
+
+@contextmanager
+def _held(out: Place, *, resume: bool) -> Iterator[None]:
+    """The folder of the output, for this process alone where it is on this machine."""
+    if not resume and out.system.exists(out.below(batch_plan.FOLDER).path):
+        raise RunError(
+            f"{out.given} holds a batch already. Go on with it: --resume. Or name another folder with --out."
+        )
+    if out.local:
+        with run_folder.held_folder(out.path if storage.ADDRESS in out.given else out.given, "batch", resume=resume):
+            yield
+        return
+    if out.system.exists(out.path) and out.system.ls(out.path, detail=False) and not resume:
+        raise RunError(f"{out.given} is not empty, and nothing is overwritten. Name another folder with --out.")
+    out.system.makedirs(out.path, exist_ok=True)
+    yield
+
+
+@contextmanager
+def _stoppable(options: Options) -> Iterator[None]:
+    """Says how to go on when somebody stops the job."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        words = ["mnistry", "batch", options.source, "--out", options.out, "--resume"]
+        words += ["--single"] if options.single else []
+        for name, value in (("column", options.column), ("model", options.model), ("ray-address", options.address)):
+            words += [] if value is None else [f"--{name}", value]
+        raise StoppedError(f"stopped; what is done is kept, go on with: {shlex.join(words)}") from None
+
+
+def _plan(options: Options, source: Source, out: Place, model: str) -> Plan:
+    """The plan in the folder, checked to be that of this job; a new one where there is none."""
+    plan = batch_plan.load(out) if options.resume else None
+    if plan is not None:
+        batch_plan.check(plan, source, out, single=options.single, model=model)
+        return plan
+    names = (path.rstrip("/").rpartition("/")[2] for path in out.system.ls(out.path, detail=False))
+    strange = next((name for name in sorted(names) if not name.startswith(".")), None)
+    if strange is not None:
+        raise RunError(f"{out.given} holds {strange}, but no batch. Name another folder with --out.")
+    try:
+        return batch_plan.make(source, out, single=options.single, model=model)
+    except MnistryError:
+        _forget_plan(out)
+        raise
+
+
+def _forget_plan(out: Place) -> None:
+    """Leaves nothing that would keep another batch from the folder: nothing has been read."""
+    with suppress(OSError):
+        out.system.rm(out.below(batch_plan.FOLDER).path, recursive=True)
+
+
+def _done(plan: Plan, out: Place) -> dict[int, Counts]:
+    """The parts whose files are there and whole. What was left half-written is removed."""
+    names = _names(out)
+    for name in names:
+        if name.endswith(storage.PART):
+            out.system.rm_file(out.below(name).path)
+    parts = [part for part in range(len(plan.rows)) if output.name(part) in names]
+
+    def look(part: int) -> Counts | None:
+        return output.counted(out.below(output.name(part)), part, plan.digest, plan.rows[part])
+
+    with ThreadPoolExecutor(LOOKS) as pool:
+        return {part: counts for part, counts in zip(parts, pool.map(look, parts), strict=True) if counts is not None}
+
+
+def _check_shared(out: Place, part: int) -> None:
+    """Makes sure that what workers write can be seen from here."""
+    if not out.system.exists(out.below(output.name(part)).path):
+        raise BatchError(
+            f"A worker has written into {out.given} on its own machine, where it cannot be seen from here. --out must "
+            "be a folder that all machines of the cluster share, or an address such as s3://bucket/folder."
+        )
+
+
+def _check_complete(plan: Plan, out: Place) -> None:
+    """Makes sure that every part's file is there."""
+    names = _names(out)
+    missing = [part for part in range(len(plan.rows)) if output.name(part) not in names]
+    if missing:
+        raise BatchError(
+            f"{out.given} has lost {len(missing)} of {len(plan.rows)} files since they were written. {GO_ON}"
+        )
+
+
+def _names(out: Place) -> set[str]:
+    out.system.invalidate_cache()
+    return {path.rstrip("/").rpartition("/")[2] for path in out.system.ls(out.path, detail=False)}
+
+
+def _stored_summary(out: Place) -> Summary:
+    place = out.below(SUMMARY)
+    try:
+        with storage.open_file(place) as file:
+            return Summary(**json.loads(file.read()))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{place.given} cannot be read: {storage.reason(error)}. Remove it and resume again.") from None

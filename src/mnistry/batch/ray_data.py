@@ -1,0 +1,116 @@
+"""The workers of a batch: Ray Data hands them the numbers of parts, and starts again those that die."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from typing import Any
+
+from mnistry.errors import BatchError, ClusterError
+from mnistry.runtime import ray_cluster
+
+NEEDED = ("ray", "pyarrow", "fsspec", "pandas")
+MISSING = (
+    "Reading at scale runs on Ray, which is not installed. Install it with: pip install 'mnistry[ray]'. "
+    "For up to some ten thousand pictures, mnistry read does without it."
+)
+GO_ON = "What is done is kept; go on with the same command and --resume."
+MAX_BLOCKS = 2000  # in which Ray Data is given the parts: each costs the driver a little
+CPUS = 0.5  # that a worker asks for; it uses one, but those of a lost node find room on others this way
+SETTINGS = {
+    "RAY_agent_register_timeout_ms": "120000",  # on a busy machine, Ray's parts take longer than its usual 30 s
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+def require() -> None:
+    """Makes sure that Ray and what it needs are installed.
+
+    Raises:
+        ClusterError: with the command that installs them.
+    """
+    for name in NEEDED:
+        try:
+            found = importlib.util.find_spec(name)
+        except ValueError:  # a module that somebody has put out of reach
+            found = None
+        if found is None:
+            raise ClusterError(MISSING)
+
+
+@contextmanager
+def session(address: str | None, workers: int | None) -> Iterator[int]:
+    """Connects to Ray.
+
+    Args:
+        address: of a cluster, or "auto" for the one that this machine belongs to; None starts one here for the block.
+        workers: how many there shall be; None means one for each core.
+
+    Yields:
+        How many workers there shall be.
+
+    Raises:
+        ClusterError: no Ray can be started, or none answers there.
+    """
+    with ExitStack() as stack:
+        # Ray prints on standard output what happens to nodes; that is for our results.
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
+        cpus = (workers or _cores()) + 1
+        stack.enter_context(ray_cluster.connected(address, cpus=cpus, settings=SETTINGS))
+        import ray
+
+        yield workers or (_cores() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
+
+
+def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
+    """Has parts read by workers, and gives the rows that they answer with, as they come.
+
+    Args:
+        reader: a class whose constructor takes the arguments and whose call takes a batch of a column `part`.
+        arguments: for the constructor.
+        parts: their numbers.
+        workers: how many.
+
+    Raises:
+        BatchError: Ray has given up.
+    """
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    blocks = min(len(parts), MAX_BLOCKS)
+    data = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks).map_batches(
+        reader,
+        fn_constructor_args=arguments,
+        batch_size=1,
+        concurrency=min(workers, blocks),
+        num_cpus=CPUS,
+    )  # a worker that dies is started again, elsewhere if its node is gone, and what it was reading is read again
+    try:
+        yield from data.iter_rows()
+    except ray.exceptions.RayError as error:
+        text = str(error)
+        if "No module named 'mnistry'" in text:
+            raise BatchError("The cluster's machines have no mnistry. Install the same version on them.") from None
+        last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        raise BatchError(f"Ray has given up: {last.strip():.300}. {GO_ON}") from None
+
+
+def started_again() -> bool:
+    """Whether this process is a worker that Ray has started in the place of one that died."""
+    ray = sys.modules.get("ray")  # whoever is no worker of Ray's need not import it
+    if ray is None or not ray.is_initialized():
+        return False
+    context = ray.get_runtime_context()
+    return context.get_actor_id() is not None and bool(context.was_current_actor_reconstructed)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,180 @@
+"""What a batch reads: a folder tree, a list of paths, a file of images or Parquet, taken as pieces in a fixed order."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mnistry.batch import storage
+from mnistry.batch.array_source import is_image_file, open_images
+from mnistry.batch.parquet_source import IMAGES, PICTURES, Column, ParquetRows
+from mnistry.batch.storage import Entry, Place
+from mnistry.errors import DataError, UsageError
+from mnistry.ocr.read_many import SUFFIXES
+
+FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
+PARQUET_MAGIC, PARQUET_SUFFIXES = b"PAR1", frozenset((".parquet", ".pq"))
+HEAD = 1 << 16  # bytes by which a file is recognised
+CELLS = 28  # commas in its first line make a text a table: no path has so many
+EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY or NPZ file, or a text file of paths"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a file that follow each other; a picture's file has one.
+
+    Attributes:
+        file: its path below the source; what stands in a list of paths; empty where the source is the file.
+        first: the number of the first row.
+        rows: how many.
+        stamp: what changes when the file does.
+    """
+
+    file: str
+    first: int
+    rows: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be read.
+
+    Attributes:
+        given: as the user named it; pictures are named after it.
+        address: what names it on any machine.
+        form: one of FOLDER, LIST, ARRAY, PARQUET.
+        kind: whether it holds pictures of any kind or 28×28 images.
+        column: the column of Parquet or the array of an NPZ file that is read; None where there is no choice.
+        folder: the folder that was current, to which the paths of a list are relative.
+    """
+
+    given: str
+    address: str
+    form: str
+    kind: str
+    column: str | None
+    folder: str
+
+    @property
+    def content(self) -> str:
+        """What is read, in words."""
+        return f"{self.form} with {self.kind}{'' if self.column is None else f' in {self.column}'}"
+
+    def place(self, file: str = "") -> Place:
+        """Where the source, or the file of one of its pieces, is; named as the user would name it."""
+        if self.form == LIST and file:
+            return _listed(file, self.folder)
+        found = storage.locate(self.address)
+        named = Place(self.given, found.system, found.path)
+        return named.below(file) if file else named
+
+
+def recognise(given: str, column: str | None = None) -> Source:
+    """Looks at a source and says what it is.
+
+    Args:
+        given: a path or an address.
+        column: which column of Parquet, or array of NPZ, is to be read; None is the only one.
+
+    Raises:
+        DataError: it is not there, or nothing that can be read.
+        UsageError: there is no such column, or it has to be named.
+    """
+    place = storage.locate(given)
+    first = next(storage.walk(place, SUFFIXES | PARQUET_SUFFIXES), None) if storage.entry(place) is None else None
+    folder = os.getcwd()
+    if first is not None and _is_parquet(first):
+        found = ParquetRows(place.below(first.name)).column(column)
+        return Source(given, place.address, PARQUET, found.kind, found.path, folder)
+    form, kind, column = (FOLDER, PICTURES, column) if first is not None else _of_file(place, column)
+    if column is not None and form in (FOLDER, LIST):
+        raise UsageError(f"--column names a column of Parquet or an array of NPZ; {given} is a {form}.")
+    return Source(given, place.address, form, kind, column, folder)
+
+
+def pieces(source: Source) -> Iterator[Piece]:
+    """All that a source holds, in an order that is always the same.
+
+    Raises:
+        DataError: it cannot be listed or read, or holds what does not go together.
+    """
+    place = source.place()
+    entry = storage.entry(place)
+    if source.form == LIST:
+        yield from _lines(place)
+    elif source.form == ARRAY and entry is not None:
+        images = open_images(place, source.column)
+        images.check()
+        yield Piece("", 0, images.count, _stamp(entry))
+    else:
+        found = iter([entry]) if entry is not None else storage.walk(place, SUFFIXES | PARQUET_SUFFIXES)
+        for each in found:
+            if entry is None and _is_parquet(each) != (source.form == PARQUET):
+                raise DataError(f"{source.given} holds pictures and Parquet files: name a folder with one kind.")
+            rows = _parquet_rows(source, each) if source.form == PARQUET else 1
+            yield Piece(each.name, 0, rows, _stamp(each))
+
+
+def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
+    """Form, kind and column of a source that is a file."""
+    if storage.entry(place) is None:
+        raise DataError(f"{place.given} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no Parquet files.")
+    try:
+        with storage.open_file(place) as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise DataError(f"{place.given} cannot be read: {storage.reason(error)}.") from None
+    if head.startswith(PARQUET_MAGIC):
+        found = ParquetRows(place).column(column)
+        return PARQUET, found.kind, found.path
+    if PurePosixPath(place.path).suffix.lower() in SUFFIXES:
+        raise UsageError(f"{place.given} is one picture: mnistry read reads it. A batch takes {EXPECTED}.")
+    if is_image_file(head):
+        open_images(place, column)
+        return ARRAY, IMAGES, column
+    if head.partition(b"\n")[0].count(b",") >= CELLS:
+        raise DataError(f"{place.given} is a table, and no list of paths: expected {EXPECTED}.")
+    if not head.strip() or b"\0" in head:
+        what = "is empty" if not head.strip() else "cannot be read"
+        raise DataError(f"{place.given} {what}: expected {EXPECTED}.")
+    return LIST, PICTURES, column
+
+
+def _lines(place: Place) -> Iterator[Piece]:
+    """The paths in a list, one a line."""
+    try:
+        with storage.open_file(place) as file:
+            for line in itertools.chain(file):
+                path = line.decode(errors="surrogateescape").rstrip("\r\n")
+                if path.strip():
+                    yield Piece(path, 0, 1, "")
+    except OSError as error:
+        raise DataError(f"{place.given} cannot be read: {storage.reason(error)}.") from None
+
+
+def _listed(line: str, folder: str) -> Place:
+    """Where a line of a list leads."""
+    if storage.ADDRESS in line:
+        return storage.locate(line)
+    found = storage.locate(os.path.join(folder, os.path.expanduser(line)))
+    return Place(line, found.system, found.path)
+
+
+def _parquet_rows(source: Source, entry: Entry) -> int:
+    rows = ParquetRows(source.place(entry.name))
+    found = rows.column(source.column)
+    if found != Column(source.column or "", source.kind):
+        raise DataError(f"{source.place(entry.name).given} holds {found.kind}, the file before it {source.kind}.")
+    return rows.count
+
+
+def _is_parquet(entry: Entry) -> bool:
+    return PurePosixPath(entry.name).suffix.lower() in PARQUET_SUFFIXES
+
+
+def _stamp(entry: Entry) -> str:
+    return f"{entry.size} bytes, {entry.stamp}"

@@ -1,0 +1,171 @@
+"""What a person sees while the commands run: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from mnistry.datasets.loading import Dataset
+from mnistry.reporting import text as reporting_text
+from mnistry.runtime import run_folder
+from mnistry.runtime.callbacks import Listeners
+
+if TYPE_CHECKING:
+    from mnistry.training.loop import Moment
+    from mnistry.training.result import Result
+
+INDENT = "    "
+LINE_EVERY = 10  # seconds between plain lines on a long work's progress, where there is no terminal
+
+
+def step(number: int, name: str, text: str) -> None:
+    """Prints a step of the lesson: its number and name, and below what there is to say."""
+    body = "\n".join(INDENT + line for line in text.splitlines())
+    print(f"{number:>2}  {name}\n{body}\n", flush=True)
+
+
+def warn(text: str) -> None:
+    """Prints something that must not be overlooked."""
+    lines = [f"!  {line}" for line in text.splitlines()]
+    print("\n".join(["", *lines, ""]), file=sys.stderr, flush=True)
+
+
+def warn_about(dataset: Dataset) -> None:
+    """Says loudly that a data set stands in for MNIST, and what else is wrong with where it came from."""
+    for remark in dataset.remarks:
+        warn(remark)
+    if dataset.fallback is not None:
+        warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
+
+
+def for_the_lesson(bars: LiveBars) -> Listeners:
+    """Tells a person how the lesson goes on."""
+    return Listeners(step=step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn)
+
+
+def for_a_training(bars: LiveBars) -> Listeners:
+    """Tells a person how a training goes on, with a line an epoch."""
+
+    def epoch(record: dict[str, Any], epochs: int) -> None:
+        bars.clear()
+        print(reporting_text.epoch(record, epochs), flush=True)
+
+    return Listeners(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
+
+
+def for_an_exam(bars: LiveBars) -> Listeners:
+    """Tells a person how an examination goes on."""
+    return Listeners(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
+
+
+def say_where(folder: Path, result: Result) -> None:
+    """Prints where the report is; the last line of a run."""
+    if result.dataset.fallback is not None:
+        warn(f"This was not MNIST but {result.dataset.title}: see the reasons above and in the report.")
+    print(f"report  {folder / run_folder.REPORT}   ({result.seconds['total']:.1f} s in all)")
+
+
+class LiveBars:
+    """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is no terminal."""
+
+    def __init__(self) -> None:
+        """Shows nothing yet."""
+        self._console = Console(stderr=True)
+        self._shown: Progress | None = None
+        self._task = TaskID(0)
+        self._description = ""
+        self._next_line = 0.0
+
+    def __enter__(self) -> Self:
+        """The bars themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Clears away what is shown."""
+        self.clear()
+
+    def download(self, name: str, received: int, size: int) -> None:
+        """Shows how much of a file has arrived."""
+        if not self._console.is_terminal:
+            if received == size:
+                print(f"Downloaded {name}, {size:,} bytes.", file=sys.stderr, flush=True)
+            return
+        if self._description != name:
+            self._start(name, size, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._update(received, done=received == size)
+
+    def training(self, moment: Moment) -> None:
+        """Shows epoch, steps a second, loss, accuracy and the time left."""
+        if not self._console.is_terminal:
+            return
+        if self._description != "train":
+            text = TextColumn("epoch {task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}")
+            self._start("train", moment.epochs * moment.steps, text, TimeRemainingColumn(), TextColumn("left"))
+        self._update(
+            (moment.epoch - 1) * moment.steps + moment.step,
+            done=moment.epoch == moment.epochs and moment.step == moment.steps,
+            epoch=f"{moment.epoch}/{moment.epochs}",
+            rate=f"{moment.steps_per_second:,.0f} steps/s",
+            logs=f"loss {moment.logs['loss']:.4f}  accuracy {moment.logs.get('accuracy', math.nan):.2%}",
+        )
+
+    def parts(self, what: str, done: int, total: int) -> None:
+        """Shows what is at work, how much is done, and the time left."""
+        if not self._console.is_terminal:
+            return
+        if self._description != "done":
+            text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
+            self._start("done", total, text, TimeRemainingColumn(), TextColumn("left"))
+        self._update(done, done=done == total, logs=what)
+
+    def pictures(self, done: int, total: int, rate: float) -> None:
+        """Shows how many pictures are read, how many a second, and the time left."""
+        seconds = (total - done) / rate if rate else None
+        left = "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
+        speed = f"{rate:,.0f} pictures/s" if rate else "starting"
+        if not self._console.is_terminal:
+            if time.monotonic() >= self._next_line and done < total:
+                self._next_line = time.monotonic() + LINE_EVERY
+                print(f"{done:,} of {total:,} pictures  {speed}  {left}".rstrip(), file=sys.stderr, flush=True)
+            return
+        if self._description != "batch":
+            self._start(
+                "batch", total, TextColumn("{task.completed:,.0f} of {task.total:,.0f} pictures  {task.fields[logs]}")
+            )
+        self._update(done, done=done == total, logs=f"{speed}  {left}")
+
+    def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
+        self.clear()
+        self._description = description
+        bar = (TextColumn("{task.description}"), BarColumn(bar_width=20))
+        self._shown = Progress(*bar, *columns, console=self._console, transient=True, redirect_stdout=False)
+        self._task = self._shown.add_task(description, total=total, epoch="", rate="", logs="")
+        self._shown.start()
+
+    def _update(self, completed: int, *, done: bool, **fields: Any) -> None:
+        if self._shown is not None:
+            self._shown.update(self._task, completed=completed, **fields)
+        if done:
+            self.clear()
+
+    def clear(self) -> None:
+        """Clears away what is shown; the next report brings it back."""
+        if self._shown is not None:
+            self._shown.stop()
+        self._shown, self._description = None, ""

@@ -1,0 +1,168 @@
+"""A data set: images with labels in two splits, and what can be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mnistry.datasets.origins import Origins
+from mnistry.errors import UsageError
+
+DIGIT_NAMES = tuple("0123456789")
+STATISTICS_CHUNK = 5_000
+VALIDATION_STREAM = 0  # epochs are numbered from 1, so no order of images shares its random numbers
+
+Split = tuple[np.ndarray, np.ndarray]
+"""Images, uint8 (n, 28, 28), and their labels, uint8 (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named set of images with a train and a test split.
+
+    Attributes:
+        name: the word that loads it.
+        title: what it is, for people.
+        x_train: uint8 (n, 28, 28) 0–255, ink bright on black.
+        y_train: uint8 (n,), indices into `class_names`.
+        x_test: like `x_train`.
+        y_test: like `y_train`.
+        class_names: what each label stands for.
+        source: where the bytes came from.
+        licence: the terms of the data.
+        digests: SHA-256 of each file or array.
+        lesson_index: the training image that the lesson looks at.
+        lesson_epochs: how many epochs the lesson's network takes on this set.
+        about: a sentence on what the images are, for a report.
+        fallback: why this set stands in for MNIST, or None where it does not.
+        remarks: what else a user should know, such as a damaged file that was passed over.
+        origins: for each split where its images come from, in words; None where their numbers say all.
+    """
+
+    name: str
+    title: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    class_names: tuple[str, ...]
+    source: str
+    licence: str
+    digests: Mapping[str, str]
+    lesson_index: int
+    lesson_epochs: int
+    about: str = ""
+    fallback: str | None = None
+    remarks: tuple[str, ...] = field(default=())
+    origins: Mapping[str, Origins] | None = None
+
+    @property
+    def shows_digits(self) -> bool:
+        """Whether the classes are the ten digits."""
+        return self.class_names == DIGIT_NAMES
+
+    def origin(self, split: str, index: int) -> str | None:
+        """The file, and the row there, that an image was read from; None where its number says all."""
+        return None if self.origins is None else self.origins[split][index]
+
+    def labels(self, classes: np.ndarray) -> list[str]:
+        """The class names of integers (n,)."""
+        return [self.class_names[int(number)] for number in classes]
+
+    def statistics(self) -> dict[str, Any]:
+        """Shapes, dtypes, images per class, and the mean and standard deviation of the pixels, for each split."""
+        splits = {"train": (self.x_train, self.y_train), "test": (self.x_test, self.y_test)}
+        return {name: _statistics(x, y, len(self.class_names)) for name, (x, y) in splits.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """What summaries and examinations tell of it; JSON's types only."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "train_shape": list(self.x_train.shape),
+            "test_shape": list(self.x_test.shape),
+            "class_names": list(self.class_names),
+            "fallback": self.fallback,
+            "remarks": list(self.remarks),
+            "licence": self.licence,
+            "digests": dict(self.digests),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """What `mnistry data --json` prints."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "licence": self.licence,
+            "class_names": list(self.class_names),
+            "digests": dict(self.digests),
+            "fallback": self.fallback,
+            "remarks": list(self.remarks),
+            **self.statistics(),
+        }
+
+    def checked_index(self, index: int | None) -> int:
+        """The index of a training image; None gives the one that the lesson looks at.
+
+        Raises:
+            UsageError: there is no such image.
+        """
+        if index is None:
+            return self.lesson_index
+        if not 0 <= index < len(self.x_train):
+            raise UsageError(
+                f"The index must be from 0 to {len(self.x_train) - 1}, as {self.title} has {len(self.x_train):,} "
+                f"training images; received {index}."
+            )
+        return index
+
+
+def validation_size(dataset: Dataset, part: float) -> int:
+    """How many training images `split` holds out: the part of each class, rounded down, at least one."""
+    counts = np.bincount(dataset.y_train, minlength=len(dataset.class_names))
+    return int(sum(max(1, int(count * part)) for count in counts if count)) if part else 0
+
+
+def split(dataset: Dataset, part: float, seed: int) -> tuple[Split, Split]:
+    """The training split in two: to learn from, and to watch.
+
+    Args:
+        dataset: whose training split.
+        part: how much of each class is held out, 0 to 0.5; 0 holds out none.
+        seed: decides which.
+
+    Returns:
+        Images and labels to learn from, and images and labels held out, each in their old order.
+    """
+    held_out = np.zeros(len(dataset.y_train), bool)
+    random = np.random.default_rng([seed, VALIDATION_STREAM])
+    for number in range(len(dataset.class_names)):
+        members = np.flatnonzero(dataset.y_train == number)
+        if part and len(members):
+            held_out[random.permutation(members)[: max(1, int(len(members) * part))]] = True
+    if not held_out.any():
+        return (dataset.x_train, dataset.y_train), (dataset.x_train[:0], dataset.y_train[:0])
+    return (dataset.x_train[~held_out], dataset.y_train[~held_out]), (
+        dataset.x_train[held_out],
+        dataset.y_train[held_out],
+    )
+
+
+def _statistics(x: np.ndarray, y: np.ndarray, classes: int) -> dict[str, Any]:
+    total = squares = 0.0
+    for start in range(0, len(x), STATISTICS_CHUNK):  # in parts: float64 takes eight times the memory
+        pixels = x[start : start + STATISTICS_CHUNK].reshape(-1).astype(np.float64)
+        total, squares = total + float(pixels.sum()), squares + float(pixels @ pixels)
+    mean = total / x.size
+    variance = squares / x.size - mean**2
+    return {
+        "images": {"shape": list(x.shape), "dtype": str(x.dtype)},
+        "labels": {"shape": list(y.shape), "dtype": str(y.dtype)},
+        "counts": np.bincount(y, minlength=classes).tolist(),
+        "mean": mean,
+        "std": variance**0.5,
+    }

@@ -1,0 +1,243 @@
+"""Verified downloads: a file arrives whole and with the right SHA-256, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnistry.errors import DataError
+from mnistry.runtime.folders import short
+
+if TYPE_CHECKING:
+    import requests
+
+PART = ".part"
+STALE_SECONDS = 3600.0
+CHUNK_BYTES = 1 << 16
+ANSWERS_ALL_THE_SAME = (405, 501)  # simple servers know GET, but not the HEAD that they are asked with
+
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes received so far and the bytes expected."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file whose content is known before it is fetched.
+
+    Attributes:
+        name: its name, both on the mirrors and in the cache.
+        size: bytes.
+        sha256: the digest of the file as it is served.
+        unpacked_sha256: the digest of what is inside its gzip; None where it is not published.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    unpacked_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, in seconds.
+
+    Attributes:
+        answer: for any mirror to answer at all, name lookup included; all are asked at once.
+        connect: for a connection.
+        read: for the next bytes. A server that sends its headers byte by byte can take longer in all.
+        window: a transfer slower than `minimum_rate` bytes a second over this long is given up.
+        minimum_rate: see `window`.
+    """
+
+    answer: float = 8.0
+    connect: float = 5.0
+    read: float = 10.0
+    window: float = 15.0
+    minimum_rate: float = 4096.0
+
+
+def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Patience) -> tuple[list[str], list[str]]:
+    """Which mirrors answer, asked all at once; returns as soon as one does.
+
+    Args:
+        mirrors: addresses that end with a slash, the preferred ones first.
+        file: the file to ask for.
+        patience: `patience.answer` seconds is the longest that this takes.
+
+    Returns:
+        The mirrors to try, the one that answered first at the head (none if none answered), and a line for each
+        mirror that failed.
+    """
+    answers: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+
+    def ask(mirror: str) -> None:
+        import requests
+
+        try:
+            wait = (patience.connect, patience.read)
+            with requests.head(mirror + file.name, timeout=wait, allow_redirects=True) as response:
+                answered = response.ok or response.status_code in ANSWERS_ALL_THE_SAME
+                answers.put((mirror, None if answered else f"HTTP status {response.status_code}"))
+        except (requests.RequestException, OSError, ValueError) as error:
+            answers.put((mirror, _reason(error)))
+
+    mirrors = list(dict.fromkeys(mirrors))
+    for mirror in mirrors:  # daemon threads: a name lookup that hangs cannot be stopped, only left behind
+        threading.Thread(target=ask, args=(mirror,), daemon=True).start()
+    deadline = time.monotonic() + patience.answer
+    failures: dict[str, str] = {}
+    while len(failures) < len(mirrors):
+        try:
+            mirror, problem = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        if problem is None:
+            others = [other for other in mirrors if other != mirror and other not in failures]
+            return [mirror, *others], []
+        failures[mirror] = problem
+    silent = f"no answer within {patience.answer:g} s"
+    return [], [f"{mirror}: {failures.get(mirror, silent)}" for mirror in mirrors]
+
+
+def fetch(
+    file: RemoteFile,
+    folder: Path,
+    mirrors: Sequence[str],
+    *,
+    patience: Patience,
+    progress: Progress | None = None,
+) -> Path:
+    """The file in the folder, from the first mirror that delivers it whole.
+
+    The bytes go into a temporary file beside the target, which is moved into place once size and digest are right:
+    two processes may do this at once, and one that dies leaves nothing that another would take for the file.
+
+    Args:
+        file: what to fetch.
+        folder: where to; made if missing.
+        mirrors: addresses that end with a slash, in the order to try them.
+        patience: when to give a mirror up.
+        progress: called as the bytes arrive.
+
+    Raises:
+        DataError: no mirror delivered it, or the folder cannot be written.
+    """
+    failures = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        for mirror in mirrors:
+            problem = _fetch_from(mirror, file, folder, patience, progress)
+            if problem is None:
+                return folder / file.name
+            failures.append(f"{mirror}: {problem}")
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be stored in {short(folder)}: {error.strerror or error}.") from None
+    raise DataError(f"{file.name} could not be downloaded.\n" + "\n".join(f"  {line}" for line in failures))
+
+
+def _fetch_from(
+    mirror: str, file: RemoteFile, folder: Path, patience: Patience, progress: Progress | None
+) -> str | None:
+    """Puts the file in place, or says why not."""
+    import requests
+
+    try:
+        with (
+            requests.get(mirror + file.name, stream=True, timeout=(patience.connect, patience.read)) as response,
+            _temporary(folder, file.name) as part,
+        ):
+            if not response.ok:
+                return f"HTTP status {response.status_code}"
+            received, digest = 0, hashlib.sha256()
+            with part.open("xb") as sink:
+                for chunk in _chunks(response, patience):
+                    received += len(chunk)
+                    if received > file.size:
+                        return f"expected {file.size:,} bytes, received more"
+                    digest.update(chunk)
+                    sink.write(chunk)
+                    if progress is not None:
+                        progress(file.name, received, file.size)
+                sink.flush()
+                os.fsync(sink.fileno())
+            if received < file.size:
+                return f"expected {file.size:,} bytes, received {received:,}"
+            if digest.hexdigest() != file.sha256:
+                return f"expected SHA-256 {file.sha256[:12]}…, received {digest.hexdigest()[:12]}…"
+            part.replace(folder / file.name)
+            return None
+    except (requests.RequestException, _TooSlowError, ValueError) as error:
+        return _reason(error)
+
+
+class _TooSlowError(Exception):
+    pass
+
+
+def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+    window_start, window_bytes = time.monotonic(), 0
+    # The raw stream: nothing may unpack the gzip on the way, whatever Content-Encoding a server claims.
+    while chunk := _read(response):
+        yield chunk
+        window_bytes += len(chunk)
+        elapsed = time.monotonic() - window_start
+        if elapsed > patience.window:
+            if window_bytes / elapsed < patience.minimum_rate:
+                raise _TooSlowError(f"too slow: {window_bytes / elapsed:,.0f} bytes a second")
+            window_start, window_bytes = time.monotonic(), 0
+
+
+def _read(response: requests.Response) -> bytes:
+    import requests
+    import urllib3
+
+    try:
+        chunk: bytes = response.raw.read1(CHUNK_BYTES, decode_content=False)
+        return chunk
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from None
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path, name: str) -> Iterator[Path]:
+    part = folder / f"{name}.{uuid.uuid4().hex}{PART}"
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    for part in folder.glob(f"*{PART}"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > STALE_SECONDS:
+                part.unlink()
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    text = str(error)
+    if "Read timed out" in text:
+        return "it stopped sending"
+    if "resolve" in text or "Name or service not known" in text:
+        return "its name cannot be resolved"
+    if "refused" in text:
+        return "it refused the connection"
+    if "IncompleteRead" in text or "Connection aborted" in text or "reset" in text:
+        return "the connection broke off"
+    return text.splitlines()[0][:200] if text else type(error).__name__

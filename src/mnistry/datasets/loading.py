@@ -1,0 +1,108 @@
+"""Data sets by name or path: found on disk, downloaded and verified, embedded, or one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from mnistry.datasets import catalog, custom, download, published, uci_digits
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, split, validation_size
+from mnistry.datasets.download import Patience
+from mnistry.errors import DataError, UsageError, did_you_mean
+
+__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "name_of", "split", "validation_size"]
+
+
+def load(
+    name: str | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: download.Progress | None = None,
+    patience: Patience | None = None,
+) -> Dataset:
+    """A data set by name, or one's own by its path.
+
+    MNIST is looked for in `data_dir` (or the folder that `MNISTRY_DATA_DIR` names), then in the user's cache folder,
+    then on the public mirrors (or those that `MNISTRY_MIRRORS` names, separated by blanks). Wherever it is found, it
+    is checked against its published SHA-256. The sets like MNIST are looked for in the same places, in a folder of
+    their name.
+
+    Args:
+        name: "mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits" or "digits", or the path of a folder or
+            file; see `own_data.FORMS`. None means MNIST if it is on disk or reachable, else the embedded digits; the
+            result's `fallback` then says why.
+        data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
+        progress: called while a file is downloaded.
+        patience: when to give a mirror up.
+
+    Raises:
+        UsageError: the name is unknown and no path, or `data_dir` is not a folder.
+        DataError: MNIST was asked for and is nowhere, what lies in `data_dir` is damaged, or something is wrong with
+            the data at the path.
+
+    >>> digits = load("digits")
+    >>> digits.x_train.shape, digits.x_train.dtype, digits.x_test.shape
+    ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
+    """
+    if name is not None and name not in LOADERS:
+        return custom.load(_own_path(name))
+    folder = _data_folder(data_dir)
+    if name is not None:
+        return LOADERS[name](folder, progress, patience or Patience())
+    try:
+        return LOADERS["mnist"](folder, progress, patience or Patience())
+    except published.DamagedFolderError:
+        raise
+    except DataError as error:
+        return replace(uci_digits.load(), fallback=str(error))
+
+
+def name_of(name: str) -> str:
+    """What the data set that a user named is called in configs and reports: a path is completed.
+
+    Raises:
+        UsageError: there is nothing of that name.
+    """
+    return name if name in LOADERS else custom.name_of(_own_path(name))
+
+
+def _own_path(name: str) -> Path:
+    """The path of one's own data.
+
+    Raises:
+        UsageError: nothing is there.
+    """
+    path = Path(name)
+    try:
+        path = path.expanduser()
+        if name and path.exists():  # an empty name would be the current folder
+            return path
+    except (OSError, RuntimeError):  # a name too long, a home folder of nobody
+        pass
+    if len(path.parts) > 1 or path.suffix:
+        raise UsageError(f"There is no file or folder {name}. A data set of your own is {custom.FORMS}.")
+    raise UsageError(f"There is no data set named {name!r}, nor a file or folder. {did_you_mean(name, LOADERS)}")
+
+
+def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    given = data_dir if data_dir is not None else os.environ.get("MNISTRY_DATA_DIR") or None
+    if given is None:
+        return None
+    try:
+        folder = Path(given).expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, RuntimeError):  # a name too long, a home folder of nobody
+        folder = Path(given)
+    origin = "--data-dir" if data_dir is not None else "MNISTRY_DATA_DIR"
+    kind = "is a file, not a folder" if os.path.exists(folder) else "does not exist"
+    raise UsageError(f"{folder} (from {origin}) {kind}. Name the folder that holds the data files.")
+
+
+LOADERS: Mapping[str, Callable[[Path | None, download.Progress | None, Patience], Dataset]] = {
+    **{each.name: partial(published.load, each) for each in catalog.ALL},
+    "digits": lambda *_: uci_digits.load(),
+}

@@ -1,0 +1,208 @@
+"""Published data sets: found on disk, or downloaded, and verified wherever they are found."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mnistry.datasets import download, idx
+from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.download import Patience, RemoteFile
+from mnistry.errors import DataError
+from mnistry.runtime.files import read_bytes
+from mnistry.runtime.folders import cache_folder, short
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Training images and labels, test images and labels: uint8 (n, 28, 28) and (n,)."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A data set whose files are known to the byte.
+
+    Attributes:
+        name: the word that loads it.
+        title: what people call it.
+        about: a sentence on what its images are.
+        files: the smallest first: a bad mirror shows early.
+        mirrors: addresses that end with a slash, the preferred ones first.
+        licence: the terms of the data.
+        class_names: what each label stands for.
+        arrays: `arrays(unpacked, names)` takes the content of the files apart; names are for messages.
+        beside_others: whether its files have names that other sets use too: it is then looked for in a folder of its
+            name, below the one that the user named and on mirrors that the user named.
+        lesson_epochs: how many epochs the lesson's network takes on it.
+    """
+
+    name: str
+    title: str
+    about: str
+    files: tuple[RemoteFile, ...]
+    mirrors: tuple[str, ...]
+    licence: str
+    class_names: tuple[str, ...]
+    arrays: Callable[[Mapping[RemoteFile, bytes], Mapping[RemoteFile, str]], Arrays]
+    beside_others: bool = True
+    lesson_epochs: int = 5
+
+    @property
+    def its_files(self) -> str:
+        """What a message calls its files."""
+        return "file" if len(self.files) == 1 else f"{IN_WORDS[len(self.files)]} files"
+
+
+IN_WORDS = {2: "two", 3: "three", 4: "four"}
+LESSON_INDEX = 2000
+
+
+def load(published: Published, folder: Path | None, progress: download.Progress | None, patience: Patience) -> Dataset:
+    """The set: from the folder that the user named, else from the cache, else from a mirror into the cache.
+
+    Raises:
+        DamagedFolderError: it is nowhere, and what lies in the folder is something else.
+        DataError: it is nowhere.
+    """
+    tried: list[str] = []
+    damaged: DamagedFolderError | None = None
+    spoilt: DataError | None = None
+    if folder is not None:
+        place = folder / published.name if published.beside_others else folder
+        try:
+            found = _found_in(place, published)
+            if found is not None:
+                return found
+            tried.append(f"{short(place)}: holds none of {published.title}'s {published.its_files}")
+        except DataError as error:
+            damaged = DamagedFolderError(str(error))
+            tried.append(str(error))
+    else:
+        tried.append("--data-dir or MNISTRY_DATA_DIR: not given")
+    cache = cache_folder(published.name)
+    try:
+        found = _found_in(cache, published)
+        if found is not None:
+            return replace(found, remarks=_passed_over(damaged))
+        tried.append(f"{short(cache)}: nothing cached yet")
+    except _IncompleteError as error:
+        tried.append(str(error))
+    except DataError as error:
+        spoilt = error
+        tried.append(str(error))
+    try:
+        found = _from_mirrors(published, cache, progress, patience)
+        return replace(found, remarks=_passed_over(damaged, spoilt))
+    except DataError as error:
+        tried.extend(str(error).splitlines())
+    lines = [f"{published.title} was not found. Tried, in this order:", *(f"  {line.strip()}" for line in tried)]
+    text = "\n".join([*lines, _how_to_put_it_there(published)])
+    raise DataError(text) if damaged is None else DamagedFolderError(text)
+
+
+class DamagedFolderError(DataError):
+    """The folder that the user named holds files that are something else: too serious to go on with other digits."""
+
+
+class _IncompleteError(DataError):
+    """Some of the files are there, not all: as after a download that was interrupted."""
+
+
+def _how_to_put_it_there(published: Published) -> str:
+    kind = {Path(file.name).suffix for file in published.files}.pop()
+    its = f"its {published.its_files.replace('file', f'{kind} file')}"
+    if published.beside_others:
+        return f"Put {its} into a folder named {published.name}, and name the folder above it with --data-dir."
+    return f"Put {its} into a folder and name that with --data-dir."
+
+
+def _passed_over(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
+    """What to tell of files that were not used: those in the user's folder, and those in the cache."""
+    told = [] if damaged is None else [f"{damaged} That folder was passed over."]
+    return (*told, *([] if spoilt is None else [f"{spoilt} It was fetched again into the cache."]))
+
+
+def _found_in(folder: Path, published: Published) -> Dataset | None:
+    """The set out of a folder, None if nothing there looks like it."""
+    paths = {file: _find(folder, file) for file in published.files}
+    missing = [file.name for file, path in paths.items() if path is None]
+    if len(missing) == len(paths):
+        return None
+    if missing:
+        raise _IncompleteError(
+            f"{short(folder)}: {published.title} is incomplete there, {' and '.join(missing)} missing."
+        )
+    raw = {file: read_bytes(path, idx.MAX_BYTES) for file, path in paths.items() if path is not None}
+    names = {file: short(path) for file, path in paths.items() if path is not None}
+    unpacked = {file: idx.unpack(raw[file], names[file]) for file in published.files}
+    digests = {}
+    for file in published.files:
+        if file.unpacked_sha256 is None:  # nothing but the published bytes is taken apart
+            digests[file.name] = _verified_digest(file, raw[file], unpacked[file], names[file], published.title)
+    arrays = published.arrays(unpacked, names)
+    for file in published.files:
+        if file.name not in digests:
+            digests[file.name] = _verified_digest(file, raw[file], unpacked[file], names[file], published.title)
+    for array in arrays:
+        array.setflags(write=False)
+    x_train, y_train, x_test, y_test = arrays
+    return Dataset(
+        name=published.name,
+        title=published.title,
+        x_train=x_train,
+        y_train=y_train,
+        x_test=x_test,
+        y_test=y_test,
+        class_names=published.class_names,
+        source=short(folder),
+        licence=published.licence,
+        digests=dict(sorted(digests.items())),
+        lesson_index=LESSON_INDEX,
+        lesson_epochs=published.lesson_epochs,
+        about=published.about,
+    )
+
+
+def _find(folder: Path, file: RemoteFile) -> Path | None:
+    plain = file.name.removesuffix(".gz")
+    candidates = [file.name]
+    if file.unpacked_sha256 is not None:
+        candidates += [plain, plain.replace("-idx", ".idx")]  # the last: how some archivers name it
+    return next((folder / name for name in candidates if (folder / name).exists()), None)
+
+
+def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:
+    """The SHA-256 of the set's own file, if this is it or was packed anew from it."""
+    if hashlib.sha256(raw).hexdigest() != file.sha256 and (
+        file.unpacked_sha256 is None or hashlib.sha256(unpacked).hexdigest() != file.unpacked_sha256
+    ):
+        raise DataError(
+            f"{name} is not {title}'s {file.name}: its content has another SHA-256 than the published file. "
+            "Fetch it again."
+        )
+    return file.sha256
+
+
+def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, patience: Patience) -> Dataset:
+    below = f"{published.name}/" if published.beside_others else ""
+    chosen = [mirror.rstrip("/") + "/" + below for mirror in os.environ.get("MNISTRY_MIRRORS", "").split()]
+    ranked, failures = download.reachable(chosen or published.mirrors, published.files[0], patience)
+    if not ranked:
+        raise DataError("\n".join(failures))
+    for file in published.files:
+        if not _is_whole(cache / file.name, file):
+            download.fetch(file, cache, ranked, patience=patience, progress=progress)
+    found = _found_in(cache, published)
+    if found is None:
+        raise DataError(f"{short(cache)}: the downloaded files have vanished. Try again.")
+    return found
+
+
+def _is_whole(path: Path, file: RemoteFile) -> bool:
+    try:
+        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+    except OSError:
+        return False

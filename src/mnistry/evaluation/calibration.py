@@ -1,0 +1,215 @@
+"""How sure a model may say it is: temperature, thresholds, and how well a score parts two kinds. Plain arrays in.
+
+Everything that is fitted here is fitted on a validation split, never on the test split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistry.errors import UsageError
+from mnistry.evaluation.metrics import wilson_interval
+
+MAX_TEMPERATURE = 100.0
+MIN_TEMPERATURE = 0.01
+EXACTNESS = 1e-5  # to which the logarithm of the temperature is found
+NOTHING = 2.0  # a threshold that no probability reaches
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A line between what is sure and what is not.
+
+    Attributes:
+        value: a confidence of at least this is sure; 2 where no line gives the precision, so that nothing is.
+        kept: the part of all answers that is sure.
+        precision: the part of the sure answers that is right; 1 where there are none.
+        low: the lower end of the 95% Wilson interval of that part; 0 where there are none.
+    """
+
+    value: float
+    kept: float
+    precision: float
+    low: float
+
+
+def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Softmax of logits divided by a temperature.
+
+    Args:
+        logits: float (n, classes).
+        temperature: above 0; larger is less sure.
+
+    Returns:
+        float64 (n, classes), rows adding up to 1.
+
+    >>> probabilities(np.array([[0.0, np.log(4.0)]]), temperature=2).round(4).tolist()
+    [[0.3333, 0.6667]]
+    """
+    scores = np.asarray(logits, np.float64) / temperature
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
+    """How much each image looks like a digit at all.
+
+    With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
+    temperature. Without: the largest probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for
+    Detecting Misclassified and Out-of-Distribution Examples").
+
+    Args:
+        logits: float (n, classes) or (n, classes + 1).
+        classes: how many there are.
+        temperature: of the probabilities.
+
+    Returns:
+        float64 (n,), 0 to 1.
+
+    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=2).round(4).tolist()
+    [0.75]
+    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=3).round(4).tolist()
+    [0.5]
+    """
+    scores = np.asarray(logits, np.float64)
+    if scores.shape[1] == classes:
+        return np.asarray(probabilities(scores, temperature).max(axis=1))
+    return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that makes the labels most likely: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+
+    The log loss is convex in 1 / temperature, so it has one valley; it is found by golden section, over the logarithm
+    of the temperature, to a relative error of 1e-5. Where every answer is right, the colder the better: then 0.01.
+
+    Args:
+        logits: float (n, classes), without "no digit".
+        labels: integers (n,).
+
+    Returns:
+        From 0.01 to 100.
+
+    Raises:
+        UsageError: shapes do not match, a label is out of range, a logit is not finite, or there are none.
+    """
+    scores, y = np.asarray(logits, np.float64), np.asarray(labels)
+    if scores.ndim != 2 or len(scores) == 0 or y.shape != (len(scores),) or not np.isfinite(scores).all():
+        raise UsageError(
+            f"Logits must be finite (n, classes) and labels (n,), n at least 1; received {scores.shape} and {y.shape}."
+        )
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= scores.shape[1]:
+        raise UsageError(f"Labels must be integers from 0 to {scores.shape[1] - 1}.")
+    below_label = scores - scores[np.arange(len(y)), y][:, None]
+
+    def loss(log_temperature: float) -> float:
+        return float(_log_sum_exp(below_label / math.exp(log_temperature)).mean())
+
+    return math.exp(_lowest(loss, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
+
+
+def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precision: float) -> Threshold:
+    """The lowest confidence from which on answers are right often enough.
+
+    Often enough: the lower end of the 95% Wilson interval of the part that is right reaches the precision. The plain
+    part would be met by luck, since the lowest of thousands of lines is taken, and be missed as often as not on new
+    images; for the interval, a handful of right answers is not enough, as it should be. Where no line does, nothing
+    is sure.
+
+    Args:
+        confidences: float (n,), 0 to 1.
+        right: bool (n,), whether each answer is right.
+        precision: above 0 and below 1.
+
+    Raises:
+        UsageError: shapes do not match, or the precision is not between 0 and 1.
+    """
+    confidences, right = np.asarray(confidences, np.float64), np.asarray(right, bool)
+    if confidences.ndim != 1 or confidences.shape != right.shape or not 0 < precision < 1:
+        raise UsageError(
+            f"There must be (n,) confidences and (n,) truths, and a precision between 0 and 1; received "
+            f"{confidences.shape}, {right.shape} and {precision}."
+        )
+    order = np.argsort(-confidences, kind="stable")
+    values, rights = confidences[order], np.cumsum(right[order])
+    for last in np.flatnonzero(np.append(values[1:] != values[:-1], True))[::-1] if len(values) else ():
+        n, successes = int(last) + 1, int(rights[last])
+        low = wilson_interval(successes, n)[0]
+        if low >= precision:
+            return Threshold(float(values[last]), n / len(values), successes / n, low)
+    return Threshold(NOTHING, 0.0, 1.0, 0.0)
+
+
+def threshold_for_kept(scores: np.ndarray, share: float) -> float:
+    """The highest threshold that keeps at least a share of the scores: kept is what reaches it.
+
+    Args:
+        scores: float (n,), n at least 1.
+        share: above 0, at most 1.
+
+    Raises:
+        UsageError: there are no scores, or the share is out of range.
+
+    >>> threshold_for_kept(np.array([0.1, 0.4, 0.2, 0.3]), 0.75)
+    0.2
+    """
+    scores = np.sort(np.asarray(scores, np.float64).reshape(-1))
+    if len(scores) == 0 or not 0 < share <= 1:
+        raise UsageError(f"There must be scores and a share above 0, at most 1; received {len(scores)} and {share}.")
+    kept = math.ceil(share * len(scores) - 1e-9)  # 0.98 × 50 is 49.00000000000001 in floating point
+    return float(scores[len(scores) - kept])
+
+
+def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The chance that a positive's score is above a negative's, ties counting half (Mann and Whitney 1947).
+
+    Args:
+        positives: float (n,).
+        negatives: float (m,).
+
+    Raises:
+        UsageError: there are none of one kind.
+
+    >>> auroc(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
+    0.875
+    """
+    above, below = np.asarray(positives, np.float64), np.sort(np.asarray(negatives, np.float64))
+    if len(above) == 0 or len(below) == 0:
+        raise UsageError(f"There must be scores of both kinds; received {len(above)} and {len(below)}.")
+    halves = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
+    return float(halves.sum() / 2 / (len(above) * len(below)))
+
+
+def rejected_at(positives: np.ndarray, negatives: np.ndarray, kept: float) -> float:
+    """The part of the negatives under the highest threshold that keeps a share of the positives.
+
+    >>> rejected_at(np.array([0.9, 0.5, 0.7, 0.8]), np.array([0.75, 0.6, 0.1, 0.2, 0.3]), kept=0.75)
+    0.8
+    """
+    return float((np.asarray(negatives, np.float64) < threshold_for_kept(positives, kept)).mean())
+
+
+def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one valley is lowest, by golden section (Kiefer 1953)."""
+    golden = (math.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > EXACTNESS:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
+
+
+def _log_sum_exp(scores: np.ndarray) -> np.ndarray:
+    most = scores.max(axis=1)
+    return np.asarray(most + np.log(np.exp(scores - most[:, None]).sum(axis=1)))

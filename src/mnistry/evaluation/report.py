@@ -1,0 +1,63 @@
+"""An examination's report: figures as PNG files, one HTML page that carries them all, and the numbers as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistry.evaluation import corruptions
+from mnistry.evaluation import result as evaluation_result
+from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.reporting import html, plots
+from mnistry.runtime import files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mnistry.evaluation.result import Exam
+
+NUMBERS = "evaluation.json"
+
+
+def write(result: Exam, folder: Path) -> None:
+    """Writes `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
+    html.write(page(result, html.save_figures(draw(result), folder)), folder)
+    files.write_json(folder / NUMBERS, result.as_json())
+
+
+def draw(result: Exam) -> dict[str, Figure]:
+    """The figures of an examination, by name."""
+    dataset, test = result.dataset, result.test
+    drawn = html.of_test(dataset, test)
+    if result.corrupted:
+        names = [each.name for each in result.corrupted]
+        first = dataset.x_test[:1]
+        spoilt = [first, *(corruptions.corrupt(name, first, seed=evaluation_result.CORRUPTION_SEED) for name in names)]
+        kinds = [evaluation_result.AS_THEY_ARE, *(evaluation_result.in_words(name) for name in names)]
+        drawn["corrupted"] = plots.corrupted(np.concatenate(spoilt[1:]), kinds[1:])
+        wrong = [1 - test.accuracy, *(each.all.errors / each.all.n for each in result.corrupted)]
+        wrong_and_sure = [result.sure.errors / test.n, *(each.sure.errors / each.all.n for each in result.corrupted)]
+        drawn["robustness"] = plots.robustness(kinds, np.subtract(wrong, wrong_and_sure), np.asarray(wrong_and_sure))
+    return drawn
+
+
+def page(result: Exam, pictures: dict[str, str]) -> str:
+    """The report as HTML.
+
+    Args:
+        result: what to tell.
+        pictures: a data URL for each figure.
+    """
+    return html.rendered(
+        "exam.html",
+        result=result,
+        info=result.info,
+        dataset=result.dataset,
+        test=result.test,
+        pictures=pictures,
+        in_words=evaluation_result.in_words,
+        numbers=NUMBERS,
+        mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
+    )

@@ -1,0 +1,214 @@
+"""One examination of a model, from its file to its report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.datasets import loading
+from mnistry.datasets.loading import Dataset
+from mnistry.errors import UsageError
+from mnistry.evaluation import calibration, corruptions
+from mnistry.evaluation.metrics import Evaluation, chosen, evaluate
+from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, Exam, in_words
+from mnistry.models import onnx_file
+from mnistry.models.metadata import ModelInfo
+from mnistry.ocr.recognizer import Answers, Recognizer
+from mnistry.runtime import run_folder
+from mnistry.runtime.callbacks import SILENCE, Listeners
+from mnistry.runtime.folders import short
+from mnistry.runtime.stopwatch import Stopwatch
+
+SHIPPED = "the model that comes with mnistry"
+
+
+def run_exam(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    dataset: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    with_corruptions: bool = True,
+    out: str | os.PathLike[str] | None = None,
+    listeners: Listeners = SILENCE,
+    started: float | None = None,
+) -> tuple[Path | None, Exam]:
+    """Examines a model and, where a folder is asked for, writes a report.
+
+    Args:
+        model: a model file, or a run folder; None is the model that comes with mnistry.
+        dataset: the name or path of the data set; None is that on which the model was trained.
+        data_dir: where to look for the data first.
+        with_corruptions: whether to examine it on corrupted images too.
+        out: the folder for the report, new or empty; None writes none.
+        listeners: who wants to hear how it goes on.
+        started: the `time.perf_counter()` from which the total time counts; None means now.
+
+    Returns:
+        The folder, and what came out.
+
+    Raises:
+        MnistryError: the model, the data or the folder is not what it should be, or they do not belong together.
+    """
+    watch = Stopwatch(started)
+    with _folder(out) as (work, folder):
+        recognizer = load(model)
+        loaded = loading.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=listeners.download)
+        loaded = _for_the_model(recognizer.info, loaded)
+        listeners.loaded(loaded)
+        watch.lap("load")
+
+        kinds = corruptions.NAMES if with_corruptions else ()
+        listeners.progress(AS_THEY_ARE, 0, 1 + len(kinds))
+        answers, labels = recognizer.answer(loaded.x_test), loaded.y_test
+        test = evaluate(answers.probabilities, labels)
+        watch.lap("test")
+
+        corrupted = []
+        for number, name in enumerate(kinds, 1):
+            listeners.progress(in_words(name), number, 1 + len(kinds))
+            corrupted.append(_corrupted(recognizer, loaded, name))
+        listeners.progress("done", 1 + len(kinds), 1 + len(kinds))
+        watch.lap("corruptions")
+
+        result = Exam(
+            command=_command(model, loaded, data_dir, with_corruptions=with_corruptions),
+            source=SHIPPED if model is None else short(Path(model)),
+            info=recognizer.info,
+            dataset=loaded,
+            test=test,
+            uncalibrated=_uncalibrated(answers, recognizer.info.temperature, labels),
+            sure=chosen(answers.sure, answers.digits == labels),
+            digits=chosen(answers.is_digit, answers.digits == labels),
+            sure_of_mistakes=answers.sure[test.mistakes],
+            corrupted=tuple(corrupted),
+            seconds=watch.seconds,
+            environment={**run_folder.environment(), "onnxruntime": metadata.version("onnxruntime")},
+        )
+        watch.finish()
+        if work is not None:
+            from mnistry.evaluation import report as evaluation_report
+
+            evaluation_report.write(result, work)
+    return folder, result
+
+
+def load(model: str | os.PathLike[str] | None) -> Recognizer:
+    """The recogniser out of a model file or of a run folder; where that has no model file, of what it would be.
+
+    Raises:
+        MnistryError: there is no such model, or it is damaged.
+    """
+    if model is None or not Path(model).expanduser().is_dir():
+        return Recognizer.load(model)
+    exported = Path(model).expanduser() / onnx_file.EXPORTED
+    if not needs_keras(model):
+        return Recognizer.load(exported)
+    from mnistry.models import onnx_export
+
+    network, info = onnx_export.load_run(model)
+    return Recognizer.from_bytes(
+        onnx_export.compared(network, info, onnx_export.images_to_compare_on()), short(exported)
+    )
+
+
+def needs_keras(model: str | os.PathLike[str] | None) -> bool:
+    """Whether the model must be exported first: a run folder without a model file."""
+    folder = None if model is None else Path(model).expanduser()
+    return folder is not None and folder.is_dir() and not (folder / onnx_file.EXPORTED).is_file()
+
+
+@contextlib.contextmanager
+def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, Path | None]]:
+    if out is None:
+        yield None, None
+    else:
+        with run_folder.new_folder(out, "evaluate") as folders:
+            yield folders
+
+
+def _trained_on(info: ModelInfo) -> str | None:
+    """The data set that a model names as its own; None, which looks for MNIST, if it names none that is known.
+
+    Raises:
+        UsageError: it names the path of one's own data, and nothing is there.
+    """
+    name = _described(info).get("name")
+    if not isinstance(name, str) or name == "mnist":
+        return None
+    if name in loading.LOADERS:
+        return name
+    if not name.startswith(("/", "~")):
+        return None
+    if not Path(name).expanduser().exists():
+        raise UsageError(f"The model was trained on {name!r:.200}, where nothing is. Name a data set with --dataset.")
+    return name
+
+
+def _described(info: ModelInfo) -> Mapping[str, Any]:
+    """What a model says of the data that it was trained on."""
+    described = info.details.get("dataset")
+    return described if isinstance(described, Mapping) else {}
+
+
+def _for_the_model(info: ModelInfo, dataset: Dataset) -> Dataset:
+    """The data set with the model's classes, of which it may lack some, and a remark if it is not what it was.
+
+    Raises:
+        UsageError: it has classes that the model does not have.
+    """
+    if not set(dataset.class_names) <= set(info.class_names):
+        raise UsageError(
+            f"The model has the classes {_listed(info.class_names)}; {dataset.title} has "
+            f"{_listed(dataset.class_names)}. Name a data set with the model's classes with --dataset, or a model that "
+            "was trained on this one."
+        )
+    described = _described(info)
+    if described.get("name") == dataset.name and described.get("digests") not in (None, dict(dataset.digests)):
+        remark = (
+            "The data have changed since the model was trained on them: it may have learnt some of these test images."
+        )
+        dataset = replace(dataset, remarks=(*dataset.remarks, remark))
+    if info.class_names == dataset.class_names:
+        return dataset
+    numbers = np.array([info.class_names.index(name) for name in dataset.class_names])
+    return replace(
+        dataset, class_names=info.class_names, y_train=numbers[dataset.y_train], y_test=numbers[dataset.y_test]
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " ".join(names) if len(names) <= 30 else f"{' '.join(names[:29])} … ({len(names)})"
+
+
+def _uncalibrated(answers: Answers, temperature: float, labels: np.ndarray) -> Evaluation | None:
+    """As `evaluate`, with the logits as they were before the temperature: their logarithms differ by a factor only."""
+    if temperature == 1:
+        return None
+    logits = np.log(np.maximum(answers.probabilities.astype(np.float64), np.finfo(np.float32).tiny))
+    return evaluate(calibration.probabilities(logits, 1 / temperature), labels)
+
+
+def _corrupted(recognizer: Recognizer, dataset: Dataset, name: str) -> Corrupted:
+    answers = recognizer.answer(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
+    right = answers.digits == dataset.y_test
+    return Corrupted(name, chosen(np.ones_like(right), right), chosen(answers.sure, right))
+
+
+def _command(
+    model: str | os.PathLike[str] | None,
+    dataset: Dataset,
+    data_dir: str | os.PathLike[str] | None,
+    *,
+    with_corruptions: bool,
+) -> str:
+    command = run_folder.command("evaluate", {"dataset": dataset.name}, data_dir)
+    more = [] if model is None else [os.fspath(model)]
+    return shlex.join([*shlex.split(command), *more, *([] if with_corruptions else ["--no-corruptions"])])

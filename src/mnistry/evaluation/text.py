@@ -1,0 +1,102 @@
+"""An examination as plain text, aligned for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mnistry.evaluation.metrics import Chosen, Evaluation
+from mnistry.evaluation.result import Corrupted, Exam, in_words
+from mnistry.reporting import text as reporting_text
+
+MISTAKES_PRINTED = 10
+
+
+def exam(result: Exam) -> str:
+    """All that came out, part by part."""
+    parts = [
+        heading(result),
+        verdict(result),
+        classes(result.test, result.dataset.class_names),
+        reporting_text.confusion(result.test.confusion, result.dataset.class_names),
+        mistakes(result),
+        corruptions(result.corrupted, result.mean_accuracy),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def heading(result: Exam) -> str:
+    """Which model, on which images."""
+    info, dataset = result.info, result.dataset
+    return (
+        f"{info.name} ({result.source}), recipe {info.recipe}, version {info.version or 'unknown'}\n"
+        f"{dataset.title}, {len(dataset.x_test):,} test images ({dataset.source})"
+    )
+
+
+def verdict(result: Exam) -> str:
+    """How right it is, how rightly sure, and what the temperature did."""
+    info, raw = result.info, result.uncalibrated
+    thing = "digit" if result.dataset.shows_digits else "class"
+    lines = [reporting_text.result(result.test)]
+    if raw is not None:
+        lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
+    lines += [
+        "",
+        _chosen("sure of          ", result.sure, f"probability at least {info.sure_threshold:.4g}"),
+        _chosen(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
+    ]
+    return "\n".join(lines)
+
+
+def classes(test: Evaluation, class_names: Sequence[str]) -> str:
+    """Precision, recall and F1 of each class.
+
+    >>> from mnistry.evaluation.metrics import evaluate
+    >>> print(classes(evaluate(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 0, 1])), ["0", "1"]))
+    class  precision   recall       F1
+        0     66.67%  100.00%   80.00%
+        1       none    0.00%    0.00%
+    """
+    side = max(5, *(len(name) for name in class_names))
+    columns = zip(class_names, test.precision, test.recall, test.f1, strict=True)
+    rows = (f"{name:>{side}}  {_share(one):>9}  {_share(two):>7}  {_share(f1):>7}" for name, one, two, f1 in columns)
+    return "\n".join([f"{'class':<{side}}  {'precision':>9}  {'recall':>7}  {'F1':>7}", *rows])
+
+
+def mistakes(result: Exam) -> str:
+    """The most confident mistakes, a line each; nothing if there are none."""
+    shown = result.mistakes()[:MISTAKES_PRINTED]
+    if not shown:
+        return ""
+    width = max(len(str(each["index"])) for each in shown)
+    lines = [
+        f"test image {each['index']:>{width}} is {each['label']}, read {each['answer']}, {each['probability']:.1%}"
+        f"{', sure' if each['sure'] else ''}{': ' + each['origin'] if each['origin'] else ''}"
+        for each in shown
+    ]
+    return "\n".join([f"the most confident of {reporting_text.counted(result.test.errors, 'mistake')}", *lines])
+
+
+def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
+    """How right the answers to corrupted images are, and those that the model is sure of; nothing if there are none."""
+    if not rows:
+        return ""
+    head = f"{'corruption':<14}  accuracy     sure  right of those"
+    lines = (
+        f"{in_words(each.name):<14}  {each.all.precision:>8.2%}  {each.sure.share:>7.2%}  "
+        f"{_share(each.sure.precision):>14}"
+        for each in rows
+    )
+    return "\n".join([head, *lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
+
+
+def _chosen(name: str, picked: Chosen, line: str) -> str:
+    low, high = picked.interval
+    right = f"right of those: {picked.precision:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
+    return f"{name} {picked.n:,} ({picked.share:.2%}), {line}; {right}"
+
+
+def _share(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:.2%}"

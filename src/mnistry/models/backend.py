@@ -1,0 +1,51 @@
+"""Keras on the JAX backend, set up in this one place: everything that needs either imports it from here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from mnistry.errors import TrainingError
+from mnistry.runtime.folders import cache_folder
+
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import keras
+
+from mnistry.models import compilation_cache, threefry
+
+if keras.backend.backend() != "jax":
+    raise TrainingError(
+        f"mnistry trains with Keras on the JAX backend, but Keras was loaded on {keras.backend.backend()!r} before. "
+        "Import mnistry first, or set KERAS_BACKEND=jax before importing keras."
+    )
+
+
+def want_cpu_devices(number: int) -> None:
+    """Lets a CPU appear as several devices, one for each part of a batch, if JAX has not started yet.
+
+    Whether there are enough in the end is seen when they are used.
+    """
+    if number > 1:
+        with contextlib.suppress(RuntimeError):  # it has started: then the devices are what they are
+            jax.config.update("jax_num_cpu_devices", number)
+
+
+def _cache_compilations() -> None:
+    """Lets JAX keep compiled programs in the user's cache folder: the second run starts at once."""
+    if jax.config.jax_compilation_cache_dir:
+        return  # the user has chosen a place
+    folder = cache_folder("compiled")
+    if compilation_cache.prepare(folder):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+_cache_compilations()
+threefry.install()
+
+__all__ = ["jax", "keras", "want_cpu_devices"]

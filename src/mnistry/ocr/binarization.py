@@ -1,0 +1,146 @@
+"""Ink told from paper: what stands out from the paper around it, whatever its colour and the light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistry.ocr.background import LUMINANCE, on_plain, paper_of
+from mnistry.ocr.components import Components, components, run_lengths
+
+LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
+NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out
+CLEAR = 1.2  # times the least contrast: the middle of a stroke stands out so much
+FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is no part of it
+GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain and ball pens leave holes in them
+SMOOTHING = 0.15  # of the stroke's thickness: the radius
+RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
+MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
+RUN_TO_WIDTH = 0.8  # strokes are crossed aslant by most rows and columns
+SAMPLE = 50_000  # pixels from which the noise is estimated
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The ink of a picture.
+
+    Attributes:
+        strength: float32 (height, width), 0–1: contrast to the paper as a part of the stroke's own around there, so
+            the edge of a stroke is at 0.5, be it dark or faint.
+        contrast: float32 (height, width), 0–255: contrast to the paper.
+        mask: bool (height, width): where the strength is at least 0.5.
+        width: how thick its strokes are, in pixels.
+    """
+
+    strength: np.ndarray
+    contrast: np.ndarray
+    mask: np.ndarray
+    width: float
+
+
+def inks(pixels: np.ndarray) -> Iterator[Ink]:
+    """What may be the ink of a picture, the likeliest first.
+
+    That is what stands out from the paper, darker or brighter, whichever there is more of; then the other of the two;
+    then what stands out if the first ink is the paper, as in a picture that is mostly ink.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+    """
+    area = on_plain(pixels)
+    part = pixels if area is None else pixels[area]
+    darker, brighter = _departures(part, paper_of(pixels) if area is None else pixels[0, 0].astype(np.float32))
+    least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
+    dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
+    first = _placed(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
+    yield first
+    other = brighter if dark else darker
+    if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
+        yield _placed(_ink(other, least), pixels.shape[:2], area)
+    if first.mask.mean() >= MUCH_INK:
+        swapped = _departures(pixels, paper_of(pixels, first.mask))
+        yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
+
+
+def _placed(ink: Ink, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Ink:
+    """The ink of a picture (height, width), looked for in these rows and columns of it; None is all."""
+    if area is None:
+        return ink
+    strength, contrast, mask = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+    strength[area], contrast[area], mask[area] = ink.strength, ink.contrast, ink.mask
+    return Ink(strength, contrast, mask, ink.width)
+
+
+def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much darker and how much brighter than the paper each pixel is: float32 (height, width), 0–255.
+
+    It is the distance of the two colours, so that a blue pen stands out on grey paper of the same brightness.
+    """
+    difference = pixels.astype(np.float32) - paper
+    brighter = difference @ LUMINANCE >= 0
+    red, green, blue = (np.square(difference[:, :, i]) for i in range(3))
+    distance = np.sqrt((red + green + blue) / np.float32(3))
+    return np.where(brighter, 0, distance), np.where(brighter, distance, 0)
+
+
+def _least_contrast(distance: np.ndarray) -> float:
+    """The contrast that ink has at least, by the paper's noise: most of a picture is paper."""
+    sample = distance.ravel()[:: max(1, distance.size // SAMPLE)]
+    return max(LEAST_CONTRAST, NOISE * 1.4826 * float(np.median(sample)))  # 1.4826: median deviation to standard
+
+
+def _ink(contrast: np.ndarray, least: float) -> Ink:
+    """Thresholds each stroke at half of its own contrast: at its edge, however blurred."""
+    parts = components(contrast >= least)
+    strength, width = np.zeros(contrast.shape, np.float32), 0.0
+    if len(parts):
+        inside = np.flatnonzero(parts.labels >= 0)
+        numbers, values = parts.labels.ravel()[inside], contrast.ravel()[inside]
+        usual = _usual(values, numbers, parts)
+        usual[usual < CLEAR * least] = np.inf  # what hardly stands out anywhere is no stroke, but noise
+        rough = np.zeros(contrast.shape, bool)
+        rough.ravel()[inside] = values >= 0.5 * usual[numbers]
+        width = _stroke_width(rough)
+        if width >= GRAIN:
+            contrast = _smoothed(contrast, SMOOTHING * width)
+            values = contrast.ravel()[inside]
+        around = _largest_around(np.where(parts.labels >= 0, contrast, 0), max(1, round(width))).ravel()[inside]
+        strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
+    return Ink(strength, contrast, strength >= 0.5, width)
+
+
+def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.ndarray:
+    """For each component the contrast that 15% of its pixels exceed: that of the middle of its strokes."""
+    ordered = values[np.lexsort((values, numbers))]
+    ends = np.cumsum(parts.areas)
+    usual: np.ndarray = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
+    return usual
+
+
+def _stroke_width(mask: np.ndarray) -> float:
+    """How thick strokes are: the median length of all runs along rows and columns.
+
+    A stroke is crossed by many short runs and covered by few long ones, a table or a shadow by few; so it is the
+    strokes that are measured, however little of the ink they are.
+    """
+    lengths = [run_lengths(mask), run_lengths(mask.T)]
+    return RUN_TO_WIDTH * float(np.median(np.concatenate(lengths))) if mask.any() else 0.0
+
+
+def _smoothed(contrast: np.ndarray, radius: float) -> np.ndarray:
+    from PIL import Image, ImageFilter
+
+    plain = Image.fromarray(np.clip(contrast, 0, 255).astype(np.uint8))
+    return np.asarray(plain.filter(ImageFilter.GaussianBlur(radius)), np.float32)
+
+
+def _largest_around(values: np.ndarray, block: int) -> np.ndarray:
+    """The largest value within about one and a half blocks of each pixel: float32 like the values."""
+    height, width = values.shape
+    padded = np.pad(values, ((block, block + -height % block), (block, block + -width % block)))
+    largest = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).max(axis=(1, 3))
+    largest = np.maximum(np.maximum(largest[:-2], largest[1:-1]), largest[2:])
+    largest = np.maximum(np.maximum(largest[:, :-2], largest[:, 1:-1]), largest[:, 2:])
+    return np.repeat(np.repeat(largest, block, axis=0), block, axis=1)[:height, :width]

@@ -1,0 +1,129 @@
+"""Which pieces of a line make a digit together: the best way through all that they may make."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mnistry.ocr.segmentation import Line
+
+MOST_PIECES = 9  # a digit
+WIDEST = 1.7  # heights
+GAP = 0.35  # heights between two pieces of a digit, at most
+LOWEST = 0.3  # heights: nothing so low is a digit
+SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
+TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
+WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
+HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
+CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
+LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
+BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Pieces that follow each other in a line and may be a digit.
+
+    Attributes:
+        start: the first piece, counted from the line's first.
+        stop: the piece after the last.
+        box: left, top, right and bottom, the last two exclusive.
+    """
+
+    start: int
+    stop: int
+    box: tuple[int, int, int, int]
+
+
+def candidates(line: Line) -> list[Candidate]:
+    """All that the pieces of a line may make."""
+    found = []
+    for start in range(len(line)):
+        left, top, right, bottom = line.boxes[start]
+        for stop in range(start + 1, min(start + MOST_PIECES, len(line)) + 1):
+            box = line.boxes[stop - 1]
+            if box[0] - right > GAP * line.height:
+                break
+            left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
+            if right - left > WIDEST * line.height:
+                break
+            if bottom - top >= LOWEST * line.height:
+                found.append(Candidate(start, stop, (int(left), int(top), int(right), int(bottom))))
+    return found
+
+
+def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[int]:
+    """The candidates that explain a line best, by dynamic programming from left to right.
+
+    Args:
+        line: the line.
+        found: its candidates.
+        beliefs: float (n,), 0–1: how much each looks like some one digit.
+
+    Returns:
+        Indices into `found`, from left to right; pieces that belong to none of them are passed over.
+    """
+    ending: dict[int, list[int]] = {}
+    for index, candidate in enumerate(found):
+        ending.setdefault(candidate.stop, []).append(index)
+    cuts = [_cuts(line, border) for border in range(len(line) + 1)]
+    costs, steps = [0.0], [(0, -1)]
+    for stop in range(1, len(line) + 1):
+        options = [(costs[stop - 1] + _cost_of_passing(line, cuts, stop - 1), stop - 1, -1)]
+        for index in ending.get(stop, []):
+            start = found[index].start
+            options.append((costs[start] + _cost(line, cuts, found[index], float(beliefs[index])), start, index))
+        cost, start, index = min(options)
+        costs.append(cost)
+        steps.append((start, index))
+    way, stop = [], len(line)
+    while stop:
+        stop, index = steps[stop]
+        if index >= 0:
+            way.append(index)
+    return way[::-1]
+
+
+def _cost(line: Line, cuts: list[int], candidate: Candidate, belief: float) -> float:
+    """What it costs to take pieces for a digit: the surprise in nats, and more where it has no digit's shape."""
+    left, top, right, bottom = candidate.box
+    height, width = bottom - top, right - left
+    cost = -float(np.log(max(belief, 1e-6)))
+    if height < LOW * line.height:
+        cost += LOW_COST * (LOW - height / line.height) + 0.5
+    cost += BROAD_COST * max(width / height - BROAD, 0.0)
+    cost += JOINED * _joints(line, candidate)
+    return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
+
+
+def _joints(line: Line, candidate: Candidate) -> int:
+    """How many neighbouring pairs it joins of pieces that are high, whole components, and have paper between them."""
+    pieces = range(candidate.start, candidate.stop)
+    high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
+    whole = [i for i in high if np.count_nonzero(line.parts == line.parts[i]) == 1]
+    return sum(line.boxes[j, 0] >= line.boxes[i, 2] for i, j in pairwise(whole))
+
+
+def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
+    left, top, right, bottom = line.boxes[piece]
+    size = min(math.sqrt((bottom - top) * max(bottom - top, right - left)) / line.height, LARGEST)
+    torn = cuts[piece] + cuts[piece + 1] > 0
+    return SKIPPED + SKIPPED_SIZE * size**2 + TORN * (torn or _is_above_or_below(line, piece))
+
+
+def _is_above_or_below(line: Line, piece: int) -> bool:
+    """Whether a piece lies close above or below a larger one, as the parts of a broken digit do."""
+    left, top, right, bottom = line.boxes.T
+    shared = np.minimum(right, right[piece]) - np.maximum(left, left[piece])
+    apart = np.maximum(top - bottom[piece], top[piece] - bottom)
+    within = (shared >= WITHIN * (right[piece] - left[piece])) & (apart <= CLOSE * line.height)
+    larger = bottom - top > bottom[piece] - top[piece]
+    return bool((within & larger & (line.parts != line.parts[piece])).any())
+
+
+def _cuts(line: Line, border: int) -> int:
+    """How many components have pieces on both sides of a border, counted from the line's start."""
+    return len(np.intersect1d(line.parts[:border], line.parts[border:]))

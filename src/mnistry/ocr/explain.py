@@ -1,0 +1,90 @@
+"""Why an answer came about: what each part of the image had to do with it, and what a naive program would have seen.
+
+The heat map is made by occlusion (Zeiler and Fergus 2014): a small square of the image is made black, as paper is, and
+what the answer loses is counted for all pixels of the square. Nothing of the model is needed but its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mnistry.ocr.recognizer import Answers, Recognizer
+
+SIDE = 28
+SQUARE, STEP = 5, 2  # pixels: of the square that is made black, and from one place of it to the next
+NEARLY = 1e-6  # probabilities are kept so far from 0 and 1: beyond it float32 tells nothing apart
+MOST_DIGITS = 40  # explained of one picture: each takes 169 answers, about 7 ms
+RESIZED, INVERTED = "resized", "resized and inverted"
+
+
+@dataclass(frozen=True, eq=False)
+class Naive:
+    """A picture as most programs hand it to a network.
+
+    Attributes:
+        images: uint8 (2, 28, 28): resized; and the same, inverted.
+        answers: what the recogniser says of them.
+    """
+
+    images: np.ndarray
+    answers: Answers
+
+
+def heat(recognizer: Recognizer, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """What each pixel had to do with the answer.
+
+    Args:
+        recognizer: the model that answered.
+        images: uint8 (n, 28, 28), ink bright on black.
+        classes: the answer to each that is to be explained, an index into the class names.
+
+    Returns:
+        float32 (n, 28, 28): the log-odds that the answer loses where the squares over a pixel are made black, averaged
+        over them. Positive where the ink carried the answer, negative where it spoke against it, 0 where there is none.
+    """
+    squares = _squares()
+    covering = squares.sum(axis=0)
+    maps = np.zeros(images.shape, np.float32)
+    for i, (image, answer) in enumerate(zip(images, classes, strict=True)):
+        touched = squares[(squares & (image > 0)).any(axis=(1, 2))]
+        occluded = np.where(touched, 0, image).astype(np.uint8)
+        odds = _log_odds(
+            recognizer.answer(np.concatenate([image[None], occluded]), again=False).probabilities[:, answer]
+        )
+        maps[i] = np.tensordot(odds[0] - odds[1:], touched.astype(np.float64), 1) / covering * (image > 0)
+    return maps
+
+
+def naive(recognizer: Recognizer, pixels: np.ndarray) -> Naive:
+    """What the recogniser says of a picture that was only resized.
+
+    Args:
+        recognizer: the model that answers.
+        pixels: uint8 (height, width, 3), RGB.
+    """
+    from PIL import Image
+
+    small = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    images = np.stack([small, 255 - small])
+    return Naive(images, recognizer.answer(images))
+
+
+@cache
+def _squares() -> np.ndarray:
+    """All places of the square, bool (places, 28, 28); those at the rim are cut, so each pixel is covered as often."""
+    starts = range(STEP - SQUARE, SIDE, STEP)
+    squares = np.zeros((len(starts) ** 2, SIDE, SIDE), bool)
+    for number, (top, left) in enumerate((top, left) for top in starts for left in starts):
+        squares[number, max(0, top) : top + SQUARE, max(0, left) : left + SQUARE] = True
+    return squares
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    kept = np.clip(probabilities.astype(np.float64), NEARLY, 1 - NEARLY)
+    return np.log(kept / (1 - kept))

@@ -1,0 +1,196 @@
+"""Ruled and squared paper: long thin straight lines, found in the ink and taken out of it.
+
+A line is found by votes: each column of pixels names the short vertical runs of ink in it, and each run votes for the
+lines through it, of all slopes. What lies along the line and is no darker than it goes; ink that crosses it, or lies
+on it and is darker, stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistry.ocr.components import components, spread
+
+SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
+STEEPEST = 0.12  # rows a column: 7 degrees
+SLOPES = np.linspace(-STEEPEST, STEEPEST, 49)
+MOST = 60  # lines a direction
+ENOUGH = 0.3  # of the columns must vote for a line
+DARKER = 1.2  # times as dark as the ruling: ink that lies on it
+SURELY_INK = 3.0  # times as dark as the ruling: a stroke, even if it lies along the line from end to end
+LONG = 40  # stroke widths: no stroke of a digit is so long
+FAINT = 0.85  # of the usual contrast of ink: a shorter line must be fainter
+PALE = 0.6  # such a line may be hidden where there is ink beside it
+VOTES_AT_ONCE = 200_000  # so that they stay in the processor's cache
+USUAL = 15  # percentile of the contrasts along a line that is taken for its own: much of it may be ink
+THICKEST = 0.03  # of the shorter side
+BENT = 0.03  # of the length: the height of the arc that a line may make
+WIDE = 0.85  # of the picture: a line so long need not reach its edges
+MOSTLY_RULING = 0.6  # of a remnant's pixels
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Short vertical runs of ink: column, first row, length, and the contrast in their middle, each (n,)."""
+
+    columns: np.ndarray
+    tops: np.ndarray
+    lengths: np.ndarray
+    contrasts: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> _Runs:
+        return _Runs(self.columns[chosen], self.tops[chosen], self.lengths[chosen], self.contrasts[chosen])
+
+    @property
+    def middles(self) -> np.ndarray:
+        return self.tops + self.lengths / 2
+
+    def paint(self, mask: np.ndarray) -> None:
+        mask[spread(self.tops, self.lengths), np.repeat(self.columns, self.lengths)] = True
+
+
+def without_rulings(mask: np.ndarray, contrast: np.ndarray, width: float) -> np.ndarray:
+    """A mask of ink less the rulings in it.
+
+    Args:
+        mask: bool (height, width).
+        contrast: float32 (height, width), contrast of the ink to the paper.
+        width: how thick strokes are, in pixels.
+    """
+    if min(mask.shape) < SMALLEST or not mask.any():
+        return mask
+    usual = float(np.percentile(contrast[mask], 75))
+    level, level_on = _ruled(mask, contrast, width, usual)
+    upright, upright_on = _ruled(mask.T, contrast.T, width, usual)
+    left = mask & ~level & ~upright.T
+    return _without_remnants(left, level_on | upright_on.T) if level.any() or upright.any() else mask
+
+
+def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
+    """Drops pieces that are little but ruling, one pixel between them and the next ink counted as none."""
+    wider = mask.copy()
+    wider[1:] |= mask[:-1]
+    wider[:, 1:] |= wider[:, :-1].copy()
+    parts = components(wider)
+    if not len(parts):
+        return mask
+    numbers = parts.labels[mask]
+    sizes = np.bincount(numbers, minlength=len(parts))
+    share = np.bincount(numbers, on_ruling[mask], minlength=len(parts)) / np.maximum(sizes, 1)
+    kept: np.ndarray = mask & (share <= MOSTLY_RULING)[parts.labels]
+    return kept
+
+
+def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks: the pixels of nearly level rulings, and those together with the ink that lies on them."""
+    gone, touched = np.zeros_like(mask), np.zeros_like(mask)
+    if not _far_enough(mask):
+        return gone, touched
+    runs = _short_runs(mask, contrast, max(2.0, 1.6 * width))
+    bin_size = max(2.0, 0.8 * width)
+    for _ in range(MOST):
+        if len(runs.columns) < mask.shape[1] * ENOUGH:
+            break
+        votes, slope, offset = _most_voted(runs, bin_size)
+        if votes < ENOUGH * mask.shape[1]:
+            break
+        along = _along(runs, slope, offset, bin_size)
+        line = runs.of(along)
+        if _is_ruling(line, mask.shape, width, usual):
+            line.of(line.contrasts <= SURELY_INK * np.percentile(line.contrasts, USUAL)).paint(touched)
+            _no_darker(line).paint(gone)
+        nearest = np.abs(runs.middles - slope * runs.columns - offset) <= bin_size / 2
+        runs = runs.of(~(along | nearest))
+    return gone, touched
+
+
+def _far_enough(mask: np.ndarray) -> bool:
+    """Whether the ink reaches as far as a level ruling at least does: see `_is_ruling`."""
+    across, columns = mask.shape[1], np.flatnonzero(mask.any(axis=0))
+    extent, edge = int(columns[-1] - columns[0]) + 1, _edge(across)
+    return bool(columns[0] <= edge or columns[-1] >= across - 1 - edge or extent > WIDE * across)
+
+
+def _edge(across: int) -> float:
+    """How near a line's end must be to the edge of the picture to be at it."""
+    return max(2, 0.02 * across)
+
+
+def _short_runs(mask: np.ndarray, contrast: np.ndarray, longest: float) -> _Runs:
+    height, width = mask.shape
+    padded = np.zeros((width, height + 1), np.int8)
+    padded[:, :-1] = mask.T
+    edges = np.diff(padded.ravel(), prepend=np.int8(0))
+    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    short = last - first <= longest
+    first, lengths = first[short], (last - first)[short]
+    columns = first // (height + 1)
+    tops = first - columns * (height + 1)
+    return _Runs(columns, tops, lengths, contrast[np.minimum(tops + lengths // 2, height - 1), columns])
+
+
+def _most_voted(runs: _Runs, bin_size: float) -> tuple[int, float, float]:
+    """The votes, slope and offset (rows at column 0) of the line that most runs lie on."""
+    best = (0, 0.0, 0.0)
+    at_once = max(1, VOTES_AT_ONCE // len(runs.columns))
+    for slopes in (SLOPES[start : start + at_once] for start in range(0, len(SLOPES), at_once)):
+        offsets = runs.middles - slopes[:, None] * runs.columns
+        lowest = offsets.min(axis=1)
+        bins = ((offsets - lowest[:, None]) / bin_size).astype(np.int64)
+        width = int(bins.max()) + 2  # an empty bin after the last of each slope
+        votes = np.bincount((bins + width * np.arange(len(slopes))[:, None]).ravel(), minlength=width * len(slopes))
+        table = votes.reshape(len(slopes), width)
+        table = table[:, :-1] + table[:, 1:]  # a line may lie between two bins
+        most = table.argmax(axis=1)
+        highest = table.max(axis=1)
+        steepest = len(slopes) - 1 - int(highest[::-1].argmax())
+        offset = float(lowest[steepest] + (most[steepest] + 1) * bin_size)
+        best = max(best, (int(highest[steepest]), float(slopes[steepest]), offset))
+    return best
+
+
+def _along(runs: _Runs, slope: float, offset: float, bin_size: float) -> np.ndarray:
+    """Which runs lie along a line, which may be bent a little: bool (n,)."""
+    chosen = np.abs(runs.middles - slope * runs.columns - offset) <= 2.5 * bin_size
+    for order in (1, 2):
+        if np.count_nonzero(chosen) < 12:
+            break
+        curve = np.polynomial.Polynomial.fit(runs.columns[chosen], runs.middles[chosen], order)
+        chosen = np.abs(runs.middles - curve(runs.columns)) <= 1.5 * bin_size
+    longest = 1.5 * np.median(runs.lengths[chosen]) + 1 if chosen.any() else 0
+    along: np.ndarray = chosen & (runs.lengths <= longest)
+    return along
+
+
+def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) -> bool:
+    """Whether a line goes on from edge to edge, thin and straight, as no stroke of a digit does."""
+    across = shape[1]
+    columns = np.unique(line.columns)
+    if len(columns) < 0.25 * across:
+        return False
+    extent = int(columns[-1] - columns[0]) + 1
+    cover, edge = len(columns) / extent, _edge(across)
+    ends = int(columns[0] <= edge) + int(columns[-1] >= across - 1 - edge)
+    shade = np.percentile(line.contrasts, USUAL)
+    curve = np.polynomial.Polynomial.fit(line.columns, line.middles, 2)
+    arc = abs(curve.coef[2])  # over columns scaled to -1..1: the height of the arc
+    return bool(
+        arc <= BENT * across
+        and np.median(line.lengths) <= max(3, THICKEST * min(shape))
+        and ((extent >= LONG * width and cover > 0.8) or shade < FAINT * usual)
+        and (
+            (ends == 2 and cover >= (0.35 if shade < PALE * usual else 0.55))
+            or (ends == 1 and extent > min(0.75 * across, 2 * LONG * width) and cover > 0.75)
+            or (extent > WIDE * across and cover > 0.8)
+        )
+    )
+
+
+def _no_darker(line: _Runs) -> _Runs:
+    """The runs that are no darker than the line's usual, judged with their neighbours."""
+    line = line.of(np.argsort(line.columns, kind="stable"))
+    padded = np.pad(line.contrasts, 2, mode="edge")
+    smooth = np.median(np.stack([padded[i : i + len(line.contrasts)] for i in range(5)]), axis=0)
+    return line.of(smooth <= DARKER * np.percentile(line.contrasts, USUAL) + 4)

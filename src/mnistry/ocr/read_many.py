@@ -1,0 +1,142 @@
+"""A stack of pictures read one after the other, in several processes where there are many; none stops the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnistry.errors import MnistryError
+from mnistry.ocr.image_io import MAX_BYTES
+from mnistry.ocr.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from mnistry.ocr.image_io import Source
+    from mnistry.ocr.result import Reading
+
+STANDARD_INPUT = "-"
+SUFFIXES = frozenset(
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
+)
+MANY = 150  # pictures: with fewer, starting processes takes longer than they save
+AT_ONCE = 4  # pictures that a process is handed at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a picture.
+
+    Attributes:
+        source: what the user called it.
+        reading: what was read, or None.
+        error: one sentence on why nothing was, or None.
+    """
+
+    source: str
+    reading: Reading | None
+    error: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mnistry read --json` prints for it."""
+        if self.reading is None:
+            return {"source": self.source, "text": "", "digits": [], "error": self.error}
+        return self.reading.as_json()
+
+
+def names(arguments: Sequence[str]) -> list[str]:
+    """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is."""
+    found: list[str] = []
+    for argument in arguments:
+        found.extend(_in_folder(argument) if os.path.isdir(argument) else [argument])
+    return found
+
+
+def read_all(
+    pictures: Sequence[str], *, model: str | os.PathLike[str] | None = None, single: bool = False
+) -> Iterator[Outcome]:
+    """Reads pictures by name, in their order; many of them in a process for each core.
+
+    Args:
+        pictures: paths, or `-` for standard input.
+        model: a model file; None is the one that comes with the package.
+        single: whether each picture shows one digit.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    recognizer = Recognizer.load(model, threads=1)
+    tasks = [(name, standard_input() if name == STANDARD_INPUT else name) for name in pictures]
+    processes = _cores()
+    if len(pictures) < MANY or processes < 2:
+        yield from (outcome(recognizer, task, single=single) for task in tasks)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_start_process, initargs=(model,)
+    ) as pool:
+        yield from pool.map(partial(_in_process, single=single), tasks, chunksize=AT_ONCE)
+
+
+def _in_folder(folder: str) -> list[str]:
+    found: list[str] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        wanted = sorted(name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
+        found.extend(os.path.join(parent, name) for name in wanted)
+    return found or [folder]  # opening it says that it is a folder
+
+
+@cache
+def standard_input() -> bytes:
+    """What standard input holds, no more of it than a picture may have."""
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
+def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> Outcome:
+    """What comes of a picture, given as its name and where it is."""
+    from mnistry.ocr.pipeline import read
+
+    name, source = task
+    try:
+        return Outcome(name, read(recognizer, source, single=single, name=name), None)
+    except MnistryError as error:
+        return Outcome(name, None, str(error))
+    except MemoryError:
+        return Outcome(name, None, f"{name} needs more memory than there is.")
+
+
+_of_this_process: list[Recognizer] = []
+
+
+def _start_process(model: str | os.PathLike[str] | None) -> None:
+    _of_this_process.append(Recognizer.load(model, threads=1))
+
+
+def _in_process(task: tuple[str, str | bytes], *, single: bool) -> Outcome:
+    return outcome(_of_this_process[0], task, single=single)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,236 @@
+"""Lines of writing and what they are made of: the smallest pieces of ink that a digit may be put together from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnistry.ocr.components import Components, components
+
+LOWEST = 6  # pixels: nothing lower can be read
+MOST = 3000  # components of each kind; a picture with more is no page of numbers
+ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
+FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
+BLOT = 0.2  # of the most ink: no component with more counts for more
+SURROUND, WITHIN = 0.5, 0.03  # of the picture; of the ink around
+FEW = 5  # components with the most ink count alike for the usual height
+# All lengths are parts of the usual height of digits, or of the height of digits in the line.
+SMALL, LARGE = 0.42, 2.2  # heights of what may be a digit of its own
+SPECK = 0.12
+GIANT = 5.0  # what is higher has nothing to do with the writing: the edge of the sheet, a table
+WIDEST = 12.0  # of a row of touching digits
+WIDEST_SMALL = 3.0  # of a dash
+PALE = 0.35  # of the usual contrast of writing
+SOLID = 0.6  # of its box: a broad component so full of ink is a sheet or a blot
+EDGE_DEPTH = 0.3  # what touches the picture's edge and reaches no deeper into it is dropped
+EDGE_HEIGHT = 2.2  # so is what touches it and is higher than this
+OVERLAP = 0.35  # of the lower of two neighbours: the rows that they share in a line
+RECENT = 2  # members of a row that count: it may be slanted
+APART = 0.02  # of that overlap is lost with each height of distance
+NEAR = 0.25  # how far above or below its neighbour a small piece may lie
+WIDE = 0.7  # what is wider may be more than one digit
+CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
+EXTENT_WEIGHT = 0.4  # of the rows between the first and the last ink of a column, against the ink in it
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """The pieces of a line of writing, from left to right.
+
+    Attributes:
+        first: the number of its first piece in the map of all pieces; the others follow.
+        boxes: int64 (n, 4): left, top, right and bottom of each piece, the last two exclusive.
+        parts: int64 (n,): the connected component that each is cut from.
+        height: the usual height of a digit in this line, in pixels.
+    """
+
+    first: int
+    boxes: np.ndarray
+    parts: np.ndarray
+    height: float
+
+    def __len__(self) -> int:
+        """The number of pieces."""
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, eq=False)
+class Writing:
+    """All writing in a picture.
+
+    Attributes:
+        pieces: int32 (height, width), the number of the piece at each pixel, -1 where there is none.
+        lines: from top to bottom.
+        ink: pixels of all that may be writing, whether it is part of a line or not.
+    """
+
+    pieces: np.ndarray
+    lines: tuple[Line, ...]
+    ink: int
+
+
+def find_lines(mask: np.ndarray, contrast: np.ndarray) -> Writing:
+    """Finds the lines of writing in ink.
+
+    Args:
+        mask: bool (height, width), the ink less what is no writing.
+        contrast: float32 (height, width), of the ink to the paper.
+    """
+    parts = components(mask)
+    pieces = np.full(mask.shape, -1, np.int32)
+    if not len(parts):
+        return Writing(pieces, (), 0)
+    usual = _usual_height(parts, mask.shape)
+    large, small = _digits_and_marks(parts, mask.shape, usual)
+    large, small = _without_pale(parts, contrast, large, small)
+    rows = _rows(parts, large, usual)
+    members = _with_marks(parts, rows, small, usual)
+    lines: list[Line] = []
+    first = 0
+    for i in np.argsort([np.mean(parts.top[row] + parts.bottom[row]) for row in rows], kind="stable"):
+        height = float(np.median(parts.heights[rows[i]]))
+        line = _line(parts, members[i], height, pieces, first)
+        lines.append(line)
+        first += len(line)
+    longer = np.maximum(parts.heights, parts.widths)
+    seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
+    seen[[*large, *small]] = True
+    return Writing(pieces, tuple(lines), int(parts.areas[seen].sum()))
+
+
+def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
+    """The height of digits: the median over components, weighted by their ink, those apart that fill the picture."""
+    frames = parts.at_edge(shape) & ((parts.widths > FRAME * shape[1]) | (parts.heights > FRAME * shape[0]))
+    likely = (parts.widths < ELONGATED * parts.heights) & (parts.heights >= 5) & ~frames
+    around = parts.widths * parts.heights > SURROUND * shape[0] * shape[1]
+    within = likely & ~around
+    if np.count_nonzero(within) >= 3 and parts.areas[within].sum() > WITHIN * parts.areas[around].sum():
+        likely = within  # what surrounds them is a table or a frame
+    if not likely.any():
+        likely[:] = True
+    heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
+    most = max(np.sort(areas)[-min(FEW, len(areas))], BLOT * areas.max())
+    areas = np.minimum(areas, most)  # a blot does not decide alone
+    order = np.argsort(heights)
+    weights = np.cumsum(areas[order])
+    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -> tuple[np.ndarray, np.ndarray]:
+    """The components that may be digits, and those that may be parts of one, dashes or dots: indices."""
+    shallow = np.minimum(parts.heights, parts.widths) < EDGE_DEPTH * usual
+    dropped = parts.at_edge(shape) & (shallow | (parts.heights > EDGE_HEIGHT * usual)) | _in_corner(parts, shape)
+    longer = np.maximum(parts.heights, parts.widths)
+    solid = (parts.widths > 1.2 * parts.heights) & (parts.areas > SOLID * parts.widths * parts.heights)
+    large = (
+        ~solid & (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
+    )
+    small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
+    small &= parts.areas >= 3
+    return _largest(parts, np.flatnonzero(large & ~dropped)), _largest(parts, np.flatnonzero(small & ~dropped))
+
+
+def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
+    """No more of them than a page of numbers has: those with the most ink."""
+    return np.sort(chosen[np.argsort(-parts.areas[chosen], kind="stable")[:MOST]])
+
+
+def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
+    """Which components touch two neighbouring edges of the picture: no digit does, but a shadow or the next sheet."""
+    beside = (parts.left <= 0) | (parts.right >= shape[1])
+    in_corner: np.ndarray = beside & ((parts.top <= 0) | (parts.bottom >= shape[0]))
+    return in_corner
+
+
+def _without_pale(
+    parts: Components, contrast: np.ndarray, large: np.ndarray, small: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leaves out what is far paler than most of the writing: hairs, traces of a rubber, the other side of the sheet."""
+    inside = parts.labels >= 0
+    shades = np.bincount(parts.labels[inside], contrast[inside], minlength=len(parts)) / parts.areas
+    least = PALE * np.median(shades[large]) if len(large) else 0.0
+    return large[shades[large] >= least], small[shades[small] >= least]
+
+
+def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]:
+    """Components in rows: each joins the row whose last members share most rows of pixels with it."""
+    rows: list[list[int]] = []
+    for i in large[np.argsort(parts.left[large], kind="stable")]:
+        best, most = None, OVERLAP
+        for row in rows:
+            last = row[-RECENT:]
+            top, bottom = int(parts.top[last].min()), int(parts.bottom[last].max())
+            shared = min(parts.bottom[i], bottom) - max(parts.top[i], top)
+            apart = max(parts.left[i] - parts.right[row[-1]], 0)
+            likeness = shared / min(parts.heights[i], bottom - top) - APART * apart / usual
+            if likeness > most:
+                best, most = row, likeness
+        if best is None:
+            rows.append([int(i)])
+        else:
+            best.append(int(i))
+    return rows
+
+
+def _with_marks(parts: Components, rows: list[list[int]], small: np.ndarray, usual: float) -> list[list[int]]:
+    """The rows with the small components that lie in or next to them."""
+    members = [list(row) for row in rows]
+    for i in small:
+        middle = (parts.top[i] + parts.bottom[i]) / 2
+        nearest, distance = -1, 2 * usual
+        for number, row in enumerate(rows):
+            across = np.maximum(np.maximum(parts.left[row] - parts.right[i], parts.left[i] - parts.right[row]), 0)
+            j = row[int(across.argmin())]
+            above = max(parts.top[j] - middle, middle - parts.bottom[j], 0)
+            if above <= NEAR * usual and above + 0.3 * across.min() < distance:
+                nearest, distance = number, above + 0.3 * across.min()
+        if nearest >= 0:
+            members[nearest].append(int(i))
+    return members
+
+
+def _line(parts: Components, members: list[int], height: float, pieces: np.ndarray, first: int) -> Line:
+    """Cuts the wide components of a line and numbers the pieces by their middles, writing them into the map."""
+    found = []  # middle, component, left, top, right, bottom
+    for i in members:
+        cuts = _cuts(parts, i, height) if parts.widths[i] > max(WIDE * height, 8) else []
+        for left, right in zip([parts.left[i], *cuts], [*cuts, parts.right[i]], strict=True):
+            inside = parts.labels[parts.top[i] : parts.bottom[i], left:right] == i
+            rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+            if len(rows):
+                box = left + columns[0], parts.top[i] + rows[0], left + columns[-1] + 1, parts.top[i] + rows[-1] + 1
+                found.append(((box[0] + box[2]) / 2, i, *box))
+    found.sort()
+    for number, (_, i, left, top, right, bottom) in enumerate(found, start=first):
+        view = pieces[top:bottom, left:right]
+        view[parts.labels[top:bottom, left:right] == i] = number
+    return Line(first, np.array([each[2:] for each in found]), np.array([each[1] for each in found]), height)
+
+
+def _cuts(parts: Components, i: int, height: float) -> list[int]:
+    """The columns at which a wide component may be cut: where there is little ink, or it spans few rows."""
+    inside = parts.labels[parts.top[i] : parts.bottom[i], parts.left[i] : parts.right[i]] == i
+    ink = inside.sum(axis=0).astype(np.float64)
+    extent = np.where(ink > 0, inside.shape[0] - inside[::-1].argmax(axis=0) - inside.argmax(axis=0), 0.0)
+    cost = ink + EXTENT_WEIGHT * extent
+    cuts: list[int] = []
+    for column in sorted({*_valleys(cost, height), *_valleys(extent, height)}):
+        if not cuts or column - cuts[-1] >= max(2, int(CUT_SPACING * height)):
+            cuts.append(column)
+        elif cost[column] < cost[cuts[-1]]:
+            cuts[-1] = column
+    return [int(parts.left[i]) + column for column in cuts]
+
+
+def _valleys(cost: np.ndarray, height: float) -> list[int]:
+    """Where a curve is lowest for some way to both sides."""
+    blur, reach = max(1, int(CUT_BLUR * height)), max(2, int(CUT_REACH * height))
+    smooth = np.convolve(np.pad(cost, blur, mode="edge"), np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
+    valleys: list[int] = []
+    for column in range(reach, len(cost) - reach):
+        around = smooth[column - reach : column + reach + 1]
+        flat = valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]
+        if smooth[column] == around.min() < around.max() and not flat:
+            valleys.append(column)
+    return valleys

@@ -1,0 +1,54 @@
+"""Readings as text for a terminal: what was read, what the network saw, and what it thought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mnistry.ocr.result import Digit, Reading
+
+SHADES = " ░▒▓█"
+BETWEEN = "  "  # two images beside each other
+TOP = 3
+
+
+def lines(reading: Reading, *, named: bool) -> str:
+    """The text of a picture, each of its lines with the picture's name where there are several pictures."""
+    return "\n".join(f"{reading.source}: {line}" if named else line for line in reading.text.split("\n"))
+
+
+def seen(digits: Sequence[Digit], width: int) -> str:
+    """What the network saw of each digit, and its three best answers below, as many beside each other as fit.
+
+    Args:
+        digits: in reading order.
+        width: of the terminal, in characters.
+    """
+    blocks = [[*image(digit.image), *_answers(digit)] for digit in digits]
+    across = max(1, (width + len(BETWEEN)) // (28 + len(BETWEEN)))
+    rows = [blocks[start : start + across] for start in range(0, len(blocks), across)]
+    return "\n\n".join(
+        "\n".join(BETWEEN.join(line.ljust(28) for line in parts).rstrip() for parts in zip_longest(*row, fillvalue=""))
+        for row in rows
+    )
+
+
+def image(pixels: np.ndarray) -> list[str]:
+    """An image, uint8 (28, 28), as 14 lines of 28 characters: a character is as high as two are wide.
+
+    >>> image(np.full((28, 28), 255, np.uint8))[0]
+    '████████████████████████████'
+    """
+    halved = pixels.reshape(14, 2, 28).mean(axis=1)
+    levels = np.rint(halved / 255 * (len(SHADES) - 1)).astype(np.int64)
+    return ["".join(SHADES[level] for level in row) for row in levels]
+
+
+def _answers(digit: Digit) -> list[str]:
+    best = np.argsort(-digit.probabilities, kind="stable")[:TOP]
+    answers = "  ".join(f"{digit.class_names[i]} {digit.probabilities[i]:.0%}" for i in best)
+    return [answers] if digit.sure else [answers, "not sure"]

@@ -1,0 +1,43 @@
+"""Who wants to hear how a run goes on; nobody who listens has any influence on its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnistry.datasets.download import Progress
+from mnistry.datasets.loading import Dataset
+
+if TYPE_CHECKING:
+    from mnistry.training.loop import Moment
+
+
+def _nobody(*_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Functions that are called as a run goes on.
+
+    Attributes:
+        step: gets each step of the lesson: its number, its name, and what there is to say about it.
+        loaded: gets the data set as soon as it is there.
+        training: called several times an epoch.
+        epoch: gets the record of each epoch when it is done and kept, and how many epochs there will be.
+        download: called while a file arrives.
+        progress: gets what is at work, and how many parts of how many are done.
+        warning: told of what is not as it should be, and did not stop the run.
+    """
+
+    step: Callable[[int, str, str], None] = _nobody
+    loaded: Callable[[Dataset], None] = _nobody
+    training: Callable[[Moment], None] = _nobody
+    epoch: Callable[[dict[str, Any], int], None] = _nobody
+    download: Progress = _nobody
+    progress: Callable[[str, int, int], None] = _nobody
+    warning: Callable[[str], None] = _nobody
+
+
+SILENCE = Listeners()

@@ -1,0 +1,58 @@
+"""Files read with care, and written so that they are there whole or not at all, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mnistry.errors import DataError
+from mnistry.runtime.folders import short
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a data file.
+
+    Raises:
+        DataError: it is no regular file, larger than `most` bytes, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{short(path)} is {'a folder' if path.is_dir() else 'no regular file'}, not a data file.")
+        if path.stat().st_size > most:
+            raise DataError(f"{short(path)} is larger than {most:,} bytes, the most that is read of such a file.")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{short(path)} cannot be read: {error.strerror}.") from None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes readable JSON durably; a NaN in it is a mistake of ours and raises."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_durably(path, [text.encode(errors="replace")])
+
+
+def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes one JSON object a line, durably."""
+    write_durably(path, [(json.dumps(row) + "\n").encode() for row in rows])
+
+
+def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    """Replaces a file in one step that survives a power cut: the old content or the new, never something between."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as sink:
+            for content in parts:
+                sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,107 @@
+"""Checkpoints: what a training needs to go on, written so that no crash can lose or garble it.
+
+A file is a line of header with the SHA-256 of all that follows, then a NumPy archive. It is written beside its name,
+brought to the disk, and renamed; then the folder's own entry is brought to the disk. The last two are kept: if the
+newest cannot be read, the one before it serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.errors import RunError
+from mnistry.runtime.files import write_durably
+
+HEADER = b"mnistry checkpoint 1 "
+NAME = "checkpoint-{epoch:05d}.bin"
+PATTERN = re.compile(r"checkpoint-(\d{5,})\.bin")
+KEPT = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A training's position at the end of an epoch.
+
+    Attributes:
+        epoch: how many are done.
+        values: the values of all variables, dropout's position in its random numbers included.
+        records: what is kept of each epoch done.
+        identity: what must be as it was when the training goes on.
+    """
+
+    epoch: int
+    values: list[np.ndarray]
+    records: list[dict[str, Any]]
+    identity: dict[str, Any]
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint; when this returns it survives a power cut.
+
+    Args:
+        folder: an existing folder.
+        checkpoint: what to keep.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the checkpoints before are untouched.
+    """
+    body = io.BytesIO()
+    kept = {"epoch": checkpoint.epoch, "records": checkpoint.records, "identity": checkpoint.identity}
+    notes = json.dumps(kept).encode()
+    arrays: dict[str, Any] = {f"value_{number:04d}": value for number, value in enumerate(checkpoint.values)}
+    np.savez(body, notes=np.frombuffer(notes, np.uint8), **arrays)
+    content = body.getbuffer()
+    digest = hashlib.sha256(content).hexdigest().encode()
+    write_durably(folder / NAME.format(epoch=checkpoint.epoch), [HEADER + digest + b"\n", content])
+    for old in _files(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that can be read, or None if there is none.
+
+    Args:
+        folder: where they are.
+        warn: told of every one that is damaged.
+
+    Raises:
+        RunError: there are checkpoints, but none of them can be read.
+    """
+    files = _files(folder)
+    for path in files:
+        try:
+            return _read(path)
+        except (OSError, ValueError, KeyError) as error:
+            warn(f"{path} is damaged and was passed over ({error}).")
+    if files:
+        raise RunError(
+            f"None of the checkpoints in {folder} can be read. Start the training anew in another folder (--out)."
+        )
+    return None
+
+
+def _files(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    found = [(int(match[1]), path) for path in folder.iterdir() if (match := PATTERN.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def _read(path: Path) -> Checkpoint:
+    header, _, content = path.read_bytes().partition(b"\n")
+    if not header.startswith(HEADER):
+        raise ValueError("it has not the header of a checkpoint")
+    if hashlib.sha256(content).hexdigest().encode() != header.removeprefix(HEADER):
+        raise ValueError("its content has another SHA-256 than its header says")
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        notes = json.loads(archive["notes"].tobytes())
+        values = [archive[name] for name in sorted(archive.files) if name.startswith("value_")]
+    return Checkpoint(notes["epoch"], values, notes["records"], notes["identity"])

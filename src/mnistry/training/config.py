@@ -1,0 +1,130 @@
+"""What a training is asked to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mnistry.errors import UsageError
+
+if TYPE_CHECKING:
+    from mnistry.datasets.loading import Dataset
+
+MAX_SEED = 2**32 - 1
+SMALLEST_BATCH, LEAST_STEPS = 16, 10  # where there are few images
+
+
+def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
+    """A field with its meaning, and what a default of None stands for."""
+    return field(default=default, metadata={"meaning": meaning, "otherwise": otherwise or str(default)})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that decides the result of a training, the machine and the versions apart.
+
+    The command line takes its options from these fields; each carries its meaning as metadata.
+    """
+
+    recipe: str = _setting("tutorial", "The named network with its training settings.")
+    dataset: str | None = _setting(
+        None,
+        "mnist, fashion-mnist, kmnist, qmnist, emnist-digits, digits, or the path of your own data.",
+        "MNIST if it is on disk or reachable, else the digits",
+    )
+    epochs: int | None = _setting(
+        None,
+        "Passes over the training images.",
+        "the recipe's own: for MNIST tutorial 5, strong 20; for the digits 30, 200",
+    )
+    batch_size: int | None = _setting(
+        None, "Images a step.", "the recipe's own: tutorial 32, strong 128, fewer for few images"
+    )
+    seed: int = _setting(0, "Decides first weights, dropout and order.")
+    learning_rate: float | None = _setting(None, "How far a step goes.", "the recipe's own")
+    validation: float | None = _setting(
+        None,
+        "Part of the training images held out to watch and to calibrate on.",
+        "the recipe's own: tutorial 0, strong 1/12",
+    )
+    devices: int = _setting(1, "Local devices that share each batch.")
+    settings: Mapping[str, float] = field(
+        default_factory=dict,
+        hash=False,
+        metadata={
+            "meaning": "A number of the recipe's own; may be repeated.",
+            "otherwise": "the recipe's own: tutorial hidden=128, dropout=0.2; "
+            "strong width=96, strength=1, weight_decay=0.005",
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses values that make no sense.
+
+        Raises:
+            UsageError: one of them does not.
+        """
+        _require(self.epochs is None or self.epochs >= 1, "The number of epochs must be 1 or more", self.epochs)
+        size, part = self.batch_size, self.validation
+        _require(size is None or size >= 1, "The batch size must be 1 or more", size)
+        _require(0 <= self.seed <= MAX_SEED, f"The seed must be a whole number from 0 to {MAX_SEED}", self.seed)
+        rate = self.learning_rate
+        _require(rate is None or 0 < rate < math.inf, "The learning rate must be a number above 0", rate)
+        _require(part is None or 0 <= part <= 0.5, "The part for validation must be from 0 to 0.5", part)
+        _require(self.devices >= 1, "The number of devices must be 1 or more", self.devices)
+        shared = f"{self.devices} devices must be able to share a batch evenly: the batch size must be a multiple"
+        _require(size is None or size % self.devices == 0, shared, size)
+
+    def settled(self, dataset: Dataset) -> SettledConfig:
+        """The config with nothing left open, for a data set at hand.
+
+        Raises:
+            UsageError: there is no such recipe, it has not such settings, or the batch size is above the number of
+                images that are left to train on.
+        """
+        from mnistry.datasets import loading
+        from mnistry.models import networks
+        from mnistry.training import hyperparameters
+
+        own = networks.recipe(self.recipe)
+        validation = own.validation if self.validation is None else self.validation
+        n = len(dataset.x_train) - loading.validation_size(dataset, validation)
+        batch_size = self._batch_size_of(own.batch_size, n) if self.batch_size is None else self.batch_size
+        if batch_size > n:
+            raise UsageError(
+                f"The batch size must be at most the number of training images, {n:,}; received {batch_size:,}."
+            )
+        return SettledConfig(
+            recipe=self.recipe,
+            dataset=dataset.name,
+            epochs=own.epochs(dataset) if self.epochs is None else self.epochs,
+            batch_size=batch_size,
+            seed=self.seed,
+            learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
+            validation=validation,
+            devices=self.devices,
+            settings=hyperparameters.checked(self.settings, own.settings, self.recipe),
+        )
+
+    def _batch_size_of(self, usual: int, n: int) -> int:
+        """The recipe's own batch size; smaller for few images, so that an epoch has some ten steps."""
+        size = min(usual, max(SMALLEST_BATCH, n // LEAST_STEPS), n)
+        return usual if size == usual else max(size - size % self.devices, self.devices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledConfig(TrainConfig):
+    """A config with nothing left open."""
+
+    dataset: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    validation: float
+
+
+def _require(holds: bool, rule: str, received: object) -> None:
+    if not holds:
+        raise UsageError(f"{rule}; received {received}.")

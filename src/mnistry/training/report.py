@@ -1,0 +1,63 @@
+"""A run's report: figures as PNG files, and one HTML page that carries them all and needs nothing beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.reporting import html, plots
+from mnistry.reporting import text as reporting_text
+from mnistry.runtime import run_folder
+from mnistry.training.result import ROW, Result
+
+
+def write(result: Result, folder: Path) -> None:
+    """Writes `figures/*.png` and `report.html` into a run folder.
+
+    Args:
+        result: what to tell.
+        folder: the run folder, which exists.
+    """
+    html.write(page(result, html.save_figures(draw(result), folder)), folder)
+
+
+def draw(result: Result) -> dict[str, Figure]:
+    """The figures of a result, by name."""
+    dataset, test, sample, records = result.dataset, result.test, result.sample, result.records
+    drawn = {
+        "samples": plots.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
+        "curves": plots.curves([record["loss"] for record in records], [record["accuracy"] for record in records]),
+        **html.of_test(dataset, test),
+    }
+    if sample is not None:
+        title = f"training image {sample.index}, label {sample.label}"
+        drawn["image"] = plots.image(sample.image, title)
+        drawn["probabilities"] = plots.probabilities(sample.probabilities, sample.doubled, dataset.class_names)
+    return drawn
+
+
+def page(result: Result, pictures: dict[str, str]) -> str:
+    """The report as HTML.
+
+    Args:
+        result: what to tell.
+        pictures: a data URL for each figure.
+    """
+    return html.rendered(
+        "report.html",
+        result=result,
+        dataset=result.dataset,
+        statistics=result.dataset.statistics(),
+        test=result.test,
+        sample=result.sample,
+        pictures=pictures,
+        row_number=ROW,
+        title="The MNIST lesson, from its first cell to its last" if result.sample else "A training run",
+        steps=-(-result.trained_on // result.config.batch_size),
+        weights=sum(layer.parameters for layer in result.layers),
+        most_of_doubled=reporting_text.most_of_doubled(len(result.dataset.class_names)),
+        numbers=run_folder.SUMMARY,
+        mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
+    )

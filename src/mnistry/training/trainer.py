@@ -1,0 +1,171 @@
+"""The training: epoch by epoch, each one safe on disk before the next begins."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mnistry.datasets import loading
+from mnistry.datasets.loading import Dataset
+from mnistry.errors import RunError, TrainingError
+from mnistry.models import networks
+from mnistry.models.backend import keras, want_cpu_devices
+from mnistry.runtime import files, run_folder
+from mnistry.runtime.callbacks import SILENCE, Listeners
+from mnistry.training import checkpoints
+from mnistry.training.augmentation import other_classes
+from mnistry.training.checkpoints import Checkpoint
+from mnistry.training.config import SettledConfig, TrainConfig
+from mnistry.training.loop import Moment, Session, shuffled
+from mnistry.training.steps import Augment
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training gives.
+
+    Attributes:
+        config: the settled config.
+        dataset: what it was trained on.
+        model: the trained network, compiled.
+        records: of each epoch its number, loss, metrics and seconds.
+    """
+
+    config: SettledConfig
+    dataset: Dataset
+    model: keras.Model
+    records: tuple[dict[str, Any], ...]
+
+
+def train(
+    config: TrainConfig,
+    *,
+    dataset: Dataset | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    folder: Path | None = None,
+    listeners: Listeners = SILENCE,
+) -> Trained:
+    """Trains the network that the config names.
+
+    Args:
+        config: what to do.
+        dataset: what to train on, where it is loaded already; otherwise the config says.
+        data_dir: where to look for the data first.
+        folder: an existing folder for checkpoints; where it has some, the training goes on from the last. None keeps
+            nothing.
+        listeners: who wants to hear how it goes on.
+
+    Raises:
+        UsageError: the config does not fit the data.
+        DataError: the data cannot be had.
+        RunError: checkpoints cannot be read or written, or are of other data.
+        TrainingError: the training diverged.
+    """
+    dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=listeners.download)
+    settled = config.settled(dataset)
+    want_cpu_devices(settled.devices)
+    model = networks.build(settled, classes=len(dataset.class_names), images=trained_on(settled, dataset))
+    records = run_epochs(model, dataset, settled, folder=folder, listeners=listeners)
+    return Trained(settled, dataset, model, records)
+
+
+def run_epochs(
+    model: keras.Model,
+    dataset: Dataset,
+    config: SettledConfig,
+    *,
+    folder: Path | None = None,
+    listeners: Listeners = SILENCE,
+) -> tuple[dict[str, Any], ...]:
+    """Trains a compiled model on the training split as the settled config says; see `train`.
+
+    Returns:
+        The record of each epoch.
+    """
+    learn, watch = loading.split(dataset, config.validation, config.seed)
+    augment = _augmentation(config, dataset.class_names, len(learn[1]))
+    session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
+    watched = session.on_device(*watch) if len(watch[1]) else None
+    records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
+    for epoch in range(len(records) + 1, config.epochs + 1):
+        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
+            listeners.training(moment)
+        _refuse_divergence(moment, folder)
+        logs = dict(moment.logs)
+        if watched is not None:
+            logs |= {f"val_{name}": value for name, value in session.evaluate(watched, config.batch_size).items()}
+        records.append({"epoch": epoch, **logs, "seconds": moment.seconds})
+        if folder is not None:
+            _keep(session, folder, records, _identity(dataset))
+        listeners.epoch(records[-1], config.epochs)
+    session.give_back()
+    return tuple(records)
+
+
+def _augmentation(config: SettledConfig, class_names: Sequence[str], images: int) -> Augment | None:
+    """What makes a larger batch out of a batch, if the recipe has it."""
+    make = networks.recipe(config.recipe).augment
+    if make is None:
+        return None
+    if tuple(class_names) != loading.DIGIT_NAMES:
+        make = partial(other_classes.for_training, len(class_names))
+    return make(config.epochs, networks.steps(config, images), **networks.chosen(config, "augmentation"))
+
+
+def trained_on(config: SettledConfig, dataset: Dataset) -> int:
+    """How many images the network learns from: all but those held out."""
+    return len(dataset.x_train) - loading.validation_size(dataset, config.validation)
+
+
+def _restore(
+    session: Session, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Brings the session to the last checkpoint, and gives the records of the epochs done."""
+    found = checkpoints.latest(folder, warn)
+    if found is None:
+        return []
+    if found.identity["data"] != identity["data"]:
+        raise RunError(f"The run in {folder} was trained on other data: its images have other SHA-256 digests.")
+    before = found.identity["versions"]
+    changed = [name for name, version in identity["versions"].items() if before.get(name) != version]
+    if changed:
+        warn(f"The run began with other versions of {', '.join(changed)}: the result may differ in its last bits.")
+    try:
+        session.restore(found.values)
+    except (StopIteration, ValueError):
+        raise RunError(f"The checkpoints in {folder} are of another network.") from None
+    return found.records
+
+
+def _keep(session: Session, folder: Path, records: list[dict[str, Any]], identity: dict[str, Any]) -> None:
+    epoch = len(records)
+    try:
+        checkpoints.write(folder, Checkpoint(epoch, session.snapshot(), records, identity))
+        files.write_json_lines(folder / run_folder.METRICS, records)
+    except OSError as error:
+        safe = f"Epochs 1 to {epoch - 1} are safe" if epoch > 1 else "Nothing is kept yet"
+        raise RunError(
+            f"The checkpoint of epoch {epoch} cannot be written to {folder}: {error.strerror or error}. {safe}: "
+            f"make room, then go on with mnistry train --resume --out {folder}"
+        ) from None
+
+
+def _refuse_divergence(moment: Moment, folder: Path | None) -> None:
+    if math.isfinite(moment.logs["loss"]):
+        return
+    good = moment.epoch - 1
+    kept = f" Epoch {good}, the last good one, is kept in {folder}." if good and folder is not None else ""
+    raise TrainingError(
+        f"The loss is {moment.logs['loss']} in epoch {moment.epoch}: the training has diverged.{kept} "
+        "Try a smaller learning rate in a new folder."
+    )
+
+
+def _identity(dataset: Dataset) -> dict[str, Any]:
+    """What a training that goes on must find as it was."""
+    return {"data": dict(dataset.digests), "versions": run_folder.versions()}

@@ -1,0 +1,209 @@
+"""Trials on Ray Tune: several at a time, each on one core, stopped early where others do better.
+
+Tune starts the trials and decides by ASHA which go on (Li et al. 2020, "A System for Massively Parallel Hyperparameter
+Tuning"). What a trial has learnt is kept by its own checkpoints, and what all have given by `trials.write`. So nothing
+depends on files of Tune's: after a kill ASHA is told again what it knew, and the open trials go on where they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import filelock
+
+from mnistry.datasets.dataset import Dataset
+from mnistry.errors import MnistryError
+from mnistry.runtime import run_folder
+from mnistry.training.config import SettledConfig
+from mnistry.training.tuning import trials as table
+from mnistry.training.tuning.trials import State, Trial
+
+THIRD = 3  # of the trials that reach a rung about a third goes on; the next rung is three times as far
+EARLIEST = THIRD * THIRD  # the first rung is at this part of the epochs: two stand before the end
+PATIENCE = 60  # seconds for a trial's former process to die
+SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+Told = Callable[[Trial, Sequence[Trial]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What all trials share; it travels to their processes.
+
+    Attributes:
+        folder: where trial 7 has its folder `007`.
+        dataset: the training split; no trial ever sees a test image.
+        configs: of each trial, by its number.
+        images: how many are held out.
+    """
+
+    folder: Path
+    dataset: Dataset
+    configs: Mapping[int, SettledConfig]
+    images: int
+
+
+def run(work: Work, trials: Sequence[Trial], *, epochs: int, at_once: int, told: Told) -> list[Trial]:
+    """Trains the trials that are open, on the Ray that this process is connected to.
+
+    Args:
+        work: what they share.
+        trials: all trials.
+        epochs: how many each may have.
+        at_once: how many run at the same time.
+        told: gets a trial after each of its epochs and at its end, and all trials as they are then.
+
+    Returns:
+        All trials; none is open.
+    """
+    from ray import tune
+
+    watcher = _watcher(trials, epochs, told)
+    scratch = work.folder / ".tune"
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(_train, work=work), {"cpu": 1}),
+        param_space={"number": tune.grid_search([trial.number for trial in trials if trial.state == "open"])},
+        tune_config=tune.TuneConfig(
+            scheduler=_asha(trials, work.images, epochs), max_concurrent_trials=at_once, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name="search",
+            storage_path=str(scratch.absolute()),
+            callbacks=[watcher],
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=1),  # a process that was killed starts once more
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return list(watcher.trials.values())
+
+
+def first_rung(epochs: int) -> int:
+    """The epoch before which nothing is stopped: a ninth of all, rounded up, so that no rung is just before the end.
+
+    >>> [first_rung(epochs) for epochs in (1, 5, 9, 20, 30)]
+    [1, 1, 1, 3, 4]
+    """
+    return -(-epochs // EARLIEST)
+
+
+def folder_of(folder: Path, number: int) -> Path:
+    """Where a trial has its checkpoints."""
+    return folder / f"{number:03d}"
+
+
+def _asha(trials: Sequence[Trial], images: int, epochs: int) -> Any:
+    """ASHA, told what the trials that have ended gave."""
+    from ray.tune.schedulers import ASHAScheduler
+
+    scheduler = ASHAScheduler(
+        time_attr="epoch",
+        metric="score",
+        mode="min",
+        max_t=epochs,
+        grace_period=first_rung(epochs),
+        reduction_factor=THIRD,
+    )
+    for trial in trials:
+        if trial.state != "open":
+            known = SimpleNamespace(trial_id=f"known {trial.number}")
+            scheduler.on_trial_add(None, known)
+            for record in trial.records:
+                told = {"epoch": record["epoch"], "score": table.score(record, images)}
+                scheduler.on_trial_result(None, known, told)
+    return scheduler
+
+
+def _train(asked: Mapping[str, int], *, work: Work) -> None:
+    """One trial, in a process of Ray's: goes on from its last checkpoint and reports every epoch."""
+    os.environ["NPROC"] = "1"  # what XLA takes for the number of cores, when JAX starts
+    from ray import tune
+
+    from mnistry.runtime.callbacks import Listeners
+    from mnistry.training import checkpoints, trainer
+
+    number = asked["number"]
+    folder, last = folder_of(work.folder, number), 0
+
+    def report(record: dict[str, Any], _: int = 0) -> None:
+        nonlocal last
+        last = record["epoch"]
+        tune.report({"number": number, "epoch": last, "score": table.score(record, work.images), "record": record})
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / run_folder.LOCK, timeout=PATIENCE):
+            found = checkpoints.latest(folder, _ignore)
+            for record in found.records if found else ():
+                report(record)
+            listeners = Listeners(epoch=report)
+            trainer.train(work.configs[number], dataset=work.dataset, folder=folder, listeners=listeners)
+    except (MnistryError, OSError) as error:
+        reason = str(error)
+        tune.report({"number": number, "epoch": last + 1, "score": table.worst(work.images), "reason": reason})
+
+
+def _ignore(_: str) -> None:
+    """A damaged checkpoint costs an epoch, and nobody needs to know."""
+
+
+def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
+    """Keeps book of what Tune hears."""
+    from ray import tune
+
+    class Watcher(tune.Callback):  # type: ignore[misc] # Ray is untyped
+        # Tune keeps pickles of class and object, and needs neither: nothing of ours is in the class.
+        def __init__(self, trials: Sequence[Trial], epochs: int, told: Told) -> None:
+            self.trials = {trial.number: trial for trial in trials}
+            self.epochs, self.told = epochs, told
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {}
+
+        def on_trial_result(self, *, trial: Any, result: dict[str, Any], **_: Any) -> None:
+            one = self.trials[trial.config["number"]]
+            if "reason" in result:
+                self._set(replace(one, reason=result["reason"]))
+            elif result["epoch"] == len(one.records) + 1:  # what is reported again after a kill is known
+                self._set(replace(one, records=(*one.records, result["record"])))
+
+        def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
+            one = self.trials[trial.config["number"]]
+            self._set(replace(one, state=_end(one, self.epochs)))
+
+        def on_trial_error(self, *, trial: Any, **_: Any) -> None:
+            one = self.trials[trial.config["number"]]
+            lines = str(trial.get_error() or "its process died").strip().splitlines()
+            self._set(replace(one, state="failed", reason=f"{lines[-1][:300]}"))
+
+        def _set(self, trial: Trial) -> None:
+            self.trials[trial.number] = trial
+            self.told(trial, list(self.trials.values()))
+
+    return Watcher(trials, epochs, told)
+
+
+def _end(trial: Trial, epochs: int) -> State:
+    if trial.reason:
+        return "failed"
+    return "finished" if len(trial.records) == epochs else "stopped"
+
+
+def without_test(dataset: Dataset) -> Dataset:
+    """The data set without its test split."""
+    return dataclasses.replace(dataset, x_test=dataset.x_test[:0], y_test=dataset.y_test[:0])

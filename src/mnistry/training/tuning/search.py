@@ -1,0 +1,267 @@
+"""A search for good settings of a recipe: many trials, chosen on images held out, the best one kept as a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.datasets import loading
+from mnistry.datasets.dataset import Dataset
+from mnistry.errors import RunError, StoppedError, UsageError
+from mnistry.models import networks
+from mnistry.runtime import files, ray_cluster, run_folder
+from mnistry.runtime.callbacks import SILENCE, Listeners
+from mnistry.training import run as training_run
+from mnistry.training.config import SettledConfig, TrainConfig
+from mnistry.training.tuning import ray_tune, trials
+from mnistry.training.tuning.trials import Trial
+
+PLAN, BEST, TRIALS = "search.json", "best", "trials"
+VALIDATION = 1 / 6  # held out where the recipe itself holds out nothing
+Told = Callable[[Trial, Sequence[Trial], int], None]
+OF_THE_CONFIG = ("learning_rate", "batch_size")
+TRIALS_AS_USUAL = 20
+DRAWS = 7  # keeps the draws apart from all else that depends on the seed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is to do; it is kept, and a search that goes on must have the same.
+
+    Attributes:
+        recipe: whose settings are searched.
+        dataset: what is trained on.
+        trials: how many there are.
+        epochs: how many each may have.
+        seed: decides the settings of all trials, and first weights, order and split of each.
+        validation: the part of the training images that is held out.
+        digests: of the data.
+    """
+
+    recipe: str
+    dataset: str
+    trials: int
+    epochs: int
+    seed: int
+    validation: float
+    digests: Mapping[str, str]
+
+    def config(self, settings: Mapping[str, float], dataset: Dataset) -> SettledConfig:
+        """The config of a trial."""
+        config = TrainConfig(
+            recipe=self.recipe,
+            dataset=self.dataset,
+            epochs=self.epochs,
+            batch_size=int(settings["batch_size"]),
+            seed=self.seed,
+            learning_rate=settings["learning_rate"],
+            validation=self.validation,
+            settings={name: value for name, value in settings.items() if name not in OF_THE_CONFIG},
+        )
+        return config.settled(dataset)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search gives.
+
+    Attributes:
+        folder: of the search.
+        plan: what it did.
+        trials: all of them, by their number.
+        images: how many were held out.
+        best: the best trial.
+        summary: that of the best one's run: the content of its `summary.json`.
+    """
+
+    folder: Path
+    plan: Plan
+    trials: tuple[Trial, ...]
+    images: int
+    best: Trial
+    summary: Mapping[str, Any]
+
+
+def search(
+    asked: Mapping[str, Any],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    at_once: int = 2,
+    address: str | None = None,
+    listeners: Listeners = SILENCE,
+    told: Told = lambda *_: None,
+) -> Found:
+    """Trains a recipe with many settings, and keeps the best as a run folder.
+
+    The best is the one with the fewest errors on the images held out, after all epochs. The test images are opened
+    once, for its report. A search that was killed goes on from the last epoch of each trial.
+
+    Args:
+        asked: `recipe`, `dataset`, `trials`, `epochs` and `seed`, as far as they are asked for; a search that goes on
+            takes the others from its folder.
+        data_dir: where to look for the data first.
+        out: the search's folder; None means the next free `runs/search-N`.
+        resume: whether to go on with what is in the folder.
+        at_once: how many trials run at the same time, each on one core.
+        address: of a Ray cluster, whose nodes all see the folder at the same path; None starts Ray here.
+        listeners: who wants to hear how it goes on.
+        told: gets a trial after each of its epochs and at its end, all trials as they are then, and how many epochs
+            each may have.
+
+    Raises:
+        MnistryError: something is not as it should be, no trial came to its end, or somebody stopped the search.
+    """
+    ray_cluster.require("search")
+    _check(asked, at_once)
+    with run_folder.held_folder(out, "search", resume=resume) as folder:
+        stored = _stored(folder, asked)
+        if resume and stored is None:
+            listeners.warning(f"There is nothing to resume in {folder}: the search starts from its beginning.")
+        name = asked.get("dataset") if stored is None else stored.dataset
+        dataset = loading.load(name, data_dir=data_dir, progress=listeners.download)
+        listeners.loaded(dataset)
+        plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
+        images = loading.validation_size(dataset, plan.validation)
+        try:
+            all_trials = _run(folder, plan, dataset, at_once=at_once, address=address, told=told)
+            best = trials.best(all_trials, images)
+            _adopt(folder, best, plan.config(best.settings, dataset))
+            training_run.run_recipe({}, data_dir=data_dir, out=folder / BEST, resume=True, listeners=listeners)
+        except KeyboardInterrupt:
+            go_on = f"mnistry search --resume --out {shlex.quote(str(folder))}"
+            raise StoppedError(f"stopped; what is done is kept, go on with: {go_on}") from None
+        shutil.rmtree(folder / TRIALS, ignore_errors=True)  # of those that are not the best
+        summary = json.loads((folder / BEST / run_folder.SUMMARY).read_text(encoding="utf-8"))
+        return Found(folder, plan, tuple(all_trials), images, best, summary)
+
+
+def draw(recipe: networks.Recipe, number: int, seed: int, batch_size: int) -> dict[str, float]:
+    """The settings of a trial; the first is the recipe as it is.
+
+    Args:
+        recipe: whose ranges.
+        number: of the trial, from 1.
+        seed: of the search.
+        batch_size: the recipe's own for the data; where it is smaller than usual, all that are drawn are.
+    """
+    ranges = {**recipe.searched, **{name: one.searched for name, one in recipe.settings.items()}}
+    if number == 1:
+        own = {name: one.default for name, one in recipe.settings.items()}
+        return {"learning_rate": recipe.learning_rate, "batch_size": batch_size, **own}
+    random = np.random.default_rng([seed, DRAWS, number])
+    drawn = {name: one.at(random.random()) for name, one in ranges.items()}
+    return drawn | {"batch_size": max(1, round(drawn["batch_size"] * batch_size / recipe.batch_size))}
+
+
+def _check(asked: Mapping[str, Any], at_once: int) -> None:
+    """Refuses what makes no sense before anything is made."""
+    wanted = asked.get("trials", TRIALS_AS_USUAL)
+    if wanted < 1:
+        raise UsageError(f"The number of trials must be 1 or more; received {wanted}.")
+    if at_once < 1:
+        raise UsageError(f"The number of trials at once must be 1 or more; received {at_once}.")
+    TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
+    networks.recipe(asked.get("recipe", TrainConfig.recipe))
+
+
+def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
+    """The plan of the search in the folder, None if there is none yet.
+
+    Raises:
+        RunError: what is in the folder is no search, cannot be read, or is another search than what is asked for.
+    """
+    path = folder / PLAN
+    if not path.exists():
+        strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in (run_folder.LOCK, trials.TABLE))
+        if strange:
+            raise RunError(f"{folder} holds {strange[0]}, but no search ({PLAN} is missing). Name another folder.")
+        return None
+    try:
+        plan = Plan(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} cannot be read as a search: {error}. Search in another folder.") from None
+    same = {**asked, "dataset": loading.name_of(asked["dataset"])} if asked.get("dataset") else asked
+    differences = run_folder.differences(plan, same)
+    if differences:
+        raise RunError(
+            f"The search in {folder} is another one: {differences}. Leave them out to go on with it, or "
+            "search in another folder."
+        )
+    return plan
+
+
+def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
+    """Draws the trials and keeps them; then the plan, as the sign that they are there."""
+    config = TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}).settled(dataset)
+    recipe = networks.recipe(config.recipe)
+    plan = Plan(
+        recipe=config.recipe,
+        dataset=config.dataset,
+        trials=asked.get("trials", TRIALS_AS_USUAL),
+        epochs=config.epochs,
+        seed=config.seed,
+        validation=recipe.validation or VALIDATION,
+        digests=dict(dataset.digests),
+    )
+    drawn = [Trial(number, draw(recipe, number, plan.seed, config.batch_size)) for number in range(1, plan.trials + 1)]
+    trials.write(folder, drawn)
+    files.write_json(folder / PLAN, asdict(plan))
+    return plan
+
+
+def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
+    if dict(plan.digests) != dict(dataset.digests):
+        raise RunError(f"The search in {folder} is on other data: its images have other SHA-256 digests.")
+    return plan
+
+
+def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: str | None, told: Told) -> list[Trial]:
+    """Trains the trials that are open; every epoch is kept."""
+    all_trials = trials.read(folder)
+
+    def keep(trial: Trial, now: Sequence[Trial]) -> None:
+        trials.write(folder, now)
+        told(trial, now, plan.epochs)
+
+    configs, failed = {}, {}
+    for trial in all_trials:
+        try:
+            configs[trial.number] = plan.config(trial.settings, dataset)
+        except UsageError as error:  # such as a batch that is larger than a small data set
+            failed[trial.number] = str(error)
+    all_trials = [
+        replace(trial, state="failed", reason=failed[trial.number]) if trial.number in failed else trial
+        for trial in all_trials
+    ]
+    if all(trial.state != "open" for trial in all_trials):
+        trials.write(folder, all_trials)
+        return all_trials
+    work = ray_tune.Work(
+        folder=(folder / TRIALS).absolute(),
+        dataset=ray_tune.without_test(dataset),
+        configs=configs,
+        images=loading.validation_size(dataset, plan.validation),
+    )
+    room = ray_cluster.OBJECT_STORE + dataset.x_train.nbytes
+    with ray_cluster.connected(address, cpus=at_once, object_store=room, settings=ray_tune.SETTINGS):
+        return ray_tune.run(work, all_trials, epochs=plan.epochs, at_once=at_once, told=keep)
+
+
+def _adopt(folder: Path, best: Trial, config: SettledConfig) -> None:
+    """Makes the best trial's folder a run; its checkpoints are taken along, so that nothing is trained again."""
+    if (folder / BEST).exists():
+        return
+    source = ray_tune.folder_of(folder / TRIALS, best.number)
+    source.mkdir(parents=True, exist_ok=True)
+    files.write_json(source / run_folder.CONFIG, asdict(config))
+    source.rename(folder / BEST)
