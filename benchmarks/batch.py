@@ -26,11 +26,11 @@ import numpy as np
 
 from mnistry import Recognizer
 from mnistry.datasets import loading
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from batching import command, descendants, rows
-from writing import digit
+from helpers.batching import command, descendants, rows
+from helpers.writing import digit
 
 RESULT = Path(__file__).parent / "results" / "batch.json"
 SIZES, WORKERS, PICTURES = (10_000, 100_000, 1_000_000), (1, 2), 3_000
@@ -44,7 +44,7 @@ def main(largest: int = SIZES[-1]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         arrays = [_arrays(folder, images, workers) for images in SIZES if images <= largest for workers in WORKERS]
-        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": run_folder.environment()}
+        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": provenance.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

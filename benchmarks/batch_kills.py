@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from mnistry.datasets import loading
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from batching import alive, cluster, descendants, parts, rows, started, wait_for, workers
+from helpers.batching import alive, cluster, descendants, parts, rows, started, wait_for, workers
 
 RESULT = Path(__file__).parent / "results" / "batch_kills.json"
 IMAGES = 60_000  # MNIST's test images repeated
@@ -52,7 +52,7 @@ def main(times: int = 10) -> None:
                     row["rows"], row["right"] = written.num_rows, written.equals(expected)
                     print(row, flush=True)
                     found.append(row)
-    content = {"images": IMAGES, "files": total, "rows": found, "environment": run_folder.environment()}
+    content = {"images": IMAGES, "files": total, "rows": found, "environment": provenance.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

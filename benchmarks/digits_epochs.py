@@ -15,8 +15,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from mnistry.datasets import loading
 from mnistry.evaluation import metrics
-from mnistry.runtime import files, run_folder
-from mnistry.training import loop, trainer
+from mnistry.models import backend
+from mnistry.runtime import files, provenance
+from mnistry.training import trainer
 from mnistry.training.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,7 +35,7 @@ def main() -> None:
         loss = float(np.mean([result.loss for result in results]))
         rows.append({"epochs": epochs, "accuracy": accuracy, "loss": loss, "trainings": len(results)})
         print(f"{epochs:>3} epochs   validation accuracy {accuracy:.2%}   loss {loss:.4f}", flush=True)
-    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": run_folder.environment()})
+    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": provenance.environment()})
 
 
 def _validated(digits: loading.Dataset, epochs: int, seed: int, fold: int) -> metrics.Evaluation:
@@ -42,7 +43,7 @@ def _validated(digits: loading.Dataset, epochs: int, seed: int, fold: int) -> me
     learn, check = list(folds.split(digits.x_train, digits.y_train))[fold]
     part = replace(digits, x_train=digits.x_train[learn], y_train=digits.y_train[learn])
     trained = trainer.train(TrainConfig(epochs=epochs, seed=seed), dataset=part)
-    return metrics.evaluate(loop.predict(trained.model, digits.x_train[check]), digits.y_train[check])
+    return metrics.evaluate(backend.predict(trained.model, digits.x_train[check]), digits.y_train[check])
 
 
 if __name__ == "__main__":

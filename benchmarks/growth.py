@@ -19,7 +19,8 @@ import numpy as np
 from mnistry import fit
 from mnistry.datasets import loading
 from mnistry.models import networks
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
+from mnistry.training import recipes
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 REPEATS = 3
@@ -34,7 +35,7 @@ def main() -> None:
     """Writes `results/growth.json`."""
     mnist = loading.load("mnist")
     rows = [_measured(mnist, **case) for case in CASES]
-    content = {"rows": rows, "environment": run_folder.environment()}
+    content = {"rows": rows, "environment": provenance.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 
@@ -54,7 +55,7 @@ def _measured(mnist: loading.Dataset, images: int, batch_size: int, hidden: int)
     chosen = np.arange(images) % len(mnist.x_train)
     x, y = mnist.x_train[chosen], mnist.y_train[chosen].astype(np.int32)
     ours, theirs = (
-        networks.compile_model(networks.tutorial(seed=0, hidden=hidden), learning_rate=0.001) for _ in range(2)
+        recipes.compile_model(networks.tutorial(seed=0, hidden=hidden), learning_rate=0.001) for _ in range(2)
     )
     floats = x.astype(np.float32)  # what Keras's fit is usually given
     here, there = [], []

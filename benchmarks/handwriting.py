@@ -26,7 +26,7 @@ from PIL import Image
 
 from mnistry import Recognizer
 from mnistry.datasets.mnist_form import to_mnist_form
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 RESULTS = Path(__file__).parent / "results"
 FOLDER = Path(__file__).parent.parent.parent / "shared" / "handwriting"
@@ -47,7 +47,7 @@ def main(folder: Path = FOLDER) -> None:
         "nondigit": nondigit(recognizer, folder),
         "simple": {kind: simple_means(recognizer, folder, kind) for kind in ("single", "photo_crops")},
         "speed": speed(recognizer, folder),
-        "environment": run_folder.environment(),
+        "environment": provenance.environment(),
     }
     files.write_json(RESULTS / "handwriting.json", content)
     print(table(content))
@@ -117,7 +117,7 @@ def simple_means(recognizer: Recognizer, folder: Path, kind: str) -> dict[str, f
         resized = np.asarray(grey.resize((28, 28), Image.Resampling.BILINEAR))
         inverted = 255 - resized if resized.mean() > 127 else resized
         for name, image_ in (("resized", resized), ("inverted", inverted), ("cropped", cropped(np.asarray(grey)))):
-            answer = recognizer.answer(image_[None])
+            answer = recognizer.predict_all(image_[None])
             found[name].append((row, recognizer.info.class_names[answer.digits[0]] == row["label"]))
     return {name: by_source(answers) for name, answers in found.items()}
 

@@ -23,7 +23,7 @@ from mnistry.ocr import binarization, decoding, normalization, pipeline, segment
 from mnistry.ocr.binarization import Ink
 from mnistry.ocr.rejection import Taken
 from mnistry.ocr.result import Digit
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 KINDS = ("single", "photo_crops")
 
@@ -43,7 +43,7 @@ def main(folder: Path = FOLDER) -> None:
         "command": "python benchmarks/handwriting_steps.py",
         "steps": rows,
         "simple": simple,
-        "environment": run_folder.environment(),
+        "environment": provenance.environment(),
     }
     files.write_json(RESULTS / "handwriting_steps.json", content)
     print(table(content))

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance, run_folder
 
 RESULT = Path(__file__).parent / "results" / "kills.json"
 FLAGS = ["--dataset", "mnist", "--epochs", "3", "--seed", "7"]
@@ -42,7 +42,7 @@ def main(kills: int = 50) -> None:
             print(f"kill {number}: after {moment:.2f} s, {found}: {'same' if identical else 'OTHER'} bits", flush=True)
     same = sum(row["identical"] for row in rows)
     print(f"{same} of {kills} bit-identical")
-    files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": run_folder.environment()})
+    files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": provenance.environment()})
 
 
 def table(content: Mapping[str, Any]) -> str:

@@ -22,12 +22,12 @@ import numpy as np
 from mnistry.audit import label_errors
 from mnistry.audit.cross_validation import RECIPE, dealt
 from mnistry.datasets import loading
-from mnistry.models import networks
+from mnistry.models import backend
 from mnistry.models.backend import keras
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.reporting import plots
-from mnistry.runtime import files, run_folder
-from mnistry.training import fitting, loop
+from mnistry.runtime import files, provenance
+from mnistry.training import fitting, recipes
 
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
@@ -80,7 +80,7 @@ def main(folder: str | None = None) -> None:
         "flipped": len(wrong),
         "variants": rows,
         "shipped_model": shipped,
-        "environment": run_folder.environment(),
+        "environment": provenance.environment(),
     }
     files.write_json(RESULTS / "label_errors.json", content)
     print(table(content))
@@ -120,13 +120,13 @@ def kept(images: np.ndarray, labels: np.ndarray, folds: int, round_: int, path: 
 def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, round_: int) -> np.ndarray:
     """What `cross_validation.out_of_fold` gives with seed 0, after each epoch of one round: float32 (epochs, n, 10)."""
     probabilities = np.zeros((EPOCHS, len(labels), 10), np.float32)
-    fold_of, own = dealt(labels, folds, 0, round_), networks.recipe(RECIPE)
+    fold_of, own = dealt(labels, folds, 0, round_), recipes.recipe(RECIPE)
     for fold in range(folds):
         number, held_out = round_ * folds + fold, fold_of == fold
         model = own.compiled(own.build(seed=number, classes=10), learning_rate=own.learning_rate)
 
         def ask(epoch: int, _: Any, model: keras.Model = model, held_out: np.ndarray = held_out) -> None:
-            probabilities[epoch, held_out] = loop.predict(model, images[held_out])
+            probabilities[epoch, held_out] = backend.predict(model, images[held_out])
 
         fitting.fit(
             model,

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "lesson.json"
@@ -64,7 +64,7 @@ def main(peers_python: str, rounds: int = ROUNDS) -> None:
                 if found is not None:
                     rows.append(Measured(name, number, **found))
                     print(f"round {number}   {name:<24} fit {found['fit_seconds']:6.2f} s", flush=True)
-    content = {"environment": run_folder.environment(), "rounds": rounds, "rows": [asdict(row) for row in rows]}
+    content = {"environment": provenance.environment(), "rounds": rounds, "rows": [asdict(row) for row in rows]}
     files.write_json(RESULT, content)
     print(table(content))
 

@@ -20,7 +20,7 @@ from mnistry import Recognizer
 from mnistry.datasets import loading
 from mnistry.evaluation import calibration
 from mnistry.evaluation import run as evaluation_run
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 RESULT = Path(__file__).parent / "results" / "model.json"
 KEPT = 0.98  # of MNIST's test digits
@@ -29,13 +29,13 @@ KEPT = 0.98  # of MNIST's test digits
 def main(folder: Path = FOLDER) -> None:
     """Examines the model and writes `results/model.json`."""
     recognizer = Recognizer.load()
-    exam = evaluation_run.run_exam(dataset="mnist")[1].as_json()
+    exam = evaluation_run.evaluate_model(dataset="mnist")[1].as_json()
     exam["dataset"] |= {"source": "MNISTRY_DATA_DIR"}  # where that is on a machine concerns nobody
     content = {
         "command": "python benchmarks/model.py",
         "exam": exam,
         "nondigit": nondigit(recognizer, folder),
-        "environment": run_folder.environment(),
+        "environment": provenance.environment(),
     }
     files.write_json(RESULT, content)
     print(table(content))
@@ -43,7 +43,7 @@ def main(folder: Path = FOLDER) -> None:
 
 def nondigit(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
     """Digit-ness of MNIST's test digits against that of pictures without a digit, read as one digit each."""
-    digits = recognizer.answer(loading.load("mnist").x_test).digitness
+    digits = recognizer.predict_all(loading.load("mnist").x_test).digitness
     groups: dict[str, list[float]] = {}
     for row, path in pictures(folder, "nondigit"):
         digit = recognizer.read_digit(path)

@@ -22,8 +22,8 @@ import numpy as np
 
 from mnistry import Recognizer
 from mnistry.datasets import loading
-from mnistry.ocr.recognizer import SHIPPED
-from mnistry.runtime import files, run_folder
+from mnistry.models.classifier import SHIPPED
+from mnistry.runtime import files, provenance
 
 RESULT = Path(__file__).parent / "results" / "recogniser.json"
 MODEL = Path(__file__).parent.parent / "src" / "mnistry" / SHIPPED
@@ -34,7 +34,7 @@ START = """if True:
     import mnistry
     recognizer = mnistry.Recognizer.load({model!r})
     import numpy
-    recognizer.answer(numpy.zeros((1, 28, 28), numpy.uint8))
+    recognizer.predict_all(numpy.zeros((1, 28, 28), numpy.uint8))
     print(time.perf_counter() - started)
 """
 
@@ -47,7 +47,7 @@ def main(model: str) -> None:
         "start": _spread([_start(model) for _ in range(STARTS)]),
         "one": _spread([_timed(one) for one in [_one(model, images)] * ANSWERS]),
         "many": _many(model, images),
-        "environment": {**run_folder.environment(), "onnxruntime": metadata.version("onnxruntime")},
+        "environment": {**provenance.environment(), "onnxruntime": metadata.version("onnxruntime")},
     }
     files.write_json(RESULT, content)
     print(table(content))
@@ -75,7 +75,7 @@ def _start(model: str) -> float:
 
 def _one(model: str, images: np.ndarray) -> Callable[[], object]:
     recognizer = Recognizer.load(model)
-    return lambda: recognizer.answer(images[:1])
+    return lambda: recognizer.predict_all(images[:1])
 
 
 def _many(model: str, images: np.ndarray) -> dict[str, dict[str, float]]:
@@ -83,7 +83,9 @@ def _many(model: str, images: np.ndarray) -> dict[str, dict[str, float]]:
     ways: dict[str, Callable[[], object]] = {}
     for threads in (2, 1):
         recognizer = Recognizer.load(model, threads=threads)
-        ways[f"{IMAGES:,} images, {threads} thread{'s' * (threads > 1)}"] = lambda each=recognizer: each.answer(images)
+        ways[f"{IMAGES:,} images, {threads} thread{'s' * (threads > 1)}"] = lambda each=recognizer: each.predict_all(
+            images
+        )
     for name, spinning, chunk in (("spinning", "1", 128), ("waiting", "0", 128), ("spinning", "1", IMAGES)):
         session = _bare(model, spinning)
         label = f"the bare runtime's own 2 threads, {name}, {chunk:,} at a time"

@@ -17,10 +17,10 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.evaluation import metrics
-from mnistry.models import networks
+from mnistry.models import backend, networks
 from mnistry.models.backend import keras
-from mnistry.runtime import files, run_folder
-from mnistry.training import loop, trainer
+from mnistry.runtime import files, provenance
+from mnistry.training import recipes, trainer
 from mnistry.training.config import TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,15 +31,15 @@ def main(seeds: int = 5) -> None:
     mnist = loading.load("mnist")
     rows = []
     for seed in range(seeds):
-        config = TrainConfig(dataset="mnist", seed=seed).settled(mnist)
+        config = recipes.resolve(TrainConfig(dataset="mnist", seed=seed), mnist)
         ours, theirs = trainer.train(config, dataset=mnist).model, _trained_by_keras(mnist, config)
         row: dict[str, Any] = {"seed": seed}
         for name, model in (("ours", ours), ("keras", theirs)):
-            result = metrics.evaluate(loop.predict(model, mnist.x_test), mnist.y_test)
+            result = metrics.evaluate(backend.predict(model, mnist.x_test), mnist.y_test)
             row[name] = {"errors": result.errors, "accuracy": result.accuracy, "loss": result.loss}
         rows.append(row)
         print(f"seed {seed}   ours {row['ours']['accuracy']:.2%}   Keras {row['keras']['accuracy']:.2%}", flush=True)
-    content = {"seeds": rows, "environment": run_folder.environment()}
+    content = {"seeds": rows, "environment": provenance.environment()}
     files.write_json(RESULTS / "seeds.json", content)
     print(table(content))
 
@@ -62,7 +62,7 @@ FORMS = {"errors": "d", "accuracy": ".2%", "loss": ".4f"}
 
 
 def _trained_by_keras(mnist: loading.Dataset, config: TrainConfig) -> keras.Model:
-    model = networks.compile_model(networks.tutorial(seed=config.seed), learning_rate=config.rate)
+    model = recipes.compile_model(networks.tutorial(seed=config.seed), learning_rate=config.rate)
     keras.utils.set_random_seed(config.seed)  # Keras draws the order of the images from it
     model.fit(
         mnist.x_train.astype(np.float32),

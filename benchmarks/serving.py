@@ -26,12 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from browsing import launched, write
-from running import Running, running, serve, written
-from writing import Page
+from helpers.browsing import launched, write
+from helpers.running import Running, running, serve, written
+from helpers.writing import Page
 
 RESULT = Path(__file__).parent / "results" / "serving.json"
 STARTS, ONES, STOPS, FUZZED, SHOWN = 10, 1000, 20, 10_000, 10
@@ -47,7 +47,7 @@ def main(parts: Sequence[str]) -> None:
         found = PARTS[name]()
         print(name, found, flush=True)
         content[name] = {**found, "load_before": round(load, 2)}
-        content["environment"] = run_folder.environment()
+        content["environment"] = provenance.environment()
         files.write_json(RESULT, content)
     print(table(content))
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance, run_folder
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "strong.json"
@@ -29,7 +29,7 @@ def main(peers_python: str) -> None:
     """Trains for each length, runs Keras's example, and writes `results/strong.json`."""
     trained(1)  # fills the compilation cache
     ours = [trained(epochs) for epochs in LENGTHS]
-    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": run_folder.environment()}
+    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": provenance.environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mnistry.runtime import files, run_folder
+from mnistry.runtime import files, provenance
 from strong import trained
 
 RESULT = Path(__file__).parent / "results" / "strong_seeds.json"
@@ -24,7 +24,7 @@ def main(seeds: int = 5, epochs: int | None = None) -> None:
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):
         rows.append(trained(epochs, seed=seed))
-        content = {"seeds": rows, "environment": run_folder.environment()}
+        content = {"seeds": rows, "environment": provenance.environment()}
         files.write_json(RESULT, content)
     print(table(content))
 

@@ -16,11 +16,11 @@ import mnistry
 
 PACKAGE = Path(mnistry.__file__).parent
 PUBLIC = [
-    "Answers",
     "Dataset",
     "Digit",
     "Evaluation",
     "MnistryError",
+    "Predictions",
     "Reading",
     "Recognizer",
     "TrainConfig",
@@ -53,46 +53,51 @@ def test_the_package_brings_in_the_standard_library_only():
     assert packages(brought_in("import mnistry")) - set(sys.stdlib_module_names) == {"mnistry"}
 
 
-def test_the_package_brings_in_none_of_its_own_modules():
-    assert {module for module in brought_in("import mnistry") if module.startswith("mnistry")} == {"mnistry"}
+def test_the_package_brings_in_none_of_its_own_modules_but_the_lazy_one():
+    found = {module for module in brought_in("import mnistry") if module.startswith("mnistry")}
+    assert found == {"mnistry", "mnistry._lazy"}
 
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [
         ("errors", set()),
-        ("folders", set()),
-        ("config", set()),
-        ("runs", set()),
-        ("cli", set()),
-        ("download", set()),
-        ("glyphs", {"numpy"}),
-        ("idx", {"numpy"}),
-        ("form", {"numpy"}),
-        ("evaluation", {"numpy"}),
-        ("data", {"numpy"}),
-        ("console", {"numpy"}),
-        ("words", {"numpy"}),
-        ("calibration", {"numpy"}),
-        ("model_info", set()),
-        ("model_file", {"numpy"}),
-        ("recognizer", {"numpy"}),
-        ("pictures", {"numpy"}),
-        ("reading", {"numpy"}),
-        ("read_command", {"numpy"}),
-        ("exam_run", {"numpy"}),
-        ("exam_words", {"numpy"}),
-        ("audit", {"numpy"}),
-        ("audit_words", {"numpy"}),
-        ("confident", {"numpy"}),
-        ("duplicates", {"numpy"}),
-        ("server", set()),
-        ("service", set()),
-        ("worker", {"numpy"}),
-        ("batch", {"numpy"}),
-        ("batch_command", {"numpy"}),
-        ("storage", set()),
-        ("batch_workers", set()),
+        ("constants", set()),
+        ("runtime.files", set()),
+        ("runtime.run_folder", set()),
+        ("runtime.callbacks", set()),
+        ("reporting.text", {"numpy"}),
+        ("models.metadata", set()),
+        ("models.onnx_file", {"numpy"}),
+        ("models.classifier", {"numpy"}),
+        ("models.outputs", {"numpy"}),
+        ("ocr.recognizer", {"numpy"}),
+        ("ocr.image_io", {"numpy"}),
+        ("ocr.pipeline", {"numpy"}),
+        ("datasets.download", set()),
+        ("datasets.idx", {"numpy"}),
+        ("datasets.loading", {"numpy"}),
+        ("datasets.text", {"numpy"}),
+        ("evaluation.metrics", {"numpy"}),
+        ("evaluation.calibration", {"numpy"}),
+        ("evaluation.run", {"numpy"}),
+        ("evaluation.text", {"numpy"}),
+        ("training.config", set()),
+        ("training.augmentation.glyphs", {"numpy"}),
+        ("audit.result", {"numpy"}),
+        ("audit.text", {"numpy"}),
+        ("audit.label_errors", {"numpy"}),
+        ("audit.duplicates", {"numpy"}),
+        ("service.server", set()),
+        ("service.app", set()),
+        ("service.worker", {"numpy"}),
+        ("batch.job", {"numpy"}),
+        ("batch.storage", set()),
+        ("batch.ray_data", set()),
+        ("cli.app", set()),
+        ("cli.read", {"numpy"}),
+        ("cli.batch", {"numpy"}),
+        ("cli.progress", {"numpy"}),
     ],
 )
 def test_a_light_module_brings_in_nothing_heavy(module, allowed):
@@ -100,7 +105,7 @@ def test_a_light_module_brings_in_nothing_heavy(module, allowed):
 
 
 def test_the_recogniser_answers_with_numpy_and_the_runtime_only():
-    answer = "import mnistry, numpy; mnistry.Recognizer.load().answer(numpy.zeros((1000, 28, 28), numpy.uint8))"
+    answer = "import mnistry, numpy; mnistry.Recognizer.load().predict_all(numpy.zeros((1000, 28, 28), numpy.uint8))"
     loaded = packages(brought_in(answer))
     assert loaded & HEAVY == {"numpy"}
     assert "onnxruntime" in loaded
@@ -135,39 +140,108 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = mnistry.lod
 
 
+def name_of(path: Path) -> str:
+    """The dotted name of a module below mnistry; a package's door has the package's name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"}
+DOORS = {name_of(path) for path in PACKAGE.rglob("*/__init__.py")}
+
+
 def imports_of(path: Path) -> Iterator[str]:
-    """The dotted names that a module imports at any time; not those that only a type checker sees."""
-    unseen: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while unseen:
-        node = unseen.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            unseen.extend(node.orelse)
-            continue
+    """The dotted names that a module imports at any time: lazy imports and those for type checkers count too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} has a relative import"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        unseen.extend(ast.iter_child_nodes(node))
 
 
-MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+def module_in(dotted: str) -> str | None:
+    """The module below mnistry that a dotted name leads to; None for other libraries."""
+    words = dotted.split(".")
+    if words[0] != "mnistry":
+        return None
+    for length in range(len(words), 1, -1):
+        if ".".join(words[1:length]) in MODULES:
+            return ".".join(words[1:length])
+    return ""  # the package itself
 
 
 def dependencies() -> dict[str, set[str]]:
-    """For each module of the package the others that it imports."""
-    used = {name: [word.split(".") for word in imports_of(path)] for name, path in MODULES.items()}
+    """For each module the others that it imports; a door's lazy names and its own package's doors are left out."""
     return {
-        name: {words[1] for words in imported if words[0] == "mnistry" and len(words) > 1} & set(MODULES)
-        for name, imported in used.items()
+        name: {found for dotted in imports_of(path) if (found := module_in(dotted))} - {name}
+        for name, path in MODULES.items()
+        if name not in DOORS
     }
 
 
+def package_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+BASE = {"errors", "constants", "_lazy"}
+LOWER = BASE | {"runtime", "reporting"}
+ALLOWED = {
+    "errors": set(),
+    "constants": set(),
+    "_lazy": set(),
+    "runtime": BASE,
+    "reporting": BASE | {"runtime"},
+    "models": LOWER,
+    "ocr": LOWER | {"models"},
+    "datasets": LOWER | {"models", "ocr"},
+    "evaluation": LOWER | {"models", "datasets"},
+    "training": LOWER | {"models", "datasets", "evaluation"},
+    "audit": LOWER | {"models", "datasets", "training"},
+    "service": LOWER | {"models", "ocr"},
+    "batch": LOWER | {"models", "ocr", "datasets"},
+    "tutorial": LOWER | {"models", "datasets", "evaluation", "training"},
+    "cli": LOWER | {"models", "ocr", "datasets", "evaluation", "training", "audit", "service", "batch", "tutorial"},
+    "__main__": {"cli"},
+}
+
+
+def test_the_package_holds_these_packages_and_modules_only():
+    assert {package_of(name) for name in MODULES} == set(ALLOWED)
+    assert {path.name for path in PACKAGE.glob("*.py")} == {
+        "__init__.py", "__main__.py", "_lazy.py", "constants.py", "errors.py", "tutorial.py",
+    }  # fmt: skip
+
+
 def test_the_walk_over_the_imports_sees_them():
-    assert {"data", "evaluation", "loop", "models", "results", "report", "runs", "words"} <= dependencies()["tutorial"]
-    assert {"tutorial", "recipe_run", "console", "words", "data", "errors"} <= dependencies()["cli"]  # inside functions
-    assert {"dice", "glyphs", "pen", "spoil", "warp"} <= dependencies()["augment"]
-    assert {"augment", "convolution"} <= dependencies()["models"]
+    used = dependencies()
+    assert {"datasets.loading", "training.trainer", "training.report"} <= used["tutorial"]
+    assert {"tutorial", "training.run", "cli.progress"} <= used["cli.app"]  # inside functions
+    assert "models.metadata" in used["models.classifier"]  # for type checkers only
+    assert {"training.augmentation.random_pool", "training.augmentation.glyphs"} <= used[
+        "training.augmentation.pipeline"
+    ]
+
+
+def test_no_package_imports_what_lies_above_it():
+    wrong = [
+        f"{name} imports {other}"
+        for name, used in dependencies().items()
+        for other in sorted(used)
+        if package_of(other) not in ALLOWED[package_of(name)] | {package_of(name)}
+    ]
+    assert wrong == []
+
+
+def test_a_door_opens_its_own_package_only():
+    for door in DOORS:
+        used = {found for dotted in imports_of(MODULES[door]) if (found := module_in(dotted))} - {"_lazy"}
+        assert {package_of(name) for name in used} <= {package_of(door)}, door
+
+
+def test_batch_takes_nothing_but_the_idx_format_from_the_data_sets():
+    used = set().union(*(used for name, used in dependencies().items() if package_of(name) == "batch"))
+    assert {name for name in used if package_of(name) == "datasets"} <= {"datasets.idx"}
 
 
 def test_no_module_depends_on_itself_by_a_detour():
@@ -177,44 +251,63 @@ def test_no_module_depends_on_itself_by_a_detour():
         pytest.fail(f"circular imports: {' → '.join(error.args[1])}")
 
 
-def test_what_is_trained_on_knows_nothing_of_what_a_model_is_tested_on():
-    known, todo = set(), {"augment"}
+def test_no_module_bears_the_name_of_a_public_function_of_its_package():
+    for door in DOORS:
+        names = set(getattr(importlib.import_module(f"mnistry.{door}"), "__all__", []))
+        inside = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == door}
+        assert not names & inside, door
+
+
+def reached_from(start: set[str]) -> set[str]:
+    """All modules that some modules import, directly or not."""
+    known, todo, used = set(), set(start), dependencies()
     while todo:
         known |= todo
-        todo = set().union(*(dependencies()[name] for name in todo)) - known
-    assert not {"corruptions", "data", "image", "pictures", "evaluation"} & known
+        todo = set().union(*(used.get(name, set()) for name in todo)) - known
+    return known
 
 
-def test_nobody_imports_the_command_line():
-    assert {name for name, used in dependencies().items() if "cli" in used} == {"__main__"}
+def test_what_is_trained_on_knows_nothing_of_what_a_model_is_tested_on():
+    known = reached_from({name for name in MODULES if name.startswith("training.augmentation.")})
+    assert not {name for name in known if package_of(name) in {"datasets", "evaluation", "ocr"}}
 
 
-@pytest.mark.parametrize("name", ["errors", "folders", "form", "glyphs"])
-def test_the_lowest_modules_stand_on_nothing(name):
-    assert dependencies()[name] == set()
+KERAS_FREE = {"classifier", "onnx_file", "metadata", "test_time_augmentation", "outputs"}
+
+
+def test_what_answers_never_imports_keras_or_jax():
+    start = {f"models.{name}" for name in KERAS_FREE}
+    start |= {name for name in MODULES if package_of(name) in {"ocr", "service", "batch"}}
+    libraries = {
+        module: packages(set(imports_of(MODULES[module]))) & {"keras", "jax", "onnx"} for module in reached_from(start)
+    }
+    assert {module: found for module, found in libraries.items() if found} == {}
 
 
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("keras", {"backend"}),
-        ("jax", {"backend", "random_bits"}),
-        ("matplotlib", {"figures", "report"}),
-        ("onnx", {"export"}),
-        ("onnxruntime", {"recognizer"}),
-        ("sklearn", {"embedded"}),
-        ("requests", {"download"}),
-        ("jinja2", {"pages"}),
-        ("typer", {"cli", "options", "picture_verbs"}),
-        ("fastapi", {"service"}),
-        ("pydantic", {"service_words"}),
-        ("starlette", {"service"}),
-        ("uvicorn", {"connections", "server"}),
-        ("rich", {"console"}),
-        ("fsspec", {"storage"}),
-        ("pyarrow", {"batch_output", "batch_plan", "batch_reader", "parquet_rows", "parquet_tables"}),
-        ("ray", {"local_ray", "batch_workers", "tuning"}),
-        ("pi_heif", {"pictures"}),
+        ("keras", {"models.backend"}),
+        ("jax", {"models.backend", "models.threefry"}),
+        ("matplotlib", {"reporting.plots", "reporting.html", "evaluation.report", "training.report"}),
+        ("onnx", {"models.onnx_export"}),
+        ("onnxruntime", {"models.classifier"}),
+        ("sklearn", {"datasets.uci_digits"}),
+        ("requests", {"datasets.download"}),
+        ("jinja2", {"reporting.html"}),
+        ("typer", {"cli.app", "cli.options", "cli.picture_verbs"}),
+        ("fastapi", {"service.app"}),
+        ("pydantic", {"service.schemas"}),
+        ("starlette", {"service.app"}),
+        ("uvicorn", {"service.connections", "service.server"}),
+        ("rich", {"cli.progress"}),
+        ("fsspec", {"batch.storage"}),
+        (
+            "pyarrow",
+            {"batch.output", "batch.plan", "batch.worker", "batch.parquet_source", "datasets.parquet"},
+        ),
+        ("ray", {"runtime.ray_cluster", "batch.ray_data", "training.tuning.ray_tune"}),
+        ("pi_heif", {"ocr.image_io"}),
     ],
 )
 def test_each_library_is_imported_where_it_belongs_only(library, homes):
@@ -222,5 +315,5 @@ def test_each_library_is_imported_where_it_belongs_only(library, homes):
     assert users == homes
 
 
-def test_the_package_imports_nothing_when_it_is_imported():
-    assert packages(set(imports_of(PACKAGE / "__init__.py"))) <= set(sys.stdlib_module_names)
+def test_the_package_imports_its_own_modules_only():
+    assert packages(set(imports_of(PACKAGE / "__init__.py"))) - {"mnistry"} <= set(sys.stdlib_module_names)

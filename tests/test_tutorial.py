@@ -12,9 +12,9 @@ from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import UsageError
 from mnistry.evaluation import metrics
+from mnistry.models import backend
 from mnistry.models.backend import keras
-from mnistry.runtime.callbacks import Listeners
-from mnistry.training import loop
+from mnistry.runtime.callbacks import Callbacks
 from mnistry.training.config import TrainConfig
 
 SECONDS = ["load", "build", "train", "evaluate", "report", "total"]
@@ -25,9 +25,9 @@ FILES = ["config.json", "figures", "metrics.jsonl", "model.keras", "model.onnx",
 def on_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, str, str]]]:
     """A run of the lesson on the embedded digits, and what it told."""
     told: list[tuple[int, str, str]] = []
-    listeners = Listeners(step=lambda *step: told.append(step))
+    callbacks = Callbacks(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
-    folder, _ = tutorial.tutorial(TrainConfig(dataset="digits", seed=2), out=out, listeners=listeners)
+    folder, _ = tutorial.tutorial(TrainConfig(dataset="digits", seed=2), out=out, callbacks=callbacks)
     return folder, told
 
 
@@ -35,9 +35,9 @@ def on_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tupl
 def on_mnist(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> tuple[dict, list[tuple[int, str, str]]]:
     """The summary of the lesson on MNIST, and what it told."""
     told: list[tuple[int, str, str]] = []
-    listeners = Listeners(step=lambda *step: told.append(step))
+    callbacks = Callbacks(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
-    folder, _ = tutorial.tutorial(data_dir=mnist_folder, out=out, listeners=listeners)
+    folder, _ = tutorial.tutorial(data_dir=mnist_folder, out=out, callbacks=callbacks)
     return json.loads((folder / "summary.json").read_text()), told
 
 
@@ -64,11 +64,11 @@ def test_the_summary_agrees_with_the_saved_model(
     folder, _ = on_digits
     summary = json.loads((folder / "summary.json").read_text())
     model = keras.saving.load_model(folder / "model.keras")
-    again = metrics.evaluate(loop.predict(model, digits.x_test), digits.y_test)
+    again = metrics.evaluate(backend.predict(model, digits.x_test), digits.y_test)
     assert summary["test"] == json.loads(json.dumps(again.as_json()))
     assert sum(map(sum, summary["test"]["confusion"])) == summary["test"]["n"] == 360
     assert np.trace(summary["test"]["confusion"]) == 360 - summary["test"]["errors"]
-    probabilities = loop.predict(model, digits.x_train[1000:1001])[0]
+    probabilities = backend.predict(model, digits.x_train[1000:1001])[0]
     np.testing.assert_allclose(summary["sample"]["probabilities"], probabilities, atol=1e-6)
     assert summary["sample"]["prediction"] == probabilities.argmax()
     assert summary["sample"]["label"] == digits.y_train[1000]
@@ -150,8 +150,8 @@ def test_an_index_outside_the_set_is_refused(index: int, tmp_path: Path) -> None
 def test_without_mnist_the_lesson_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNISTRY_CACHE_DIR", str(tmp_path / "empty"))
     heard: list[Dataset] = []
-    listeners = Listeners(loaded=heard.append)
-    folder, _ = tutorial.tutorial(TrainConfig(epochs=1), out=tmp_path / "run", listeners=listeners)
+    callbacks = Callbacks(loaded=heard.append)
+    folder, _ = tutorial.tutorial(TrainConfig(epochs=1), out=tmp_path / "run", callbacks=callbacks)
     assert heard[0].name == "digits"
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["dataset"]["fallback"].startswith("MNIST was not found. Tried, in this order:")

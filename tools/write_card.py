@@ -78,7 +78,7 @@ gives ten calibrated probabilities and a *digit-ness*: how much the image looks 
 
 - **Data**: MNIST's {details["dataset"]["train_shape"][0]:,} training images (CC BY-SA 3.0), of which {calibrated["images"]:,} were held out to
   watch the training and to calibrate on; and what the program draws itself: digits in rarer forms, letters, doodles,
-  scribbles, cut and glued digits (`augment.py`, `glyphs.py`). Nothing else, and no test image.
+  scribbles, cut and glued digits (`training/augmentation/pipeline.py`, `training/augmentation/glyphs.py`). Nothing else, and no test image.
 - **Command**: `{details["command"]}`
 - **Seed** {config["seed"]}, **{config["epochs"]} epochs**, on {machine["cores"]} cores of {machine["processor"]}, \
 Keras {machine["keras"]}, JAX {machine["jax"]}, NumPy {machine["numpy"]}.

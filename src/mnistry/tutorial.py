@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import loading
+from mnistry.datasets import text as datasets_text
+from mnistry.evaluation import text as evaluation_text
 from mnistry.evaluation.metrics import evaluate
-from mnistry.models import networks, onnx_export, onnx_file
-from mnistry.reporting import text as reporting_text
-from mnistry.runtime import files, run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
-from mnistry.runtime.stopwatch import Stopwatch
-from mnistry.training import loop, trainer
+from mnistry.models import backend, networks, onnx_file
+from mnistry.runtime import files, provenance, run_folder
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.runtime.provenance import Stopwatch
+from mnistry.training import export, recipes, trainer
 from mnistry.training import report as training_report
 from mnistry.training import result as training_result
+from mnistry.training import text as training_text
 from mnistry.training.config import TrainConfig
 from mnistry.training.result import Result, Sample
 
@@ -34,7 +36,7 @@ def tutorial(
     data_dir: str | os.PathLike[str] | None = None,
     index: int | None = None,
     out: str | os.PathLike[str] | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
     started: float | None = None,
 ) -> tuple[Path, Result]:
     """Runs the lesson and writes its run folder with the report.
@@ -44,7 +46,7 @@ def tutorial(
         data_dir: where to look for the data first.
         index: the training image that the lesson looks at; None means the data set's own, 2000 for MNIST.
         out: the run folder; None means the next free `runs/tutorial-N`.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
         started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
@@ -53,42 +55,42 @@ def tutorial(
     Raises:
         MnistryError: the config, the data or the folder is not what it should be.
     """
-    tell, watch = listeners.step, Stopwatch(started)
+    tell, watch = callbacks.step, Stopwatch(started)
     with run_folder.new_folder(out, "tutorial") as (work, folder):
-        dataset = loading.load(config.dataset, data_dir=data_dir, progress=listeners.download)
-        listeners.loaded(dataset)
-        config, index, names = config.settled(dataset), dataset.checked_index(index), dataset.class_names
+        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+        callbacks.loaded(dataset)
+        config, index, names = recipes.resolve(config, dataset), dataset.checked_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train
-        tell(1, "load", reporting_text.shapes(dataset))
+        tell(1, "load", datasets_text.shapes(dataset))
 
-        tell(2, "look at one image", reporting_text.row(x[index], index, training_result.ROW))
+        tell(2, "look at one image", datasets_text.row(x[index], index, training_result.ROW))
 
         grid = range(max(0, index - GRID_AROUND), min(len(x), index + GRID_AROUND))
-        tell(3, "look at many", reporting_text.grid(grid, dataset.labels(y[grid.start : grid.stop])))
+        tell(3, "look at many", datasets_text.grid(grid, dataset.labels(y[grid.start : grid.stop])))
 
         tell(4, "normalise", f"{x.min()} to {x.max()} becomes 0 to 1, by dividing by 255: the network's first layer")
         watch.lap("load")
 
         model = networks.tutorial(seed=config.seed, classes=len(names))
-        tell(5, "build", reporting_text.layers(networks.layers(model)))
+        tell(5, "build", training_text.layers(networks.layers(model)))
 
-        networks.compile_model(model, learning_rate=config.learning_rate)
+        recipes.compile_model(model, learning_rate=config.learning_rate)
         tell(6, "compile", "Adam, sparse categorical cross-entropy, accuracy")
         watch.lap("build")
 
-        records = trainer.run_epochs(model, dataset, config, listeners=listeners)
-        tell(7, "train", reporting_text.epochs(records, steps=-(-len(x) // config.batch_size)))
+        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks)
+        tell(7, "train", training_text.epochs(records, steps=-(-len(x) // config.batch_size)))
         watch.lap("train")
 
-        train_probabilities, test_probabilities = loop.predict(model, x), loop.predict(model, dataset.x_test)
+        train_probabilities, test_probabilities = backend.predict(model, x), backend.predict(model, dataset.x_test)
         train, test = evaluate(train_probabilities, y), evaluate(test_probabilities, dataset.y_test)
-        tell(8, "evaluate", reporting_text.result(test))
+        tell(8, "evaluate", evaluation_text.test_result(test))
 
-        tell(9, "confusion matrix", reporting_text.confusion(test.confusion, names))
+        tell(9, "confusion matrix", evaluation_text.confusion(test.confusion, names))
 
         once = train_probabilities[index].astype(np.float64)
         sample = Sample(index, x[index], names[y[index]], once, softmax(once), names[int(once.argmax())])
-        tell(10, "probabilities", reporting_text.probabilities(sample, train_probabilities, test_probabilities, names))
+        tell(10, "probabilities", training_text.probabilities(sample, train_probabilities, test_probabilities, names))
 
         tell(11, "answer", f"the model says {sample.answer}, the label says {sample.label}")
         watch.lap("evaluate")
@@ -104,14 +106,14 @@ def tutorial(
             test=test,
             grid=grid,
             seconds=watch.seconds,
-            environment=run_folder.environment(),
+            environment=provenance.environment(),
             sample=sample,
         )
         files.write_json(work / run_folder.CONFIG, asdict(config))
         files.write_json_lines(work / run_folder.METRICS, records)
         training_report.write(result, work)
         watch.lap("report")
-        onnx_export.write_of(model, result, work / onnx_file.EXPORTED)
+        export.write_of(model, result, work / onnx_file.EXPORTED)
         watch.lap("export")
         watch.finish()
         training_result.save(result, model, work)
@@ -120,7 +122,7 @@ def tutorial(
 
 def _command(config: TrainConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
     chosen = {name: getattr(config, name) for name in OPTIONS}
-    return run_folder.command("tutorial", chosen | {"index": index}, data_dir)
+    return provenance.command("tutorial", chosen | {"index": index}, data_dir)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

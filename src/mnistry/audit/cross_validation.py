@@ -12,9 +12,9 @@ from functools import partial
 
 import numpy as np
 
-from mnistry.models import networks as models_networks
-from mnistry.training import fitting, loop
-from mnistry.training.loop import Moment
+from mnistry.models import backend
+from mnistry.training import fitting, recipes
+from mnistry.training.loop import TrainProgress
 
 RECIPE = "tutorial"
 DEAL_STREAM = 1  # sets these random numbers apart from those of the validation split, which has 0 there
@@ -51,7 +51,7 @@ def out_of_fold(
     labels: np.ndarray,
     classes: int,
     plan: Plan,
-    progress: Callable[[int, Moment], None] = _nobody,
+    progress: Callable[[int, TrainProgress], None] = _nobody,
 ) -> np.ndarray:
     """What networks say of images that they were not trained on.
 
@@ -69,7 +69,7 @@ def out_of_fold(
     for number in range(plan.networks):
         round_, fold = divmod(number, plan.folds)
         held_out = dealt(labels, plan.folds, plan.seed, round_) == fold
-        own = models_networks.recipe(RECIPE)
+        own = recipes.recipe(RECIPE)
         model = own.compiled(own.build(seed=plan.seed + number, classes=classes), learning_rate=own.learning_rate)
         fitting.fit(
             model,
@@ -80,7 +80,7 @@ def out_of_fold(
             seed=plan.seed + number,
             progress=partial(progress, number),
         )
-        total[held_out] += loop.predict(model, images[held_out])
+        total[held_out] += backend.predict(model, images[held_out])
     return total / plan.rounds
 
 

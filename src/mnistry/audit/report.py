@@ -14,7 +14,7 @@ from mnistry.audit import result as audit_result
 from mnistry.audit import text as audit_text
 from mnistry.audit.duplicates import SHIFT, SIMILARITY, Group
 from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTRE
-from mnistry.audit.result import Audit
+from mnistry.audit.result import DatasetAudit
 from mnistry.reporting import html
 from mnistry.runtime import files
 
@@ -43,13 +43,13 @@ class Bar:
     scarce: bool
 
 
-def write(result: Audit, folder: Path) -> None:
+def write(result: DatasetAudit, folder: Path) -> None:
     """Writes `report.html` and `check.json` into a folder, which exists."""
     html.write(page(result), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
-def page(result: Audit) -> str:
+def page(result: DatasetAudit) -> str:
     """The report as HTML, with all pictures within."""
     looks = result.appearance
     kinds = (
@@ -75,14 +75,14 @@ def page(result: Audit) -> str:
     )
 
 
-def shown_groups(result: Audit) -> Sequence[Group]:
+def shown_groups(result: DatasetAudit) -> Sequence[Group]:
     """The duplicates that matter most: different labels first, then those across the splits, then the others."""
     contradicting, leaking = ({id(group) for group in part} for part in (result.contradictions(), result.leaks()))
     ranked = sorted(result.duplicates, key=lambda group: (id(group) not in contradicting, id(group) not in leaking))
     return ranked[:GROUPS_SHOWN]
 
 
-def bars(result: Audit) -> list[tuple[str, list[Bar]]]:
+def bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
     """For each class its name and its bars, one a split."""
     counts, scarce = result.balance.counts, result.balance.scarce
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

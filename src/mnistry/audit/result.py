@@ -83,7 +83,7 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class Audit:
+class DatasetAudit:
     """What came out of a check. Images are numbered through both splits, the training images first.
 
     Attributes:

@@ -9,33 +9,33 @@ import numpy as np
 
 from mnistry.audit import class_balance, duplicates, image_quality, label_errors
 from mnistry.audit.cross_validation import Plan, out_of_fold
-from mnistry.audit.result import Audit, Labels
+from mnistry.audit.result import DatasetAudit, Labels
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
-from mnistry.runtime import run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
-from mnistry.runtime.stopwatch import Stopwatch
-from mnistry.training.loop import Moment
+from mnistry.runtime import provenance, run_folder
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.runtime.provenance import Stopwatch
+from mnistry.training.loop import TrainProgress
 
 FEWEST_IMAGES = 20  # of which networks can be trained on parts and say anything
 FORMER_PARTS = 3  # of the work, before the networks
 
 
-def run_audit(
+def audit_dataset(
     *,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
     started: float | None = None,
-) -> tuple[Path, Audit]:
+) -> tuple[Path, DatasetAudit]:
     """Checks a data set and writes a page about it.
 
     Args:
         dataset: its name; None means MNIST if it is on disk or reachable, else the embedded digits.
         data_dir: where to look for the data first.
         out: the folder for the page, new or empty. None means the next free `runs/check-N`.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
         started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
@@ -46,18 +46,18 @@ def run_audit(
     """
     watch = Stopwatch(started)
     with run_folder.new_folder(out, "check") as (work, folder):
-        loaded = loading.load(dataset, data_dir=data_dir, progress=listeners.download)
-        listeners.loaded(loaded)
+        loaded = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
+        callbacks.loaded(loaded)
         watch.lap("load")
-        command = f"{run_folder.command('data', {'dataset': loaded.name}, data_dir)} --check"
-        result = check(loaded, watch, listeners, command)
+        command = f"{provenance.command('data', {'dataset': loaded.name}, data_dir)} --check"
+        result = check(loaded, watch, callbacks, command)
         from mnistry.audit import report as audit_report
 
         audit_report.write(result, work)
     return folder, result
 
 
-def check(dataset: Dataset, watch: Stopwatch, listeners: Listeners, command: str) -> Audit:
+def check(dataset: Dataset, watch: Stopwatch, callbacks: Callbacks, command: str) -> DatasetAudit:
     """Checks a data set that is loaded already."""
     images, labels = (
         np.concatenate([dataset.x_train, dataset.x_test]),
@@ -66,17 +66,17 @@ def check(dataset: Dataset, watch: Stopwatch, listeners: Listeners, command: str
     plan = Plan(dataset.lesson_epochs) if _can_tell(labels) else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 
-    listeners.progress("duplicates", 0, total)
+    callbacks.progress("duplicates", 0, total)
     copies = duplicates.find(images)
     watch.lap("duplicates")
-    listeners.progress("sizes and places", FORMER_PARTS - 1, total)
+    callbacks.progress("sizes and places", FORMER_PARTS - 1, total)
     looks = image_quality.look(images)
     watch.lap("appearance")
-    judged = None if plan is None else _judged(images, labels, len(dataset.class_names), plan, listeners)
+    judged = None if plan is None else _judged(images, labels, len(dataset.class_names), plan, callbacks)
     watch.lap("labels")
-    listeners.progress("done", total, total)
+    callbacks.progress("done", total, total)
     watch.finish()
-    return Audit(
+    return DatasetAudit(
         command=command,
         dataset=dataset,
         duplicates=copies,
@@ -84,7 +84,7 @@ def check(dataset: Dataset, watch: Stopwatch, listeners: Listeners, command: str
         balance=class_balance.weigh(dataset.y_train, dataset.y_test, len(dataset.class_names)),
         labels=judged,
         seconds=watch.seconds,
-        environment=run_folder.environment(),
+        environment=provenance.environment(),
     )
 
 
@@ -93,12 +93,12 @@ def _can_tell(labels: np.ndarray) -> bool:
     return len(labels) >= FEWEST_IMAGES and len(np.unique(labels)) > 1
 
 
-def _judged(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, listeners: Listeners) -> Labels:
+def _judged(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, callbacks: Callbacks) -> Labels:
     total = FORMER_PARTS + plan.networks * plan.epochs
 
-    def progress(number: int, moment: Moment) -> None:
+    def progress(number: int, moment: TrainProgress) -> None:
         done = FORMER_PARTS + number * plan.epochs + moment.epoch - 1
-        listeners.progress(f"labels: network {number + 1} of {plan.networks}", done, total)
+        callbacks.progress(f"labels: network {number + 1} of {plan.networks}", done, total)
 
     probabilities = out_of_fold(images, labels, classes, plan, progress)
     return Labels(plan, probabilities, label_errors.suspicion(probabilities, labels))

@@ -8,7 +8,7 @@ import numpy as np
 
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTRE
-from mnistry.audit.result import SPLITS, Audit, Place, Suspect
+from mnistry.audit.result import SPLITS, DatasetAudit, Place, Suspect
 from mnistry.reporting.text import counted
 
 SUSPECTS_PRINTED = 10  # of each split
@@ -18,7 +18,7 @@ PLACES_PRINTED = 5
 ODD = ("blank", "inverted", "resized", "misplaced")
 
 
-def audit(result: Audit) -> str:
+def audit(result: DatasetAudit) -> str:
     """All that came out: a line for each thing looked for, then what was found."""
     parts = [heading(result), "\n".join(f"{name:<12}  {text}" for name, text in findings(result))]
     parts += [suspects(result.suspects(split), split) for split in SPLITS]
@@ -26,14 +26,14 @@ def audit(result: Audit) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def heading(result: Audit) -> str:
+def heading(result: DatasetAudit) -> str:
     """Which data set."""
     dataset = result.dataset
     sizes = f"{len(dataset.x_train):,} training and {len(dataset.x_test):,} test images"
     return f"{dataset.title}: {sizes} ({dataset.source})"
 
 
-def findings(result: Audit) -> list[tuple[str, str]]:
+def findings(result: DatasetAudit) -> list[tuple[str, str]]:
     """A name and a sentence for each thing that was looked for."""
     looks = result.appearance
     return [
@@ -47,7 +47,7 @@ def findings(result: Audit) -> list[tuple[str, str]]:
     ]
 
 
-def labels(result: Audit) -> str:
+def labels(result: DatasetAudit) -> str:
     """How many labels are suspect."""
     if result.labels is None:
         return "not checked: that needs 20 images or more, of two classes or more"
@@ -56,7 +56,7 @@ def labels(result: Audit) -> str:
     return f"{sum(found.values()):,} of {result.n:,} are suspect ({where})"
 
 
-def duplicates(result: Audit) -> str:
+def duplicates(result: DatasetAudit) -> str:
     """How many images are copies."""
     if not result.duplicates:
         return "none, neither exact nor near"
@@ -73,7 +73,7 @@ def duplicates(result: Audit) -> str:
     return text
 
 
-def classes(result: Audit) -> str:
+def classes(result: DatasetAudit) -> str:
     """How even the classes are."""
     names, balance = result.dataset.class_names, result.balance
     said = []
@@ -107,7 +107,7 @@ def suspects(found: Sequence[Suspect], split: str) -> str:
     return "\n".join([head, *lines, *_more(len(found) - len(shown), "")])
 
 
-def groups(result: Audit, found: Sequence[Group]) -> str:
+def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
     """Duplicates, a line for each group; nothing if there are none."""
     lines = []
     for group in found[:GROUPS_PRINTED]:
@@ -117,7 +117,7 @@ def groups(result: Audit, found: Sequence[Group]) -> str:
     return "\n".join(["duplicates", *lines, *_more(len(found) - len(lines), " groups")]) if lines else ""
 
 
-def odd(result: Audit) -> str:
+def odd(result: DatasetAudit) -> str:
     """Images that do not look as MNIST's do, the first of each kind; nothing if there are none."""
     lines = []
     for kind in ODD:

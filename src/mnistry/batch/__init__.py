@@ -1,0 +1,21 @@
+"""Pictures by the million, on Ray Data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnistry import _lazy
+
+if TYPE_CHECKING:
+    from mnistry.batch.job import BatchOptions, BatchSummary, run_batch
+
+__all__ = ["BatchOptions", "BatchSummary", "run_batch"]
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "BatchOptions": "mnistry.batch.job",
+        "BatchSummary": "mnistry.batch.job",
+        "run_batch": "mnistry.batch.job",
+    },
+)

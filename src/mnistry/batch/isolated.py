@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from mnistry.ocr import read_many
-from mnistry.ocr.read_many import Outcome
+from mnistry.ocr.read_many import ReadResult
 from mnistry.ocr.recognizer import Recognizer
 
 _of_this_process: list[Recognizer] = []
@@ -26,7 +26,7 @@ class NamedPicture(io.BytesIO):
         self.name = name
 
 
-class CarefulReader:
+class IsolatedReader:
     """Reads pictures one at a time in a process of its own, and starts another when that has died."""
 
     def __init__(self, model: bytes) -> None:
@@ -34,7 +34,7 @@ class CarefulReader:
         self._model = model
         self._pool: ProcessPoolExecutor | None = None
 
-    def outcome(self, name: str, content: bytes, *, single: bool) -> Outcome:
+    def outcome(self, name: str, content: bytes, *, single: bool) -> ReadResult:
         """What comes of a picture; where its reader dies of it, an error that says so."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_start, initargs=(self._model,))
@@ -43,13 +43,13 @@ class CarefulReader:
         except BrokenProcessPool:
             self._pool.shutdown()
             self._pool = None
-            return Outcome(name, None, f"{name} cannot be read: the process that tried has died of it.")
+            return ReadResult(name, None, f"{name} cannot be read: the process that tried has died of it.")
 
 
 def _start(model: bytes) -> None:
     _of_this_process.append(Recognizer.from_bytes(model, threads=1))
 
 
-def read(name: str, content: bytes, *, single: bool) -> Outcome:
+def read(name: str, content: bytes, *, single: bool) -> ReadResult:
     """What comes of a picture, in the process that reads."""
     return read_many.outcome(_of_this_process[0], (name, NamedPicture(content, name)), single=single)

@@ -27,7 +27,7 @@ from mnistry.batch.ray_data import GO_ON
 from mnistry.batch.worker import Reader
 from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError
 from mnistry.models import onnx_file
-from mnistry.ocr.recognizer import SHIPPED
+from mnistry.models.classifier import SHIPPED
 from mnistry.runtime import run_folder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class BatchOptions:
     """What a batch is told.
 
     Attributes:
@@ -68,7 +68,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Summary:
+class BatchSummary:
     """What came of a batch; as `summary.json`, written last, the sign that it is complete.
 
     Attributes:
@@ -102,7 +102,7 @@ class Summary:
     class_names: Sequence[str]
 
 
-def run(options: Options, *, progress: Progress = lambda *_: None) -> Summary:
+def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) -> BatchSummary:
     """Reads a source into Parquet files, a row a picture.
 
     Args:
@@ -146,7 +146,7 @@ class _Session:
         self._workers = self._pictures = 0
 
     def read(
-        self, plan: Plan, out: Place, model: bytes, options: Options, done: dict[int, Counts], progress: Progress
+        self, plan: Plan, out: Place, model: bytes, options: BatchOptions, done: dict[int, Counts], progress: Progress
     ) -> None:
         """Reads the parts that are not in `done`, and puts them there."""
         todo = [part for part in range(len(plan.rows)) if part not in done]
@@ -164,11 +164,11 @@ class _Session:
                 self._pictures, self._began, self._ended = self._pictures + row["pictures"], began, time.time()
                 progress(before + self._pictures, total, self._rate)
 
-    def summary(self, plan: Plan, done: Mapping[int, Counts], class_names: Sequence[str]) -> Summary:
+    def summary(self, plan: Plan, done: Mapping[int, Counts], class_names: Sequence[str]) -> BatchSummary:
         """What came of the whole batch."""
         counts = reduce(add, done.values())
         start, read = self._began - self._started, self._ended - self._began
-        return Summary(
+        return BatchSummary(
             source=plan.source.given,
             pictures=counts.pictures,
             read=counts.pictures - counts.failed,
@@ -203,7 +203,9 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
             f"{out.given} holds a batch already. Go on with it: --resume. Or name another folder with --out."
         )
     if out.local:
-        with run_folder.held_folder(out.path if storage.ADDRESS in out.given else out.given, "batch", resume=resume):
+        with run_folder.locked_run_folder(
+            out.path if storage.ADDRESS in out.given else out.given, "batch", resume=resume
+        ):
             yield
         return
     if out.system.exists(out.path) and out.system.ls(out.path, detail=False) and not resume:
@@ -213,7 +215,7 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable(options: Options) -> Iterator[None]:
+def _stoppable(options: BatchOptions) -> Iterator[None]:
     """Says how to go on when somebody stops the job."""
     try:
         yield
@@ -225,7 +227,7 @@ def _stoppable(options: Options) -> Iterator[None]:
         raise StoppedError(f"stopped; what is done is kept, go on with: {shlex.join(words)}") from None
 
 
-def _plan(options: Options, source: Source, out: Place, model: str) -> Plan:
+def _plan(options: BatchOptions, source: Source, out: Place, model: str) -> Plan:
     """The plan in the folder, checked to be that of this job; a new one where there is none."""
     plan = batch_plan.load(out) if options.resume else None
     if plan is not None:
@@ -287,10 +289,10 @@ def _names(out: Place) -> set[str]:
     return {path.rstrip("/").rpartition("/")[2] for path in out.system.ls(out.path, detail=False)}
 
 
-def _stored_summary(out: Place) -> Summary:
+def _stored_summary(out: Place) -> BatchSummary:
     place = out.below(SUMMARY)
     try:
         with storage.open_file(place) as file:
-            return Summary(**json.loads(file.read()))
+            return BatchSummary(**json.loads(file.read()))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{place.given} cannot be read: {storage.reason(error)}. Remove it and resume again.") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mnistry.batch.storage import Place
-    from mnistry.ocr.read_many import Outcome
+    from mnistry.ocr.read_many import ReadResult
     from mnistry.ocr.recognizer import Recognizer
 
 FACTS = b"mnistry"  # the key of the facts in a file's metadata
@@ -85,7 +85,7 @@ def of_images(
     import pyarrow as pa
 
     classes = len(recognizer.info.class_names)
-    answers = recognizer.answer(images)
+    answers = recognizer.predict_all(images)
     shown = (answers.is_digit | single) & images.any(axis=(1, 2))
     digits, probabilities, sure = answers.digits[shown], answers.probabilities[shown], answers.sure[shown]
     rows = np.flatnonzero(good)[shown]  # (k,): where each digit stands among the n
@@ -116,7 +116,7 @@ def of_images(
     )
 
 
-def of_outcomes(outcomes: Sequence[Outcome], classes: int) -> pa.Table:
+def of_outcomes(outcomes: Sequence[ReadResult], classes: int) -> pa.Table:
     """The rows of pictures of any kind."""
     import pyarrow as pa
 
@@ -163,7 +163,7 @@ def counted(place: Place, part: int, plan: str, rows: int) -> Counts | None:
     return Counts(**facts) if mine else None
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: ReadResult) -> dict[str, Any]:
     """A row of the output."""
     row = outcome.as_json()
     for key in ("source", "error"):  # a file's name need not be text

@@ -13,7 +13,7 @@ import numpy as np
 
 from mnistry.batch import output, ray_data, storage
 from mnistry.batch.array_source import ImageFile, open_images
-from mnistry.batch.isolated import CarefulReader, NamedPicture
+from mnistry.batch.isolated import IsolatedReader, NamedPicture
 from mnistry.batch.output import Counts
 from mnistry.batch.parquet_source import PICTURES, Column, ParquetRows, images_of
 from mnistry.batch.plan import PieceList, Plan
@@ -21,7 +21,7 @@ from mnistry.batch.sources import ARRAY, FOLDER, LIST, Piece
 from mnistry.errors import MnistryError, PictureError
 from mnistry.ocr import read_many
 from mnistry.ocr.image_io import MAX_BYTES
-from mnistry.ocr.read_many import Outcome
+from mnistry.ocr.read_many import ReadResult
 from mnistry.ocr.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Reader:
         self._plan, self._out = plan, storage.locate(out)
         self._recognizer = Recognizer.from_bytes(model, threads=1)
         # A worker that was started again may have died of a picture, which it will be given again.
-        self._careful = CarefulReader(model) if ray_data.started_again() else None
+        self._careful = IsolatedReader(model) if ray_data.started_again() else None
         self._list: PieceList | None = None
         self._opened: tuple[str, ImageFile | ParquetRows] | None = None
 
@@ -143,11 +143,11 @@ class Reader:
         outcomes = [self._outcome(name, content) for name, content in pictures]
         return output.of_outcomes(outcomes, len(self._recognizer.info.class_names))
 
-    def _outcome(self, name: str, content: Callable[[], bytes]) -> Outcome:
+    def _outcome(self, name: str, content: Callable[[], bytes]) -> ReadResult:
         try:
             picture = content()
         except PictureError as error:
-            return Outcome(name, None, str(error))
+            return ReadResult(name, None, str(error))
         if self._careful is not None:
             return self._careful.outcome(name, picture, single=self._plan.single)
         return read_many.outcome(self._recognizer, (name, NamedPicture(picture, name)), single=self._plan.single)

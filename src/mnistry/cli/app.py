@@ -89,7 +89,7 @@ def tutorial(
             data_dir=data_dir,
             index=index,
             out=out,
-            listeners=progress.for_the_lesson(bars),
+            callbacks=progress.for_the_lesson(bars),
             started=started,
         )
     progress.say_where(folder, result)
@@ -117,23 +117,24 @@ def train(
         raise UsageError("--resume needs the run folder: mnistry train --resume --out RUN")
     _import_keras()
     from mnistry.cli import progress
-    from mnistry.reporting import text as reporting_text
-    from mnistry.training.run import run_recipe
+    from mnistry.evaluation import text as evaluation_text
+    from mnistry.training.run import train_run
 
     with progress.LiveBars() as bars:
-        folder, result = run_recipe(
+        folder, result = train_run(
             given(settings),
             data_dir=data_dir,
             out=out,
             resume=resume,
-            listeners=progress.for_a_training(bars),
+            callbacks=progress.for_a_training(bars),
             started=started,
         )
     if result is None:
         print(f"The run in {folder} is complete already: see its summary.json and report.html.")
         return
     print(
-        f"\n{reporting_text.result(result.test)}\n\n{reporting_text.confusion(result.test.confusion, result.dataset.class_names)}\n"
+        f"\n{evaluation_text.test_result(result.test)}\n\n"
+        f"{evaluation_text.confusion(result.test.confusion, result.dataset.class_names)}\n"
     )
     progress.say_where(folder, result)
 
@@ -203,16 +204,14 @@ def evaluate(
     from mnistry.evaluation import run as evaluation_run
     from mnistry.evaluation import text as evaluation_text
 
-    if evaluation_run.needs_keras(model):
-        _import_keras()
     with progress.LiveBars() as bars:
-        folder, result = evaluation_run.run_exam(
+        folder, result = evaluation_run.evaluate_model(
             model,
             dataset=dataset,
             data_dir=data_dir,
             with_corruptions=not no_corruptions,
             out=out,
-            listeners=progress.for_an_exam(bars),
+            callbacks=progress.for_an_exam(bars),
             started=started,
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.exam(result))
@@ -234,9 +233,9 @@ def export(
     digit at all. It is kept only if ONNX Runtime gives what Keras gives.
     """
     _import_keras()
-    from mnistry.models import onnx_export as exporting
+    from mnistry.training import export
 
-    print(exporting.export_run(run, out))
+    print(export.export_run(run, out))
 
 
 @app.command(short_help="Show what a data set holds, or check it.")
@@ -271,13 +270,13 @@ def data(
         raise UsageError("--out is for the page of a check: add --check.")
     from mnistry.cli import progress
     from mnistry.datasets import loading as datasets
-    from mnistry.reporting import text as reporting_text
+    from mnistry.datasets import text as datasets_text
 
     with progress.LiveBars() as bars:
         loaded = datasets.load(settings["dataset"], data_dir=data_dir, progress=bars.download)
     progress.warn_about(loaded)
     index = loaded.checked_index(index)
-    print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else reporting_text.dataset(loaded, index))
+    print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.dataset(loaded, index))
 
 
 app.command(short_help="Read handwritten digits in pictures.")(picture_verbs.read)
@@ -296,8 +295,8 @@ def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: P
     from mnistry.cli import progress
 
     with progress.LiveBars() as bars:
-        folder, result = audit_run.run_audit(
-            dataset=dataset, data_dir=data_dir, out=out, listeners=progress.for_an_exam(bars), started=started
+        folder, result = audit_run.audit_dataset(
+            dataset=dataset, data_dir=data_dir, out=out, callbacks=progress.for_an_exam(bars), started=started
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)

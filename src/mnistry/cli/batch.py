@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from mnistry.batch import job
 
 if TYPE_CHECKING:
-    from mnistry.batch.job import Options, Summary
+    from mnistry.batch.job import BatchOptions, BatchSummary
 
 
-def run(options: Options) -> None:
+def run(options: BatchOptions) -> None:
     """Runs a batch and prints what came of it."""
     from mnistry.cli import progress
 
     with progress.LiveBars() as bars:
-        summary = job.run(options, progress=bars.pictures)
+        summary = job.run_batch(options, progress=bars.pictures)
     print(words(summary))
     print(f"output  {options.out.rstrip('/')}/part-*.parquet, {job.SUMMARY}")
 
 
-def words(summary: Summary) -> str:
+def words(summary: BatchSummary) -> str:
     """What came of a batch, as a table."""
     here = f"{summary.pictures_now:,} pictures" if summary.pictures_now != summary.pictures else ""
     seconds = summary.seconds

@@ -69,11 +69,11 @@ def batch(
     however many pictures there are; a picture that cannot be read is a row with its error; and whatever is killed,
     --resume goes on, and every picture is in the output exactly once.
     """
-    from mnistry.batch.job import Options
+    from mnistry.batch.job import BatchOptions
     from mnistry.cli import batch as cli_batch
 
     given_model = None if model is None else str(model)
-    cli_batch.run(Options(source, out, given_model, column, single, resume, workers, ray_address))
+    cli_batch.run(BatchOptions(source, out, given_model, column, single, resume, workers, ray_address))
 
 
 def serve(
@@ -102,4 +102,4 @@ def serve(
 
     limits = Limits() if workers is None else Limits(workers=workers)
     hosts, origins = tuple(allow_host or ()), tuple(allow_origin or ())
-    server.serve(server.Settings(host, port, model, allow_hosts=hosts, allow_origins=origins, limits=limits))
+    server.serve(server.ServerSettings(host, port, model, allow_hosts=hosts, allow_origins=origins, limits=limits))

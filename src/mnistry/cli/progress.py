@@ -22,12 +22,12 @@ from rich.progress import (
 )
 
 from mnistry.datasets.loading import Dataset
-from mnistry.reporting import text as reporting_text
 from mnistry.runtime import run_folder
-from mnistry.runtime.callbacks import Listeners
+from mnistry.runtime.callbacks import Callbacks
+from mnistry.training import text as training_text
 
 if TYPE_CHECKING:
-    from mnistry.training.loop import Moment
+    from mnistry.training.loop import TrainProgress
     from mnistry.training.result import Result
 
 INDENT = "    "
@@ -54,24 +54,24 @@ def warn_about(dataset: Dataset) -> None:
         warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
 
 
-def for_the_lesson(bars: LiveBars) -> Listeners:
+def for_the_lesson(bars: LiveBars) -> Callbacks:
     """Tells a person how the lesson goes on."""
-    return Listeners(step=step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn)
+    return Callbacks(step=step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn)
 
 
-def for_a_training(bars: LiveBars) -> Listeners:
+def for_a_training(bars: LiveBars) -> Callbacks:
     """Tells a person how a training goes on, with a line an epoch."""
 
     def epoch(record: dict[str, Any], epochs: int) -> None:
         bars.clear()
-        print(reporting_text.epoch(record, epochs), flush=True)
+        print(training_text.epoch(record, epochs), flush=True)
 
-    return Listeners(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
+    return Callbacks(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
 
 
-def for_an_exam(bars: LiveBars) -> Listeners:
+def for_an_exam(bars: LiveBars) -> Callbacks:
     """Tells a person how an examination goes on."""
-    return Listeners(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
+    return Callbacks(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
 
 
 def say_where(folder: Path, result: Result) -> None:
@@ -110,7 +110,7 @@ class LiveBars:
             self._start(name, size, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         self._update(received, done=received == size)
 
-    def training(self, moment: Moment) -> None:
+    def training(self, moment: TrainProgress) -> None:
         """Shows epoch, steps a second, loss, accuracy and the time left."""
         if not self._console.is_terminal:
             return

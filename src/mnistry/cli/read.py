@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mnistry.errors import UsageError
 from mnistry.ocr import read_many
 from mnistry.ocr import text as ocr_text
-from mnistry.ocr.read_many import Outcome
+from mnistry.ocr.read_many import ReadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def run(pictures: Sequence[str], *, model: Path | None, single: bool, as_json: b
     return complete
 
 
-def _print(outcome: Outcome, *, named: bool) -> None:
+def _print(outcome: ReadResult, *, named: bool) -> None:
     if outcome.reading is None:
         print(f"mnistry: {outcome.error}", file=sys.stderr, flush=True)
         return
@@ -64,7 +64,7 @@ def _album(folder: Path) -> Album:
     return Album(folder)
 
 
-def _draw(album: Album, outcome: Outcome) -> None:
+def _draw(album: Album, outcome: ReadResult) -> None:
     from mnistry.ocr.visualization import annotated
 
     reading = outcome.reading

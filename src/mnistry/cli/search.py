@@ -54,7 +54,7 @@ def run(
             resume=resume,
             at_once=at_once,
             address=ray_address,
-            listeners=progress.for_an_exam(bars),
+            callbacks=progress.for_an_exam(bars),
             told=told,
         )
     print(tuning_text.found(found))

@@ -13,11 +13,19 @@ from typing import IO, Any
 import numpy as np
 
 from mnistry.datasets import idx, origins, preprocess
-from mnistry.datasets.labelled import MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, are_digits, of_numbers
+from mnistry.datasets.labelled import (
+    MAX_BYTES,
+    PIXELS,
+    SIDE,
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    are_digits,
+    of_numbers,
+)
 from mnistry.datasets.preprocess import Raw
 from mnistry.errors import DataError
-from mnistry.runtime.files import read_bytes
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import read_bytes, short
 
 IDX_NAME = re.compile(r"(?:.*-)?(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(?:\.gz)?")
 IDX_NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
@@ -29,7 +37,7 @@ def has_idx(folder: Path) -> bool:
     return any(IDX_NAME.fullmatch(entry.name) for entry in folder.iterdir())
 
 
-def read_idx(folder: Path) -> Found:
+def read_idx(folder: Path) -> LoadedSplits:
     """MNIST's file format, with any content: images of any size, labels from 0 to 255.
 
     Args:
@@ -52,13 +60,13 @@ def read_idx(folder: Path) -> Found:
     missing = [f"{split} {kind}" for split in splits for kind in ("images", "labels") if (split, kind) not in paths]
     if missing:
         raise DataError(f"{short(folder)} lacks the {' and the '.join(missing)}. Expected are {IDX_NAMES}.")
-    problems = Problems()
+    problems = ValidationErrors()
     read = [_idx_pair(paths[split, "images"], paths[split, "labels"], problems) for split in splits]
     problems.refuse(short(folder))
-    return Found(read[0], read[1] if len(read) > 1 else None)
+    return LoadedSplits(read[0], read[1] if len(read) > 1 else None)
 
 
-def _idx_pair(images: Path, labels: Path, problems: Problems) -> Labelled:
+def _idx_pair(images: Path, labels: Path, problems: ValidationErrors) -> Labelled:
     names = (short(images), short(labels))
     unpacked = [
         idx.unpack(read_bytes(path, idx.MAX_BYTES), name) for path, name in zip((images, labels), names, strict=True)
@@ -67,7 +75,7 @@ def _idx_pair(images: Path, labels: Path, problems: Problems) -> Labelled:
     return _labelled(x, y.astype(np.str_), names[0], images.name, problems)
 
 
-def read_npz(path: Path) -> Found:
+def read_npz(path: Path) -> LoadedSplits:
     """Arrays `x_train`, `y_train` and, where there are any, `x_test` and `y_test` in one file of NumPy's.
 
     Images are (n, 28, 28), (n, 784) or (n, 28, 28, 1), or (n, height, width) with or without channels; labels are
@@ -90,14 +98,14 @@ def read_npz(path: Path) -> Found:
             arrays = {each: _array(archive, there[each], f"{name}, {each}") for each in wanted}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise DataError(f"{name} is damaged or no NPZ file: {str(error).rstrip('.')}.") from None
-    problems = Problems()
+    problems = ValidationErrors()
     pairs = [
         _npz_pair(arrays[f"x_{split}"], arrays[f"y_{split}"], name, split, problems)
         for split in ("train", "test")
         if f"x_{split}" in arrays
     ]
     problems.refuse(name)
-    return Found(pairs[0], pairs[1] if len(pairs) > 1 else None)
+    return LoadedSplits(pairs[0], pairs[1] if len(pairs) > 1 else None)
 
 
 def _array(archive: zipfile.ZipFile, member: str, name: str) -> np.ndarray:
@@ -127,7 +135,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any
     return shape, dtype
 
 
-def _npz_pair(x: np.ndarray, y: np.ndarray, name: str, split: str, problems: Problems) -> Labelled:
+def _npz_pair(x: np.ndarray, y: np.ndarray, name: str, split: str, problems: ValidationErrors) -> Labelled:
     x_name, y_name = f"{name}, x_{split}", f"{name}, y_{split}"
     if x.dtype.kind not in "buif" or x.ndim not in (2, 3, 4):
         raise DataError(f"{x_name} must be numbers (n, 28, 28); received {x.dtype} {x.shape}.")
@@ -140,7 +148,7 @@ def _npz_pair(x: np.ndarray, y: np.ndarray, name: str, split: str, problems: Pro
     return _labelled(x, _class_names(y, y_name, problems), x_name, f"x_{split}", problems)
 
 
-def _class_names(y: np.ndarray, name: str, problems: Problems) -> np.ndarray:
+def _class_names(y: np.ndarray, name: str, problems: ValidationErrors) -> np.ndarray:
     """Labels as text: str (n,)."""
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "replace")
@@ -154,7 +162,7 @@ def _class_names(y: np.ndarray, name: str, problems: Problems) -> np.ndarray:
     return np.where(wrong, 0, y).astype(np.int64).astype(np.str_)
 
 
-def _labelled(x: np.ndarray, labels: np.ndarray, name: str, origin: str, problems: Problems) -> Labelled:
+def _labelled(x: np.ndarray, labels: np.ndarray, name: str, origin: str, problems: ValidationErrors) -> Labelled:
     """Images of any shape as (n, 28, 28); `origin` is what their array is called within the data set."""
     if x.ndim == 4 and x.shape[3] == 1:
         x = x[..., 0]

@@ -9,30 +9,38 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import idx, origins
-from mnistry.datasets.labelled import LABELS, MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, of_numbers
+from mnistry.datasets.labelled import (
+    LABELS,
+    MAX_BYTES,
+    PIXELS,
+    SIDE,
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    of_numbers,
+)
 from mnistry.errors import DataError
-from mnistry.runtime.files import read_bytes
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import read_bytes, short
 
 COLUMNS = 1 + PIXELS
 ROWS_AT_A_TIME = 1000
 SPLITS = ("train.csv", "test.csv")
 
 
-def read(path: Path) -> Found:
+def read(path: Path) -> LoadedSplits:
     """One table, to be split, or a folder with `train.csv` and perhaps `test.csv`.
 
     Raises:
         DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
     """
-    problems = Problems()
+    problems = ValidationErrors()
     paths = [path / name for name in SPLITS if (path / name).exists()] if path.is_dir() else [path]
     tables = [_table(each, problems) for each in paths]
     problems.refuse(short(path))
-    return Found(tables[0], tables[1] if len(tables) > 1 else None)
+    return LoadedSplits(tables[0], tables[1] if len(tables) > 1 else None)
 
 
-def _table(path: Path, problems: Problems) -> Labelled:
+def _table(path: Path, problems: ValidationErrors) -> Labelled:
     name = short(path)
     lines = _lines(path, name)
     first = _cells(lines[0]) if lines else []
@@ -105,7 +113,7 @@ def _quickly(lines: Sequence[str]) -> tuple[np.ndarray, list[str]] | None:
 
 
 def _carefully(
-    rows: Sequence[tuple[int, str]], name: str, problems: Problems
+    rows: Sequence[tuple[int, str]], name: str, problems: ValidationErrors
 ) -> tuple[tuple[np.ndarray, list[str]], list[tuple[int, str]]]:
     """The same, cell by cell, and the rows that were kept; what is wrong goes to the problems."""
     values: list[list[float]] = []

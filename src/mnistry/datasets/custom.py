@@ -12,9 +12,9 @@ import numpy as np
 
 from mnistry.datasets import arrays, csv_tables, image_folder, parquet
 from mnistry.datasets.dataset import Dataset
-from mnistry.datasets.labelled import Found, Labelled, natural
+from mnistry.datasets.labelled import Labelled, LoadedSplits, natural
 from mnistry.errors import DataError
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 TEST_PART = 1 / 5  # of each class, where the data are split here
 SPLIT_SEED = 0
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _read(place: Path) -> Found:
+def _read(place: Path) -> LoadedSplits:
     """What is there, by what it looks like."""
     name = short(place)
     try:
@@ -102,7 +102,7 @@ def _read(place: Path) -> Found:
     return csv_tables.read(place)
 
 
-def _read_folder(folder: Path) -> Found:
+def _read_folder(folder: Path) -> LoadedSplits:
     if arrays.has_idx(folder):
         return arrays.read_idx(folder)
     if (folder / csv_tables.SPLITS[0]).is_file():

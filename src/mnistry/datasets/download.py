@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistry.errors import DataError
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
     import requests
@@ -47,7 +47,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long to wait for a server, in seconds.
 
     Attributes:
@@ -65,7 +65,7 @@ class Patience:
     minimum_rate: float = 4096.0
 
 
-def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Patience) -> tuple[list[str], list[str]]:
+def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Timeouts) -> tuple[list[str], list[str]]:
     """Which mirrors answer, asked all at once; returns as soon as one does.
 
     Args:
@@ -113,7 +113,7 @@ def fetch(
     folder: Path,
     mirrors: Sequence[str],
     *,
-    patience: Patience,
+    patience: Timeouts,
     progress: Progress | None = None,
 ) -> Path:
     """The file in the folder, from the first mirror that delivers it whole.
@@ -146,7 +146,7 @@ def fetch(
 
 
 def _fetch_from(
-    mirror: str, file: RemoteFile, folder: Path, patience: Patience, progress: Progress | None
+    mirror: str, file: RemoteFile, folder: Path, patience: Timeouts, progress: Progress | None
 ) -> str | None:
     """Puts the file in place, or says why not."""
     import requests
@@ -184,7 +184,7 @@ class _TooSlowError(Exception):
     pass
 
 
-def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+def _chunks(response: requests.Response, patience: Timeouts) -> Iterator[bytes]:
     window_start, window_bytes = time.monotonic(), 0
     # The raw stream: nothing may unpack the gzip on the way, whatever Content-Encoding a server claims.
     while chunk := _read(response):

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import origins, preprocess
-from mnistry.datasets.labelled import Found, Labelled, Problems, are_digits, natural
+from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors, are_digits, natural
 from mnistry.datasets.preprocess import Raw
 from mnistry.errors import DataError
 from mnistry.ocr.read_many import SUFFIXES
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 SPLITS = ("train", "test")
 MIX_SEED = 0
 
 
-def read(folder: Path) -> Found:
+def read(folder: Path) -> LoadedSplits:
     """The pictures below a folder.
 
     Args:
@@ -36,16 +36,16 @@ def read(folder: Path) -> Found:
             f"{short(folder)} holds {'pictures, but no folders' if loose else 'neither pictures nor data files'}. "
             "Put the pictures of each class into a folder of its name."
         )
-    problems, remarks = Problems(), _left_out(folder, splits)
+    problems, remarks = ValidationErrors(), _left_out(folder, splits)
     listed = {name: _listed(each, problems, remarks) for name, each in splits.items()}
     problems.refuse(short(folder))
     digits = are_digits([label for pairs in listed.values() for _, label in pairs])
     read = {name: _labelled(folder, pairs, problems, digits=digits) for name, pairs in listed.items()}
     problems.refuse(short(folder))
-    return Found(read["train"], read.get("test"), tuple(remarks))
+    return LoadedSplits(read["train"], read.get("test"), tuple(remarks))
 
 
-def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: Problems, *, digits: bool) -> Labelled:
+def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: ValidationErrors, *, digits: bool) -> Labelled:
     """The images, mixed, always the same: in order, a look at the first ones would show one class only."""
     images = preprocess.images([Raw(str(path)) for path, _ in pairs], problems, digits=digits)
     where = origins.of_files([path.relative_to(folder).as_posix() for path, _ in pairs])
@@ -53,7 +53,7 @@ def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: Problems, *
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
 
 
-def _listed(folder: Path, problems: Problems, remarks: list[str]) -> list[tuple[Path, str]]:
+def _listed(folder: Path, problems: ValidationErrors, remarks: list[str]) -> list[tuple[Path, str]]:
     """Each picture with the name of its class, in natural order."""
     found: list[tuple[Path, str]] = []
     others = 0

@@ -38,7 +38,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class LoadedSplits:
     """What a reader found.
 
     Attributes:
@@ -53,7 +53,7 @@ class Found:
 
 
 @dataclass
-class Problems:
+class ValidationErrors:
     """What is wrong, gathered: the first few are kept to be told, the others are counted."""
 
     examples: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ def are_digits(labels: Sequence[str] | np.ndarray) -> bool:
     return set(labels) <= DIGITS
 
 
-def of_numbers(values: np.ndarray, place: Callable[[tuple[int, ...]], str], problems: Problems) -> np.ndarray:
+def of_numbers(values: np.ndarray, place: Callable[[tuple[int, ...]], str], problems: ValidationErrors) -> np.ndarray:
     """Numbers of any type as pixels.
 
     Where no number is above 1, all are taken as parts of white, 0–1; otherwise they must be whole, 0–255.
@@ -123,7 +123,11 @@ def of_numbers(values: np.ndarray, place: Callable[[tuple[int, ...]], str], prob
 
 
 def _tell(
-    values: np.ndarray, wrong: np.ndarray, rule: str, place: Callable[[tuple[int, ...]], str], problems: Problems
+    values: np.ndarray,
+    wrong: np.ndarray,
+    rule: str,
+    place: Callable[[tuple[int, ...]], str],
+    problems: ValidationErrors,
 ) -> None:
     indices = np.argwhere(wrong)
     for number, row in enumerate(indices[:EXAMPLES]):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mnistry.datasets import catalog, custom, download, published, uci_digits
 from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, split, validation_size
-from mnistry.datasets.download import Patience
+from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
 
 __all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "name_of", "split", "validation_size"]
@@ -21,7 +21,7 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     progress: download.Progress | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> Dataset:
     """A data set by name, or one's own by its path.
 
@@ -51,9 +51,9 @@ def load(
         return custom.load(_own_path(name))
     folder = _data_folder(data_dir)
     if name is not None:
-        return LOADERS[name](folder, progress, patience or Patience())
+        return LOADERS[name](folder, progress, patience or Timeouts())
     try:
-        return LOADERS["mnist"](folder, progress, patience or Patience())
+        return LOADERS["mnist"](folder, progress, patience or Timeouts())
     except published.DamagedFolderError:
         raise
     except DataError as error:
@@ -102,7 +102,7 @@ def _data_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     raise UsageError(f"{folder} (from {origin}) {kind}. Name the folder that holds the data files.")
 
 
-LOADERS: Mapping[str, Callable[[Path | None, download.Progress | None, Patience], Dataset]] = {
+LOADERS: Mapping[str, Callable[[Path | None, download.Progress | None, Timeouts], Dataset]] = {
     **{each.name: partial(published.load, each) for each in catalog.ALL},
     "digits": lambda *_: uci_digits.load(),
 }

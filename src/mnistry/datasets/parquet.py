@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.datasets import origins, preprocess
-from mnistry.datasets.labelled import LABELS, MAX_BYTES, PIXELS, SIDE, Found, Labelled, Problems, are_digits, of_numbers
+from mnistry.datasets.labelled import (
+    LABELS,
+    MAX_BYTES,
+    PIXELS,
+    SIDE,
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    are_digits,
+    of_numbers,
+)
 from mnistry.datasets.preprocess import Raw
 from mnistry.errors import DataError, UsageError
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,7 +45,7 @@ def files_in(folder: Path) -> dict[str, list[Path]]:
     return {}
 
 
-def read(path: Path) -> Found:
+def read(path: Path) -> LoadedSplits:
     """One table, to be split, or a folder with those of `train` and perhaps of `test`.
 
     Raises:
@@ -43,7 +53,7 @@ def read(path: Path) -> Found:
         DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
     """
     splits = files_in(path) if path.is_dir() else {"train": [path]}
-    problems = Problems()
+    problems = ValidationErrors()
     tables = {split: [_Table(each, problems) for each in paths] for split, paths in splits.items()}
     problems.refuse(short(path))
     digits = are_digits([label for those in tables.values() for table in those for label in table.labels])
@@ -51,7 +61,7 @@ def read(path: Path) -> Found:
         split: _joined([table.labelled(problems, digits=digits) for table in those]) for split, those in tables.items()
     }
     problems.refuse(short(path))
-    return Found(read["train"], read.get("test"))
+    return LoadedSplits(read["train"], read.get("test"))
 
 
 def _joined(parts: Sequence[Labelled]) -> Labelled:
@@ -65,7 +75,7 @@ def _joined(parts: Sequence[Labelled]) -> Labelled:
 class _Table:
     """What a file holds: labels, and pictures or pixels; rows are counted from 1."""
 
-    def __init__(self, path: Path, problems: Problems) -> None:
+    def __init__(self, path: Path, problems: ValidationErrors) -> None:
         self.name, self._file = short(path), path.name
         self._pictures: list[Raw] = []
         self._pixels: list[np.ndarray] = []
@@ -86,7 +96,7 @@ class _Table:
             raise DataError(f"{self.name} holds no rows.")
         self.labels = np.array(labels, np.str_)
 
-    def labelled(self, problems: Problems, *, digits: bool) -> Labelled:
+    def labelled(self, problems: ValidationErrors, *, digits: bool) -> Labelled:
         """Its images and labels."""
         where = origins.of_numbers(self._file, np.arange(1, len(self.labels) + 1), origins.ROW)
         if self._pictures:
@@ -98,7 +108,9 @@ class _Table:
 
         return Labelled(of_numbers(values, place, problems).reshape(-1, SIDE, SIDE), self.labels, where)
 
-    def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, before: int, problems: Problems) -> list[str]:
+    def _labels(
+        self, column: pyarrow.Array, names: Sequence[str] | None, before: int, problems: ValidationErrors
+    ) -> list[str]:
         found = []
         for row, value in enumerate(column.to_pylist(), before + 1):
             text = "" if value is None else value.strip() if isinstance(value, str) else str(value)
@@ -112,7 +124,7 @@ class _Table:
             found.append(text)
         return found
 
-    def _take_pictures(self, column: pyarrow.Array, problems: Problems) -> None:
+    def _take_pictures(self, column: pyarrow.Array, problems: ValidationErrors) -> None:
         for value in column.to_pylist():
             place = f"{self.name}, row {len(self._pictures) + 1}"
             content = value.get("bytes") if isinstance(value, dict) else value
@@ -120,7 +132,7 @@ class _Table:
                 problems.add(place, "it holds no bytes of a picture")
             self._pictures.append(Raw(place, content or b""))
 
-    def _take_pixels(self, batch: pyarrow.RecordBatch, columns: Sequence[str], problems: Problems) -> None:
+    def _take_pixels(self, batch: pyarrow.RecordBatch, columns: Sequence[str], problems: ValidationErrors) -> None:
         before = sum(len(part) for part in self._pixels)
         for name in columns:
             missing = np.flatnonzero(batch.column(name).is_null().to_numpy(zero_copy_only=False))

@@ -18,15 +18,15 @@ from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
-from mnistry.datasets.labelled import PIXELS, SIDE, Problems
+from mnistry.datasets.labelled import PIXELS, SIDE, ValidationErrors
 from mnistry.errors import DataError, PictureError
 from mnistry.ocr import pipeline
-from mnistry.ocr.image_io import open_picture
+from mnistry.ocr.image_io import open_image
 from mnistry.runtime import messages
 from mnistry.runtime.messages import Frame
 
 if TYPE_CHECKING:
-    from mnistry.ocr.recognizer import Recognizer
+    from mnistry.models.classifier import Classifier
 
 MANY = 400  # pictures: with fewer, starting processes takes longer than they save
 
@@ -44,7 +44,7 @@ class Raw:
     content: bytes | None = None
 
 
-def images(pictures: Sequence[Raw], problems: Problems, *, digits: bool) -> np.ndarray:
+def images(pictures: Sequence[Raw], problems: ValidationErrors, *, digits: bool) -> np.ndarray:
     """Pictures in the form that networks take.
 
     A grey picture of 28×28 pixels passes as it is. Of any other one all ink is taken, as `mnistry read --single` does:
@@ -80,10 +80,10 @@ def images(pictures: Sequence[Raw], problems: Problems, *, digits: bool) -> np.n
     return result
 
 
-def one(picture: Raw, recognizer: Recognizer | None) -> np.ndarray | str:
+def one(picture: Raw, recognizer: Classifier | None) -> np.ndarray | str:
     """One picture as an image, uint8 (28, 28), or why it cannot be one; see `images`."""
     try:
-        opened = open_picture(picture.name if picture.content is None else picture.content, "it")
+        opened = open_image(picture.name if picture.content is None else picture.content, "it")
     except PictureError as error:
         return str(error)
     except MemoryError:
@@ -144,12 +144,12 @@ def _hand_over(pipe: IO[bytes], pictures: Sequence[Raw], digits: bool) -> None:
         pass  # the process has ended; who reads its answers says so
 
 
-def _recognizer(*, digits: bool) -> Recognizer | None:
+def _recognizer(*, digits: bool) -> Classifier | None:
     if not digits:
         return None
-    from mnistry.ocr.recognizer import Recognizer
+    from mnistry.models.classifier import Classifier
 
-    return Recognizer.load(threads=1)
+    return Classifier.load(threads=1)
 
 
 def _cores() -> int:

@@ -12,10 +12,9 @@ import numpy as np
 
 from mnistry.datasets import download, idx
 from mnistry.datasets.dataset import Dataset
-from mnistry.datasets.download import Patience, RemoteFile
+from mnistry.datasets.download import RemoteFile, Timeouts
 from mnistry.errors import DataError
-from mnistry.runtime.files import read_bytes
-from mnistry.runtime.folders import cache_folder, short
+from mnistry.runtime.files import cache_folder, read_bytes, short
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Training images and labels, test images and labels: uint8 (n, 28, 28) and (n,)."""
@@ -60,7 +59,7 @@ IN_WORDS = {2: "two", 3: "three", 4: "four"}
 LESSON_INDEX = 2000
 
 
-def load(published: Published, folder: Path | None, progress: download.Progress | None, patience: Patience) -> Dataset:
+def load(published: Published, folder: Path | None, progress: download.Progress | None, patience: Timeouts) -> Dataset:
     """The set: from the folder that the user named, else from the cache, else from a mirror into the cache.
 
     Raises:
@@ -186,7 +185,7 @@ def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, t
     return file.sha256
 
 
-def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, patience: Patience) -> Dataset:
+def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, patience: Timeouts) -> Dataset:
     below = f"{published.name}/" if published.beside_others else ""
     chosen = [mirror.rstrip("/") + "/" + below for mirror in os.environ.get("MNISTRY_MIRRORS", "").split()]
     ranked, failures = download.reachable(chosen or published.mirrors, published.files[0], patience)

@@ -1,0 +1,26 @@
+"""Metrics, calibration, corruptions, and the evaluation of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnistry import _lazy
+
+if TYPE_CHECKING:
+    from mnistry.evaluation.corruptions import corrupt
+    from mnistry.evaluation.metrics import Evaluation, evaluate
+    from mnistry.evaluation.result import ModelEvaluation
+    from mnistry.evaluation.run import evaluate_model
+
+__all__ = ["Evaluation", "ModelEvaluation", "corrupt", "evaluate", "evaluate_model"]
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "Evaluation": "mnistry.evaluation.metrics",
+        "ModelEvaluation": "mnistry.evaluation.result",
+        "corrupt": "mnistry.evaluation.corruptions",
+        "evaluate": "mnistry.evaluation.metrics",
+        "evaluate_model": "mnistry.evaluation.run",
+    },
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mnistry.errors import UsageError
 from mnistry.evaluation.metrics import wilson_interval
+from mnistry.models.outputs import _log_sum_exp
 
 MAX_TEMPERATURE = 100.0
 MIN_TEMPERATURE = 0.01
@@ -35,50 +36,6 @@ class Threshold:
     kept: float
     precision: float
     low: float
-
-
-def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Softmax of logits divided by a temperature.
-
-    Args:
-        logits: float (n, classes).
-        temperature: above 0; larger is less sure.
-
-    Returns:
-        float64 (n, classes), rows adding up to 1.
-
-    >>> probabilities(np.array([[0.0, np.log(4.0)]]), temperature=2).round(4).tolist()
-    [[0.3333, 0.6667]]
-    """
-    scores = np.asarray(logits, np.float64) / temperature
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
-    """How much each image looks like a digit at all.
-
-    With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
-    temperature. Without: the largest probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for
-    Detecting Misclassified and Out-of-Distribution Examples").
-
-    Args:
-        logits: float (n, classes) or (n, classes + 1).
-        classes: how many there are.
-        temperature: of the probabilities.
-
-    Returns:
-        float64 (n,), 0 to 1.
-
-    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=2).round(4).tolist()
-    [0.75]
-    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=3).round(4).tolist()
-    [0.5]
-    """
-    scores = np.asarray(logits, np.float64)
-    if scores.shape[1] == classes:
-        return np.asarray(probabilities(scores, temperature).max(axis=1))
-    return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -144,7 +101,7 @@ def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precisio
     return Threshold(NOTHING, 0.0, 1.0, 0.0)
 
 
-def threshold_for_kept(scores: np.ndarray, share: float) -> float:
+def threshold_at_recall(scores: np.ndarray, share: float) -> float:
     """The highest threshold that keeps at least a share of the scores: kept is what reaches it.
 
     Args:
@@ -154,7 +111,7 @@ def threshold_for_kept(scores: np.ndarray, share: float) -> float:
     Raises:
         UsageError: there are no scores, or the share is out of range.
 
-    >>> threshold_for_kept(np.array([0.1, 0.4, 0.2, 0.3]), 0.75)
+    >>> threshold_at_recall(np.array([0.1, 0.4, 0.2, 0.3]), 0.75)
     0.2
     """
     scores = np.sort(np.asarray(scores, np.float64).reshape(-1))
@@ -190,7 +147,7 @@ def rejected_at(positives: np.ndarray, negatives: np.ndarray, kept: float) -> fl
     >>> rejected_at(np.array([0.9, 0.5, 0.7, 0.8]), np.array([0.75, 0.6, 0.1, 0.2, 0.3]), kept=0.75)
     0.8
     """
-    return float((np.asarray(negatives, np.float64) < threshold_for_kept(positives, kept)).mean())
+    return float((np.asarray(negatives, np.float64) < threshold_at_recall(positives, kept)).mean())
 
 
 def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
@@ -208,8 +165,3 @@ def _lowest(function: Callable[[float], float], low: float, high: float) -> floa
             right = low + golden * (high - low)
             at_right = function(right)
     return (low + high) / 2
-
-
-def _log_sum_exp(scores: np.ndarray) -> np.ndarray:
-    most = scores.max(axis=1)
-    return np.asarray(most + np.log(np.exp(scores - most[:, None]).sum(axis=1)))

@@ -88,7 +88,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectiveAccuracy:
     """What a model picked out of its answers, such as those that it is sure of, and how right those are.
 
     Attributes:
@@ -150,7 +150,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     )
 
 
-def chosen(picked: np.ndarray, right: np.ndarray) -> Chosen:
+def chosen(picked: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
     """How right the answers are that were picked out.
 
     Args:
@@ -163,7 +163,7 @@ def chosen(picked: np.ndarray, right: np.ndarray) -> Chosen:
     """
     n, successes = int(picked.sum()), int((picked & right).sum())
     interval = wilson_interval(successes, n) if n else (0.0, 1.0)
-    return Chosen(n, n / len(picked), n - successes, successes / n if n else float("nan"), interval)
+    return SelectiveAccuracy(n, n / len(picked), n - successes, successes / n if n else float("nan"), interval)
 
 
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:

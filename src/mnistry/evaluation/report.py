@@ -16,21 +16,29 @@ from mnistry.runtime import files
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mnistry.evaluation.result import Exam
+    from mnistry.evaluation.result import ModelEvaluation
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mnistry.datasets.dataset import Dataset
+    from mnistry.evaluation.metrics import Evaluation
+
 
 NUMBERS = "evaluation.json"
 
 
-def write(result: Exam, folder: Path) -> None:
+def write(result: ModelEvaluation, folder: Path) -> None:
     """Writes `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
     html.write(page(result, html.save_figures(draw(result), folder)), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
-def draw(result: Exam) -> dict[str, Figure]:
+def draw(result: ModelEvaluation) -> dict[str, Figure]:
     """The figures of an examination, by name."""
     dataset, test = result.dataset, result.test
-    drawn = html.of_test(dataset, test)
+    drawn = draw_test(dataset, test)
     if result.corrupted:
         names = [each.name for each in result.corrupted]
         first = dataset.x_test[:1]
@@ -43,7 +51,7 @@ def draw(result: Exam) -> dict[str, Figure]:
     return drawn
 
 
-def page(result: Exam, pictures: dict[str, str]) -> str:
+def page(result: ModelEvaluation, pictures: dict[str, str]) -> str:
     """The report as HTML.
 
     Args:
@@ -61,3 +69,20 @@ def page(result: Exam, pictures: dict[str, str]) -> str:
         numbers=NUMBERS,
         mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )
+
+
+def draw_test(dataset: Dataset, test: Evaluation) -> dict[str, Figure]:
+    """The figures that all reports on a test have: confusion matrix, reliability, and mistakes if there are any."""
+    drawn = {
+        "confusion": plots.confusion(test.confusion, dataset.class_names),
+        "reliability": plots.reliability(test.bins, test.n),
+    }
+    shown = test.mistakes[:MISTAKES_SHOWN]
+    if len(shown):
+        drawn["mistakes"] = plots.mistakes(
+            dataset.x_test[shown],
+            dataset.labels(dataset.y_test[shown]),
+            dataset.labels(test.answers[shown]),
+            test.confidences[shown],
+        )
+    return drawn

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mnistry.datasets.loading import Dataset
-from mnistry.evaluation.metrics import MISTAKES_SHOWN, Chosen, Evaluation
-from mnistry.models.metadata import ModelInfo
+from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation, SelectiveAccuracy
+from mnistry.models.metadata import ModelMetadata
 
 CORRUPTION_SEED = 0
 AS_THEY_ARE = "as they are"
@@ -26,12 +26,12 @@ class Corrupted:
     """
 
     name: str
-    all: Chosen
-    sure: Chosen
+    all: SelectiveAccuracy
+    sure: SelectiveAccuracy
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
+class ModelEvaluation:
     """What came out of an examination.
 
     Attributes:
@@ -51,12 +51,12 @@ class Exam:
 
     command: str
     source: str
-    info: ModelInfo
+    info: ModelMetadata
     dataset: Dataset
     test: Evaluation
     uncalibrated: Evaluation | None
-    sure: Chosen
-    digits: Chosen
+    sure: SelectiveAccuracy
+    digits: SelectiveAccuracy
     sure_of_mistakes: np.ndarray
     corrupted: tuple[Corrupted, ...]
     seconds: dict[str, float]

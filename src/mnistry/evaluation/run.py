@@ -15,31 +15,31 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
-from mnistry.errors import UsageError
-from mnistry.evaluation import calibration, corruptions
+from mnistry.errors import ModelError, UsageError
+from mnistry.evaluation import corruptions
 from mnistry.evaluation.metrics import Evaluation, chosen, evaluate
-from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, Exam, in_words
-from mnistry.models import onnx_file
-from mnistry.models.metadata import ModelInfo
-from mnistry.ocr.recognizer import Answers, Recognizer
-from mnistry.runtime import run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
-from mnistry.runtime.folders import short
-from mnistry.runtime.stopwatch import Stopwatch
+from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, ModelEvaluation, in_words
+from mnistry.models import onnx_file, outputs
+from mnistry.models.classifier import Classifier, Predictions
+from mnistry.models.metadata import ModelMetadata
+from mnistry.runtime import provenance, run_folder
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.runtime.files import short
+from mnistry.runtime.provenance import Stopwatch
 
 SHIPPED = "the model that comes with mnistry"
 
 
-def run_exam(
+def evaluate_model(
     model: str | os.PathLike[str] | None = None,
     *,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     with_corruptions: bool = True,
     out: str | os.PathLike[str] | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
     started: float | None = None,
-) -> tuple[Path | None, Exam]:
+) -> tuple[Path | None, ModelEvaluation]:
     """Examines a model and, where a folder is asked for, writes a report.
 
     Args:
@@ -48,7 +48,7 @@ def run_exam(
         data_dir: where to look for the data first.
         with_corruptions: whether to examine it on corrupted images too.
         out: the folder for the report, new or empty; None writes none.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
         started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
@@ -60,25 +60,25 @@ def run_exam(
     watch = Stopwatch(started)
     with _folder(out) as (work, folder):
         recognizer = load(model)
-        loaded = loading.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=listeners.download)
+        loaded = loading.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=callbacks.download)
         loaded = _for_the_model(recognizer.info, loaded)
-        listeners.loaded(loaded)
+        callbacks.loaded(loaded)
         watch.lap("load")
 
         kinds = corruptions.NAMES if with_corruptions else ()
-        listeners.progress(AS_THEY_ARE, 0, 1 + len(kinds))
-        answers, labels = recognizer.answer(loaded.x_test), loaded.y_test
+        callbacks.progress(AS_THEY_ARE, 0, 1 + len(kinds))
+        answers, labels = recognizer.predict_all(loaded.x_test), loaded.y_test
         test = evaluate(answers.probabilities, labels)
         watch.lap("test")
 
         corrupted = []
         for number, name in enumerate(kinds, 1):
-            listeners.progress(in_words(name), number, 1 + len(kinds))
+            callbacks.progress(in_words(name), number, 1 + len(kinds))
             corrupted.append(_corrupted(recognizer, loaded, name))
-        listeners.progress("done", 1 + len(kinds), 1 + len(kinds))
+        callbacks.progress("done", 1 + len(kinds), 1 + len(kinds))
         watch.lap("corruptions")
 
-        result = Exam(
+        result = ModelEvaluation(
             command=_command(model, loaded, data_dir, with_corruptions=with_corruptions),
             source=SHIPPED if model is None else short(Path(model)),
             info=recognizer.info,
@@ -90,7 +90,7 @@ def run_exam(
             sure_of_mistakes=answers.sure[test.mistakes],
             corrupted=tuple(corrupted),
             seconds=watch.seconds,
-            environment={**run_folder.environment(), "onnxruntime": metadata.version("onnxruntime")},
+            environment={**provenance.environment(), "onnxruntime": metadata.version("onnxruntime")},
         )
         watch.finish()
         if work is not None:
@@ -100,29 +100,21 @@ def run_exam(
     return folder, result
 
 
-def load(model: str | os.PathLike[str] | None) -> Recognizer:
-    """The recogniser out of a model file or of a run folder; where that has no model file, of what it would be.
+def load(model: str | os.PathLike[str] | None) -> Classifier:
+    """Load the classifier of a model file or of a run folder; None is the built-in model.
 
     Raises:
         MnistryError: there is no such model, or it is damaged.
     """
     if model is None or not Path(model).expanduser().is_dir():
-        return Recognizer.load(model)
+        return Classifier.load(model)
     exported = Path(model).expanduser() / onnx_file.EXPORTED
-    if not needs_keras(model):
-        return Recognizer.load(exported)
-    from mnistry.models import onnx_export
-
-    network, info = onnx_export.load_run(model)
-    return Recognizer.from_bytes(
-        onnx_export.compared(network, info, onnx_export.images_to_compare_on()), short(exported)
-    )
-
-
-def needs_keras(model: str | os.PathLike[str] | None) -> bool:
-    """Whether the model must be exported first: a run folder without a model file."""
-    folder = None if model is None else Path(model).expanduser()
-    return folder is not None and folder.is_dir() and not (folder / onnx_file.EXPORTED).is_file()
+    if not exported.is_file():
+        raise ModelError(
+            f"{short(Path(model))} holds no {onnx_file.EXPORTED}. "
+            f"If it is a finished run, write it with: mnistry export {shlex.quote(str(model))}"
+        )
+    return Classifier.load(exported)
 
 
 @contextlib.contextmanager
@@ -134,7 +126,7 @@ def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, P
             yield folders
 
 
-def _trained_on(info: ModelInfo) -> str | None:
+def _trained_on(info: ModelMetadata) -> str | None:
     """The data set that a model names as its own; None, which looks for MNIST, if it names none that is known.
 
     Raises:
@@ -152,13 +144,13 @@ def _trained_on(info: ModelInfo) -> str | None:
     return name
 
 
-def _described(info: ModelInfo) -> Mapping[str, Any]:
+def _described(info: ModelMetadata) -> Mapping[str, Any]:
     """What a model says of the data that it was trained on."""
     described = info.details.get("dataset")
     return described if isinstance(described, Mapping) else {}
 
 
-def _for_the_model(info: ModelInfo, dataset: Dataset) -> Dataset:
+def _for_the_model(info: ModelMetadata, dataset: Dataset) -> Dataset:
     """The data set with the model's classes, of which it may lack some, and a remark if it is not what it was.
 
     Raises:
@@ -188,16 +180,16 @@ def _listed(names: tuple[str, ...]) -> str:
     return " ".join(names) if len(names) <= 30 else f"{' '.join(names[:29])} … ({len(names)})"
 
 
-def _uncalibrated(answers: Answers, temperature: float, labels: np.ndarray) -> Evaluation | None:
+def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) -> Evaluation | None:
     """As `evaluate`, with the logits as they were before the temperature: their logarithms differ by a factor only."""
     if temperature == 1:
         return None
     logits = np.log(np.maximum(answers.probabilities.astype(np.float64), np.finfo(np.float32).tiny))
-    return evaluate(calibration.probabilities(logits, 1 / temperature), labels)
+    return evaluate(outputs.probabilities(logits, 1 / temperature), labels)
 
 
-def _corrupted(recognizer: Recognizer, dataset: Dataset, name: str) -> Corrupted:
-    answers = recognizer.answer(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
+def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
+    answers = recognizer.predict_all(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
     right = answers.digits == dataset.y_test
     return Corrupted(name, chosen(np.ones_like(right), right), chosen(answers.sure, right))
 
@@ -209,6 +201,6 @@ def _command(
     *,
     with_corruptions: bool,
 ) -> str:
-    command = run_folder.command("evaluate", {"dataset": dataset.name}, data_dir)
+    command = provenance.command("evaluate", {"dataset": dataset.name}, data_dir)
     more = [] if model is None else [os.fspath(model)]
     return shlex.join([*shlex.split(command), *more, *([] if with_corruptions else ["--no-corruptions"])])

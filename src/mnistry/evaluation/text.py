@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistry.evaluation.metrics import Chosen, Evaluation
-from mnistry.evaluation.result import Corrupted, Exam, in_words
+from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
+from mnistry.evaluation.result import Corrupted, ModelEvaluation, in_words
 from mnistry.reporting import text as reporting_text
+
+if TYPE_CHECKING:
+    pass
+from mnistry.reporting.text import WIDEST, counted
 
 MISTAKES_PRINTED = 10
 
 
-def exam(result: Exam) -> str:
+def exam(result: ModelEvaluation) -> str:
     """All that came out, part by part."""
     parts = [
         heading(result),
         verdict(result),
         classes(result.test, result.dataset.class_names),
-        reporting_text.confusion(result.test.confusion, result.dataset.class_names),
+        confusion(result.test.confusion, result.dataset.class_names),
         mistakes(result),
         corruptions(result.corrupted, result.mean_accuracy),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def heading(result: Exam) -> str:
+def heading(result: ModelEvaluation) -> str:
     """Which model, on which images."""
     info, dataset = result.info, result.dataset
     return (
@@ -35,11 +40,11 @@ def heading(result: Exam) -> str:
     )
 
 
-def verdict(result: Exam) -> str:
+def verdict(result: ModelEvaluation) -> str:
     """How right it is, how rightly sure, and what the temperature did."""
     info, raw = result.info, result.uncalibrated
     thing = "digit" if result.dataset.shows_digits else "class"
-    lines = [reporting_text.result(result.test)]
+    lines = [test_result(result.test)]
     if raw is not None:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
@@ -65,7 +70,7 @@ def classes(test: Evaluation, class_names: Sequence[str]) -> str:
     return "\n".join([f"{'class':<{side}}  {'precision':>9}  {'recall':>7}  {'F1':>7}", *rows])
 
 
-def mistakes(result: Exam) -> str:
+def mistakes(result: ModelEvaluation) -> str:
     """The most confident mistakes, a line each; nothing if there are none."""
     shown = result.mistakes()[:MISTAKES_PRINTED]
     if not shown:
@@ -92,7 +97,7 @@ def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     return "\n".join([head, *lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
 
 
-def _chosen(name: str, picked: Chosen, line: str) -> str:
+def _chosen(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
     right = f"right of those: {picked.precision:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
     return f"{name} {picked.n:,} ({picked.share:.2%}), {line}; {right}"
@@ -100,3 +105,48 @@ def _chosen(name: str, picked: Chosen, line: str) -> str:
 
 def _share(value: float) -> str:
     return "none" if np.isnan(value) else f"{value:.2%}"
+
+
+CONFUSIONS_SHOWN = 20
+
+
+def test_result(test: Evaluation) -> str:
+    """The test result as a sentence and two figures."""
+    low, high = test.interval
+    return (
+        f"{counted(test.errors, 'error')} in {test.n:,} test images: accuracy {test.accuracy:.2%} "
+        f"(95% interval {low:.2%} to {high:.2%})\n"
+        f"loss {test.loss:.4f}, expected calibration error {test.ece:.2%}"
+    )
+
+
+def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
+    """A confusion matrix: a row a label, a column an answer, a dot for none; of many classes the confusions as a list.
+
+    >>> print(confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
+    label   0  1  ← answer
+        0   3  ·
+        1   1 12
+    """
+    width = max(len(str(int(matrix.max()))), *(len(name) for name in class_names))
+    side = max(5, *(len(name) for name in class_names))
+    if len(class_names) * (width + 1) > WIDEST:
+        return _confusions(matrix, class_names, side)
+    head = f"{'label':<{side}}  " + " ".join(f"{name:>{width}}" for name in class_names) + "  ← answer"
+    rows = (
+        f"{name:>{side}}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
+        for name, counts in zip(class_names, matrix.tolist(), strict=True)
+    )
+    return "\n".join([head, *rows])
+
+
+def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> str:
+    """What is most often taken for what, a line each."""
+    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    pairs = np.argwhere(wrong)
+    order = np.argsort(-wrong[wrong > 0], kind="stable")[:CONFUSIONS_SHOWN]
+    if not len(order):
+        return "nothing is taken for anything else"
+    lines = (f"{class_names[i]:>{side}}  read as {class_names[j]}: {wrong[i, j]:,}" for i, j in pairs[order])
+    left_out = len(pairs) - len(order)
+    return "\n".join([f"{'label':>{side}}", *lines, *([f"… and {counted(left_out, 'kind')} more"] if left_out else [])])

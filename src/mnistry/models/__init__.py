@@ -1,0 +1,24 @@
+"""The classifier in all its forms: Keras networks on JAX, the ONNX file, ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnistry import _lazy
+
+if TYPE_CHECKING:
+    from mnistry.models.backend import predict
+    from mnistry.models.classifier import Classifier, Predictions
+    from mnistry.models.metadata import ModelMetadata
+
+__all__ = ["Classifier", "ModelMetadata", "Predictions", "predict"]
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "Classifier": "mnistry.models.classifier",
+        "ModelMetadata": "mnistry.models.metadata",
+        "Predictions": "mnistry.models.classifier",
+        "predict": "mnistry.models.backend",
+    },
+)

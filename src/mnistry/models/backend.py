@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import Any
 
 from mnistry.errors import TrainingError
-from mnistry.runtime.folders import cache_folder
+from mnistry.runtime.files import cache_folder
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
 import keras
+import numpy as np
 
 from mnistry.models import compilation_cache, threefry
 
@@ -48,4 +50,33 @@ def _cache_compilations() -> None:
 _cache_compilations()
 threefry.install()
 
-__all__ = ["jax", "keras", "want_cpu_devices"]
+__all__ = ["jax", "keras", "predict", "want_cpu_devices"]
+
+
+PREDICT_CHUNK = 10_000
+
+
+def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """The model's outputs for all images, without the layers that only train.
+
+    Args:
+        model: built.
+        x: (n, ...) inputs, turned to float32 on the device.
+
+    Returns:
+        float32 (n, ...), what the model gives for each input.
+    """
+
+    @jax.jit
+    def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
+        return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
+
+    trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
+    size = min(PREDICT_CHUNK, len(x))
+    parts = []
+    for start in range(0, len(x), size):
+        batch = x[start : start + size]
+        missing = size - len(batch)  # filled up: one compiled shape for all
+        padded = np.concatenate([batch, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else batch
+        parts.append(np.asarray(forward(trainable, fixed, padded))[: len(batch)])
+    return np.concatenate(parts)

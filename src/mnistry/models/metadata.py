@@ -18,7 +18,7 @@ DIGIT_THRESHOLD = 0.0  # likewise: nothing is refused
 
 
 @dataclass(frozen=True)
-class ModelInfo:
+class ModelMetadata:
     """The facts that travel with a model.
 
     Attributes:
@@ -30,7 +30,7 @@ class ModelInfo:
             where above 1 nothing is sure.
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
-            answers are taken together (`second_look.py`); from 0, never, to 1.
+            answers are taken together (`models/test_time_augmentation.py`); from 0, never, to 1.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.
@@ -81,7 +81,7 @@ class ModelInfo:
         return facts | {"class_names": list(self.class_names), "details": dict(self.details)}
 
     @classmethod
-    def from_json(cls, text: str) -> ModelInfo:
+    def from_json(cls, text: str) -> ModelMetadata:
         """Reads it again. Facts that a later version added are passed over; the format's number guards the others.
 
         Raises:

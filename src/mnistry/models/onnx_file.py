@@ -6,7 +6,7 @@ A model file is an ONNX file with one input and two outputs:
     probabilities  float32 (n, classes), calibrated: rows add up to 1
     digitness      float32 (n,), 0 to 1: how much the image looks like a digit at all
 
-It carries its facts (`model_info.py`) and a digest of facts and graph, so that damage is told as damage. Whoever makes
+It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is told as damage. Whoever makes
 a file with a right digest can still do no harm: what it asks for in operations, memory and time is bounded here.
 """
 
@@ -23,9 +23,9 @@ import numpy as np
 
 from mnistry.errors import ModelError
 from mnistry.models import onnx_shapes
-from mnistry.models.metadata import KEY, ModelInfo
+from mnistry.models.metadata import KEY, ModelMetadata
 from mnistry.models.protobuf import BYTES, VARINT, Field, Message, Schema
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 IMAGES, PROBABILITIES, DIGITNESS = "images", "probabilities", "digitness"
 DIGEST = "mnistry_sha256"  # the metadata property with the digest of facts and graph
@@ -111,7 +111,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise ModelError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}. {HELP}") from None
 
 
-def check(content: bytes, name: str) -> ModelInfo:
+def check(content: bytes, name: str) -> ModelMetadata:
     """Checks a model file as a whole.
 
     Args:
@@ -137,7 +137,7 @@ def check(content: bytes, name: str) -> ModelInfo:
     if digest(facts[KEY], model.bytes("graph")) != bytes(facts[DIGEST]).decode("ascii", "replace"):
         raise ModelError(f"{name} is damaged: its content is not what its digest was made of. Get it once more.")
     try:
-        info = ModelInfo.from_json(str(facts[KEY], "utf-8"))
+        info = ModelMetadata.from_json(str(facts[KEY], "utf-8"))
         _check_versions(model)
         _check_graph(Message(model.bytes("graph"), GRAPH), len(info.class_names))
     except ValueError as error:

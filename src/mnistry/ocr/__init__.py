@@ -1,0 +1,24 @@
+"""Pictures to digits to text, one module a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnistry import _lazy
+
+if TYPE_CHECKING:
+    from mnistry.ocr.image_io import open_image
+    from mnistry.ocr.recognizer import Recognizer
+    from mnistry.ocr.result import Digit, Reading
+
+__all__ = ["Digit", "Reading", "Recognizer", "open_image"]
+
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "Digit": "mnistry.ocr.result",
+        "Reading": "mnistry.ocr.result",
+        "Recognizer": "mnistry.ocr.recognizer",
+        "open_image": "mnistry.ocr.image_io",
+    },
+)

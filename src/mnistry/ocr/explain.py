@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mnistry.ocr.recognizer import Answers, Recognizer
+    from mnistry.models.classifier import Classifier, Predictions
 
 SIDE = 28
 SQUARE, STEP = 5, 2  # pixels: of the square that is made black, and from one place of it to the next
@@ -33,10 +33,10 @@ class Naive:
     """
 
     images: np.ndarray
-    answers: Answers
+    answers: Predictions
 
 
-def heat(recognizer: Recognizer, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+def heat(recognizer: Classifier, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
     """What each pixel had to do with the answer.
 
     Args:
@@ -55,13 +55,13 @@ def heat(recognizer: Recognizer, images: np.ndarray, classes: Sequence[int]) -> 
         touched = squares[(squares & (image > 0)).any(axis=(1, 2))]
         occluded = np.where(touched, 0, image).astype(np.uint8)
         odds = _log_odds(
-            recognizer.answer(np.concatenate([image[None], occluded]), again=False).probabilities[:, answer]
+            recognizer.predict_all(np.concatenate([image[None], occluded]), again=False).probabilities[:, answer]
         )
         maps[i] = np.tensordot(odds[0] - odds[1:], touched.astype(np.float64), 1) / covering * (image > 0)
     return maps
 
 
-def naive(recognizer: Recognizer, pixels: np.ndarray) -> Naive:
+def naive(recognizer: Classifier, pixels: np.ndarray) -> Naive:
     """What the recogniser says of a picture that was only resized.
 
     Args:
@@ -72,7 +72,7 @@ def naive(recognizer: Recognizer, pixels: np.ndarray) -> Naive:
 
     small = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     images = np.stack([small, 255 - small])
-    return Naive(images, recognizer.answer(images))
+    return Naive(images, recognizer.predict_all(images))
 
 
 @cache

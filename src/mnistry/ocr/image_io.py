@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.errors import PictureError
-from mnistry.runtime.folders import short
+from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,7 +54,7 @@ class Picture:
     name: str
 
 
-def open_picture(source: Source, name: str | None = None) -> Picture:
+def open_image(source: Source, name: str | None = None) -> Picture:
     """Opens a picture.
 
     Of a file with several frames or pages the first is taken. What is transparent becomes white where the ink is

@@ -16,7 +16,7 @@ import numpy as np
 
 from mnistry.ocr.binarization import Ink, inks
 from mnistry.ocr.decoding import best_way, candidates
-from mnistry.ocr.image_io import Picture, open_picture
+from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import without_rulings
 from mnistry.ocr.marks import of_one_digit
 from mnistry.ocr.normalization import box_of, digit_images, in_form
@@ -25,27 +25,27 @@ from mnistry.ocr.result import Digit, Reading
 from mnistry.ocr.segmentation import find_lines
 
 if TYPE_CHECKING:
+    from mnistry.models.classifier import Classifier
     from mnistry.ocr.image_io import Source
-    from mnistry.ocr.recognizer import Recognizer
 
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
 BLANK_HEIGHTS, BLANK_GAPS = 0.8, 2.0  # of the line's height and of its usual gap: a wider gap is a blank
 BETTER = 0.2  # by how much another polarity must be more believable
 
 
-def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
+def read(recognizer: Classifier, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
     """Reads a picture.
 
     Args:
         recognizer: the model that answers.
-        source: a path, bytes, a binary file, a PIL image or an array; see `pictures.open_picture`.
+        source: a path, bytes, a binary file, a PIL image or an array; see `pictures.open_image`.
         single: whether all of its ink is one digit.
         name: what to call it.
 
     Raises:
         PictureError: it is no picture, damaged, or too large.
     """
-    picture = open_picture(source, name)
+    picture = open_image(source, name)
     if single:
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
@@ -63,9 +63,9 @@ def read(recognizer: Recognizer, source: Source, *, single: bool = False, name: 
     return Reading(text, tuple(digit for line in found for digit in line), picture.name)
 
 
-def read_digit(recognizer: Recognizer, source: Source) -> Digit | None:
+def read_digit(recognizer: Classifier, source: Source) -> Digit | None:
     """Reads a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
-    return digit_in(recognizer, open_picture(source))
+    return digit_in(recognizer, open_image(source))
 
 
 def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int, int, int]]]:
@@ -86,7 +86,7 @@ def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int
             yield digit_images([_crop(ink, pieces, 0, 1, box)])[0], box
 
 
-def digit_in(recognizer: Recognizer, picture: Picture) -> Digit | None:
+def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     """The digit that all ink makes, with the ink that the recogniser finds most believable."""
     best: Digit | None = None
     for image, box in images_of_one(picture):
@@ -98,7 +98,7 @@ def digit_in(recognizer: Recognizer, picture: Picture) -> Digit | None:
     return best
 
 
-def _lines_of_digits(recognizer: Recognizer, picture: Picture, ink: Ink) -> list[list[Digit]]:
+def _lines_of_digits(recognizer: Classifier, picture: Picture, ink: Ink) -> list[list[Digit]]:
     """The digits of each line that has any, from top to bottom."""
     writing = find_lines(_writing(ink), ink.contrast)
     found = [candidates(line) for line in writing.lines]
@@ -139,10 +139,10 @@ def _crop(ink: Ink, pieces: np.ndarray, start: int, stop: int, box: tuple[int, i
 
 
 def _digits(
-    recognizer: Recognizer, picture: Picture, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
+    recognizer: Classifier, picture: Picture, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
 ) -> list[Digit]:
     """What the recogniser says of digit images, uint8 (n, 28, 28), cropped at these boxes."""
-    answers = recognizer.answer(images)
+    answers = recognizer.predict_all(images)
     return [
         Digit(
             digit=int(answers.digits[i]),

@@ -43,7 +43,7 @@ AT_ONCE = 4  # pictures that a process is handed at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class ReadResult:
     """What came of a picture.
 
     Attributes:
@@ -73,7 +73,7 @@ def names(arguments: Sequence[str]) -> list[str]:
 
 def read_all(
     pictures: Sequence[str], *, model: str | os.PathLike[str] | None = None, single: bool = False
-) -> Iterator[Outcome]:
+) -> Iterator[ReadResult]:
     """Reads pictures by name, in their order; many of them in a process for each core.
 
     Args:
@@ -114,17 +114,17 @@ def standard_input() -> bytes:
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> Outcome:
+def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
     """What comes of a picture, given as its name and where it is."""
     from mnistry.ocr.pipeline import read
 
     name, source = task
     try:
-        return Outcome(name, read(recognizer, source, single=single, name=name), None)
+        return ReadResult(name, read(recognizer, source, single=single, name=name), None)
     except MnistryError as error:
-        return Outcome(name, None, str(error))
+        return ReadResult(name, None, str(error))
     except MemoryError:
-        return Outcome(name, None, f"{name} needs more memory than there is.")
+        return ReadResult(name, None, f"{name} needs more memory than there is.")
 
 
 _of_this_process: list[Recognizer] = []
@@ -134,7 +134,7 @@ def _start_process(model: str | os.PathLike[str] | None) -> None:
     _of_this_process.append(Recognizer.load(model, threads=1))
 
 
-def _in_process(task: tuple[str, str | bytes], *, single: bool) -> Outcome:
+def _in_process(task: tuple[str, str | bytes], *, single: bool) -> ReadResult:
     return outcome(_of_this_process[0], task, single=single)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistry.ocr.image_io import open_picture
+from mnistry.ocr.image_io import open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +30,7 @@ def annotated(source: Source, digits: Sequence[Digit]) -> Image:
     from PIL import Image as Images
     from PIL import ImageDraw
 
-    picture = open_picture(source)
+    picture = open_image(source)
     height, width = picture.pixels.shape[:2]
     enlarged = max(1, -(-SMALLEST // max(height, width)))
     image = Images.fromarray(np.repeat(np.repeat(picture.pixels, enlarged, axis=0), enlarged, axis=1))

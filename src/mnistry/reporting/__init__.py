@@ -1,0 +1,1 @@
+"""Plots, HTML pages and text tables: internal helpers that know nothing of models or data."""

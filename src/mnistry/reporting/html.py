@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistry.evaluation.metrics import MISTAKES_SHOWN
 from mnistry.reporting import plots
 from mnistry.reporting import text as reporting_text
 from mnistry.runtime import run_folder
@@ -18,8 +17,6 @@ from mnistry.runtime import run_folder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mnistry.datasets.dataset import Dataset
-    from mnistry.evaluation.metrics import Evaluation
 
 FIGURES = "figures"
 
@@ -35,23 +32,6 @@ def save_figures(drawn: Mapping[str, Figure], folder: Path) -> dict[str, str]:
     return pictures
 
 
-def of_test(dataset: Dataset, test: Evaluation) -> dict[str, Figure]:
-    """The figures that all reports on a test have: confusion matrix, reliability, and mistakes if there are any."""
-    drawn = {
-        "confusion": plots.confusion(test, dataset.class_names),
-        "reliability": plots.reliability(test.bins, test.n),
-    }
-    shown = test.mistakes[:MISTAKES_SHOWN]
-    if len(shown):
-        drawn["mistakes"] = plots.mistakes(
-            dataset.x_test[shown],
-            dataset.labels(dataset.y_test[shown]),
-            dataset.labels(test.answers[shown]),
-            test.confidences[shown],
-        )
-    return drawn
-
-
 def write(html: str, folder: Path) -> None:
     """Writes `report.html`."""
     (folder / run_folder.REPORT).write_text(html, encoding="utf-8", errors="replace")
@@ -61,7 +41,7 @@ def rendered(template: str, **facts: Any) -> str:
     """A page out of a template, with the filters and the date that all of them use."""
     import jinja2
 
-    folder = importlib.resources.files("mnistry").joinpath("templates")
+    folder = importlib.resources.files("mnistry").joinpath("reporting/templates")
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
         autoescape=True,

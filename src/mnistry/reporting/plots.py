@@ -19,8 +19,6 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
-from mnistry.evaluation.metrics import Bin, Evaluation
-
 BLUE, ORANGE, INK, PALE = "#0072B2", "#D55E00", "#1f2933", "#d9e2ec"
 WIDTH = 4.6  # inches; at this width 9-point type is still readable on a telephone
 DPI = 200
@@ -140,10 +138,10 @@ def curves(losses: Sequence[float], accuracies: Sequence[float]) -> Figure:
 
 
 @matplotlib.rc_context(STYLE)
-def confusion(evaluation: Evaluation, class_names: Sequence[str]) -> Figure:
+def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     """The confusion matrix: right answers on a plain diagonal, mistakes coloured on a scale of their own."""
     figure, axes = _figure(4.5)
-    counts = evaluation.confusion
+    counts = matrix
     classes = len(counts)
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
     largest = max(1, int(off.max()))
@@ -219,7 +217,7 @@ def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[
 
 
 @matplotlib.rc_context(STYLE)
-def reliability(bins: Sequence[Bin], n: int) -> Figure:
+def reliability(bins: Sequence[Any], n: int) -> Figure:
     """How often answers of each confidence are right, and how many there are."""
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

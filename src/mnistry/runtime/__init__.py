@@ -1,0 +1,1 @@
+"""Files, run folders, provenance, processes and Ray: internal helpers below everything else."""

@@ -1,16 +1,10 @@
-"""Who wants to hear how a run goes on; nobody who listens has any influence on its result."""
+"""Callbacks of a run: functions that are called as it proceeds. They have no influence on its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from mnistry.datasets.download import Progress
-from mnistry.datasets.loading import Dataset
-
-if TYPE_CHECKING:
-    from mnistry.training.loop import Moment
+from typing import Any
 
 
 def _nobody(*_: Any) -> None:
@@ -18,7 +12,7 @@ def _nobody(*_: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Listeners:
+class Callbacks:
     """Functions that are called as a run goes on.
 
     Attributes:
@@ -32,12 +26,12 @@ class Listeners:
     """
 
     step: Callable[[int, str, str], None] = _nobody
-    loaded: Callable[[Dataset], None] = _nobody
-    training: Callable[[Moment], None] = _nobody
+    loaded: Callable[[Any], None] = _nobody
+    training: Callable[[Any], None] = _nobody
     epoch: Callable[[dict[str, Any], int], None] = _nobody
-    download: Progress = _nobody
+    download: Callable[..., None] = _nobody
     progress: Callable[[str, int, int], None] = _nobody
     warning: Callable[[str], None] = _nobody
 
 
-SILENCE = Listeners()
+NO_CALLBACKS = Callbacks()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mnistry.errors import DataError
-from mnistry.runtime.folders import short
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -56,3 +55,24 @@ def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def cache_folder(part: str) -> Path:
+    """The user's cache folder for one purpose; it may not exist yet.
+
+    `MNISTRY_CACHE_DIR` names another place than the operating system's usual one.
+    """
+    chosen = os.environ.get("MNISTRY_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / part
+    import platformdirs
+
+    return platformdirs.user_cache_path("mnistry", appauthor=False) / part
+
+
+def short(path: Path) -> str:
+    """The path with the home folder as ~, fit for a report that is passed on."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

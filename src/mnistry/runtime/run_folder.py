@@ -6,12 +6,8 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import platform
-import shlex
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,6 @@ RUNS = Path("runs")
 UNFINISHED = ".unfinished"
 CONFIG, METRICS, SUMMARY, REPORT = "config.json", "metrics.jsonl", "summary.json", "report.html"
 LOCK = ".lock"
-LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
 
 @contextlib.contextmanager
@@ -44,14 +39,14 @@ def new_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[
     """
     target, made = _claim(out, kind)
     try:
-        with publishing(target) as work:
+        with staged(target) as work:
             yield work, target
     finally:
         _remove(made)  # those that are empty
 
 
 @contextlib.contextmanager
-def held_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
+def locked_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
     """A run folder that one process at a time works in; what it wrote stays, however the block ends.
 
     Args:
@@ -84,7 +79,7 @@ def held_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) 
 
 
 @contextlib.contextmanager
-def publishing(target: Path) -> Iterator[Path]:
+def staged(target: Path) -> Iterator[Path]:
     """A folder whose content moves up into the run folder if the block ends well, and vanishes otherwise.
 
     Raises:
@@ -111,23 +106,6 @@ def publishing(target: Path) -> Iterator[Path]:
                 shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
-def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[str] | None) -> str:
-    """The command line that gives a run with these settings again.
-
-    >>> command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
-    "mnistry train --seed 3 --batch-size 32 --data-dir 'my data'"
-    >>> command("train", {"settings": {"hidden": 64, "dropout": 0.1}}, None)
-    'mnistry train --set hidden=64 --set dropout=0.1'
-    """
-    words = ["mnistry", verb]
-    for name, value in {**settings, "data_dir": data_dir}.items():
-        if isinstance(value, Mapping):
-            words += [word for key, number in value.items() for word in ("--set", f"{key}={number}")]
-        elif value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
-
-
 def differences(stored: Any, asked: Mapping[str, Any]) -> str:
     """In words, what was asked for otherwise than is stored; empty where nothing was.
 
@@ -140,21 +118,6 @@ def differences(stored: Any, asked: Mapping[str, Any]) -> str:
         for field in dataclasses.fields(stored)
         if field.name in asked and asked[field.name] != getattr(stored, field.name)
     )
-
-
-def versions() -> dict[str, str]:
-    """The versions on which a result depends."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
-
-
-def environment() -> dict[str, Any]:
-    """The versions and the machine, for whoever wants to repeat the run."""
-    return {
-        **versions(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-    }
 
 
 def _claim(out: str | os.PathLike[str] | None, kind: str, *, may_be_filled: bool = False) -> tuple[Path, list[Path]]:
@@ -214,12 +177,3 @@ def _publish(work: Path, target: Path) -> None:
 
 def _cannot_be_written(target: Path, error: OSError) -> RunError:
     return RunError(f"The run folder {target} cannot be written: {error.strerror or error}.")
-
-
-def _processor() -> str:
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

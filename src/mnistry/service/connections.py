@@ -128,11 +128,11 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.01)
         await super().shutdown()
 
-    async def _stop_listening(self, listeners: list[socket.socket]) -> None:
+    async def _stop_listening(self, callbacks: list[socket.socket]) -> None:
         """Closing a listening socket resets the connections that wait in it, so these are taken out just before."""
         loop = asyncio.get_running_loop()
         waiting = []
-        for listener in listeners:
+        for listener in callbacks:
             with contextlib.suppress(BlockingIOError):
                 while True:
                     waiting.append(listener.accept()[0])

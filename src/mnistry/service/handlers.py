@@ -54,7 +54,7 @@ def predict(recognizer: Recognizer, content: bytes, job: Predict) -> dict[str, A
         UsageError: it is no batch of images.
     """
     images = _from_json(content) if job.media_type == JSON else _from_bytes(content)
-    answers = recognizer.answer(images)
+    answers = recognizer.predict_all(images)
     return {
         "digits": answers.digits.tolist(),
         "probabilities": answers.probabilities.tolist(),
@@ -71,14 +71,14 @@ def _seen(recognizer: Recognizer, digit: Digit) -> dict[str, Any]:
 
 def _explain(recognizer: Recognizer, content: bytes, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
     """Adds heat maps to the first digits of an answer, and the naive reading."""
-    from mnistry.ocr.image_io import open_picture
+    from mnistry.ocr.image_io import open_image
 
     explained = digits[: explain.MOST_DIGITS]
     images = np.array([digit.image for digit in explained], np.uint8).reshape(-1, SIDE, SIDE)
     maps = explain.heat(recognizer, images, [digit.digit for digit in explained])
     for shown, heat in zip(answer["digits"], maps, strict=False):
         shown["heat"] = np.round(heat.astype(np.float64), 3).tolist()
-    naive = explain.naive(recognizer, open_picture(content).pixels)
+    naive = explain.naive(recognizer, open_image(content).pixels)
     answers = naive.answers
     answer["naive"] = [
         {

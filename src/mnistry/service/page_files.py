@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-FOLDER = "page"
+FOLDER = "service/static"
 TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -24,7 +24,7 @@ FILES = {
     "/page/api.js": "api.js",
     "/favicon.svg": "icon.svg",
 }
-CARD, CARD_FILE = "/model-card", "weights/MODEL_CARD.md"
+CARD, CARD_FILE = "/model-card", "models/weights/MODEL_CARD.md"
 PATHS = frozenset((*FILES, CARD))
 
 

@@ -34,7 +34,7 @@ mnistry: other names than addresses and this machine's own need --allow-host."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """How to serve.
 
     Attributes:
@@ -56,7 +56,7 @@ class Settings:
     bodies: BodyLimits = field(default_factory=BodyLimits)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: ServerSettings) -> None:
     """Serves until SIGTERM or SIGINT, then answers what was accepted and returns.
 
     Raises:
@@ -69,7 +69,7 @@ def serve(settings: Settings) -> None:
         asyncio.run(_serve(settings, listener))
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _serve(settings: ServerSettings, listener: socket.socket) -> None:
     pool = Pool(None if settings.model is None else os.fspath(settings.model), settings.limits)
     starting = asyncio.create_task(pool.start())
     await asyncio.sleep(0)  # the processes start now, and load the model while the imports below take their time
@@ -92,7 +92,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         log.close()
 
 
-def _server(settings: Settings, pool: Pool, log: RequestLog, life: Life) -> Server:
+def _server(settings: ServerSettings, pool: Pool, log: RequestLog, life: Life) -> Server:
     import uvicorn
 
     from mnistry.service import app

@@ -10,10 +10,10 @@ import numpy as np
 from mnistry.datasets import loading
 from mnistry.evaluation import calibration
 from mnistry.evaluation.metrics import evaluate
-from mnistry.models import networks
+from mnistry.models import backend, outputs
 from mnistry.models.metadata import DIGIT_THRESHOLD
 from mnistry.models.test_time_augmentation import look_again
-from mnistry.training import loop
+from mnistry.training import recipes
 from mnistry.training.trainer import Trained
 
 SURE_PRECISION = 0.9975  # of the answers that are called sure, on the images held out, at least this part is right
@@ -62,12 +62,12 @@ def calibrate(trained: Trained) -> Calibration | None:
     digits = logits[:, :classes]
     wrong = bool((digits.argmax(axis=1) != y).any())
     temperature = calibration.fit_temperature(digits, y) if wrong else 1.0  # without errors the fit falls to nothing
-    again = networks.recipe(trained.config.recipe).second_look
-    before = evaluate(calibration.probabilities(digits, 1.0), y)
+    again = recipes.recipe(trained.config.recipe).second_look
+    before = evaluate(outputs.probabilities(digits, 1.0), y)
     after = evaluate(_looked_at(trained, x, digits, temperature, again), y)
-    digitness = calibration.digitness(logits, classes, temperature)
+    digitness = outputs.digitness(logits, classes, temperature)
     refuses = logits.shape[1] > classes
-    least = calibration.threshold_for_kept(digitness, DIGITS_KEPT) if refuses else DIGIT_THRESHOLD
+    least = calibration.threshold_at_recall(digitness, DIGITS_KEPT) if refuses else DIGIT_THRESHOLD
     taken = digitness >= least
     sure = calibration.threshold_for_precision(after.confidences[taken], (after.answers == y)[taken], SURE_PRECISION)
     return Calibration(
@@ -89,7 +89,7 @@ def calibrate(trained: Trained) -> Calibration | None:
 def probabilities(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:
     """The calibrated probabilities of images, uint8 (n, 28, 28): float (n, classes)."""
     if chosen is None:
-        outputs = loop.predict(trained.model, x)
+        outputs = backend.predict(trained.model, x)
         classes = outputs[:, : len(trained.dataset.class_names)]
         return classes if classes.shape == outputs.shape else classes / classes.sum(axis=1, keepdims=True)
     logits = _logits(trained, x)[:, : len(trained.dataset.class_names)]
@@ -100,13 +100,13 @@ def _looked_at(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature:
     """The probabilities of images, after a second look at those that are unsure at first."""
 
     def ask(images: np.ndarray) -> np.ndarray:
-        return calibration.probabilities(_logits(trained, images)[:, : logits.shape[1]], temperature)
+        return outputs.probabilities(_logits(trained, images)[:, : logits.shape[1]], temperature)
 
-    found = calibration.probabilities(logits, temperature)
+    found = outputs.probabilities(logits, temperature)
     look_again(x, found, again, ask)
     return found
 
 
 def _logits(trained: Trained, x: np.ndarray) -> Any:
     """Logits, up to a constant: all recipes end in softmax."""
-    return np.log(np.maximum(loop.predict(trained.model, x).astype(np.float64), np.finfo(np.float32).tiny))
+    return np.log(np.maximum(backend.predict(trained.model, x).astype(np.float64), np.finfo(np.float32).tiny))

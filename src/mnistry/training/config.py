@@ -5,15 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnistry.errors import UsageError
 
-if TYPE_CHECKING:
-    from mnistry.datasets.loading import Dataset
-
 MAX_SEED = 2**32 - 1
-SMALLEST_BATCH, LEAST_STEPS = 16, 10  # where there are few images
 
 
 def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
@@ -77,45 +73,9 @@ class TrainConfig:
         shared = f"{self.devices} devices must be able to share a batch evenly: the batch size must be a multiple"
         _require(size is None or size % self.devices == 0, shared, size)
 
-    def settled(self, dataset: Dataset) -> SettledConfig:
-        """The config with nothing left open, for a data set at hand.
-
-        Raises:
-            UsageError: there is no such recipe, it has not such settings, or the batch size is above the number of
-                images that are left to train on.
-        """
-        from mnistry.datasets import loading
-        from mnistry.models import networks
-        from mnistry.training import hyperparameters
-
-        own = networks.recipe(self.recipe)
-        validation = own.validation if self.validation is None else self.validation
-        n = len(dataset.x_train) - loading.validation_size(dataset, validation)
-        batch_size = self._batch_size_of(own.batch_size, n) if self.batch_size is None else self.batch_size
-        if batch_size > n:
-            raise UsageError(
-                f"The batch size must be at most the number of training images, {n:,}; received {batch_size:,}."
-            )
-        return SettledConfig(
-            recipe=self.recipe,
-            dataset=dataset.name,
-            epochs=own.epochs(dataset) if self.epochs is None else self.epochs,
-            batch_size=batch_size,
-            seed=self.seed,
-            learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
-            validation=validation,
-            devices=self.devices,
-            settings=hyperparameters.checked(self.settings, own.settings, self.recipe),
-        )
-
-    def _batch_size_of(self, usual: int, n: int) -> int:
-        """The recipe's own batch size; smaller for few images, so that an epoch has some ten steps."""
-        size = min(usual, max(SMALLEST_BATCH, n // LEAST_STEPS), n)
-        return usual if size == usual else max(size - size % self.devices, self.devices)
-
 
 @dataclass(frozen=True, kw_only=True)
-class SettledConfig(TrainConfig):
+class ResolvedConfig(TrainConfig):
     """A config with nothing left open."""
 
     dataset: str

@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistry.errors import UsageError
 from mnistry.models.backend import jax, keras
-from mnistry.training.loop import Moment, Session, count, shuffled
+from mnistry.training.loop import Session, TrainProgress, count, shuffled
 
 BATCH_METHODS = (
     "on_batch_begin",
@@ -37,7 +37,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     initial_epoch: int = 0,
     devices: int = 1,
-    progress: Callable[[Moment], None] | None = None,
+    progress: Callable[[TrainProgress], None] | None = None,
 ) -> keras.callbacks.History:
     """Trains a compiled Keras model in place, as `keras.Model.fit` does, and several times as fast.
 

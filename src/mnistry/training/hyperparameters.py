@@ -13,7 +13,7 @@ Part = Literal["network", "optimizer", "augmentation"]
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """Where a search looks for a number.
 
     Attributes:
@@ -31,7 +31,7 @@ class Range:
     def at(self, place: float) -> float:
         """The number at a place from 0, the low end, to 1; three digits of it, or a whole multiple.
 
-        >>> Range(0.001, 0.1, "factors").at(0.5), Range(16, 64, "steps", 16).at(0.5)
+        >>> SearchRange(0.001, 0.1, "factors").at(0.5), SearchRange(16, 64, "steps", 16).at(0.5)
         (0.01, 48)
         """
         if self.even == "factors":
@@ -44,7 +44,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Hyperparameter:
     """A number of a recipe that can be chosen: `mnistry train --set NAME=X`.
 
     Attributes:
@@ -62,11 +62,11 @@ class Setting:
     default: float
     least: float
     most: float
-    searched: Range
+    searched: SearchRange
     whole: bool = False
 
 
-def checked(chosen: Mapping[str, float], known: Mapping[str, Setting], recipe: str) -> dict[str, float]:
+def checked(chosen: Mapping[str, float], known: Mapping[str, Hyperparameter], recipe: str) -> dict[str, float]:
     """What was chosen, if the recipe has such settings and the numbers make sense; whole ones as `int`.
 
     Raises:

@@ -24,13 +24,12 @@ from mnistry.training.steps import Augment, Data, State, Step, many_steps, one_s
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
-PREDICT_CHUNK = 10_000
 PROGRAMS = "_mnistry_programs"
 SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainProgress:
     """Where a training stands.
 
     Attributes:
@@ -105,7 +104,7 @@ class Session:
         self.programs = _programs_of(model)
         self.rate = 0.0
 
-    def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[Moment]:
+    def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[TrainProgress]:
         """Runs one epoch; gives a moment after each dispatch. What the caller does in between changes nothing.
 
         Args:
@@ -124,7 +123,7 @@ class Session:
                 until = step + 1
                 self._advance(order[boundary:], self.short, 0, 1)
             step = until
-            yield Moment(epoch, epochs, step, self.steps, self._logs(self.state[3]), _since(started), self.rate)
+            yield TrainProgress(epoch, epochs, step, self.steps, self._logs(self.state[3]), _since(started), self.rate)
 
     def evaluate(self, data: Data, batch_size: int) -> dict[str, float]:
         """Loss and metrics of the present values on other data, on the device already; nothing is changed.
@@ -216,32 +215,6 @@ class Session:
         if "logs" not in self.programs:
             self.programs["logs"] = _log_reader(self.model)
         return {name: float(value) for name, value in self.programs["logs"](metrics).items()}
-
-
-def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """The model's outputs for all images, without the layers that only train.
-
-    Args:
-        model: built.
-        x: (n, ...) inputs, turned to float32 on the device.
-
-    Returns:
-        float32 (n, ...), what the model gives for each input.
-    """
-
-    @jax.jit
-    def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
-        return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
-
-    trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
-    size = min(PREDICT_CHUNK, len(x))
-    parts = []
-    for start in range(0, len(x), size):
-        batch = x[start : start + size]
-        missing = size - len(batch)  # filled up: one compiled shape for all
-        padded = np.concatenate([batch, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else batch
-        parts.append(np.asarray(forward(trainable, fixed, padded))[: len(batch)])
-    return np.concatenate(parts)
 
 
 def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mnistry.evaluation import report as evaluation_report
 from mnistry.evaluation.metrics import MISTAKES_SHOWN
 from mnistry.reporting import html, plots
-from mnistry.reporting import text as reporting_text
 from mnistry.runtime import run_folder
+from mnistry.training import text as training_text
 from mnistry.training.result import ROW, Result
 
 
@@ -29,7 +30,7 @@ def draw(result: Result) -> dict[str, Figure]:
     drawn = {
         "samples": plots.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
         "curves": plots.curves([record["loss"] for record in records], [record["accuracy"] for record in records]),
-        **html.of_test(dataset, test),
+        **evaluation_report.draw_test(dataset, test),
     }
     if sample is not None:
         title = f"training image {sample.index}, label {sample.label}"
@@ -57,7 +58,7 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         title="The MNIST lesson, from its first cell to its last" if result.sample else "A training run",
         steps=-(-result.trained_on // result.config.batch_size),
         weights=sum(layer.parameters for layer in result.layers),
-        most_of_doubled=reporting_text.most_of_doubled(len(result.dataset.class_names)),
+        most_of_doubled=training_text.most_of_doubled(len(result.dataset.class_names)),
         numbers=run_folder.SUMMARY,
         mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )

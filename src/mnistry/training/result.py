@@ -16,7 +16,7 @@ from mnistry.models.layers import plain
 from mnistry.models.networks import Layer
 from mnistry.runtime import files, run_folder
 from mnistry.training.calibration import Calibration
-from mnistry.training.config import SettledConfig
+from mnistry.training.config import ResolvedConfig
 
 ROW = 10  # the row of the sample image that the lesson prints as numbers
 MODEL = "model.keras"
@@ -49,7 +49,7 @@ class Result:
 
     Attributes:
         command: what to type to have it again.
-        config: the settled config.
+        config: the resolved config.
         dataset: what it was trained and tested on.
         layers: the network.
         weights_sha256: digest of the trained weights' bytes: equal weights, to the bit, have equal digests.
@@ -64,7 +64,7 @@ class Result:
     """
 
     command: str
-    config: SettledConfig
+    config: ResolvedConfig
     dataset: Dataset
     layers: tuple[Layer, ...]
     weights_sha256: str

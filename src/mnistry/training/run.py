@@ -15,11 +15,11 @@ from typing import Any
 from mnistry.datasets import loading
 from mnistry.errors import RunError, StoppedError, UsageError
 from mnistry.evaluation.metrics import evaluate
-from mnistry.models import networks, onnx_export, onnx_file
-from mnistry.runtime import files, run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
-from mnistry.runtime.stopwatch import Stopwatch
-from mnistry.training import calibration, trainer
+from mnistry.models import networks, onnx_file
+from mnistry.runtime import files, provenance, run_folder
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.runtime.provenance import Stopwatch
+from mnistry.training import calibration, export, recipes, trainer
 from mnistry.training import report as training_report
 from mnistry.training import result as training_result
 from mnistry.training.config import TrainConfig
@@ -28,13 +28,13 @@ from mnistry.training.result import Result
 SHOWN = 20  # training images in the report
 
 
-def run_recipe(
+def train_run(
     given: Mapping[str, Any],
     *,
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
     started: float | None = None,
 ) -> tuple[Path, Result | None]:
     """Trains a recipe in a run folder, evaluates it on the test split, and writes the report.
@@ -46,7 +46,7 @@ def run_recipe(
         data_dir: where to look for the data first.
         out: the run folder; None means the next free `runs/train-N`.
         resume: whether to go on with what is in the folder. Where nothing is, the run starts from its beginning.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
         started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
@@ -58,23 +58,23 @@ def run_recipe(
     """
     watch = Stopwatch(started)
     config = TrainConfig(**given)
-    with run_folder.held_folder(out, "train", resume=resume) as folder:
+    with run_folder.locked_run_folder(out, "train", resume=resume) as folder:
         stored = _stored_config(folder)
         if stored is not None:
             config = _agreed(given, stored, folder)
             if (folder / run_folder.SUMMARY).exists():
                 return folder, None
         elif resume:
-            listeners.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
-        dataset = loading.load(config.dataset, data_dir=data_dir, progress=listeners.download)
-        listeners.loaded(dataset)
-        settled = config.settled(dataset)
+            callbacks.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
+        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+        callbacks.loaded(dataset)
+        resolved = recipes.resolve(config, dataset)
         if stored is None:
-            files.write_json(folder / run_folder.CONFIG, asdict(settled))
+            files.write_json(folder / run_folder.CONFIG, asdict(resolved))
         watch.lap("load")
 
         with _stoppable(folder, new=stored is None):
-            trained = trainer.train(settled, dataset=dataset, folder=folder, listeners=listeners)
+            trained = trainer.train(resolved, dataset=dataset, folder=folder, callbacks=callbacks)
         watch.lap("train")
 
         chosen = calibration.calibrate(trained)
@@ -87,10 +87,10 @@ def run_recipe(
         shutil.rmtree(
             folder / run_folder.UNFINISHED, ignore_errors=True
         )  # what a kill left, and nobody else works here
-        with run_folder.publishing(folder) as work:
+        with run_folder.staged(folder) as work:
             result = Result(
-                command=run_folder.command("train", asdict(settled), data_dir),
-                config=settled,
+                command=provenance.command("train", asdict(resolved), data_dir),
+                config=resolved,
                 dataset=dataset,
                 layers=networks.layers(trained.model),
                 weights_sha256=training_result.weights_sha256(trained.model),
@@ -99,12 +99,12 @@ def run_recipe(
                 test=test,
                 grid=range(min(SHOWN, len(dataset.x_train))),
                 seconds=watch.seconds,
-                environment=run_folder.environment(),
+                environment=provenance.environment(),
                 calibration=chosen,
             )
             training_report.write(result, work)
             watch.lap("report")
-            onnx_export.write_of(trained.model, result, work / onnx_file.EXPORTED)
+            export.write_of(trained.model, result, work / onnx_file.EXPORTED)
             watch.lap("export")
             watch.finish()
             training_result.save(result, trained.model, work)

@@ -13,15 +13,14 @@ from typing import Any
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
-from mnistry.models import networks
 from mnistry.models.backend import keras, want_cpu_devices
-from mnistry.runtime import files, run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
-from mnistry.training import checkpoints
+from mnistry.runtime import files, provenance, run_folder
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.training import checkpoints, recipes
 from mnistry.training.augmentation import other_classes
 from mnistry.training.checkpoints import Checkpoint
-from mnistry.training.config import SettledConfig, TrainConfig
-from mnistry.training.loop import Moment, Session, shuffled
+from mnistry.training.config import ResolvedConfig, TrainConfig
+from mnistry.training.loop import Session, TrainProgress, shuffled
 from mnistry.training.steps import Augment
 
 
@@ -30,13 +29,13 @@ class Trained:
     """What a training gives.
 
     Attributes:
-        config: the settled config.
+        config: the resolved config.
         dataset: what it was trained on.
         model: the trained network, compiled.
         records: of each epoch its number, loss, metrics and seconds.
     """
 
-    config: SettledConfig
+    config: ResolvedConfig
     dataset: Dataset
     model: keras.Model
     records: tuple[dict[str, Any], ...]
@@ -48,7 +47,7 @@ def train(
     dataset: Dataset | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     folder: Path | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> Trained:
     """Trains the network that the config names.
 
@@ -58,7 +57,7 @@ def train(
         data_dir: where to look for the data first.
         folder: an existing folder for checkpoints; where it has some, the training goes on from the last. None keeps
             nothing.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
 
     Raises:
         UsageError: the config does not fit the data.
@@ -66,23 +65,23 @@ def train(
         RunError: checkpoints cannot be read or written, or are of other data.
         TrainingError: the training diverged.
     """
-    dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=listeners.download)
-    settled = config.settled(dataset)
-    want_cpu_devices(settled.devices)
-    model = networks.build(settled, classes=len(dataset.class_names), images=trained_on(settled, dataset))
-    records = run_epochs(model, dataset, settled, folder=folder, listeners=listeners)
-    return Trained(settled, dataset, model, records)
+    dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+    resolved = recipes.resolve(config, dataset)
+    want_cpu_devices(resolved.devices)
+    model = recipes.build(resolved, classes=len(dataset.class_names), images=trained_on(resolved, dataset))
+    records = run_epochs(model, dataset, resolved, folder=folder, callbacks=callbacks)
+    return Trained(resolved, dataset, model, records)
 
 
 def run_epochs(
     model: keras.Model,
     dataset: Dataset,
-    config: SettledConfig,
+    config: ResolvedConfig,
     *,
     folder: Path | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[dict[str, Any], ...]:
-    """Trains a compiled model on the training split as the settled config says; see `train`.
+    """Trains a compiled model on the training split as the resolved config says; see `train`.
 
     Returns:
         The record of each epoch.
@@ -91,10 +90,10 @@ def run_epochs(
     augment = _augmentation(config, dataset.class_names, len(learn[1]))
     session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
     watched = session.on_device(*watch) if len(watch[1]) else None
-    records = [] if folder is None else _restore(session, folder, _identity(dataset), listeners.warning)
+    records = [] if folder is None else _restore(session, folder, _identity(dataset), callbacks.warning)
     for epoch in range(len(records) + 1, config.epochs + 1):
         for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
-            listeners.training(moment)
+            callbacks.training(moment)
         _refuse_divergence(moment, folder)
         logs = dict(moment.logs)
         if watched is not None:
@@ -102,22 +101,22 @@ def run_epochs(
         records.append({"epoch": epoch, **logs, "seconds": moment.seconds})
         if folder is not None:
             _keep(session, folder, records, _identity(dataset))
-        listeners.epoch(records[-1], config.epochs)
+        callbacks.epoch(records[-1], config.epochs)
     session.give_back()
     return tuple(records)
 
 
-def _augmentation(config: SettledConfig, class_names: Sequence[str], images: int) -> Augment | None:
+def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: int) -> Augment | None:
     """What makes a larger batch out of a batch, if the recipe has it."""
-    make = networks.recipe(config.recipe).augment
+    make = recipes.recipe(config.recipe).augment
     if make is None:
         return None
     if tuple(class_names) != loading.DIGIT_NAMES:
         make = partial(other_classes.for_training, len(class_names))
-    return make(config.epochs, networks.steps(config, images), **networks.chosen(config, "augmentation"))
+    return make(config.epochs, recipes.steps(config, images), **recipes.chosen(config, "augmentation"))
 
 
-def trained_on(config: SettledConfig, dataset: Dataset) -> int:
+def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
     """How many images the network learns from: all but those held out."""
     return len(dataset.x_train) - loading.validation_size(dataset, config.validation)
 
@@ -155,7 +154,7 @@ def _keep(session: Session, folder: Path, records: list[dict[str, Any]], identit
         ) from None
 
 
-def _refuse_divergence(moment: Moment, folder: Path | None) -> None:
+def _refuse_divergence(moment: TrainProgress, folder: Path | None) -> None:
     if math.isfinite(moment.logs["loss"]):
         return
     good = moment.epoch - 1
@@ -168,4 +167,4 @@ def _refuse_divergence(moment: Moment, folder: Path | None) -> None:
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
     """What a training that goes on must find as it was."""
-    return {"data": dict(dataset.digests), "versions": run_folder.versions()}
+    return {"data": dict(dataset.digests), "versions": provenance.versions()}

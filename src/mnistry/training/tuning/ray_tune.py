@@ -21,7 +21,7 @@ import filelock
 from mnistry.datasets.dataset import Dataset
 from mnistry.errors import MnistryError
 from mnistry.runtime import run_folder
-from mnistry.training.config import SettledConfig
+from mnistry.training.config import ResolvedConfig
 from mnistry.training.tuning import trials as table
 from mnistry.training.tuning.trials import State, Trial
 
@@ -51,7 +51,7 @@ class Work:
 
     folder: Path
     dataset: Dataset
-    configs: Mapping[int, SettledConfig]
+    configs: Mapping[int, ResolvedConfig]
     images: int
 
 
@@ -134,7 +134,7 @@ def _train(asked: Mapping[str, int], *, work: Work) -> None:
     os.environ["NPROC"] = "1"  # what XLA takes for the number of cores, when JAX starts
     from ray import tune
 
-    from mnistry.runtime.callbacks import Listeners
+    from mnistry.runtime.callbacks import Callbacks
     from mnistry.training import checkpoints, trainer
 
     number = asked["number"]
@@ -151,8 +151,8 @@ def _train(asked: Mapping[str, int], *, work: Work) -> None:
             found = checkpoints.latest(folder, _ignore)
             for record in found.records if found else ():
                 report(record)
-            listeners = Listeners(epoch=report)
-            trainer.train(work.configs[number], dataset=work.dataset, folder=folder, listeners=listeners)
+            callbacks = Callbacks(epoch=report)
+            trainer.train(work.configs[number], dataset=work.dataset, folder=folder, callbacks=callbacks)
     except (MnistryError, OSError) as error:
         reason = str(error)
         tune.report({"number": number, "epoch": last + 1, "score": table.worst(work.images), "reason": reason})

@@ -16,11 +16,11 @@ import numpy as np
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
 from mnistry.errors import RunError, StoppedError, UsageError
-from mnistry.models import networks
 from mnistry.runtime import files, ray_cluster, run_folder
-from mnistry.runtime.callbacks import SILENCE, Listeners
+from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
+from mnistry.training import recipes
 from mnistry.training import run as training_run
-from mnistry.training.config import SettledConfig, TrainConfig
+from mnistry.training.config import ResolvedConfig, TrainConfig
 from mnistry.training.tuning import ray_tune, trials
 from mnistry.training.tuning.trials import Trial
 
@@ -54,7 +54,7 @@ class Plan:
     validation: float
     digests: Mapping[str, str]
 
-    def config(self, settings: Mapping[str, float], dataset: Dataset) -> SettledConfig:
+    def config(self, settings: Mapping[str, float], dataset: Dataset) -> ResolvedConfig:
         """The config of a trial."""
         config = TrainConfig(
             recipe=self.recipe,
@@ -66,11 +66,11 @@ class Plan:
             validation=self.validation,
             settings={name: value for name, value in settings.items() if name not in OF_THE_CONFIG},
         )
-        return config.settled(dataset)
+        return recipes.resolve(config, dataset)
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What a search gives.
 
     Attributes:
@@ -98,9 +98,9 @@ def search(
     resume: bool = False,
     at_once: int = 2,
     address: str | None = None,
-    listeners: Listeners = SILENCE,
+    callbacks: Callbacks = NO_CALLBACKS,
     told: Told = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Trains a recipe with many settings, and keeps the best as a run folder.
 
     The best is the one with the fewest errors on the images held out, after all epochs. The test images are opened
@@ -114,7 +114,7 @@ def search(
         resume: whether to go on with what is in the folder.
         at_once: how many trials run at the same time, each on one core.
         address: of a Ray cluster, whose nodes all see the folder at the same path; None starts Ray here.
-        listeners: who wants to hear how it goes on.
+        callbacks: who wants to hear how it goes on.
         told: gets a trial after each of its epochs and at its end, all trials as they are then, and how many epochs
             each may have.
 
@@ -123,29 +123,29 @@ def search(
     """
     ray_cluster.require("search")
     _check(asked, at_once)
-    with run_folder.held_folder(out, "search", resume=resume) as folder:
+    with run_folder.locked_run_folder(out, "search", resume=resume) as folder:
         stored = _stored(folder, asked)
         if resume and stored is None:
-            listeners.warning(f"There is nothing to resume in {folder}: the search starts from its beginning.")
+            callbacks.warning(f"There is nothing to resume in {folder}: the search starts from its beginning.")
         name = asked.get("dataset") if stored is None else stored.dataset
-        dataset = loading.load(name, data_dir=data_dir, progress=listeners.download)
-        listeners.loaded(dataset)
+        dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
+        callbacks.loaded(dataset)
         plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
         images = loading.validation_size(dataset, plan.validation)
         try:
             all_trials = _run(folder, plan, dataset, at_once=at_once, address=address, told=told)
             best = trials.best(all_trials, images)
             _adopt(folder, best, plan.config(best.settings, dataset))
-            training_run.run_recipe({}, data_dir=data_dir, out=folder / BEST, resume=True, listeners=listeners)
+            training_run.train_run({}, data_dir=data_dir, out=folder / BEST, resume=True, callbacks=callbacks)
         except KeyboardInterrupt:
             go_on = f"mnistry search --resume --out {shlex.quote(str(folder))}"
             raise StoppedError(f"stopped; what is done is kept, go on with: {go_on}") from None
         shutil.rmtree(folder / TRIALS, ignore_errors=True)  # of those that are not the best
         summary = json.loads((folder / BEST / run_folder.SUMMARY).read_text(encoding="utf-8"))
-        return Found(folder, plan, tuple(all_trials), images, best, summary)
+        return SearchResult(folder, plan, tuple(all_trials), images, best, summary)
 
 
-def draw(recipe: networks.Recipe, number: int, seed: int, batch_size: int) -> dict[str, float]:
+def draw(recipe: recipes.Recipe, number: int, seed: int, batch_size: int) -> dict[str, float]:
     """The settings of a trial; the first is the recipe as it is.
 
     Args:
@@ -171,7 +171,7 @@ def _check(asked: Mapping[str, Any], at_once: int) -> None:
     if at_once < 1:
         raise UsageError(f"The number of trials at once must be 1 or more; received {at_once}.")
     TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
-    networks.recipe(asked.get("recipe", TrainConfig.recipe))
+    recipes.recipe(asked.get("recipe", TrainConfig.recipe))
 
 
 def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
@@ -202,8 +202,8 @@ def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
 
 def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
     """Draws the trials and keeps them; then the plan, as the sign that they are there."""
-    config = TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}).settled(dataset)
-    recipe = networks.recipe(config.recipe)
+    config = recipes.resolve(TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}), dataset)
+    recipe = recipes.recipe(config.recipe)
     plan = Plan(
         recipe=config.recipe,
         dataset=config.dataset,
@@ -257,7 +257,7 @@ def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: s
         return ray_tune.run(work, all_trials, epochs=plan.epochs, at_once=at_once, told=keep)
 
 
-def _adopt(folder: Path, best: Trial, config: SettledConfig) -> None:
+def _adopt(folder: Path, best: Trial, config: ResolvedConfig) -> None:
     """Makes the best trial's folder a run; its checkpoints are taken along, so that nothing is trained again."""
     if (folder / BEST).exists():
         return

@@ -10,7 +10,7 @@ from mnistry.training.tuning import trials
 from mnistry.training.tuning.trials import Trial
 
 if TYPE_CHECKING:
-    from mnistry.training.tuning.search import Found
+    from mnistry.training.tuning.search import SearchResult
 
 
 def ended(trial: Trial, of: int, epochs: int) -> str:
@@ -29,7 +29,7 @@ def ended(trial: Trial, of: int, epochs: int) -> str:
     return "   ".join([*parts, _settings(trial)])
 
 
-def found(result: Found) -> str:
+def found(result: SearchResult) -> str:
     """What a search found: the trials, the best one, how it does on the test images, and how to train it by hand."""
     test, best = result.summary["test"], result.best
     low, high = test["interval"]
@@ -54,7 +54,7 @@ def found(result: Found) -> str:
     )
 
 
-def table(result: Found) -> str:
+def table(result: SearchResult) -> str:
     """The trials, the best first: what they were trained with, and how they did on the images held out."""
     names = list(result.best.settings)
     head = ["trial", *names, "epochs", "accuracy", "loss", ""]

@@ -1,0 +1,26 @@
+"""Lazy public names: a package's door loads a module when one of its names is first used (PEP 562)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make the `__getattr__` and `__dir__` of a package.
+
+    Args:
+        package: `__name__` of the package.
+        homes: for each public name the full name of the module that defines it.
+    """
+
+    def __getattr__(name: str) -> Any:  # noqa: N807 - becomes the package's own
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(homes[name]), name)
+
+    def __dir__() -> list[str]:  # noqa: N807 - becomes the package's own
+        return sorted(homes)
+
+    return __getattr__, __dir__

@@ -1,0 +1,165 @@
+"""The classifier: images to probabilities, on ONNX Runtime; no Keras, no JAX."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from mnistry.errors import ModelError, UsageError
+from mnistry.models import onnx_file, test_time_augmentation
+
+if TYPE_CHECKING:
+    from mnistry.models.metadata import ModelMetadata
+
+
+SHIPPED = "models/weights/mnistry.onnx"
+
+
+CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache
+
+
+BLOCK = 4 * CHUNK  # images that a thread takes at a time; what is unsure among them is looked at again together
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of n images.
+
+    Attributes:
+        probabilities: float32 (n, classes), calibrated; rows add up to 1.
+        digitness: float32 (n,), 0 to 1: how much the image looks like a digit at all.
+        digits: int64 (n,), the most probable class of each, an index into the model's class names.
+        is_digit: bool (n,), whether the digit-ness reaches the model's threshold.
+        sure: bool (n,), whether it is taken for a digit and the probability of the answer reaches the threshold.
+    """
+
+    probabilities: np.ndarray
+    digitness: np.ndarray
+    digits: np.ndarray
+    is_digit: np.ndarray
+    sure: np.ndarray
+
+
+class Classifier:
+    """A model ready to answer. Several threads may use one; it has none of its own between calls.
+
+    Attributes:
+        info: what the model says of itself: class names, thresholds, how it came about.
+    """
+
+    def __init__(self, session: Any, info: ModelMetadata, threads: int) -> None:
+        """For `load` and `from_bytes`."""
+        self._session, self._threads = session, threads
+        self.info = info
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Self:
+        """Loads a model file.
+
+        Args:
+            path: of the file; None is the one that comes with the package.
+            threads: how many may work on a large array; None means one for each core. Small ones take one.
+
+        Raises:
+            ModelError: it is no model file of mnistry's, is damaged, or of another version.
+        """
+        if path is None:
+            shipped = resources.files("mnistry").joinpath(SHIPPED)
+            return cls.from_bytes(shipped.read_bytes(), "the model that comes with mnistry", threads=threads)
+        return cls.from_bytes(onnx_file.read(path), os.fspath(path), threads=threads)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "the model", *, threads: int | None = None) -> Self:
+        """Takes the content of a model file; `name` is what errors call it. See `load`."""
+        info = onnx_file.check(content, name)
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on its import would write an id under the user's home
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # One thread a call, and several calls at once for a large array: measured, that is as fast as the runtime's own
+        # threads at their best, does not spin while it waits, and is safe where a process forks.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's errors have no base of their own
+            raise ModelError(f"{name} cannot be run: {error}.") from None
+        return cls(session, info, threads or _cores())
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The calibrated probabilities of images.
+
+        Args:
+            images: uint8 (n, 28, 28) or (28, 28), 0–255, ink bright on black. Of what is no NumPy array but has a
+                shape, a dtype and slices, such as an array in a file, only a slice at a time is taken into memory.
+
+        Returns:
+            float32 (n, classes), rows adding up to 1.
+
+        Raises:
+            UsageError: the images are of another shape or type.
+        """
+        return self.predict_all(images).probabilities
+
+    def predict_all(self, images: np.ndarray, *, again: bool = True) -> Predictions:
+        """All that the model says of images.
+
+        Args:
+            images: see `predict`.
+            again: whether what is unsure gets a second look, where the model is made for it.
+        """
+        images = _checked(images)
+        n = len(images)
+        probabilities = np.empty((n, len(self.info.class_names)), np.float32)
+        digitness = np.empty(n, np.float32)
+
+        def work(start: int) -> None:
+            block = slice(start, min(start + BLOCK, n))
+            taken = np.ascontiguousarray(images[block])
+            probabilities[block], digitness[block] = self._run(taken)
+            if again:
+                test_time_augmentation.look_again(
+                    taken, probabilities[block], self.info.second_look, lambda moved: self._run(moved)[0]
+                )
+
+        starts = range(0, n, BLOCK)
+        if min(len(starts), self._threads) < 2:
+            for start in starts:
+                work(start)
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                for _ in pool.map(work, starts):
+                    pass
+        confidences = probabilities.max(axis=1, initial=0)
+        is_digit = digitness >= self.info.digit_threshold
+        sure = is_digit & (confidences >= self.info.sure_threshold)
+        return Predictions(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
+
+    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and digit-ness as the model file gives them, of some images in one piece of memory."""
+        outputs = [onnx_file.PROBABILITIES, onnx_file.DIGITNESS]
+        if len(images) <= CHUNK:
+            found: tuple[np.ndarray, np.ndarray] = self._session.run(outputs, {onnx_file.IMAGES: images})
+            return found
+        parts = [self._run(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _checked(images: Any) -> Any:
+    if not (hasattr(images, "shape") and hasattr(images, "dtype")):
+        images = np.asarray(images)
+    if images.dtype != np.uint8 or images.shape[-2:] != (28, 28) or len(images.shape) not in (2, 3):
+        raise UsageError(
+            f"Images must be uint8 (n, 28, 28), 0–255, ink bright on black; received {images.dtype} {images.shape}. "
+            "Bring pictures of another form into this one first."
+        )
+    return images[None] if len(images.shape) == 2 else images
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,54 @@
+"""From logits to what a model says: calibrated probabilities and the digit score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Softmax of logits divided by a temperature.
+
+    Args:
+        logits: float (n, classes).
+        temperature: above 0; larger is less sure.
+
+    Returns:
+        float64 (n, classes), rows adding up to 1.
+
+    >>> probabilities(np.array([[0.0, np.log(4.0)]]), temperature=2).round(4).tolist()
+    [[0.3333, 0.6667]]
+    """
+    scores = np.asarray(logits, np.float64) / temperature
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
+    """How much each image looks like a digit at all.
+
+    With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
+    temperature. Without: the largest probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for
+    Detecting Misclassified and Out-of-Distribution Examples").
+
+    Args:
+        logits: float (n, classes) or (n, classes + 1).
+        classes: how many there are.
+        temperature: of the probabilities.
+
+    Returns:
+        float64 (n,), 0 to 1.
+
+    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=2).round(4).tolist()
+    [0.75]
+    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=3).round(4).tolist()
+    [0.5]
+    """
+    scores = np.asarray(logits, np.float64)
+    if scores.shape[1] == classes:
+        return np.asarray(probabilities(scores, temperature).max(axis=1))
+    return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
+
+
+def _log_sum_exp(scores: np.ndarray) -> np.ndarray:
+    most = scores.max(axis=1)
+    return np.asarray(most + np.log(np.exp(scores - most[:, None]).sum(axis=1)))

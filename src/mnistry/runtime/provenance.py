@@ -1,0 +1,77 @@
+"""Where a result comes from: versions, machine, command line, seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
+
+
+def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[str] | None) -> str:
+    """The command line that gives a run with these settings again.
+
+    >>> command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
+    "mnistry train --seed 3 --batch-size 32 --data-dir 'my data'"
+    >>> command("train", {"settings": {"hidden": 64, "dropout": 0.1}}, None)
+    'mnistry train --set hidden=64 --set dropout=0.1'
+    """
+    words = ["mnistry", verb]
+    for name, value in {**settings, "data_dir": data_dir}.items():
+        if isinstance(value, Mapping):
+            words += [word for key, number in value.items() for word in ("--set", f"{key}={number}")]
+        elif value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def versions() -> dict[str, str]:
+    """The versions on which a result depends."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+
+
+def environment() -> dict[str, Any]:
+    """The versions and the machine, for whoever wants to repeat the run."""
+    return {
+        **versions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+class Stopwatch:
+    """Adds up how long each part takes, in `seconds`."""
+
+    def __init__(self, started: float | None = None) -> None:
+        """Starts now, or at a `time.perf_counter()` gone by: what lies between went into imports."""
+        self._began = self._last = time.perf_counter() if started is None else started
+        self.seconds: dict[str, float] = {}
+        if started is not None:
+            self.lap("import")
+
+    def lap(self, name: str) -> None:
+        """Books the time since the last lap under a name."""
+        now = time.perf_counter()
+        self.seconds[name], self._last = now - self._last, now
+
+    def finish(self) -> None:
+        """Books the whole time as the total."""
+        self.seconds["total"] = time.perf_counter() - self._began

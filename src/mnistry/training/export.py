@@ -1,0 +1,119 @@
+"""From a run folder to its model file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mnistry
+from mnistry.datasets import loading
+from mnistry.errors import RunError
+from mnistry.models import onnx_file
+from mnistry.models.backend import keras
+from mnistry.models.metadata import DIGIT_THRESHOLD, SURE_THRESHOLD, ModelMetadata
+from mnistry.models.onnx_export import write
+from mnistry.runtime import provenance, run_folder
+from mnistry.runtime.files import short
+from mnistry.training import result as training_result
+from mnistry.training.result import Result
+
+
+def write_of(model: keras.Model, result: Result, path: Path) -> None:
+    """Writes the model file of a run that is about to be complete; see `write`."""
+    write(model, info_of(asdict(result.config), result.summary()), path, images_to_compare_on())
+
+
+def export_run(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
+    """Writes the model file of a finished run.
+
+    Args:
+        run: the run folder.
+        out: the file, which must not exist yet; None means `model.onnx` in the run folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunError: the folder holds no finished run, its model cannot be read, or the file exists or cannot be written.
+        UsageError: the model cannot be exported.
+    """
+    model, info = load_run(run)
+    path = Path(run).expanduser() / onnx_file.EXPORTED if out is None else Path(out).expanduser()
+    if out is not None and (path.exists() or path.is_symlink()):
+        raise RunError(f"{short(path)} exists already, and nothing is overwritten. Name another file with --out.")
+    try:
+        write(model, info, path, images_to_compare_on())
+    except OSError as error:
+        raise RunError(f"{short(path)} cannot be written: {error.strerror or error}.") from None
+    return path
+
+
+def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
+    """The Keras model of a finished run, and what its model file shall say.
+
+    Raises:
+        RunError: the folder holds no finished run, or its files cannot be read or do not belong together.
+    """
+    folder = Path(run).expanduser()
+    if not folder.is_dir():
+        raise RunError(f"There is no run folder {short(folder)}. Name the folder that a training wrote.")
+    missing = [
+        name for name in (run_folder.CONFIG, run_folder.SUMMARY, training_result.MODEL) if not (folder / name).is_file()
+    ]
+    if missing:
+        raise RunError(
+            f"{short(folder)} holds no finished run: {' and '.join(missing)} missing. If it was stopped, go on with: "
+            f"mnistry train --resume --out {shlex.quote(str(run))}"
+        )
+    try:
+        config, summary = (
+            json.loads((folder / name).read_text(encoding="utf-8")) for name in (run_folder.CONFIG, run_folder.SUMMARY)
+        )
+        info = info_of(config, summary)
+        model = keras.models.load_model(folder / training_result.MODEL, compile=False)
+    except Exception as error:  # Keras raises whatever the part that is damaged leads to
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
+    if training_result.weights_sha256(model) != summary["weights_sha256"]:
+        raise RunError(
+            f"{short(folder)}: {training_result.MODEL} has other weights than {run_folder.SUMMARY} says. Train it anew."
+        )
+    return model, info
+
+
+def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetadata:
+    """What a model file shall say, out of the config and the summary of its run."""
+    dataset, calibrated = summary["dataset"], summary.get("calibration") or {}
+    return ModelMetadata(
+        name=f"mnistry-{config['recipe']}",
+        recipe=config["recipe"],
+        class_names=tuple(dataset.get("class_names", loading.DIGIT_NAMES)),
+        temperature=calibrated.get("temperature", 1.0),
+        sure_threshold=calibrated.get("sure_threshold", SURE_THRESHOLD),
+        digit_threshold=calibrated.get("digit_threshold", DIGIT_THRESHOLD),
+        second_look=calibrated.get("second_look", 0.0),
+        version=mnistry.__version__,
+        details={
+            "config": config,
+            "dataset": {name: dataset[name] for name in ("name", "train_shape", "test_shape", "licence", "digests")},
+            "test": {name: summary["test"][name] for name in ("n", "errors", "accuracy", "interval", "loss", "ece")},
+            "calibration": calibrated,
+            "command": provenance.command("train", config, None),
+            "weights_sha256": summary["weights_sha256"],
+            "environment": summary["environment"],
+        },
+    )
+
+
+def images_to_compare_on() -> np.ndarray:
+    """Real digits, noise, black and white: uint8 (n, 28, 28)."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 28, 28), np.uint8)
+    plain = np.stack([np.full((28, 28), value, np.uint8) for value in (0, 255)])
+    return np.concatenate([loading.load("digits").x_test, noise, plain])

@@ -1,0 +1,219 @@
+"""The check of a data set: what was planted is found, told, shown and written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.page import Page
+from mnistry.audit import report as audit_report
+from mnistry.audit import run as audit_run
+from mnistry.audit import text as audit_text
+from mnistry.datasets import origins
+from mnistry.datasets.loading import Dataset
+from mnistry.errors import RunError
+from mnistry.runtime.callbacks import Callbacks
+from mnistry.runtime.provenance import Stopwatch
+
+FLIPPED = (100, 200, 300, 400, 500)
+BLANK, INVERTED, MISPLACED = 20, 21, 22
+
+
+@pytest.fixture(scope="module")
+def spoilt(digits: Dataset) -> Dataset:
+    """The embedded digits with five wrong labels, a blank, an inverted and a misplaced image, and two copies."""
+    x_train, y_train, x_test, y_test = (
+        np.array(part) for part in (digits.x_train, digits.y_train, digits.x_test, digits.y_test)
+    )
+    y_train[list(FLIPPED)] = (y_train[list(FLIPPED)] + 3) % 10
+    x_train[BLANK] = 0
+    x_train[INVERTED] = 255 - x_train[INVERTED]
+    x_train[MISPLACED] = np.roll(x_train[MISPLACED], 4, axis=1)
+    x_test[7], y_test[7] = np.roll(x_train[40], 1, axis=0), y_train[40]  # a test image out of the training images
+    x_train[50], y_train[50] = x_train[51], (y_train[51] + 1) % 10  # the same image with two labels
+    return replace(digits, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, lesson_epochs=10)
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[tuple[str, int, int]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(spoilt, heard):
+    callbacks = Callbacks(progress=lambda *moment: heard.append(moment))
+    return audit_run.check(spoilt, Stopwatch(), callbacks, "mnistry data --check")
+
+
+def places(found):
+    return [(place.split, place.index) for place in found]
+
+
+# What is found
+
+
+def test_wrong_labels_are_the_most_suspicious(result):
+    first = places(suspect.place for suspect in result.suspects()[:8])
+    assert len({("train", index) for index in FLIPPED} & set(first)) >= 4
+
+
+def test_a_suspect_tells_its_label_and_what_it_probably_is(result, digits):
+    suspect = next(each for each in result.suspects("train") if each.place.index == 100)
+    assert suspect.place.label == str((digits.y_train[100] + 3) % 10)
+    assert suspect.answer == str(digits.y_train[100])
+    assert suspect.of_label < 0.1 < 0.9 < suspect.of_answer
+
+
+def test_suspects_of_both_splits_are_all_suspects(result):
+    both = [*result.suspects("train"), *result.suspects("test")]
+    assert sorted(both, key=lambda suspect: suspect.of_label) == result.suspects()
+
+
+def test_copies_are_found_and_what_is_wrong_with_them(result):
+    assert places(result.places(result.leaks()[0].members)) == [("train", 40), ("test", 7)]
+    assert places(result.places(result.contradictions()[0].members)) == [("train", 50), ("train", 51)]
+    assert [group.exact for group in (*result.leaks(), *result.contradictions())] == [False, True]
+
+
+def test_images_that_look_odd_are_found(result):
+    assert result.appearance.blank.tolist() == [BLANK]
+    assert result.appearance.inverted.tolist() == [INVERTED]
+    assert result.appearance.misplaced.tolist() == [MISPLACED]
+    assert result.appearance.resized.tolist() == []
+
+
+def test_the_same_check_gives_the_same_result(spoilt, result):
+    small = replace(spoilt, x_train=spoilt.x_train[:300], y_train=spoilt.y_train[:300], lesson_epochs=1)
+    one, other = (audit_run.check(small, Stopwatch(), Callbacks(), "") for _ in range(2))
+    assert np.array_equal(one.labels.probabilities, other.labels.probabilities)
+
+
+def test_labels_of_very_few_images_are_not_judged(digits):
+    few = replace(digits, x_train=digits.x_train[:8], y_train=digits.y_train[:8])
+    few = replace(few, x_test=digits.x_test[:4], y_test=digits.y_test[:4])
+    found = audit_run.check(few, Stopwatch(), Callbacks(), "")
+    assert found.labels is None
+    assert found.suspects() == []
+    assert found.as_json()["labels"] is None
+    assert "not checked: that needs 20 images or more" in audit_text.audit(found)
+    assert "Too few images or classes" in audit_report.page(found)
+
+
+def test_progress_goes_from_nothing_to_all(result, heard):
+    assert [result.labels.plan.networks, result.labels.plan.epochs] == [15, 10]
+    done = [moment[1] for moment in heard]
+    assert done == sorted(done)
+    assert (heard[0], heard[-1]) == (("duplicates", 0, 153), ("done", 153, 153))
+    assert "labels: network 15 of 15" in {moment[0] for moment in heard}
+
+
+# How it is told
+
+
+def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
+    text = audit_text.audit(result)
+    assert text.startswith("the UCI digits: 1,437 training and 360 test images")
+    for line in (
+        f"labels        {len(result.suspects()):,} of 1,797 are suspect",
+        "duplicates    3 groups of images that are copies, 1 of them exact; 3 images too many; "
+        "1 group with images of both splits",
+        "blank         1 image with nothing to see",
+        "inverted      1 image with dark ink on a bright ground",
+        "resized       none",
+        "misplaced     1 image with ink more than 1.5 pixels off the middle",
+        "classes       even: the largest has",
+        f"blank      train {BLANK} (",
+    ):
+        assert line in text
+
+
+def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
+    dataset = result.dataset
+    rows = origins.of_numbers("train.csv", np.arange(len(dataset.x_train)) + 2, origins.ROW)
+    files = origins.of_files([f"{number}.png" for number in range(len(dataset.x_test))])
+    own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
+    assert own.as_json()["appearance"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
+    assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_text.audit(own)
+    assert "7.png (" in audit_text.groups(own, own.duplicates)
+    found = own.suspects("train")
+    lines = audit_text.suspects(found, "train").splitlines()
+    assert lines[0].endswith("  where")
+    for line, each in zip(lines[1:], found[: audit_text.SUSPECTS_PRINTED], strict=False):
+        assert line.endswith(f"train.csv, row {each.place.index + 2}")
+        assert line.index("train.csv") == lines[0].index("where")
+    audit_report.write(own, tmp_path)
+    assert f"train.csv, row {found[0].place.index + 2}" in Page(tmp_path).text
+
+
+def test_json_has_all_that_was_found(result):
+    content = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    assert [place["index"] for place in content["appearance"]["blank"]] == [BLANK]
+    assert content["duplicates"]["across_splits"] == 1
+    assert content["balance"]["counts"]["train"] == np.bincount(result.dataset.y_train).tolist()
+    labels = content["labels"]
+    assert len(labels["suspects"]) == len(result.suspects())
+    assert labels["suspects"][0]["split"] == result.suspects()[0].place.split
+    assert np.array(labels["confident_joint"]).shape == (10, 10)
+    assert labels["estimated_errors"] == pytest.approx(result.estimated_errors)
+
+
+@pytest.fixture(scope="module")
+def page(result, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("check")
+    audit_report.write(result, folder)
+    return Page(folder)
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(page):
+    assert page.unbalanced == []
+    assert all(image["src"].startswith("data:image/png;base64,") and image["alt"] for image in page.images)
+    assert not {"script", "iframe"} & {tag for tag, _ in page.tags}
+
+
+def test_the_page_shows_the_pictures_of_what_was_found(page, result):
+    shown = {image["alt"]: image["src"] for image in page.images}
+    for name in ("train image 100", f"train image {BLANK}", "test image 7", "train image 40", "train image 51"):
+        assert name in shown
+    picture = base64.b64decode(shown["train image 40"].partition(",")[2])
+    assert picture == base64.b64decode(audit_report.data_url(result.dataset.x_train[40]).partition(",")[2])
+
+
+def test_the_page_says_what_is_wrong_with_copies(page):
+    assert "Near: 2 images, in both splits" in page.text
+    assert "Exact: 2 images, with different labels" in page.text
+
+
+# The command
+
+
+def test_the_command_prints_the_table_and_writes_the_page(mnistry, tmp_path):
+    done = mnistry("data", "--check", "--dataset", "digits")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "report  runs/check-1/report.html"
+    content = json.loads((tmp_path / "runs" / "check-1" / "check.json").read_text(encoding="utf-8"))
+    assert content["command"] == "mnistry data --dataset digits --check"
+    assert content["duplicates"]["groups"] == 1
+    assert "duplicates    1 group of images that are copies, 0 of them exact" in done.stdout
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(RunError, match="is not empty"):
+        audit_run.audit_dataset(dataset="digits", out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--out somewhere", "--out is for the page of a check: add --check."),
+        ("--check --index 3", "--index shows one image, --check looks at all of them: leave one of both out."),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(mnistry, options, sentence):
+    done = mnistry("data", "--dataset", "digits", *options.split())
+    assert done.returncode == 2
+    assert sentence in done.stderr

@@ -1,0 +1,177 @@
+"""`mnistry read`: text, JSON lines, folders, standard input, annotated pictures, and pictures that cannot be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.writing import Page, digit, save_pictures
+from mnistry.ocr import read_many
+from mnistry.ocr import text as ocr_text
+from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.visualization import Album, annotated
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, one of them in a folder below, and files that are none."""
+    save_pictures(tmp_path / "pictures")
+    (tmp_path / "pictures" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_one_picture_gives_its_text_alone(mnistry, folder):
+    done = mnistry("read", "pictures/b.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "208\n35\n", "")
+
+
+def test_of_several_pictures_each_line_has_its_name(mnistry, folder):
+    done = mnistry("read", "pictures")
+    expected = ["pictures/b.png: 208", "pictures/b.png: 35", "pictures/below/a.JPG: 6"]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
+
+
+def test_json_is_one_object_a_line(mnistry, folder):
+    done = mnistry("read", "--json", "pictures/b.png", "pictures/below/a.JPG")
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert set(first) == {"source", "text", "digits", "error"}
+    assert (first["source"], first["text"], first["error"]) == ("pictures/b.png", "208\n35", None)
+    assert [each["digit"] for each in first["digits"]] == [2, 0, 8, 3, 5]
+    assert len(first["digits"][0]["probabilities"]) == 10
+    assert [type(number) for number in first["digits"][0]["box"]] == [int] * 4
+    assert second["text"] == "6"
+
+
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(mnistry, folder):
+    done = mnistry("read", "pictures/notes.txt", "pictures/b.png", "nowhere.png")
+    assert done.returncode == 1
+    assert done.stdout == "pictures/b.png: 208\npictures/b.png: 35\n"
+    errors = done.stderr.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith("mnistry: pictures/notes.txt is not a picture that can be read")
+    assert errors[1] == "mnistry: nowhere.png cannot be read: No such file or directory."
+
+
+def test_json_says_what_was_wrong(mnistry, folder):
+    done = mnistry("read", "--json", "nowhere.png")
+    assert done.returncode == 1
+    expected = {"source": "nowhere.png", "text": "", "digits": []}
+    assert json.loads(done.stdout) == {**expected, "error": "nowhere.png cannot be read: No such file or directory."}
+
+
+def test_a_picture_on_standard_input(mnistry, folder):
+    with (folder / "pictures" / "b.png").open("rb") as file:
+        done = mnistry("read", "-", stdin=file)
+    assert (done.returncode, done.stdout) == (0, "208\n35\n")
+
+
+def test_a_blank_sheet_gives_an_empty_line(mnistry, tmp_path):
+    Page(200, 100).image().save(tmp_path / "blank.png")
+    done = mnistry("read", "blank.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_single_gives_one_digit(mnistry, folder):
+    done = mnistry("read", "--single", "pictures/below/a.JPG")
+    assert (done.returncode, done.stdout) == (0, "6\n")
+
+
+def test_a_folder_without_pictures_is_said(mnistry, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = mnistry("read", "empty")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "mnistry: empty is a folder: name a picture, or put some into it.\n"
+
+
+def test_no_picture_is_wrong_usage(mnistry):
+    assert mnistry("read").returncode == 2
+
+
+def test_a_model_that_is_none_stops_everything(mnistry, folder):
+    done = mnistry("read", "--model", "pictures/notes.txt", "pictures/b.png")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("mnistry: pictures/notes.txt")
+
+
+def test_annotated_pictures_are_written(mnistry, folder):
+    done = mnistry("read", "--annotate", "out", "pictures", "pictures/b.png")
+    assert done.returncode == 0
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "b-2.png", "b.png"]
+    with Image.open(folder / "out" / "b.png") as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24)}
+    assert {(0, 110, 200), (215, 95, 0)} & colours
+
+
+def test_annotations_go_into_a_folder_only(mnistry, folder):
+    done = mnistry("read", "--annotate", "pictures/b.png", "pictures/b.png")
+    assert done.returncode == 2
+    assert done.stderr == "mnistry: --annotate must name a folder; pictures/b.png is a file.\n"
+
+
+def test_a_terminal_shows_what_the_network_saw(folder):
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mnistry", "read", "pictures/b.png"]
+    environment = {**os.environ, "COLUMNS": "80"}
+    subprocess.run(command, stdout=terminal, stderr=terminal, cwd=folder, check=True, env=environment)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(main, 65536)
+        except OSError:  # the other end is closed and all is read
+            break
+    os.close(main)
+    text = shown.decode()
+    assert text.startswith("208\r\n35\r\n")
+    assert text.count("█") > 50
+    assert text.count("%") == 5 * 3
+
+
+def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_many, "MANY", 4)
+    monkeypatch.setattr(read_many, "_cores", lambda: 2)
+    names = []
+    for i, character in enumerate("203568"):
+        names.append(str(tmp_path / f"{i}.png"))
+        digit(character).save(names[-1])
+    names.insert(2, str(tmp_path / "missing.png"))
+    outcomes = list(read_many.read_all(names, single=True))
+    assert [outcome.source for outcome in outcomes] == names
+    assert [outcome.reading and outcome.reading.text for outcome in outcomes] == [*"20", None, *"3568"]
+    assert outcomes[2].error == f"{names[2]} cannot be read: No such file or directory."
+
+
+def test_names_walk_folders_in_order(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert read_many.names(["pictures", "-", "x.png"]) == ["pictures/b.png", "pictures/below/a.JPG", "-", "x.png"]
+
+
+def test_small_pictures_are_enlarged_for_annotation():
+    image = np.asarray(digit("3", height=40))
+    found = Recognizer.load().read(image)
+    drawn = annotated(image, found.digits)
+    assert min(drawn.size) >= 480
+    assert drawn.width % image.shape[1] == 0
+
+
+def test_an_album_gives_every_picture_a_name_of_its_own(tmp_path):
+    album = Album(tmp_path / "new")
+    names = [album.path(name).name for name in ("a/x.png", "b/x.jpg", "x-2.gif", "-", "x")]
+    assert names == ["x.png", "x-2.png", "x-2-2.png", "-.png", "x-3.png"]
+
+
+def test_images_beside_each_other_fit_the_terminal():
+    digits = Recognizer.load().read(np.asarray(digit("3"))).digits * 5
+    for width in (28, 80, 200):
+        lines = ocr_text.seen(digits, width).splitlines()
+        assert max(len(line) for line in lines) <= max(28, width)
+        assert sum(line.count("3 ") >= 1 for line in lines) >= 1

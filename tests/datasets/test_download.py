@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests  # noqa: F401 - imported here so that no test's time includes it
+
+from helpers.lying_server import WEB_PAGE, LyingServer, refusing
+from mnistry.datasets.download import STALE_SECONDS, RemoteFile, Timeouts, fetch, reachable
+from mnistry.errors import DataError
+
+PLAIN = np.random.default_rng(0).bytes(300_000)
+CONTENT = gzip.compress(PLAIN, mtime=0)
+FILE = RemoteFile(
+    "some-file.gz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), unpacked_sha256=hashlib.sha256(PLAIN).hexdigest()
+)
+SHORT = Timeouts(answer=0.5, connect=1.0, read=0.6, window=0.5, minimum_rate=4096)
+GOOD = ["honest", "late", "redirect", "unsized", "chunked", "called_gzip"]
+BAD = {
+    "missing": "HTTP status 404",
+    "overloaded": "HTTP status 503",
+    "circle": "Exceeded 30 redirects",
+    "web_page": f"expected {FILE.size:,} bytes, received {len(WEB_PAGE)}",
+    "wrong": f"expected SHA-256 {FILE.sha256[:12]}…, received [0-9a-f]{{12}}…",
+    "too_much": f"expected {FILE.size:,} bytes, received more",
+    "endless": f"expected {FILE.size:,} bytes, received more",
+    "too_little": f"expected {FILE.size:,} bytes, received {FILE.size // 2:,}",
+    "truncated": "the connection broke off",
+    "truncated_chunks": "the connection broke off",
+    "reset": "the connection broke off",
+    "hang_up": "the connection broke off",
+    "silent": "no answer in time",
+    "stalled": "it stopped sending",
+    "stalled_at_once": "it stopped sending",
+    "slow": r"too slow: \d+ bytes a second",
+    "tired": r"too slow: \d+ bytes a second",
+}
+FETCH = """
+import sys
+from pathlib import Path
+from mnistry.download import Timeouts, RemoteFile, fetch
+
+name, size, sha256, folder, mirror = sys.argv[1:]
+print(fetch(RemoteFile(name, int(size), sha256, ""), Path(folder), [mirror], patience=Timeouts()))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    with LyingServer({FILE.name: CONTENT}) as server:
+        yield server
+
+
+def start_fetching(folder: Path, mirror: str) -> subprocess.Popen[str]:
+    """`fetch` in a process of its own."""
+    arguments = [FILE.name, str(FILE.size), FILE.sha256, str(folder), mirror]
+    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def wait_for(folder: Path, pattern: str, size: int) -> Path:
+    """The first file of that pattern that has come to that size."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for path in folder.glob(pattern):
+            if path.stat().st_size >= size:
+                return path
+        time.sleep(0.01)
+    raise AssertionError(f"no {pattern} of {size} bytes appeared")
+
+
+@pytest.mark.parametrize("manner", GOOD)
+def test_the_file_arrives_byte_for_byte(server: LyingServer, tmp_path: Path, manner: str) -> None:
+    folder = tmp_path / "not" / "there" / "yet"
+    assert fetch(FILE, folder, [server.mirror(manner)], patience=SHORT) == folder / FILE.name
+    assert (folder / FILE.name).read_bytes() == CONTENT
+    assert names_in(folder) == [FILE.name]
+
+
+@pytest.mark.parametrize("manner", BAD)
+def test_after_a_bad_mirror_the_next_is_used(server: LyingServer, tmp_path: Path, manner: str) -> None:
+    fetch(FILE, tmp_path, [server.mirror(manner), server.mirror("honest")], patience=SHORT)
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+    assert names_in(tmp_path) == [FILE.name]
+    assert [server.asked[0][1], server.asked[-1][1]] == [manner, "honest"]
+
+
+def test_after_a_mirror_that_refuses_the_next_is_used(server: LyingServer, tmp_path: Path) -> None:
+    with refusing() as address:
+        fetch(FILE, tmp_path, [address, server.mirror("honest")], patience=SHORT)
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+
+
+def test_a_good_mirror_is_the_last_that_is_asked(server: LyingServer, tmp_path: Path) -> None:
+    fetch(FILE, tmp_path, [server.mirror("honest"), server.mirror("redirect")], patience=SHORT)
+    assert server.asked == [("GET", "honest", FILE.name)]
+
+
+@pytest.mark.parametrize("manner", BAD)
+def test_a_bad_mirror_is_named_with_its_reason(server: LyingServer, tmp_path: Path, manner: str) -> None:
+    mirror = server.mirror(manner)
+    with pytest.raises(DataError, match=rf"^some-file\.gz could not be downloaded\.\n  {mirror}: {BAD[manner]}\.?$"):
+        fetch(FILE, tmp_path, [mirror], patience=SHORT)
+    assert names_in(tmp_path) == []
+
+
+def test_all_bad_mirrors_are_named_in_order(server: LyingServer, tmp_path: Path) -> None:
+    with refusing() as address, pytest.raises(DataError) as caught:
+        fetch(FILE, tmp_path, [server.mirror("missing"), address, server.mirror("wrong")], patience=SHORT)
+    head, *lines = str(caught.value).splitlines()
+    assert head == "some-file.gz could not be downloaded."
+    assert lines[0] == f"  {server.mirror('missing')}: HTTP status 404"
+    assert lines[1] == f"  {address}: it refused the connection"
+    assert lines[2].startswith(f"  {server.mirror('wrong')}: expected SHA-256")
+    assert len(lines) == 3
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("address", ["no address at all/", "ftp://127.0.0.1/", "http://[::1/", "http://a..b/"])
+def test_an_address_that_is_none_is_named(tmp_path: Path, address: str) -> None:
+    with pytest.raises(DataError) as caught:
+        fetch(FILE, tmp_path, [address], patience=SHORT)
+    assert str(caught.value).splitlines()[1].startswith(f"  {address}: ")
+    assert reachable([address], FILE, SHORT)[1][0].startswith(f"{address}: ")
+
+
+def test_a_steady_transfer_may_take_longer_than_the_window(server: LyingServer, tmp_path: Path) -> None:
+    patience = Timeouts(answer=1, connect=1, read=1, window=0.1, minimum_rate=1)
+    file = RemoteFile("short", 30, hashlib.sha256(CONTENT[:30]).hexdigest(), "")
+    server.files = {"short": CONTENT[:30]}
+    begin = time.monotonic()
+    fetch(file, tmp_path, [server.mirror("slow")], patience=patience)
+    assert time.monotonic() - begin > 5 * patience.window
+    assert (tmp_path / "short").read_bytes() == CONTENT[:30]
+
+
+@pytest.mark.parametrize("old", [None, b"what was there before"])
+def test_the_target_is_never_seen_half_written(server: LyingServer, tmp_path: Path, old: bytes | None) -> None:
+    target = tmp_path / FILE.name
+    if old is not None:
+        target.write_bytes(old)
+    seen = []
+
+    def look(name: str, received: int, size: int) -> None:
+        seen.append(target.read_bytes() if target.exists() else None)
+
+    fetch(FILE, tmp_path, [server.mirror("wrong"), server.mirror("honest")], patience=SHORT, progress=look)
+    assert len(seen) >= 2
+    assert set(seen) == {old}
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_failure_leaves_what_was_there(server: LyingServer, tmp_path: Path) -> None:
+    (tmp_path / FILE.name).write_bytes(b"what was there before")
+    with pytest.raises(DataError, match="SHA-256"):
+        fetch(FILE, tmp_path, [server.mirror("wrong")], patience=SHORT)
+    assert (tmp_path / FILE.name).read_bytes() == b"what was there before"
+    assert names_in(tmp_path) == [FILE.name]
+
+
+def test_an_interrupt_leaves_nothing_behind(server: LyingServer, tmp_path: Path) -> None:
+    def interrupt(name: str, received: int, size: int) -> None:
+        assert len(names_in(tmp_path)) == 1  # the part is there
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT, progress=interrupt)
+    assert names_in(tmp_path) == []
+
+
+def test_progress_rises_to_the_whole_size(server: LyingServer, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT, progress=lambda *moment: seen.append(moment))
+    received = [moment[1] for moment in seen]
+    assert received == sorted(set(received))
+    assert received[0] > 0
+    assert seen[-1] == (FILE.name, FILE.size, FILE.size)
+    assert {(name, size) for name, _, size in seen} == {(FILE.name, FILE.size)}
+
+
+def test_two_processes_at_once_both_succeed(server: LyingServer, tmp_path: Path) -> None:
+    processes = [start_fetching(tmp_path, server.mirror("together")) for _ in range(2)]
+    outputs = [process.communicate(timeout=30)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert outputs == [str(tmp_path / FILE.name)] * 2
+    assert server.fetched() == [FILE.name] * 2  # neither was spared: they did overlap
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+    assert names_in(tmp_path) == [FILE.name]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_killed_process_leaves_nothing_that_is_taken_for_the_file(server: LyingServer, tmp_path: Path) -> None:
+    process = start_fetching(tmp_path, server.mirror("stalled"))
+    part = wait_for(tmp_path, "*.part", size=100_000)
+    process.kill()
+    assert process.wait(timeout=20) == -signal.SIGKILL
+    process.communicate()
+    assert names_in(tmp_path) == [part.name]
+    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+
+
+def test_only_stale_parts_are_removed(server: LyingServer, tmp_path: Path) -> None:
+    ages = {"stale.part": STALE_SECONDS + 60, "fresh.part": STALE_SECONDS - 60, "old-but-whole.gz": 10 * STALE_SECONDS}
+    for name, age in ages.items():
+        (tmp_path / name).write_bytes(b"left by another process")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    assert names_in(tmp_path) == ["fresh.part", "old-but-whole.gz", FILE.name]
+
+
+def test_a_folder_that_cannot_be(server: LyingServer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"^some-file.gz cannot be stored in .*folder: Not a directory\.$"):
+        fetch(FILE, tmp_path / "file" / "folder", [server.mirror("honest")], patience=SHORT)
+    assert server.asked == []
+
+
+def test_a_folder_in_the_files_place(server: LyingServer, tmp_path: Path) -> None:
+    (tmp_path / FILE.name).mkdir()
+    with pytest.raises(DataError, match=r"^some-file.gz cannot be stored in .*: Is a directory\.$"):
+        fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    assert names_in(tmp_path) == [FILE.name]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permission bits")
+def test_the_file_may_be_read_by_whom_the_umask_allows(server: LyingServer, tmp_path: Path) -> None:
+    (tmp_path / "ordinary").touch()
+    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    assert oct((tmp_path / FILE.name).stat().st_mode) == oct((tmp_path / "ordinary").stat().st_mode)
+
+
+def test_the_first_to_answer_is_at_the_head(server: LyingServer) -> None:
+    silent, late, honest = (server.mirror(manner) for manner in ("silent", "late", "honest"))
+    assert reachable([silent, late, honest], FILE, SHORT) == ([honest, silent, late], [])
+
+
+def test_a_redirect_counts_as_an_answer(server: LyingServer) -> None:
+    assert reachable([server.mirror("redirect")], FILE, SHORT) == ([server.mirror("redirect")], [])
+
+
+def test_those_that_failed_before_the_first_answer_are_left_out(server: LyingServer) -> None:
+    patience = Timeouts(answer=5)
+    with refusing() as address:
+        mirrors = [server.mirror("missing"), address, server.mirror("late")]
+        assert reachable(mirrors, FILE, patience) == ([server.mirror("late")], [])
+
+
+def test_asking_does_not_download(server: LyingServer) -> None:
+    reachable([server.mirror("honest")], FILE, SHORT)
+    assert server.asked == [("HEAD", "honest", FILE.name)]
+
+
+def test_when_all_fail_each_has_a_line_and_it_is_quick(server: LyingServer) -> None:
+    begin = time.monotonic()
+    with refusing() as address:
+        mirrors = [server.mirror("overloaded"), address, server.mirror("hang_up"), server.mirror("circle")]
+        ranked, lines = reachable(mirrors, FILE, Timeouts(answer=10))
+    assert time.monotonic() - begin < 2
+    assert ranked == []
+    assert lines == [
+        f"{mirrors[0]}: HTTP status 503",
+        f"{address}: it refused the connection",
+        f"{mirrors[2]}: the connection broke off",
+        f"{mirrors[3]}: Exceeded 30 redirects.",
+    ]
+
+
+def test_a_mirror_named_twice_is_waited_for_once() -> None:
+    begin = time.monotonic()
+    with refusing() as address:
+        ranked, lines = reachable([address, address], FILE, Timeouts(answer=3))
+    assert time.monotonic() - begin < 1
+    assert ranked == []
+    assert set(lines) == {f"{address}: it refused the connection"}
+
+
+def test_silent_mirrors_are_given_up_in_time(server: LyingServer) -> None:
+    begin = time.monotonic()
+    mirrors = [server.mirror("silent"), server.mirror("missing")]
+    ranked, lines = reachable(mirrors, FILE, Timeouts(answer=0.3, connect=20, read=20))
+    assert 0.3 <= time.monotonic() - begin < 0.9
+    assert ranked == []
+    assert lines == [f"{mirrors[0]}: no answer within 0.3 s", f"{mirrors[1]}: HTTP status 404"]
+
+
+def test_a_listening_port_that_nobody_serves_is_given_up_in_time() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        mirror = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        begin = time.monotonic()
+        assert reachable([mirror], FILE, Timeouts(answer=0.3)) == ([], [f"{mirror}: no answer within 0.3 s"])
+        assert time.monotonic() - begin < 0.9
+
+
+def test_a_name_lookup_that_hangs_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+    ended = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        end.wait(20)
+        ended.set()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    begin = time.monotonic()
+    mirror = "http://somewhere.invalid/"
+    assert reachable([mirror], FILE, Timeouts(answer=0.3)) == ([], [f"{mirror}: no answer within 0.3 s"])
+    assert time.monotonic() - begin < 0.9
+    end.set()
+    assert ended.wait(20)
+    assert reachable([mirror], FILE, Timeouts(answer=5)) == ([], [f"{mirror}: its name cannot be resolved"])
+
+
+def test_the_usual_patience_is_short() -> None:
+    assert Timeouts().answer <= 10
+    assert Timeouts().connect + Timeouts().read <= 20

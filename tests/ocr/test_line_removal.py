@@ -1,0 +1,63 @@
+"""Rulings go, digits stay, even where they cross."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers.writing import Page
+from mnistry.ocr.binarization import inks
+from mnistry.ocr.line_removal import without_rulings
+
+
+def cleaned(sheet: Page, *, photo: bool = False, turn: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The ink of a sheet before and after."""
+    image = (sheet.photo() if photo else sheet.image()).rotate(turn, fillcolor=(250, 250, 247))
+    found = next(inks(np.asarray(image)))
+    return found.mask, without_rulings(found.mask, found.contrast, found.width)
+
+
+def sheet(*, squared: bool, text: str = "") -> Page:
+    page = Page(400, 300)
+    page.rule(40, squared=squared)
+    page.write(text, (50, 70), 90, pen=7)
+    return page
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_an_empty_ruled_sheet_becomes_blank(squared):
+    before, after = cleaned(sheet(squared=squared))
+    assert before.mean() > 0.02
+    assert after.mean() < 0.003
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("turn", [0.0, 2.0, -3.0])
+def test_digits_on_rulings_stay(squared, turn):
+    _, after = cleaned(sheet(squared=squared, text="2085"), turn=turn)
+    plain = Page(400, 300)
+    plain.write("2085", (50, 70), 90, pen=7)
+    digits, _ = cleaned(plain, turn=turn)
+    assert (after & digits).sum() > 0.93 * digits.sum()
+    assert (after & ~digits).sum() < 0.25 * digits.sum()
+
+
+@pytest.mark.parametrize("text", ["1111", "7777", "4444", "2525"])
+def test_digits_without_rulings_are_not_touched(text):
+    page = Page(400, 150)
+    page.write(text, (50, 30), 90)
+    before, after = cleaned(page)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_a_digit_that_fills_the_picture_is_no_ruling():
+    page = Page(60, 100)
+    page.write("1", (20, 2), 96, pen=4)
+    before, after = cleaned(page)
+    assert after.sum() > 0.9 * before.sum()
+
+
+def test_small_pictures_are_left_alone():
+    mask = np.zeros((28, 28), bool)
+    mask[14] = True
+    assert without_rulings(mask, mask * np.float32(200), 1.0).all(axis=1)[14]

@@ -1,0 +1,200 @@
+"""Pictures to text, with the model that comes with the package: pages that were written for these tests."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.writing import BLACK, BLUE, WHITE, Page, digit
+from mnistry import Recognizer
+from mnistry.errors import PictureError
+
+LINES = ["20835", "6930 852"]  # no digit that writers of the world write in very different ways
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.load()
+
+
+def page(height: float = 60, **options: object) -> Page:
+    sheet = {name: options.pop(name) for name in ("paper",) if name in options}
+    made = Page(round(9 * height), round(5 * height), **sheet)  # type: ignore[arg-type] # passed on
+    for row, line in enumerate(LINES):
+        made.write(line, (height, height * (0.6 + 1.9 * row)), height, seed=row, **options)  # type: ignore[arg-type] # passed on
+    return made
+
+
+PICTURES = {
+    "plain": page().image(),
+    "a photo": page().photo(),
+    "a dim photo": page().photo(dimmest=0.25, noise=5),
+    "a blue pen": page(ink=BLUE, pen=3).photo(),
+    "bright on dark": page(ink=WHITE, paper=BLACK).image(),
+    "chalk": page(ink=WHITE, paper=(40, 70, 50)).photo(),
+    "small": page(height=20).image(),
+    "large": page(height=150).image(),
+    "thin": page(pen=1.5).image(),
+    "thick": page(pen=10).image(),
+    "slanted": page(slant=0.25).image(),
+    "aslant": page().image().rotate(4, fillcolor=WHITE, expand=True),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_page_is_read(recognizer, name):
+    assert recognizer.read(PICTURES[name]).text == "\n".join(LINES)
+
+
+@pytest.mark.parametrize("name", "0123456789")
+def test_a_digit_from_another_hand_than_mnists_is_a_digit(recognizer, name):
+    """A network may come to know MNIST's writers so well that it takes nobody else's zero for a digit."""
+    sheets = [
+        digit(name, 70, seed=seed, slant=slant, pen=pen)
+        for seed, pen in enumerate((3, 6, 9) * 4)
+        for slant in (-0.1, 0.0, 0.2)
+    ]
+    found = [recognizer.read_digit(sheet) for sheet in sheets]
+    least = recognizer.info.digit_threshold
+    taken = [each is not None and each.name == name and each.digitness >= least for each in found]
+    assert np.mean(taken) >= 0.9
+
+
+def test_a_page_on_a_table_is_read(recognizer):
+    table = Image.new("RGB", (900, 700), (80, 60, 50))
+    table.paste(page().photo(), (150, 200))
+    assert recognizer.read(table).text == "\n".join(LINES)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_rulings_are_no_digits(recognizer, squared):
+    sheet = Page(560, 300)
+    sheet.rule(38, squared=squared)
+    sheet.write("20835", (60, 100), 90)
+    assert recognizer.read(sheet.image()).text == "20835"
+
+
+def test_digits_that_touch_are_parted(recognizer):
+    sheet = Page(500, 200)
+    sheet.write("2083", (60, 50), 100, gap=-0.04)
+    assert recognizer.read(sheet.image()).text == "2083"
+
+
+def test_dashes_and_dots_are_left_out(recognizer):
+    sheet = Page(700, 200)
+    sheet.write("208", (40, 50), 90)
+    sheet.line([(285, 95), (330, 93)], BLACK, 8)
+    sheet.write("36", (360, 50), 90)
+    sheet.line([(550, 138), (553, 139)], BLACK, 8)
+    reading = recognizer.read(sheet.image())
+    assert reading.text.replace(" ", "") == "20836"
+    assert len(reading.digits) == 5
+
+
+@pytest.mark.parametrize("noise", [0, 3, 10])
+def test_a_blank_sheet_has_no_text(recognizer, noise):
+    reading = recognizer.read(Page(800, 600).photo(noise=noise))
+    assert (reading.text, reading.digits) == ("", ())
+
+
+@pytest.mark.parametrize("level", [0, 127, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (28, 28), (300, 500)])
+def test_an_even_picture_has_no_text(recognizer, level, shape):
+    assert recognizer.read(np.full(shape, level, np.uint8)).text == ""
+    assert recognizer.read(np.full(shape, level, np.uint8), single=True).text == ""
+    assert recognizer.read_digit(np.full(shape, level, np.uint8)) is None
+
+
+def test_boxes_lie_around_the_digits_in_the_pictures_own_pixels(recognizer):
+    sheet = Page(2400, 1600)
+    sheet.write("38", (400, 300), 320, pen=30)
+    for image, (width, height) in ((sheet.image(), (2400, 1600)), (sheet.image().reduce(8), (300, 200))):
+        scale = width / 2400
+        boxes = [digit.box for digit in recognizer.read(image).digits]
+        assert image.size == (width, height)
+        np.testing.assert_allclose([box[1] for box in boxes], 290 * scale, atol=16 * scale + 1)
+        np.testing.assert_allclose([box[3] for box in boxes], 340 * scale, atol=24 * scale + 1)
+        assert 390 * scale < boxes[0][0] < boxes[0][0] + boxes[0][2] < boxes[1][0] < 800 * scale
+
+
+def test_boxes_are_those_of_the_upright_picture(recognizer):
+    upright = page().image()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).save(file, "PNG", exif=exif)
+    turned, plain = recognizer.read(file.getvalue()), recognizer.read(upright)
+    assert turned.text == plain.text
+    assert [each.box for each in turned.digits] == [each.box for each in plain.digits]
+
+
+def test_a_picture_and_its_negative_say_the_same(recognizer):
+    pixels = np.asarray(page().image())
+    assert recognizer.read(255 - pixels).text == recognizer.read(pixels).text
+
+
+@pytest.mark.parametrize("character", ["0", "2", "3", "5", "6", "8"])
+@pytest.mark.parametrize("height", [10, 20, 80, 600])
+def test_one_digit_of_any_size(recognizer, character, height):
+    found = recognizer.read_digit(digit(character, height=height, seed=2))
+    assert found is not None
+    assert found.name == character
+    assert recognizer.read(digit(character, height=height, seed=2), single=True).text == character
+
+
+def test_a_broken_digit_is_one(recognizer):
+    pixels = np.asarray(digit("5", height=120)).copy()
+    pixels[84:88] = WHITE
+    assert recognizer.read_digit(pixels).name == "5"
+    sheet = Page(400, 200)
+    sheet.write("253", (50, 40), 110)
+    pixels = np.asarray(sheet.image()).copy()
+    pixels[84:87, 140:225] = WHITE
+    assert recognizer.read(pixels).text == "253"
+
+
+def test_mnists_images_are_seen_as_they_are(recognizer, mnist):
+    for image in mnist.x_test[:50]:
+        answer = recognizer.read_digit(image)
+        assert answer is not None
+        np.testing.assert_array_equal(answer.image, image)
+        np.testing.assert_array_equal(answer.probabilities, recognizer.predict(image)[0])
+
+
+def test_what_a_digit_says_holds_together(recognizer):
+    reading = recognizer.read(PICTURES["a photo"])
+    for each in reading.digits:
+        assert each.digit == int(np.argmax(each.probabilities))
+        assert each.probability == pytest.approx(float(each.probabilities.max()))
+        assert each.probabilities.sum() == pytest.approx(1, abs=1e-4)
+        assert each.image.shape == (28, 28)
+        assert not each.sure or each.probability >= recognizer.info.sure_threshold
+    assert reading.as_json()["digits"][0]["box"] == list(reading.digits[0].box)
+    assert set(reading.as_json()["digits"][0]) == {"digit", "probability", "probabilities", "box", "sure"}
+
+
+def test_the_same_picture_gives_the_same_reading_in_several_threads(recognizer):
+    with ThreadPoolExecutor(4) as pool:
+        texts = set(pool.map(lambda name: (name, recognizer.read(PICTURES[name]).text), list(PICTURES) * 2))
+    assert len(texts) == len(PICTURES)
+
+
+def test_what_cannot_be_read_raises(recognizer):
+    with pytest.raises(PictureError, match="is not a picture that can be read"):
+        recognizer.read(b"no picture")
+    with pytest.raises(PictureError, match="finite numbers"):
+        recognizer.read_digit(np.full((28, 28), np.nan))
+
+
+def test_noise_stripes_and_blots_are_read_in_bounded_time_and_without_confidence(recognizer):
+    random = np.random.default_rng(0)
+    stripes = np.broadcast_to(np.arange(900) // 3 % 2 * np.uint8(255), (700, 900))
+    blots = np.full((700, 900), 255, np.uint8)
+    for y, x in random.integers(0, 690, (4000, 2)):
+        blots[y : y + 6, x : x + 4] = 0
+    for pixels in (random.integers(0, 256, (700, 900), dtype=np.uint8), stripes, blots):
+        assert not any(each.sure for each in recognizer.read(pixels).digits)

@@ -1,0 +1,437 @@
+"""The page in a real browser, with real mouse, keyboard and clipboard events."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from helpers import browsing
+from helpers.browsing import write
+from helpers.running import Running, changed, running, serve, written
+from helpers.serving_page import ADDRESS, examples
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if browsing.found() is None:
+        if os.environ.get("MNISTRY_REQUIRE_BROWSER"):
+            pytest.fail("MNISTRY_REQUIRE_BROWSER is set, but there is no chromium")
+        pytest.skip("needs a browser: install chromium")
+    with browsing.launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("server"), *serve()) as server:
+        yield server
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport=SIZES["desktop"], accept_downloads=True)
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Running) -> Iterator[Page]:
+    """The page, freshly opened; at the end of a test its console must have stayed silent and nobody else been asked."""
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.address)
+    yield page
+    assert said == []
+    others = [url for url in asked if not url.startswith((server.address, f"blob:{server.address}"))]
+    assert others == []
+
+
+def expect_reading(page: Page, text: str) -> None:
+    expect(page.locator("#text")).to_have_text(text, timeout=15_000)
+    expect(page.locator("#answered")).to_have_attribute("aria-busy", "false", timeout=15_000)
+
+
+def ink(page: Page) -> int:
+    """How many pixels of the pad are drawn on."""
+    return int(
+        page.locator("#pad").evaluate(
+            """(pad) => {
+                const copy = new OffscreenCanvas(pad.width, pad.height);
+                const context = copy.getContext("2d", { willReadFrequently: true });
+                context.drawImage(pad, 0, 0);
+                return context.getImageData(0, 0, pad.width, pad.height).data.filter((v, i) => i % 4 == 3 && v).length;
+            }"""
+        )
+    )
+
+
+def hand_over(page: Page, event: str, name: str, content: bytes) -> None:
+    """Drops or pastes a file: the event as the browser makes it."""
+    page.evaluate(
+        """([event, name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+            const data = new DataTransfer();
+            data.items.add(new File([bytes], name, { type: "image/png" }));
+            const target = document.querySelector("#paper");
+            target.dispatchEvent(event === "paste"
+                ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true })
+                : new DragEvent(event, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        [event, name, base64.b64encode(content).decode()],
+    )
+
+
+# Drawing
+
+
+@pytest.mark.parametrize("digit", list("0123456789"))
+def test_a_drawn_digit_is_read(page, digit):
+    write(page, digit)
+    expect_reading(page, digit)
+    card = page.locator(".digit")
+    expect(card).to_have_count(1)
+    expect(card.locator("li.most b")).to_have_text(digit)
+    shares = [float(text.strip(">%")) for text in card.locator(".bars span").all_text_contents()]
+    assert len(shares) == 10
+    assert sum(shares) == pytest.approx(100, abs=0.6)
+    expect(page.locator("#verdict")).to_have_text(re.compile(r"^(Sure|Not sure): >?\d+\.\d%\.$"))
+
+
+def test_several_digits_have_boxes_where_they_were_drawn(page):
+    write(page, "25", height=0.5)
+    expect_reading(page, "25")
+    expect(page.locator("#boxes rect")).to_have_count(2)
+    pad = page.locator("#pad").bounding_box()
+    for number, box in enumerate(page.locator("#boxes rect").all()):
+        found, height = box.bounding_box(), 0.5 * pad["height"]
+        assert found["x"] == pytest.approx(pad["x"] + 0.12 * pad["height"] + number * 1.45 * height / 1.6, abs=25)
+        assert found["height"] == pytest.approx(height + 20, abs=25)
+    assert page.locator("#boxes text").all_text_contents() == ["2", "5"]
+
+
+def test_undo_takes_back_a_stroke_and_clear_all(page):
+    expect(page.locator("#undo")).to_be_disabled()
+    write(page, "1", left=0.2)
+    one = ink(page)
+    write(page, "1", left=0.5)
+    expect_reading(page, "11")
+    page.locator("#undo").click()
+    expect_reading(page, "1")
+    assert ink(page) == one
+    write(page, "1", left=0.5)
+    page.keyboard.press("Control+z")
+    expect_reading(page, "1")
+    page.locator("#clear").click()
+    expect(page.locator("#text")).to_be_empty()
+    assert ink(page) == 0
+    expect(page.locator("#intro")).to_be_visible()
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_the_pen_has_three_widths(page):
+    amounts = []
+    for name in ("thin", "medium", "thick"):
+        page.get_by_label(name).check()
+        write(page, "3")
+        expect_reading(page, "3")
+        amounts.append(ink(page))
+        page.locator("#clear").click()
+    assert amounts[0] * 1.4 < amounts[1]
+    assert amounts[1] * 1.3 < amounts[2]
+
+
+def test_a_pen_presses(page):
+    def stroke(pressure: float) -> int:
+        page.locator("#pad").evaluate(
+            """(pad, pressure) => {
+                const { left, top } = pad.getBoundingClientRect();
+                const send = (type, x) => pad.dispatchEvent(new PointerEvent(type, { pointerId: 1, pointerType: "pen",
+                    button: 0, pressure, clientX: left + x, clientY: top + 100, bubbles: true, cancelable: true }));
+                pad.setPointerCapture = () => {};
+                send("pointerdown", 50);
+                for (let x = 60; x <= 250; x += 10) send("pointermove", x);
+                send("pointerup", 250);
+            }""",
+            pressure,
+        )
+        amount = ink(page)
+        page.locator("#clear").click()
+        return amount
+
+    assert stroke(0.1) * 1.5 < stroke(0.9)
+
+
+def test_the_keyboard_draws(page):
+    page.locator("#pad").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Space")
+    expect_reading(page, "1")
+
+
+def test_a_finger_draws(browser, server):
+    context = browser.new_context(viewport=SIZES["phone"], has_touch=True, device_scale_factor=2)
+    page = context.new_page()
+    page.goto(server.address)
+    pad = page.locator("#pad").bounding_box()
+    session = context.new_cdp_session(page)
+    points = [{"x": pad["x"] + 180, "y": pad["y"] + 80 + step * 10} for step in range(20)]
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points[:1]})
+    for point in points[1:]:
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect_reading(page, "1")
+    assert page.evaluate("scrollY") == 0
+    context.close()
+
+
+def test_what_is_no_digit_is_said(page):
+    pad = page.locator("#pad").bounding_box()
+    page.mouse.move(pad["x"] + 60, pad["y"] + 60)
+    page.mouse.down()
+    for step in range(60):
+        page.mouse.move(pad["x"] + 60 + (step * 97) % 300, pad["y"] + 60 + (step * 61) % 220)
+    page.mouse.up()
+    expect(page.locator("#verdict")).to_have_text(re.compile("Not a digit|not sure|Not sure"))
+
+
+def test_one_digit_only_takes_all_ink_together(page):
+    write(page, "11", height=0.5)
+    expect_reading(page, "11")
+    page.get_by_label("One digit only").check()
+    expect(page.locator(".digit")).to_have_count(1)
+
+
+def test_a_stale_answer_never_replaces_a_newer_one(page):
+    """The answer to the first stroke is held back until the second has been answered."""
+    held = []
+
+    def hold(route):
+        if not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/read*", hold)
+    write(page, "1", left=0.2)
+    page.wait_for_timeout(300)
+    write(page, "1", left=0.5)
+    expect_reading(page, "11")
+    held[0].abort()
+    page.wait_for_timeout(300)
+    expect_reading(page, "11")
+
+
+# Pictures
+
+
+def test_a_dropped_picture_is_read_and_boxed(page):
+    hand_over(page, "drop", "208.png", written("208"))
+    expect_reading(page, "208")
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator("#boxes rect")).to_have_count(3)
+    image, boxes = page.locator("#paper").bounding_box(), page.locator("#boxes rect").all()
+    for box in boxes:
+        found = box.bounding_box()
+        assert image["x"] < found["x"]
+        assert found["x"] + found["width"] < image["x"] + image["width"]
+    page.locator("#clear").click()
+    expect(page.locator("#picture")).to_be_hidden()
+    expect(page.locator("#text")).to_be_empty()
+
+
+def test_a_pasted_picture_is_read(page):
+    hand_over(page, "paste", "image.png", written("96"))
+    expect_reading(page, "96")
+
+
+def test_a_chosen_picture_is_read_and_drawing_replaces_it(page, tmp_path):
+    (tmp_path / "47.jpg").write_bytes(written("47", kind="JPEG"))
+    page.locator("#choose").set_input_files(tmp_path / "47.jpg")
+    expect_reading(page, "47")
+    write(page, "5")
+    expect_reading(page, "5")
+    expect(page.locator("#picture")).to_be_hidden()
+
+
+def test_a_file_that_is_no_picture_is_said(context, server):
+    page = context.new_page()
+    page.goto(server.address)
+    hand_over(page, "drop", "notes.png", b"no picture")
+    sentence = server.post("/api/read?name=notes.png", b"no picture").json["detail"]
+    expect(page.locator("#trouble")).to_have_text(sentence)
+    page.locator("#clear").click()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
+# What is shown of it
+
+
+def test_what_mattered_is_coloured(page):
+    write(page, "7")
+    expect_reading(page, "7")
+    assert colours(page.locator(".digit .image")) == {"grey"}
+    page.get_by_label("What mattered").check()
+    expect(page.locator("#legend")).to_be_visible()
+    expect(page.locator(".digit .image[data-heat]")).to_have_count(1)
+    assert "orange" in colours(page.locator(".digit .image"))
+
+
+def colours(canvas: Locator) -> set[str]:
+    pixels = np.array(canvas.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data]")).reshape(-1, 4)
+    red, blue = pixels[:, 0], pixels[:, 2]
+    return {"orange" if r > b + 20 else "blue" if b > r + 20 else "grey" for r, b in zip(red, blue, strict=True)}
+
+
+def test_why_it_failed_elsewhere_shows_both_answers_of_the_same_network(page, server):
+    write(page, "5", left=0.2, top=0.1, height=0.3)
+    expect_reading(page, "5")
+    page.locator("summary").click()
+    figures = page.locator("#versus figure")
+    expect(figures).to_have_count(3)
+    assert page.locator("#versus .title").all_text_contents() == ["Resized", "Resized and inverted", "Ours"]
+    expect(figures.last.locator("b")).to_have_text("5")
+
+
+def test_the_reading_is_copied(page, context, server):
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.address)
+    write(page, "25", height=0.5)
+    expect_reading(page, "25")
+    page.locator("#copy").click()
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "25"
+
+
+def test_an_image_is_downloaded_as_the_network_saw_it(page, tmp_path):
+    write(page, "8")
+    expect_reading(page, "8")
+    with page.expect_download() as started:
+        page.get_by_label("Download digit 1 as PNG").click()
+    assert started.value.suggested_filename == "digit-1.png"
+    started.value.save_as(tmp_path / "8.png")
+    with Image.open(tmp_path / "8.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.shape == (28, 28)
+    shown = page.locator(".digit .image").evaluate("c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data]")
+    assert (pixels.ravel() == np.array(shown).reshape(-1, 4)[:, 0]).all()
+
+
+def test_it_links_to_the_api_and_the_models_card(page):
+    hrefs = [link.get_attribute("href") for link in page.locator("footer a").all()]
+    assert hrefs == ["/api", "/model-card"]
+    page.get_by_role("link", name="API").click()
+    expect(page.locator(".operation h2").first).to_have_text("POST /api/read")
+    expect(page.locator(".operation")).to_have_count(6)
+
+
+# The server
+
+
+def test_a_lost_server_is_said_and_found_again(browser, tmp_path):
+    with running(tmp_path, *serve("--workers", "1")) as server:
+        port = server.port
+        page = browser.new_page()
+        page.goto(server.address)
+        server.process.kill()
+        server.process.wait()
+        write(page, "7")
+        expect(page.locator("#trouble")).to_have_text(
+            re.compile("The server does not answer. What you wrote is still here")
+        )
+        assert ink(page) > 0
+    with running(tmp_path, "-m", "mnistry", "serve", "--workers", "1", "--port", str(port)):
+        expect_reading(page, "7")
+        expect(page.locator("#trouble")).to_be_hidden()
+    page.close()
+
+
+def test_a_busy_server_is_asked_again(browser, tmp_path):
+    with running(tmp_path, *changed("limits=worker_pool.Limits(workers=1, waiting=0)")) as server:
+        page = browser.new_page()
+        statuses = []
+        page.on("response", lambda response: statuses.append(response.status))
+        page.goto(server.address)
+        body = '{"type": "about:blank", "title": "", "status": 503, "detail": "Too much to do."}'
+        headers = {"retry-after": "1", "content-type": "application/problem+json"}
+        page.route("**/api/read*", lambda route: route.fulfill(status=503, headers=headers, body=body), times=1)
+        write(page, "7")
+        expect_reading(page, "7")
+        assert 503 in statuses
+        page.close()
+
+
+# Everybody
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(browser, server, size, scheme):
+    """axe-core finds nothing, empty and with an answer, and nothing is wider than the screen."""
+    context = browser.new_context(viewport=SIZES[size], color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(server.address)
+    assert_accessible(page)
+    write(page, "25", height=0.45)
+    expect_reading(page, "25")
+    page.get_by_label("What mattered").check()
+    page.locator("summary").click()
+    expect(page.locator("#versus figure")).to_have_count(3)
+    assert_accessible(page)
+    page.goto(f"{server.address}/api")
+    expect(page.locator(".operation")).to_have_count(6)
+    assert_accessible(page)
+    context.close()
+
+
+def assert_accessible(page: Page) -> None:
+    found: Any = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_everything_can_be_reached_with_the_keyboard(page):
+    write(page, "5")
+    expect_reading(page, "5")
+    page.locator("body").click(position={"x": 2, "y": 2})
+    reached = []
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    for name in ("pad", "undo", "clear", "choose", "single", "copy", "mattered", "PNG", "API", "The model's card"):
+        assert name in reached
+
+
+def test_it_is_there_at_once(page, server):
+    """Speed is measured by benchmarks/serving.py; here only that nothing large is loaded."""
+    sizes = page.evaluate("performance.getEntriesByType('resource').map((each) => each.transferSize)")
+    assert sum(sizes) < 60_000
+
+
+def test_the_javascript_of_the_docs_runs(context, server, tmp_path):
+    (tmp_path / "photo.png").write_bytes(written("7"))
+    (example,) = examples("javascript")
+    page, printed = context.new_page(), []
+    page.on("console", lambda message: printed.append(message.text))
+    page.goto(f"{server.address}/api")
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), { type: 'file' }))")
+    page.locator("input").set_input_files(tmp_path / "photo.png")
+    page.evaluate(f"async () => {{ {example.replace(ADDRESS, server.address)} }}")
+    assert re.fullmatch(r"7 (true|false)", printed[0])

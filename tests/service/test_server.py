@@ -1,0 +1,474 @@
+"""`mnistry serve` as programs meet it: what each path answers, and what it says to those who get it wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mnistry
+from helpers.running import Running, running, serve, written
+from mnistry import Recognizer
+from mnistry.ocr import explain, image_io
+from mnistry.service import page_files, schemas
+from mnistry.service.security import access_for
+
+READ = "/api/read"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("server"), *serve("--allow-origin", "http://127.0.0.1:9")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.load()
+
+
+def assert_problem(answer, status, detail):
+    """A problem as RFC 9457 has it, with this sentence."""
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert set(answer.json) == {"type", "title", "status", "detail"}
+    assert (answer.json["type"], answer.json["status"], answer.json["detail"]) == ("about:blank", status, detail)
+
+
+# Reading
+
+
+def test_a_picture_is_read_as_the_command_line_reads_it(server, mnistry, tmp_path):
+    (tmp_path / "208.png").write_bytes(written("208"))
+    answer = server.post(f"{READ}?name=208.png", written("208"))
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json == json.loads(mnistry("read", "--json", "208.png").stdout)
+    assert answer.json["text"] == "208"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM"])
+def test_any_kind_of_picture_is_taken_whatever_it_is_called(server, kind):
+    content = written("35", kind=kind)
+    for headers in ({}, {"content-type": "image/png"}, {"content-type": "application/x-www-form-urlencoded"}):
+        assert server.post(READ, content, headers=headers).json["text"] == "35"
+
+
+def test_single_gives_one_digit(server):
+    answer = server.post(f"{READ}?single=true", written("20")).json
+    assert (len(answer["text"]), len(answer["digits"])) == (1, 1)
+
+
+def test_a_body_in_chunks_is_taken(server):
+    parts = [written("47")[start : start + 100] for start in range(0, len(written("47")), 100)]
+    assert server.post(READ, iter(parts)).json["text"] == "47"
+
+
+def test_images_are_what_the_network_saw(server, recognizer):
+    content = written("69")
+    digits = recognizer.read(content).digits
+    shown = server.post(f"{READ}?images=true", content).json["digits"]
+    assert [set(each) for each in shown] == [
+        {"digit", "probability", "probabilities", "box", "sure", "image", "digitness", "is_digit"}
+    ] * 2
+    for each, digit in zip(shown, digits, strict=True):
+        assert (np.array(each["image"], np.uint8) == digit.image).all()
+        assert each["digitness"] == pytest.approx(digit.digitness)
+
+
+def test_a_blank_sheet_is_an_empty_reading(server):
+    answer = server.post(f"{READ}?explain=true", written(" "))
+    assert answer.status == 200
+    assert (answer.json["text"], answer.json["digits"]) == ("", [])
+    assert [each["how"] for each in answer.json["naive"]] == ["resized", "resized and inverted"]
+
+
+def test_an_explanation_has_heat_and_the_naive_answer(server, recognizer):
+    content = written("7", height=200)
+    answer = server.post(f"{READ}?explain=true", content).json
+    (digit,) = answer["digits"]
+    heat, image = np.array(digit["heat"]), np.array(digit["image"])
+    assert heat.shape == (28, 28)
+    assert (heat[image == 0] == 0).all()
+    assert heat.max() > 0
+    resized, inverted = answer["naive"]
+    assert (np.array(resized["image"]) + inverted["image"] == 255).all()
+    said = recognizer.predict_all(np.array([inverted["image"]], np.uint8))
+    assert inverted["digit"] == said.digits[0]
+    assert inverted["probability"] == pytest.approx(float(said.probabilities.max()))
+
+
+def test_the_name_is_the_source_and_stands_in_errors(server):
+    assert server.post(f"{READ}?name=a%20b.png", written("1")).json["source"] == "a b.png"
+    assert server.post(f"{READ}?name=a%0Ab%00", written("1")).json["source"] == "a?b?"
+    assert server.post(f"{READ}?name=x.png", b"abc").json["detail"].startswith("x.png is not a picture")
+
+
+# What is wrong with a request
+
+
+def test_what_is_no_picture_is_said_as_the_command_line_says_it(server, mnistry, tmp_path):
+    (tmp_path / "picture").write_bytes(b"no picture")
+    said = mnistry("read", "picture").stderr.removeprefix("mnistry: ").strip()
+    assert_problem(server.post(READ, b"no picture"), 422, said)
+
+
+def test_a_damaged_picture_and_a_bomb_are_refused(server):
+    assert server.post(READ, written("5")[:300]).json["detail"].startswith("picture is damaged: ")
+    bomb = b"P5 60000 60000 255\n"
+    detail = server.post(READ, bomb + b"0" * 100).json["detail"]
+    assert detail.startswith("picture has ")
+    assert "more than" in detail
+
+
+def test_an_empty_body_is_refused(server):
+    answer = server.post(READ, b"")
+    assert answer.status == 422
+    assert answer.json["detail"].endswith(" is empty: it has 0 bytes.")
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("single=maybe", "The query parameter 'single' must be true or false; received 'maybe'."),
+        ("singel=true", "There is no query parameter 'singel' here. Did you mean single?"),
+        ("name=" + "x" * 201, None),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(server, query, detail):
+    answer = server.post(f"{READ}?{query}", written("5"))
+    assert_problem(answer, 422, detail or answer.json["detail"])
+    assert len(answer.json["detail"]) < 400
+
+
+def test_a_form_is_refused_with_what_to_do(server):
+    answer = server.post(READ, b"--x\r\n\r\n--x--", headers={"content-type": "multipart/form-data; boundary=x"})
+    sentence = (
+        "The body must be the picture or the batch itself; received a form, multipart/form-data. "
+        "With curl that is --data-binary @FILE in place of -F."
+    )
+    assert_problem(answer, 415, sentence)
+
+
+def test_unknown_paths_and_methods(server):
+    assert_problem(server.get("/api/reed"), 404, "There is nothing at '/api/reed'. Did you mean /api/read?")
+    answer = server.get(READ)
+    assert_problem(answer, 405, "/api/read takes POST; received GET.")
+    assert answer.headers["allow"] == "POST"
+    assert server.ask("DELETE", "/").status == 405
+
+
+def test_what_is_no_http_is_refused_with_a_problem(server):
+    with server.socket() as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+# Batches
+
+
+def test_a_batch_is_answered_as_the_recogniser_does(server, recognizer, digits):
+    images = digits.x_test[:300]
+    said = recognizer.predict_all(images)
+    as_bytes = server.post("/api/predict", images.tobytes(), headers={"content-type": "application/octet-stream"}).json
+    in_json = json.dumps({"images": images.tolist()})
+    as_json = server.post("/api/predict", in_json, headers={"content-type": "application/json; charset=utf-8"}).json
+    assert as_bytes == as_json
+    assert set(as_json) == {"digits", "probabilities", "digitness", "is_digit", "sure"}
+    assert as_json["digits"] == said.digits.tolist()
+    np.testing.assert_allclose(as_json["probabilities"], said.probabilities, atol=1e-6)
+    assert as_json["sure"] == said.sure.tolist()
+
+
+def test_one_image_is_a_batch(server, digits):
+    body = json.dumps({"images": digits.x_test[0].tolist()})
+    assert len(server.post("/api/predict", body, headers={"content-type": "application/json"}).json["digits"]) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "{", "[]", "null", "{}", '{"images": []}', '{"images": [[1]]}', '{"images": [[1], [2, 3]]}',
+        '{"images": "a"}',
+        json.dumps({"images": [[0.5] * 28] * 28}), json.dumps({"images": [[256] * 28] * 28}), '{"images": NaN}',
+        json.dumps({"images": [[-1] * 28] * 28}), json.dumps({"images": [[True] * 28] * 28}), "[" * 100_000,
+        json.dumps({"images": [[0] * 28] * 28, "more": 1}), '{"images": [' + "9" * 5000 + "]}", "\udcff",
+    ],
+    ids=range(18),
+)  # fmt: skip
+def test_what_is_no_batch_is_refused(server, body):
+    content = body.encode(errors="surrogateescape")
+    answer = server.post("/api/predict", content, headers={"content-type": "application/json"})
+    assert answer.status == 422
+    assert answer.json["detail"].endswith('n times 784 bytes, or JSON {"images": [...]}.')
+
+
+def test_bytes_that_are_no_whole_images_are_refused(server):
+    for n in (0, 783, 785):
+        answer = server.post("/api/predict", b"x" * n)
+        assert answer.status == 422
+        assert answer.json["detail"].startswith(f"The body has {n} bytes; ")
+
+
+# About the model and the server
+
+
+def test_the_model_says_what_it_is(server, recognizer):
+    assert server.get("/api/model").json == json.loads(json.dumps(recognizer.info.as_json()))
+
+
+def test_alive_and_ready(server):
+    assert server.get("/healthz").json == {"status": "alive"}
+    assert server.get("/readyz").json == {"status": "ready"}
+
+
+def test_metrics_count_what_happened(server):
+    def counted() -> dict[str, float]:
+        lines = server.get("/metrics").body.decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+    before = counted()
+    server.post(READ, written("20"))
+    server.post(READ, b"no picture")
+    server.post("/api/predict", b"\0" * 784 * 3)
+    server.get("/nowhere")
+    server.ask("BREW", READ)
+    after = counted()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown['mnistry_requests_total{path="/api/read",method="POST",status="200"}'] == 1
+    assert grown['mnistry_requests_total{path="/api/read",method="POST",status="422"}'] == 1
+    assert grown['mnistry_requests_total{path="/api/read",method="other",status="405"}'] == 1
+    assert grown['mnistry_requests_total{path="other",method="GET",status="404"}'] == 1
+    assert grown["mnistry_errors_total"] == 3
+    assert grown['mnistry_pictures_total{outcome="read"}'] == 1
+    assert grown['mnistry_pictures_total{outcome="unreadable"}'] == 1
+    assert (grown["mnistry_digits_total"], grown["mnistry_images_total"]) == (2, 3)
+    assert grown['mnistry_request_seconds_count{path="/api/read"}'] == 3
+    assert grown['mnistry_request_seconds_bucket{path="/api/read",le="+Inf"}'] == 3
+    assert after["mnistry_in_flight"] == 1  # the one that asks
+    assert after["mnistry_workers"] == len(server.workers())
+
+
+def test_the_log_has_a_line_a_request_and_nothing_of_the_picture(server):
+    server.post(f"{READ}?name=secret", b"also secret")
+    server.get("/%0Aforged%20line%1B[31m")
+    wait_for(lambda: "forged" in server.log.read_text())
+    text = server.log.read_text()
+    assert "secret" not in text
+    assert "\x1b" not in text
+    line = re.compile(r"\S+ 127\.0\.0\.1 [A-Z]+ /\S* \d{3} \d+ bytes \d+\.\d ms")
+    assert [each for each in text.splitlines() if not line.fullmatch(each)] == []
+
+
+# Who may use it
+
+
+@pytest.mark.parametrize("host", ["somewhere.invalid", "127.0.0.1.somewhere.invalid", "", "0x7f.1", "[::2]"])
+def test_a_host_that_is_not_ours_is_refused(server, host):
+    answer = server.get("/healthz", headers={"Host": host})
+    assert answer.status == 421
+    assert "--allow-host" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000"])
+def test_our_own_names_are_taken(server, host):
+    assert server.get("/healthz", headers={"Host": host}).status == 200
+
+
+def test_a_page_of_another_origin_may_not_use_it(server):
+    for origin in ("http://somewhere.invalid", "null", f"https://127.0.0.1:{server.port + 1}"):
+        answer = server.post(READ, written("5"), headers={"Origin": origin})
+        assert answer.status == 403
+        assert "--allow-origin" in answer.json["detail"]
+        assert "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-origin" not in server.get("/api/model", headers={"Origin": "null"}).headers
+
+
+def test_its_own_page_may(server):
+    assert server.post(READ, written("5"), headers={"Origin": server.address}).status == 200
+
+
+def test_an_allowed_origin_may_read_what_it_gets_and_is_told_so_before(server):
+    origin = {"Origin": "http://127.0.0.1:9"}
+    answer = server.post(READ, written("5"), headers=origin)
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "http://127.0.0.1:9")
+    assert answer.headers["vary"] == "origin"
+    asked = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    answer = server.ask("OPTIONS", READ, headers=asked)
+    assert (answer.status, answer.headers["access-control-allow-headers"]) == (204, "content-type")
+    asked["Origin"] = "http://somewhere.invalid"
+    assert server.ask("OPTIONS", READ, headers=asked).status == 405
+
+
+def test_beyond_loopback_addresses_are_names_and_others_must_be_allowed():
+    access = access_for("0.0.0.0", ("digits.example",), ())
+    for host in ("192.0.2.7:8000", "[2001:db8::1]", "digits.example:80", socket.gethostname()):
+        assert access.refusal("GET", {"host": host}) is None
+    assert access.refusal("GET", {"host": "somewhere.invalid"}).status == 421
+
+
+def test_an_origin_that_is_none_is_wrong_usage(mnistry):
+    answer = mnistry("serve", "--allow-origin", "somewhere.invalid/path")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(
+        "mnistry: --allow-origin must be scheme://host or scheme://host:port, or *; received"
+    )
+
+
+# The page's files
+
+
+def test_every_file_of_the_page_is_served_with_a_strict_policy(server):
+    for path, name in page_files.FILES.items():
+        answer = server.get(path)
+        content = (Path(mnistry.__file__).parent / "service" / "static" / name).read_bytes()
+        assert (answer.status, answer.body) == (200, content)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert server.get(path, headers={"If-None-Match": answer.headers["etag"]}).status == 304
+        assert server.ask("HEAD", path).body == b""
+
+
+def test_the_page_asks_nobody_else():
+    for name in page_files.FILES.values():
+        text = (Path(mnistry.__file__).parent / "service" / "static" / name).read_text()
+        found = text.replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in found
+        assert "https:" not in found
+        assert "//cdn" not in found
+
+
+def test_the_models_card_is_served_as_text_where_there_is_one(server):
+    card = Path(mnistry.__file__).parent / page_files.CARD_FILE
+    answer = server.get(page_files.CARD)
+    if card.exists():
+        assert (answer.body, answer.headers["content-type"]) == (card.read_bytes(), "text/plain; charset=utf-8")
+    else:
+        assert answer.status == 404
+
+
+# The description of the interface
+
+
+def test_openapi_names_every_path_and_what_it_answers(server):
+    description = server.get("/openapi.json").json
+    assert description["openapi"].startswith("3.1")
+    operations = {path: set(methods) for path, methods in description["paths"].items()}
+    expected = {READ: {"post"}, "/api/predict": {"post"}}
+    expected |= {path: {"get"} for path in ("/api/model", "/healthz", "/readyz", "/metrics")}
+    assert operations == expected
+    names = [each["operationId"] for methods in description["paths"].values() for each in methods.values()]
+    assert sorted(names) == ["health", "metrics", "model", "predict", "read", "ready"]
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            assert operation["summary"]
+            for status, response in operation["responses"].items():
+                kinds = set(response["content"])
+                assert kinds == ({"application/problem+json"} if int(status) >= 400 else kinds)
+
+
+def test_schemathesis_finds_no_answer_that_the_description_does_not_tell(server, tmp_path):
+    """Random bytes are mostly no pictures, so that valid bodies are taken is not checked."""
+    program = str(Path(sys.executable).with_name("schemathesis"))
+    limits = ("-n", "10", "--phases", "examples,coverage,fuzzing", "--seed", "1")
+    done = subprocess.run(
+        [program, "run", f"{server.address}/openapi.json", *limits, "--exclude-checks", "positive_data_acceptance"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.search(r"(\d+) generated", done.stdout)[1]) > 100
+
+
+def test_openapi_takes_the_kinds_of_pictures_that_are_read():
+    known = {"x-portable-pixmap": "PPM", "heic": "HEIF"}
+    assert [known.get(kind, kind.upper()) for kind in schemas.MEDIA_TYPES] == [*image_io.FORMATS, "HEIF"]
+
+
+def test_fields_that_were_not_asked_for_are_left_out(server):
+    assert "heat" not in server.post(READ, written("5")).json["digits"][0]
+
+
+# Starting
+
+
+def test_a_port_in_use_is_a_sentence(mnistry):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = mnistry("serve", "--port", port)
+    sentence = (
+        f"mnistry: Port {port} of 127.0.0.1 is in use. Stop what listens there, or take another: --port {port + 1}"
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr.strip()) == (1, "", sentence)
+
+
+def test_an_address_that_is_not_ours_is_a_sentence(mnistry):
+    answer = mnistry("serve", "--port", 0, "--host", "192.0.2.1")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("mnistry: 192.0.2.1, port 0, cannot be listened on: ")
+    assert mnistry("serve", "--host", "no such name").returncode == 2
+
+
+def test_a_model_that_is_none_is_a_sentence(mnistry, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    answer = mnistry("serve", "--port", 0, "--model", "model.onnx")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("mnistry: model.onnx ")
+    assert "Traceback" not in answer.stderr
+
+
+def test_listening_for_others_is_warned_of(tmp_path):
+    with running(tmp_path, *serve("--host", "0.0.0.0", "--workers", "1")) as server:
+        assert server.get("/readyz").status == 200
+        assert "can be reached from other machines (0.0.0.0)" in server.log.read_text()
+
+
+def test_the_server_itself_loads_no_numbers():
+    program = (
+        "import sys, mnistry.service.server, mnistry.service.app, mnistry.service.connections; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"numpy", "onnxruntime", "PIL", "keras", "jax"} & set(done.stdout.split())
+
+
+# Heat
+
+
+def test_heat_is_where_the_answer_comes_from(recognizer):
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 13:16] = 255
+    image[4:7, 6:22] = 255  # with its bar it is a 7 or a T, without it a 1
+    (answer,) = recognizer.predict_all(image[None]).digits
+    (heat,) = explain.heat(recognizer, image[None], [answer])
+    patched = image.copy()
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    patched[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = 0
+    before, after = recognizer.predict(np.stack([image, patched]))[:, answer]
+    assert after < before
+
+
+def test_each_pixel_is_covered_by_as_many_squares():
+    covering = explain._squares().sum(axis=0)
+    assert covering.min() >= 4

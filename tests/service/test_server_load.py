@@ -1,0 +1,419 @@
+"""`mnistry serve` under load, abuse and interruption: it stays quick, refuses what is too much, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers.running import Running, changed, running, serve, written
+
+READ = "/api/read"
+HEAD = "POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("server"), *serve()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with one process, a short queue and little patience."""
+    program = changed(
+        "limits=worker_pool.Limits(workers=1, waiting=2, seconds=1.0), "
+        "bodies=request_body.BodyLimits(bytes=100_000, bytes_of_all=300_000, silence=0.5, seconds=1.5)",
+        "connections.HEAD_SECONDS = connections.WRITE_SECONDS = 0.7; connections.IDLE_SECONDS = 1; "
+        "connections.MOST_CONNECTIONS = 20",
+    )
+    with running(tmp_path_factory.mktemp("hasty"), *program) as server:
+        yield server
+
+
+def wait_until_ready(server: Running, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while server.get("/readyz").status != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def read_on(connection: socket.socket) -> None:
+    while connection.recv(1 << 20):
+        pass
+
+
+class Stopped:
+    """A reading process that is stopped for a while, as if a picture held it up."""
+
+    def __init__(self, server: Running) -> None:
+        (self.process,) = server.workers()
+
+    def __enter__(self) -> None:
+        os.kill(self.process, signal.SIGSTOP)
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGCONT)
+
+
+# Bodies
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(hasty):
+    with hasty.socket() as connection:
+        started = time.monotonic()
+        connection.sendall(f"{HEAD}Content-Length: 100001\r\n\r\n".encode())  # and nothing of it
+        answer = connection.recv(1 << 16)
+        while b"}" not in answer:
+            answer += connection.recv(1 << 16)
+    assert time.monotonic() - started < 0.4
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in answer
+    assert b"The body has more than the 100,000 bytes that are taken. Reduce the picture first." in answer
+
+
+def test_a_client_that_sends_all_of_it_sees_the_answer(hasty):
+    answer = hasty.post(READ, b"x" * 5_000_000)
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+
+
+def test_a_body_in_chunks_is_refused_when_it_becomes_too_large(hasty):
+    answer = hasty.post(READ, (b"x" * 10_000 for _ in range(50)))
+    assert answer.status == 413
+
+
+def test_a_silent_client_is_cut_off(hasty):
+    with hasty.socket() as connection:
+        connection.sendall(f"{HEAD}Content-Length: 1000\r\n\r\nabc".encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body came too slowly: 0.5 seconds are given for the next byte." in answer
+
+
+def test_a_dripping_client_is_cut_off(hasty):
+    with hasty.socket() as connection:
+        connection.sendall(f"{HEAD}Content-Length: 1000\r\n\r\n".encode())
+        started = time.monotonic()
+        answer = b""
+        connection.settimeout(0.2)
+        while b"}" not in answer and time.monotonic() - started < 5:
+            connection.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer += connection.recv(1 << 16)
+        assert 1.2 < time.monotonic() - started < 3
+        assert b"1.5 seconds are given for a whole body" in answer
+
+
+def test_a_head_that_does_not_come_is_cut_off(hasty):
+    for start in (b"", b"GET /healthz HTTP/1.1\r\nHost: loc"):
+        with hasty.socket() as connection:
+            connection.sendall(start)
+            started = time.monotonic()
+            assert connection.recv(100) == b""
+            assert 0.5 < time.monotonic() - started < 3
+
+
+def test_a_head_that_does_not_come_after_a_request_is_cut_off(hasty):
+    with hasty.socket() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with connection.makefile("rb") as answers:
+            assert answers.readline().startswith(b"HTTP/1.1 200 ")
+            while answers.readline().strip():
+                pass
+            assert answers.read(19) == b'{"status": "alive"}'  # head and body come in as many parts as they like
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
+            assert answers.read() == b""
+
+
+def test_a_client_that_does_not_take_its_answer_is_cut_off(hasty):
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", hasty.port))
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
+        time.sleep(3)
+        with pytest.raises(ConnectionResetError):
+            read_on(connection)
+
+
+def test_too_many_bytes_at_once_are_refused(hasty):
+    waiting = [hasty.socket() for _ in range(3)]
+    for each in waiting:
+        each.sendall(f"{HEAD}Content-Length: 90000\r\n\r\nabc".encode())
+    time.sleep(0.1)
+    answer = hasty.post(READ, b"x" * 50_000)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json["detail"] == "Too many bytes are waiting to be read. Send it again in a moment."
+    for each in waiting:
+        each.close()
+    time.sleep(0.3)
+    assert hasty.post(READ, b"x" * 50_000).status == 422  # all of it was given free
+
+
+def test_too_many_connections_are_refused(hasty):
+    held = [hasty.socket() for _ in range(20)]
+    with hasty.socket() as connection:
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in answer
+    for each in held:
+        each.close()
+    time.sleep(0.2)
+    assert hasty.get("/healthz").status == 200
+
+
+# The queue
+
+
+def test_what_takes_too_long_is_ended_and_the_next_picture_read(hasty):
+    wait_until_ready(hasty)
+    (before,) = hasty.workers()
+    with Stopped(hasty):
+        answer = hasty.post(READ, written("5"))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json["detail"] == "The picture took longer than 1 seconds to read. Reduce it, or try again later."
+    time.sleep(0.2)
+    wait_until_ready(hasty)
+    assert hasty.post(READ, written("5")).json["text"] == "5"
+    assert hasty.workers() != [before]
+    assert b"mnistry_worker_restarts 1\n" in hasty.get("/metrics").body
+
+
+def test_a_full_queue_refuses_at_once_and_others_are_answered(hasty):
+    wait_until_ready(hasty)
+    with ThreadPoolExecutor(8) as threads, Stopped(hasty):
+        asked = [threads.submit(hasty.post, READ, written("5")) for _ in range(3)]
+        time.sleep(0.3)
+        started = time.monotonic()
+        answer = hasty.post(READ, written("5"))
+        assert time.monotonic() - started < 0.3
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json["detail"].startswith("More pictures are waiting than can be read soon.")
+        assert hasty.get("/healthz").status == 200
+        assert b"mnistry_waiting 2\n" in hasty.get("/metrics").body
+        statuses = Counter(each.result().status for each in asked)
+    assert set(statuses) <= {200, 503}
+    wait_until_ready(hasty)
+    assert hasty.post(READ, written("5")).status == 200
+
+
+def test_a_process_that_ends_while_it_reads_is_started_again(hasty):
+    wait_until_ready(hasty)
+    (process,) = hasty.workers()
+    with ThreadPoolExecutor(1) as thread, Stopped(hasty):
+        asked = thread.submit(hasty.post, READ, written("5"))
+        time.sleep(0.3)
+        os.kill(process, signal.SIGKILL)
+        answer = asked.result()
+    assert answer.status == 503
+    assert answer.json["detail"].startswith("The process that read the picture ended while it did.")
+    time.sleep(0.1)
+    wait_until_ready(hasty)
+    assert hasty.post(READ, written("5")).json["text"] == "5"
+
+
+def test_a_process_that_ends_idle_is_not_missed(hasty):
+    wait_until_ready(hasty)
+    (process,) = hasty.workers()
+    os.kill(process, signal.SIGKILL)
+    time.sleep(0.1)
+    assert hasty.post(READ, written("5")).status in (200, 503)  # 503: it took longer than a second to start another
+    wait_until_ready(hasty)
+    assert hasty.post(READ, written("5")).json["text"] == "5"
+
+
+def test_who_has_gone_is_not_read_for(hasty):
+    wait_until_ready(hasty)
+    body = written("5")
+    with Stopped(hasty):
+        held = [hasty.socket() for _ in range(2)]
+        for each in held:
+            each.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(0.2)
+        held[1].close()  # that of the second waits
+        time.sleep(0.2)
+    held[0].recv(1 << 16)
+    time.sleep(0.3)
+    assert " 499 " in hasty.log.read_text()
+    held[0].close()
+
+
+# Load
+
+
+def test_many_clients_are_served_and_the_server_stays_quick(server):
+    pictures = [(text, written(text, height=60)) for text in ("1", "4", "7", "0", "35")]
+    stop = time.monotonic() + 4
+    statuses: Counter[int] = Counter()
+    quick: list[float] = []
+
+    def client(seed: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        chooser = random.Random(seed)
+        while time.monotonic() < stop:
+            text, body = chooser.choice(pictures)
+            connection.request("POST", READ, body)
+            response = connection.getresponse()
+            content = response.read()
+            statuses[response.status] += 1
+            assert response.status == 503 or f'"text": "{text}"'.encode() in content
+        connection.close()
+
+    def watch() -> None:
+        while time.monotonic() < stop:
+            started = time.monotonic()
+            assert server.get("/healthz").status == 200
+            quick.append(time.monotonic() - started)
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(17) as threads:
+        for each in [*(threads.submit(client, seed) for seed in range(16)), threads.submit(watch)]:
+            each.result()
+    assert statuses[200] > 20
+    assert set(statuses) == {200}
+    assert sorted(quick)[len(quick) // 2] < 0.5
+
+
+def test_more_clients_than_the_queue_holds_get_503_and_nothing_else(server):
+    body = written("5", height=60)
+    with ThreadPoolExecutor(100) as threads:
+        answers = [each.result() for each in [threads.submit(server.post, READ, body) for _ in range(300)]]
+    statuses = Counter(answer.status for answer in answers)
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] >= 60
+    assert all("retry-after" in answer.headers for answer in answers if answer.status == 503)
+    assert server.post(READ, body).json["text"] == "5"
+
+
+def test_fuzzed_bodies_do_no_harm(server):
+    random_ = random.Random(0)
+    seeds = [written("5", height=40, kind=kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")]
+    for _ in range(20):
+        server.post(READ, seeds[0])
+    before = server.memory()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    statuses: Counter[int] = Counter()
+    for _ in range(700):
+        body = bytearray(random_.choice(seeds))
+        for _ in range(random_.choice((1, 3, 20))):
+            body[random_.randrange(len(body))] = random_.randrange(256)
+        if random_.random() < 0.3:
+            del body[random_.randrange(len(body)) :]
+        connection.request("POST", random_.choice((READ, f"{READ}?single=true")), bytes(body))
+        response = connection.getresponse()
+        response.read()
+        statuses[response.status] += 1
+    connection.close()
+    assert set(statuses) == {200, 422}
+    assert min(statuses.values()) > 50
+    assert server.memory() - before < 60_000_000
+
+
+# Stopping
+
+
+def test_at_sigterm_what_was_accepted_is_answered(tmp_path):
+    with running(tmp_path, *serve()) as server:
+        body = written("58", height=80)
+        answered: Counter[str] = Counter()
+        going = threading.Event()
+
+        def client(keep: bool) -> None:
+            connection = None
+            while True:
+                try:
+                    if connection is None:
+                        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+                        connection.connect()
+                except ConnectionError:  # it takes no more: an honest end
+                    return
+                try:
+                    connection.request("POST", READ, body)
+                    response = connection.getresponse()
+                    answered["right" if b'"text": "58"' in response.read() else "wrong"] += 1
+                except OSError as error:
+                    answered[f"lost: {error!r}"] += 1
+                    return
+                going.set()
+                if not keep or response.will_close:
+                    connection.close()
+                    connection = None
+
+        with ThreadPoolExecutor(8) as threads:
+            clients = [threads.submit(client, keep) for keep in (True, False) * 4]
+            going.wait(30)
+            time.sleep(0.5)
+            assert server.stop() == 0
+            for each in clients:
+                each.result()
+    assert set(answered) == {"right"}
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_while_it_stops_it_is_not_ready_and_its_processes_end_with_it(tmp_path):
+    with running(tmp_path, *serve("--workers", "1")) as server:
+        workers = server.workers()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("GET", "/readyz")
+        assert connection.getresponse().read() == b'{"status": "ready"}'
+        with Stopped(server), server.socket() as slow:
+            body = written("5")
+            slow.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            connection.request("GET", "/readyz")  # over the connection that was there before
+            response = connection.getresponse()
+            assert (response.status, response.headers["connection"]) == (503, "close")
+            assert b"The server is being stopped." in response.read()
+            with pytest.raises(ConnectionError):
+                server.socket()
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT)
+            assert b'"text": "5"' in slow.makefile("rb").read()
+        assert server.process.wait(20) == 0
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+
+
+def test_ctrl_c_stops_it_in_peace(tmp_path):
+    with running(tmp_path, *serve("--workers", "1")) as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 0
+        assert server.log.read_text() == ""
+
+
+def test_when_the_server_is_killed_its_processes_end(tmp_path):
+    with running(tmp_path, *serve("--workers", "2")) as server:
+        workers = server.workers()
+        server.process.kill()
+        server.process.wait()
+        end = time.monotonic() + 10
+        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
+    reading, writing = os.pipe()
+    with running(tmp_path, *serve("--workers", "1"), errors=writing) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        for _ in range(2000):  # more lines than a pipe holds
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b'{"status": "alive"}'
+        connection.close()
+        assert server.stop() == 0
+    os.close(reading)
+    os.close(writing)
