@@ -6,8 +6,8 @@ A model file is an ONNX file with one input and two outputs:
     probabilities  float32 (n, classes), calibrated: rows add up to 1
     digitness      float32 (n,), 0 to 1: how much the image looks like a digit at all
 
-It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is told as damage. Whoever makes
-a file with a right digest can still do no harm: what it asks for in operations, memory and time is bounded here.
+It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is told as damage. Whoever
+makes a file with a right digest can still do no harm: what it asks for in operations, memory and time is bounded here.
 """
 
 from __future__ import annotations

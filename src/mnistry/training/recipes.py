@@ -37,7 +37,7 @@ class Recipe:
         batch_size: images a step.
         validation: the part of the training images that is held out, to watch and to calibrate on.
         augment: `augment(epochs, steps, ...)` gives what makes a larger batch out of a batch; None leaves it as it is.
-        second_look: the best probability below which an image is looked at again (`models/test_time_augmentation.py`); 0 for never.
+        second_look: the best probability below which an image is looked at again; 0 for never.
         settings: the numbers that can be chosen, by their names.
         searched: where a search looks for `learning_rate` and `batch_size`.
         refuses: whether the network has one more output than classes, for what is none of them.
