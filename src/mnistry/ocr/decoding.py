@@ -17,6 +17,7 @@ LOWEST = 0.3  # heights: nothing so low is a digit
 SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
 TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
 WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
+BESIDE = 12  # pieces to each side that are compared
 HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
@@ -69,13 +70,15 @@ def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[in
     ending: dict[int, list[int]] = {}
     for index, candidate in enumerate(found):
         ending.setdefault(candidate.stop, []).append(index)
-    cuts = [_cuts(line, border) for border in range(len(line) + 1)]
+    cuts = _cuts(line)
+    _, inverse, counts = np.unique(line.parts, return_inverse=True, return_counts=True)
+    whole = counts[inverse] == 1
     costs, steps = [0.0], [(0, -1)]
     for stop in range(1, len(line) + 1):
         options = [(costs[stop - 1] + _cost_of_passing(line, cuts, stop - 1), stop - 1, -1)]
         for index in ending.get(stop, []):
             start = found[index].start
-            options.append((costs[start] + _cost(line, cuts, found[index], float(beliefs[index])), start, index))
+            options.append((costs[start] + _cost(line, cuts, whole, found[index], float(beliefs[index])), start, index))
         cost, start, index = min(options)
         costs.append(cost)
         steps.append((start, index))
@@ -87,7 +90,7 @@ def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[in
     return way[::-1]
 
 
-def _cost(line: Line, cuts: list[int], candidate: Candidate, belief: float) -> float:
+def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Candidate, belief: float) -> float:
     """What it costs to take pieces for a digit: the surprise in nats, and more where it has no digit's shape."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
@@ -95,16 +98,16 @@ def _cost(line: Line, cuts: list[int], candidate: Candidate, belief: float) -> f
     if height < LOW * line.height:
         cost += LOW_COST * (LOW - height / line.height) + 0.5
     cost += BROAD_COST * max(width / height - BROAD, 0.0)
-    cost += JOINED * _joints(line, candidate)
+    cost += JOINED * _joints(line, whole, candidate)
     return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
 
 
-def _joints(line: Line, candidate: Candidate) -> int:
+def _joints(line: Line, whole: np.ndarray, candidate: Candidate) -> int:
     """How many neighbouring pairs it joins of pieces that are high, whole components, and have paper between them."""
     pieces = range(candidate.start, candidate.stop)
     high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
-    whole = [i for i in high if np.count_nonzero(line.parts == line.parts[i]) == 1]
-    return sum(line.boxes[j, 0] >= line.boxes[i, 2] for i, j in pairwise(whole))
+    apart = [i for i in high if whole[i]]
+    return sum(line.boxes[j, 0] >= line.boxes[i, 2] for i, j in pairwise(apart))
 
 
 def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
@@ -116,14 +119,22 @@ def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
 
 def _is_above_or_below(line: Line, piece: int) -> bool:
     """Whether a piece lies close above or below a larger one, as the parts of a broken digit do."""
-    left, top, right, bottom = line.boxes.T
+    around = slice(max(0, piece - BESIDE), piece + BESIDE + 1)
+    left, top, right, bottom = line.boxes[around].T
+    parts, piece = line.parts[around], min(piece, BESIDE)
     shared = np.minimum(right, right[piece]) - np.maximum(left, left[piece])
     apart = np.maximum(top - bottom[piece], top[piece] - bottom)
     within = (shared >= WITHIN * (right[piece] - left[piece])) & (apart <= CLOSE * line.height)
     larger = bottom - top > bottom[piece] - top[piece]
-    return bool((within & larger & (line.parts != line.parts[piece])).any())
+    return bool((within & larger & (parts != parts[piece])).any())
 
 
-def _cuts(line: Line, border: int) -> int:
-    """How many components have pieces on both sides of a border, counted from the line's start."""
-    return len(np.intersect1d(line.parts[:border], line.parts[border:]))
+def _cuts(line: Line) -> list[int]:
+    """How many components have pieces on both sides of each border, counted from the line's start."""
+    _, first = np.unique(line.parts, return_index=True)
+    _, last = np.unique(line.parts[::-1], return_index=True)
+    opened, closed = np.zeros(len(line) + 1, np.int64), np.zeros(len(line) + 1, np.int64)
+    np.add.at(opened, first + 1, 1)
+    np.add.at(closed, len(line) - last, 1)
+    crossing: list[int] = (opened.cumsum() - closed.cumsum()).tolist()
+    return crossing

@@ -16,6 +16,7 @@ import numpy as np
 
 from mnistry.ocr.binarization import Ink, inks
 from mnistry.ocr.decoding import best_way, candidates
+from mnistry.ocr.frame_removal import remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import without_rulings
 from mnistry.ocr.marks import of_one_digit
@@ -118,7 +119,8 @@ def _lines_of_digits(recognizer: Classifier, picture: Picture, ink: Ink) -> list
 
 
 def _writing(ink: Ink) -> np.ndarray:
-    return without_rulings(ink.mask, ink.contrast, ink.width)
+    left = without_rulings(ink.mask, ink.contrast, ink.width)
+    return remove_frames(ink.mask, ink.mask & ~left, ink.width)
 
 
 def _crop(ink: Ink, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:

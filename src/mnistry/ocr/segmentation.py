@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ EDGE_HEIGHT = 2.2  # so is what touches it and is higher than this
 OVERLAP = 0.35  # of the lower of two neighbours: the rows that they share in a line
 RECENT = 2  # members of a row that count: it may be slanted
 APART = 0.02  # of that overlap is lost with each height of distance
+BAND = 0.5  # of the picture in which rows are looked up
+NEIGHBOURS = 4  # to each side of a small piece that it is compared with
 NEAR = 0.25  # how far above or below its neighbour a small piece may lie
 WIDE = 0.7  # what is wider may be more than one digit
 CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
@@ -154,39 +157,70 @@ def _without_pale(
 
 
 def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]:
-    """Components in rows: each joins the row whose last members share most rows of pixels with it."""
+    """Components in rows: each joins the row whose last members share most rows of pixels with it.
+
+    Rows are looked up by the bands of the picture that their last members reach into, so that a component is compared
+    with the few rows beside it.
+    """
+    band = max(1.0, BAND * usual)
     rows: list[list[int]] = []
-    for i in large[np.argsort(parts.left[large], kind="stable")]:
-        best, most = None, OVERLAP
-        for row in rows:
-            last = row[-RECENT:]
-            top, bottom = int(parts.top[last].min()), int(parts.bottom[last].max())
-            shared = min(parts.bottom[i], bottom) - max(parts.top[i], top)
-            apart = max(parts.left[i] - parts.right[row[-1]], 0)
-            likeness = shared / min(parts.heights[i], bottom - top) - APART * apart / usual
+    extents: list[tuple[int, int]] = []
+    beside: dict[int, set[int]] = {}
+    for i in large[np.argsort(parts.left[large], kind="stable")].tolist():
+        top, bottom, left = int(parts.top[i]), int(parts.bottom[i]), int(parts.left[i])
+        best, most = -1, OVERLAP
+        bands = range(int(top / band), int(bottom / band) + 1)
+        for number in sorted(set().union(*(beside.get(each, ()) for each in bands))):
+            above, below = extents[number]
+            shared = min(bottom, below) - max(top, above)
+            apart = max(left - int(parts.right[rows[number][-1]]), 0)
+            likeness = shared / min(bottom - top, below - above) - APART * apart / usual
             if likeness > most:
-                best, most = row, likeness
-        if best is None:
-            rows.append([int(i)])
+                best, most = number, likeness
+        if best < 0:
+            best = len(rows)
+            rows.append([])
+            extents.append((0, 0))
         else:
-            best.append(int(i))
+            for each in range(int(extents[best][0] / band), int(extents[best][1] / band) + 1):
+                beside[each].discard(best)
+        row = rows[best]
+        row.append(i)
+        last = row[-RECENT:]
+        extents[best] = int(parts.top[last].min()), int(parts.bottom[last].max())
+        for each in range(int(extents[best][0] / band), int(extents[best][1] / band) + 1):
+            beside.setdefault(each, set()).add(best)
     return rows
 
 
 def _with_marks(parts: Components, rows: list[list[int]], small: np.ndarray, usual: float) -> list[list[int]]:
-    """The rows with the small components that lie in or next to them."""
+    """The rows with the small components that lie in or next to them.
+
+    Each is compared with the nearest members to its left and right in the bands of the picture around it.
+    """
     members = [list(row) for row in rows]
-    for i in small:
+    band = max(1.0, BAND * usual)
+    beside: dict[int, list[tuple[int, int, int]]] = {}  # left, component, row
+    for number, row in enumerate(rows):
+        for j in row:
+            for each in range(int(parts.top[j] / band), int(parts.bottom[j] / band) + 1):
+                beside.setdefault(each, []).append((int(parts.left[j]), j, number))
+    for found in beside.values():
+        found.sort()
+    reach = NEAR * usual
+    for i in small.tolist():
         middle = (parts.top[i] + parts.bottom[i]) / 2
         nearest, distance = -1, 2 * usual
-        for number, row in enumerate(rows):
-            across = np.maximum(np.maximum(parts.left[row] - parts.right[i], parts.left[i] - parts.right[row]), 0)
-            j = row[int(across.argmin())]
-            above = max(parts.top[j] - middle, middle - parts.bottom[j], 0)
-            if above <= NEAR * usual and above + 0.3 * across.min() < distance:
-                nearest, distance = number, above + 0.3 * across.min()
+        for each in range(int((middle - reach) / band), int((middle + reach) / band) + 1):
+            found = beside.get(each, [])
+            at = bisect_left(found, (int(parts.left[i]), 0, 0))
+            for _, j, number in found[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]:
+                across = max(int(parts.left[j] - parts.right[i]), int(parts.left[i] - parts.right[j]), 0)
+                above = max(parts.top[j] - middle, middle - parts.bottom[j], 0)
+                if above <= reach and above + 0.3 * across < distance:
+                    nearest, distance = number, above + 0.3 * across
         if nearest >= 0:
-            members[nearest].append(int(i))
+            members[nearest].append(i)
     return members
 
 
@@ -226,11 +260,13 @@ def _cuts(parts: Components, i: int, height: float) -> list[int]:
 def _valleys(cost: np.ndarray, height: float) -> list[int]:
     """Where a curve is lowest for some way to both sides."""
     blur, reach = max(1, int(CUT_BLUR * height)), max(2, int(CUT_REACH * height))
+    if len(cost) <= 2 * reach:
+        return []
     smooth = np.convolve(np.pad(cost, blur, mode="edge"), np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
+    around = np.lib.stride_tricks.sliding_window_view(smooth, 2 * reach + 1)
+    middle = smooth[reach : len(cost) - reach]
     valleys: list[int] = []
-    for column in range(reach, len(cost) - reach):
-        around = smooth[column - reach : column + reach + 1]
-        flat = valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]
-        if smooth[column] == around.min() < around.max() and not flat:
+    for column in (np.flatnonzero((middle == around.min(axis=1)) & (middle < around.max(axis=1))) + reach).tolist():
+        if not (valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]):
             valleys.append(column)
     return valleys
