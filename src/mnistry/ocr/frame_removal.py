@@ -44,6 +44,7 @@ class Chain:
 
     @property
     def length(self) -> float:
+        """Columns from end to end."""
         return self.stop[0] - self.start[0]
 
 
@@ -97,7 +98,7 @@ def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
         own = parts.labels[y, x]
         x, y = contours[outer][0, 0]
         other = parts.labels[y, x]
-        if own >= 0 and other >= 0 and own != other and parts.heights[own] >= INNER * _hole_height(contours[parents[i]]):
+        if own != other and parts.heights[own] >= INNER * _hole_height(contours[parents[i]]):
             found[other] = True
     return found
 
@@ -139,7 +140,8 @@ def _chains(mask: np.ndarray, thickest: int, shortest: float) -> tuple[np.ndarra
     thick = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(image & ~thick, connectivity=8, ltype=cv2.CV_32S)
     widths, heights, areas = stats[:, 2], stats[:, 3], stats[:, 4]
-    likely = (widths >= max(shortest, 4)) & (heights <= SLOPE * widths + 2 * thickest) & (areas <= widths * (thickest + 1))
+    likely = (widths >= max(shortest, 4)) & (heights <= SLOPE * widths + 2 * thickest)
+    likely &= areas <= widths * (thickest + 1)
     likely[0] = False
     chosen = np.flatnonzero(likely)
     chosen = chosen[np.argsort(-widths[chosen], kind="stable")[:MOST_CHAINS]]
@@ -202,13 +204,14 @@ def _goes_on(ends: np.ndarray, chosen: np.ndarray, axis: int, near: float, apart
     slope = (known[:, 1, 1 - axis] - known[:, 0, 1 - axis]) / np.maximum(high - low, 1)
     found = np.ones((len(ends), len(known)), bool)
     for i in (0, 1):
-        found &= np.abs(ends[:, None, i, 1 - axis] - known[:, 0, 1 - axis] - slope * (ends[:, None, i, axis] - low)) <= near
+        expected = known[:, 0, 1 - axis] + slope * (ends[:, None, i, axis] - low)
+        found &= np.abs(ends[:, None, i, 1 - axis] - expected) <= near
     gaps = np.maximum(ends[:, None, 0, axis] - high, low - ends[:, None, 1, axis])
     return (found & (gaps <= apart)).any(axis=1)
 
 
 def _ends(chains: list[Chain]) -> np.ndarray:
-    """float (n, 2, 2): the two ends of each chain, (column, row)."""
+    """The two ends of each chain: float (n, 2, 2), (column, row)."""
     return np.array([[chain.start, chain.stop] for chain in chains], np.float64).reshape(-1, 2, 2)
 
 
