@@ -59,7 +59,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> np.ndarra
     Returns:
         bool (height, width), the ink of `mask` that is not part of a line.
     """
-    left = mask & ~gone
+    left: np.ndarray = mask & ~gone
     parts = components(left)
     if not 0 < len(parts) <= MOST_PARTS:
         return left
@@ -92,13 +92,14 @@ def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
         return found
     parents = hierarchy[0, :, 3]
     inner = np.flatnonzero((parents >= 0) & (parents[parents] >= 0))  # an outline in a hole in an outline
-    for i in inner:
-        outer = parents[parents[i]]
+    for i in inner.tolist():
+        hole = int(parents[i])
+        outer = int(parents[hole])
         x, y = contours[i][0, 0]
         own = parts.labels[y, x]
         x, y = contours[outer][0, 0]
         other = parts.labels[y, x]
-        if own != other and parts.heights[own] >= INNER * _hole_height(contours[parents[i]]):
+        if own != other and parts.heights[own] >= INNER * _hole_height(contours[hole]):
             found[other] = True
     return found
 
@@ -121,10 +122,10 @@ def usual_height(parts: Components, chosen: np.ndarray) -> float:
 def _lines(mask: np.ndarray, gone: np.ndarray, usual: float, width: float) -> np.ndarray:
     """The pixels of lines that are no strokes, bool (height, width)."""
     thickest = int(max(3, min(2.2 * width, THICKEST * usual)))
-    ruled = [_chains(each, thickest, SIDE * usual)[1] for each in (gone, gone.T)] if gone.any() else [[], []]
+    ruled_x, ruled_y = (_chains(each, thickest, SIDE * usual)[1] if gone.any() else [] for each in (gone, gone.T))
     labels_x, level = _chains(mask, thickest, PIECE * usual)
     labels_y, upright = _chains(mask.T, thickest, PIECE * usual)
-    chosen_x, chosen_y = _frame_lines(level, upright, *ruled, usual, max(2.0, 1.2 * thickest, 0.1 * usual))
+    chosen_x, chosen_y = _frame_lines(level, upright, ruled_x, ruled_y, usual, max(2.0, 1.2 * thickest, 0.1 * usual))
     found = np.zeros_like(mask)
     for labels, chains, chosen, target in ((labels_x, level, chosen_x, found), (labels_y, upright, chosen_y, found.T)):
         if chosen.any():
@@ -207,7 +208,8 @@ def _goes_on(ends: np.ndarray, chosen: np.ndarray, axis: int, near: float, apart
         expected = known[:, 0, 1 - axis] + slope * (ends[:, None, i, axis] - low)
         found &= np.abs(ends[:, None, i, 1 - axis] - expected) <= near
     gaps = np.maximum(ends[:, None, 0, axis] - high, low - ends[:, None, 1, axis])
-    return (found & (gaps <= apart)).any(axis=1)
+    goes_on: np.ndarray = (found & (gaps <= apart)).any(axis=1)
+    return goes_on
 
 
 def _ends(chains: list[Chain]) -> np.ndarray:
@@ -250,4 +252,5 @@ def _without_remnants(mask: np.ndarray, lines: np.ndarray, width: float) -> np.n
     touching = np.bincount(parts.labels[mask & reach], minlength=len(parts)) / parts.areas
     longer = np.maximum(parts.heights, parts.widths)
     remnant = (touching > 0.5) | ((touching > 0) & (longer <= 2.5 * width + 2))
-    return np.append(~remnant, False)[parts.labels]
+    kept: np.ndarray = np.append(~remnant, False)[parts.labels]
+    return kept
