@@ -25,7 +25,7 @@ format: $(VENV)/installed-dev ## put all code into the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/installed ## measure everything, beside its peers (MNISTRY_DATA_DIR must be set); takes two hours and a half
+bench: $(VENV)/installed-dev ## measure everything, beside its peers (MNISTRY_DATA_DIR must be set); takes two hours and a half
 	test -d .venv-peers || $(PYTHON) -m venv .venv-peers
 	PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	-PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet torch
@@ -53,7 +53,7 @@ $(VENV)/bin/python:
 	  $(PYTHON) -m pip --python $(VENV)/bin/python install pip)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) install --editable .
+	$(PIP) install --editable '.[train]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -29,6 +29,7 @@ PUBLIC = [
     "fit",
     "load",
     "predict",
+    "read",
     "train",
 ]
 HEAVY = {
@@ -53,9 +54,9 @@ def test_the_package_brings_in_the_standard_library_only():
     assert packages(brought_in("import mnistry")) - set(sys.stdlib_module_names) == {"mnistry"}
 
 
-def test_the_package_brings_in_none_of_its_own_modules_but_the_lazy_one():
+def test_the_package_brings_in_the_lazy_one_of_its_own_modules_and_the_errors():
     found = {module for module in brought_in("import mnistry") if module.startswith("mnistry")}
-    assert found == {"mnistry", "mnistry._lazy"}
+    assert found == {"mnistry", "mnistry._lazy", "mnistry.errors"}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ LOWER = BASE | {"runtime", "reporting"}
 ALLOWED = {
     "errors": set(),
     "constants": set(),
-    "_lazy": set(),
+    "_lazy": {"errors"},
     "runtime": BASE,
     "reporting": BASE | {"runtime"},
     "models": LOWER,

@@ -1,4 +1,4 @@
-"""Draws docs/reading.png: handwriting as a telephone sees it, what the network sees of it, and its answers.
+"""Draw docs/reading.png, a photo with its digits and answers, and examples/375.jpg, a photo for first steps.
 
 python tools/draw_reading.py
 """
@@ -14,12 +14,17 @@ from mnistry import Reading, Recognizer
 from mnistry.ocr.visualization import annotated
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from helpers.writing import BLUE, Page  # noqa: E402 - found by the line above
+
 WIDTH, TALL, MARGIN = 1200, 96, 24
 INK, PAPER = (40, 40, 48), (255, 255, 255)
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Write both pictures."""
+    sample().save(ROOT / "examples" / "375.jpg", quality=88)
     photo = written()
     reading = Recognizer.load().read(photo)
     print(reading.text)
@@ -28,14 +33,18 @@ def main() -> None:
 
 def written() -> Image.Image:
     """Two lines on squared paper in the light of a lamp."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from writing import BLUE, Page
-
     page = Page(820, 330, paper=(244, 240, 226))
     page.rule(41, squared=True)
     page.write("20853", (70, 55), 92, pen=6.5, ink=BLUE, seed=4)
     page.write("6930 852", (80, 190), 88, pen=6.5, ink=BLUE, seed=9, slant=0.08)
     return page.photo(dimmest=0.4).rotate(-1.5, Image.Resampling.BICUBIC, fillcolor=(150, 147, 140))
+
+
+def sample() -> Image.Image:
+    """One number on plain paper."""
+    page = Page(420, 240, paper=(246, 244, 238))
+    page.write("375", (80, 60), 110, pen=8, seed=3, slant=0.06)
+    return page.photo(dimmest=0.55)
 
 
 def picture(photo: Image.Image, reading: Reading) -> Image.Image:

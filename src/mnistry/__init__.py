@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mnistry.evaluation.metrics import Evaluation, evaluate
     from mnistry.models.backend import predict
     from mnistry.models.classifier import Predictions
-    from mnistry.ocr.recognizer import Recognizer
+    from mnistry.ocr.recognizer import Recognizer, read
     from mnistry.ocr.result import Digit, Reading
     from mnistry.training.config import TrainConfig
     from mnistry.training.fitting import fit
@@ -37,6 +37,7 @@ __all__ = [
     "fit",
     "load",
     "predict",
+    "read",
     "train",
 ]
 
@@ -56,6 +57,7 @@ __getattr__, __dir__ = _lazy.attach(
         "fit": "mnistry.training.fitting",
         "load": "mnistry.datasets.loading",
         "predict": "mnistry.models.backend",
+        "read": "mnistry.ocr.recognizer",
         "train": "mnistry.training.trainer",
     }
     | {"__version__": "mnistry"},

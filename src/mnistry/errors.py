@@ -8,8 +8,9 @@
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
     ├── TrainingError       a training that cannot start or go on
     ├── ServeError          a server that cannot start
-    ├── ClusterError        Ray is missing, cannot be started or cannot be reached
+    ├── ClusterError        Ray cannot be started or cannot be reached
     ├── BatchError          a batch that cannot start or go on
+    ├── MissingExtraError   a part of mnistry whose libraries are not installed
     └── StoppedError        somebody stopped work that can go on; exit status 130
 
 A message says what happened, what was expected, what was received, and one thing to do about it. The command
@@ -18,8 +19,15 @@ line prints it without a traceback; Python callers catch `MnistryError` for all 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+EXTRAS = {
+    "train": ("jax", "jinja2", "keras", "matplotlib", "onnx", "scipy", "sklearn"),
+    "serve": ("fastapi", "pydantic", "starlette", "uvicorn"),
+    "ray": ("fsspec", "pandas", "pyarrow", "ray"),
+}  # the libraries that each extra of the package brings, by the names that they are imported by
 
 
 class MnistryError(Exception):
@@ -59,17 +67,51 @@ class ServeError(MnistryError):
 
 
 class ClusterError(MnistryError):
-    """Ray is missing, cannot be started or cannot be reached."""
+    """Ray cannot be started or cannot be reached."""
 
 
 class BatchError(MnistryError):
     """A batch that cannot start or go on."""
 
 
+class MissingExtraError(MnistryError, ImportError):
+    """A part of mnistry whose libraries are not installed."""
+
+
 class StoppedError(MnistryError):
     """Somebody stopped work that can go on."""
 
     exit_status = 130
+
+
+def missing_extra(what: str, library: str | None, remark: str = "") -> MissingExtraError | None:
+    """Make the error for a library that could not be imported; None if it belongs to none of the extras.
+
+    Args:
+        what: the command or function that needs it.
+        library: the name that it is imported by; a part of it will do.
+        remark: a last sentence.
+
+    >>> print(missing_extra("mnistry.fit", "keras.layers"))
+    mnistry.fit needs keras, which is not installed. Install it with: pip install 'mnistry[train]'
+    """
+    name = (library or "").partition(".")[0]
+    for extra, libraries in EXTRAS.items():
+        if name in libraries:
+            text = f"{what} needs {name}, which is not installed. Install it with: pip install 'mnistry[{extra}]'"
+            return MissingExtraError(f"{text}. {remark}" if remark else text)
+    return None
+
+
+def require(what: str, *libraries: str, remark: str = "") -> None:
+    """Make sure that libraries are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one is not; see `missing_extra`.
+    """
+    for library in libraries:
+        if importlib.util.find_spec(library) is None:
+            raise missing_extra(what, library, remark) or ModuleNotFoundError(f"No module named {library!r}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from mnistry.audit import text as audit_text
 from mnistry.datasets import origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
+from mnistry.reporting import images
 from mnistry.runtime.callbacks import Callbacks
 from mnistry.runtime.provenance import Stopwatch
 
@@ -179,7 +180,7 @@ def test_the_page_shows_the_pictures_of_what_was_found(page, result):
     for name in ("train image 100", f"train image {BLANK}", "test image 7", "train image 40", "train image 51"):
         assert name in shown
     picture = base64.b64decode(shown["train image 40"].partition(",")[2])
-    assert picture == base64.b64decode(audit_report.data_url(result.dataset.x_train[40]).partition(",")[2])
+    assert picture == base64.b64decode(images.data_url(result.dataset.x_train[40]).partition(",")[2])
 
 
 def test_the_page_says_what_is_wrong_with_copies(page):

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import struct
+import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -26,7 +27,7 @@ from mnistry.batch import isolated, job, output, ray_data, sources, storage, wor
 from mnistry.batch import plan as batch_plan
 from mnistry.batch.isolated import read as careful_read
 from mnistry.batch.output import Counts
-from mnistry.errors import ClusterError, DataError, MnistryError, RunError, UsageError
+from mnistry.errors import ClusterError, DataError, MissingExtraError, MnistryError, RunError, UsageError
 from mnistry.models.classifier import SHIPPED
 from mnistry.ocr import read_many
 from mnistry.ocr.normalization import in_form
@@ -515,11 +516,11 @@ def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path,
 
 
 def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):
-    monkeypatch.setattr(ray_data, "NEEDED", ("no_such_library",))
-    with pytest.raises(ClusterError) as caught:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError) as caught:
         job.run_batch(job.BatchOptions("anything", "out"))
     assert str(caught.value) == (
-        "Reading at scale runs on Ray, which is not installed. Install it with: pip install 'mnistry[ray]'. "
+        "mnistry batch needs pandas, which is not installed. Install it with: pip install 'mnistry[ray]'. "
         "For up to some ten thousand pictures, mnistry read does without it."
     )
 

@@ -22,7 +22,7 @@ from helpers.drawn import NAMES, arrays, drawing
 from mnistry.datasets import arrays as datasets_arrays
 from mnistry.datasets import labelled, loading
 from mnistry.datasets import parquet as datasets_parquet
-from mnistry.errors import DataError, UsageError
+from mnistry.errors import DataError, MissingExtraError
 
 X = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
 X[:, 0] = X[:, -1] = 0
@@ -405,7 +405,7 @@ def test_parquet_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.Mo
 def test_without_pyarrow_the_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet(tmp_path / "own.parquet", {"image": as_pictures(X), "label": Y})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"pyarrow, which is not installed: pip install 'mnistry\[ray\]'$"):
+    with pytest.raises(MissingExtraError, match=r"^A Parquet file needs pyarrow, .*: pip install 'mnistry\[ray\]'$"):
         loading.load(str(path))
 
 

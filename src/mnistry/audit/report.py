@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from mnistry.audit import text as audit_text
 from mnistry.audit.duplicates import SHIFT, SIMILARITY, Group
 from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTRE
 from mnistry.audit.result import DatasetAudit
-from mnistry.reporting import html
+from mnistry.reporting import html, images
 from mnistry.runtime import files
 
 NUMBERS = "check.json"
@@ -62,7 +60,7 @@ def page(result: DatasetAudit) -> str:
         "audit.html",
         result=result,
         dataset=result.dataset,
-        picture=lambda place: data_url(result.picture(place)),
+        picture=lambda place: images.data_url(result.picture(place)),
         suspects={split: result.suspects(split) for split in audit_result.SPLITS},
         suspects_shown=SUSPECTS_SHOWN,
         groups=[(group, result.places(group.members)) for group in shown_groups(result)],
@@ -99,12 +97,3 @@ def bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
         )
         for number, name in enumerate(result.dataset.class_names)
     ]
-
-
-def data_url(pixels: np.ndarray) -> str:
-    """An image, uint8 (28, 28), as a PNG within a page."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -25,7 +25,7 @@ from mnistry.batch import plan as batch_plan
 from mnistry.batch.output import Counts
 from mnistry.batch.ray_data import GO_ON
 from mnistry.batch.worker import Reader
-from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError
+from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError, require
 from mnistry.models import onnx_file
 from mnistry.models.classifier import SHIPPED
 from mnistry.runtime import run_folder
@@ -117,7 +117,7 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
             written; somebody stopped it.
     """
     session = _Session()
-    ray_data.require()
+    require("mnistry batch", *ray_data.NEEDED, remark=ray_data.INSTEAD)
     (model, names), source = _model(options.model), sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
     with _held(out, resume=options.resume), _stoppable(options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import sys
@@ -10,14 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import Any
 
-from mnistry.errors import BatchError, ClusterError
+from mnistry.errors import BatchError
 from mnistry.runtime import ray_cluster
 
 NEEDED = ("ray", "pyarrow", "fsspec", "pandas")
-MISSING = (
-    "Reading at scale runs on Ray, which is not installed. Install it with: pip install 'mnistry[ray]'. "
-    "For up to some ten thousand pictures, mnistry read does without it."
-)
+INSTEAD = "For up to some ten thousand pictures, mnistry read does without it."
 GO_ON = "What is done is kept; go on with the same command and --resume."
 MAX_BLOCKS = 2000  # in which Ray Data is given the parts: each costs the driver a little
 CPUS = 0.5  # that a worker asks for; it uses one, but those of a lost node find room on others this way
@@ -26,21 +22,6 @@ SETTINGS = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
-
-
-def require() -> None:
-    """Makes sure that Ray and what it needs are installed.
-
-    Raises:
-        ClusterError: with the command that installs them.
-    """
-    for name in NEEDED:
-        try:
-            found = importlib.util.find_spec(name)
-        except ValueError:  # a module that somebody has put out of reach
-            found = None
-        if found is None:
-            raise ClusterError(MISSING)
 
 
 @contextmanager

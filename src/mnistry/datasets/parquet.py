@@ -22,13 +22,12 @@ from mnistry.datasets.labelled import (
     of_numbers,
 )
 from mnistry.datasets.preprocess import Raw
-from mnistry.errors import DataError, UsageError
+from mnistry.errors import DataError, require
 from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
     import pyarrow
 
-INSTALL = "pip install 'mnistry[ray]'"
 PICTURES = ("image", "images", "img", "picture")
 ROWS_AT_A_TIME = 1000
 
@@ -49,7 +48,7 @@ def read(path: Path) -> LoadedSplits:
     """One table, to be split, or a folder with those of `train` and perhaps of `test`.
 
     Raises:
-        UsageError: pyarrow is not installed.
+        MissingExtraError: pyarrow is not installed.
         DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
     """
     splits = files_in(path) if path.is_dir() else {"train": [path]}
@@ -147,11 +146,10 @@ class _Table:
 
 def _opened(path: Path, name: str) -> tuple[Any, Any]:
     """The library and the file."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UsageError(f"Parquet files are read with pyarrow, which is not installed: {INSTALL}") from None
+    require("A Parquet file", "pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:

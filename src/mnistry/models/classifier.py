@@ -46,37 +46,46 @@ class Predictions:
 
 
 class Classifier:
-    """A model ready to answer. Several threads may use one; it has none of its own between calls.
+    """A model ready to answer. Thread-safe. Keeps no threads between calls.
+
+    Args:
+        path: of a model file; None is the built-in model.
+        threads: how many may work on a large array; None means one for each core. Small arrays take one.
 
     Attributes:
-        info: what the model says of itself: class names, thresholds, how it came about.
+        info: the model's own facts: class names, thresholds, how it was trained.
+
+    Raises:
+        ModelError: the file is not a model of mnistry's, is damaged, or of another version.
+
+    >>> import numpy as np
+    >>> Classifier().predict(np.zeros((5, 28, 28), np.uint8)).shape
+    (5, 10)
     """
 
-    def __init__(self, session: Any, info: ModelMetadata, threads: int) -> None:
-        """For `load` and `from_bytes`."""
-        self._session, self._threads = session, threads
-        self.info = info
+    info: ModelMetadata
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> None:
+        if path is None:
+            content, name = resources.files("mnistry").joinpath(SHIPPED).read_bytes(), "the built-in model"
+        else:
+            content, name = onnx_file.read(path), os.fspath(path)
+        self._start(content, name, threads)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Self:
-        """Loads a model file.
-
-        Args:
-            path: of the file; None is the one that comes with the package.
-            threads: how many may work on a large array; None means one for each core. Small ones take one.
-
-        Raises:
-            ModelError: it is no model file of mnistry's, is damaged, or of another version.
-        """
-        if path is None:
-            shipped = resources.files("mnistry").joinpath(SHIPPED)
-            return cls.from_bytes(shipped.read_bytes(), "the model that comes with mnistry", threads=threads)
-        return cls.from_bytes(onnx_file.read(path), os.fspath(path), threads=threads)
+        """Load a model file; the same as calling the class."""
+        return cls(path, threads=threads)
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "the model", *, threads: int | None = None) -> Self:
-        """Takes the content of a model file; `name` is what errors call it. See `load`."""
-        info = onnx_file.check(content, name)
+        """Take the content of a model file; `name` is what errors call it."""
+        made = cls.__new__(cls)
+        made._start(content, name, threads)
+        return made
+
+    def _start(self, content: bytes, name: str, threads: int | None) -> None:
+        self.info = onnx_file.check(content, name)
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on its import would write an id under the user's home
         import onnxruntime
 
@@ -86,10 +95,13 @@ class Classifier:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"{name} cannot be run: {error}.") from None
-        return cls(session, info, threads or _cores())
+        self._name, self._threads = name, threads or _cores()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._name!r}, classes={len(self.info.class_names)})"
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The calibrated probabilities of images.

@@ -8,10 +8,10 @@ from mnistry import _lazy
 
 if TYPE_CHECKING:
     from mnistry.ocr.image_io import open_image
-    from mnistry.ocr.recognizer import Recognizer
+    from mnistry.ocr.recognizer import Recognizer, read
     from mnistry.ocr.result import Digit, Reading
 
-__all__ = ["Digit", "Reading", "Recognizer", "open_image"]
+__all__ = ["Digit", "Reading", "Recognizer", "open_image", "read"]
 
 __getattr__, __dir__ = _lazy.attach(
     __name__,
@@ -20,5 +20,6 @@ __getattr__, __dir__ = _lazy.attach(
         "Reading": "mnistry.ocr.result",
         "Recognizer": "mnistry.ocr.recognizer",
         "open_image": "mnistry.ocr.image_io",
+        "read": "mnistry.ocr.recognizer",
     },
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mnistry.models.classifier import Classifier
@@ -13,20 +15,60 @@ if TYPE_CHECKING:
 
 
 class Recognizer(Classifier):
-    """A model ready to read pictures. Thread-safe. Keeps no threads between calls."""
+    """A model ready to read pictures. Thread-safe. Keeps no threads between calls.
+
+    Takes what `Classifier` takes: the path of a model file, or nothing for the built-in model.
+
+    >>> Recognizer().read("examples/375.jpg").text
+    '375'
+    """
 
     def read(self, picture: Source, *, single: bool = False) -> Reading:
-        """All digits in a picture: a path, bytes, a binary file, a PIL image or an array.
+        """Read all digits in a picture.
 
         Args:
-            picture: see `pictures.open_image` for what is taken.
-            single: whether the picture shows one digit, to which all of its ink belongs.
+            picture: a path, a file's bytes, an open binary file, a PIL image or an array; see `open_image`.
+            single: whether the picture shows exactly one digit, to which all of its ink belongs.
 
         Raises:
-            PictureError: it is no picture, damaged, or too large.
+            PictureError: it is not a picture, is damaged, or too large.
         """
         return pipeline.read(self, picture, single=single)
 
     def read_digit(self, picture: Source) -> Digit | None:
-        """The digit in a picture of one, to which all of its ink belongs; None where there is no ink. See `read`."""
+        """Read a picture of exactly one digit. Returns None if it is blank. See `read`."""
         return pipeline.read_digit(self, picture)
+
+
+_loading = Lock()
+
+
+def read(picture: Source, *, single: bool = False) -> Reading:
+    """Read the handwritten digits in a picture with the built-in model, which is loaded once.
+
+    Thread-safe. For another model, see `Recognizer`.
+
+    Args:
+        picture: a path, a file's bytes, an open binary file, a PIL image or an array; see `open_image`.
+        single: whether the picture shows exactly one digit, to which all of its ink belongs.
+
+    Returns:
+        A reading: `text`, and for each digit its class, probability, box and whether the model is sure.
+
+    Raises:
+        PictureError: it is not a picture, is damaged, or too large.
+
+    >>> reading = read("examples/375.jpg")
+    >>> reading
+    Reading('375', sure=True)
+    >>> reading.text
+    '375'
+    """
+    with _loading:
+        recognizer = _built_in()
+    return recognizer.read(picture, single=single)
+
+
+@cache
+def _built_in() -> Recognizer:
+    return Recognizer()

@@ -1,11 +1,14 @@
-"""What reading a picture gives: digits, and the reading they make."""
+"""The result of reading a picture: its digits, and the text they make."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from mnistry.ocr import notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,12 @@ class Digit:
         digitness: 0 to 1: how much it looks like a digit at all.
         image: uint8 (28, 28), what the network saw.
         class_names: what the model calls each class: for digits "0" to "9".
+
+    Notebooks show a digit as its image and its most probable classes.
+
+    >>> from mnistry import read
+    >>> read("examples/375.jpg").digits[0]
+    Digit('3', sure=True)
     """
 
     digit: int
@@ -42,6 +51,18 @@ class Digit:
         """How much there is to be said for it, 0 to 1: that it is a digit, and this one."""
         return self.probability * self.digitness
 
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"Digit({self.name!r}, sure={self.sure})"
+
+    def _repr_html_(self) -> str:
+        return notebook.strip([self._card()])
+
+    def _card(self) -> str:
+        return notebook.card(self.image, self.probabilities, self.class_names, sure=self.sure)
+
     def as_json(self) -> dict[str, Any]:
         """One of the `digits` that `mnistry read --json` shows."""
         return {
@@ -61,11 +82,39 @@ class Reading:
         text: what a person would type; lines are parted by line breaks, numbers by blanks. Empty if there is none.
         digits: in reading order.
         source: what the picture is called.
+
+    `str(reading)` is its text, `len(reading)` the number of its digits, and a loop goes over the digits. Notebooks show
+    each digit as the network sees it.
+
+    >>> from mnistry import read
+    >>> reading = read("examples/375.jpg")
+    >>> str(reading), len(reading), [digit.name for digit in reading]
+    ('375', 3, ['3', '7', '5'])
     """
 
     text: str
     digits: tuple[Digit, ...]
     source: str
+
+    @property
+    def sure(self) -> bool:
+        """Whether there are digits and the model is sure of each of them."""
+        return bool(self.digits) and all(digit.sure for digit in self.digits)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Reading({self.text!r}, sure={self.sure})"
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+    def __iter__(self) -> Iterator[Digit]:
+        return iter(self.digits)
+
+    def _repr_html_(self) -> str:
+        return notebook.strip([digit._card() for digit in self.digits], title=self.text or "no digit found")
 
     def as_json(self) -> dict[str, Any]:
         """The object that `mnistry read --json` shows."""

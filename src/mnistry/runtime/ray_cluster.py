@@ -6,7 +6,6 @@ What Ray has to say goes to its own log files; what a person needs to know is an
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 import os
 import shutil
@@ -37,19 +36,6 @@ SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
 }
 NONE: Mapping[str, str] = MappingProxyType({})
-
-
-def require(verb: str) -> None:
-    """Refuses where Ray is not installed.
-
-    Args:
-        verb: what needs it, such as "search".
-
-    Raises:
-        ClusterError: it is not.
-    """
-    if importlib.util.find_spec("ray") is None:
-        raise ClusterError(f"mnistry {verb} needs Ray, which is not installed: pip install 'mnistry[ray]'")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import pytest
 
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
-from mnistry.errors import ClusterError, RunError, UsageError
+from mnistry.errors import ClusterError, MissingExtraError, RunError, UsageError
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime import ray_cluster, run_folder
 from mnistry.training import recipes
@@ -237,9 +237,10 @@ def test_errors_count_first_and_the_loss_decides_between_equals() -> None:
 
 def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ClusterError) as refused:
+    with pytest.raises(MissingExtraError) as refused:
         search.search(ASKED, out=tmp_path / "search")
-    assert str(refused.value) == "mnistry search needs Ray, which is not installed: pip install 'mnistry[ray]'"
+    expected = "mnistry search needs ray, which is not installed. Install it with: pip install 'mnistry[ray]'"
+    assert str(refused.value) == expected
     assert not (tmp_path / "search").exists()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
-from mnistry.errors import RunError, StoppedError, UsageError
+from mnistry.errors import RunError, StoppedError, UsageError, require
 from mnistry.runtime import files, ray_cluster, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.training import recipes
@@ -121,7 +121,7 @@ def search(
     Raises:
         MnistryError: something is not as it should be, no trial came to its end, or somebody stopped the search.
     """
-    ray_cluster.require("search")
+    require("mnistry search", "ray")
     _check(asked, at_once)
     with run_folder.locked_run_folder(out, "search", resume=resume) as folder:
         stored = _stored(folder, asked)
