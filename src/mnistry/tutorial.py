@@ -37,7 +37,6 @@ def tutorial(
     index: int | None = None,
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
-    started: float | None = None,
 ) -> tuple[Path, Result]:
     """Runs the lesson and writes its run folder with the report.
 
@@ -47,7 +46,6 @@ def tutorial(
         index: the training image that the lesson looks at; None means the data set's own, 2000 for MNIST.
         out: the run folder; None means the next free `runs/tutorial-N`.
         callbacks: who wants to hear how it goes on.
-        started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
         The run folder, and what is in it.
@@ -55,7 +53,7 @@ def tutorial(
     Raises:
         MnistryError: the config, the data or the folder is not what it should be.
     """
-    tell, watch = callbacks.step, Stopwatch(started)
+    tell, watch = callbacks.step, Stopwatch()
     with run_folder.new_folder(out, "tutorial") as (work, folder):
         dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)

@@ -36,7 +36,7 @@ def spoilt(digits: Dataset) -> Dataset:
     x_train[MISPLACED] = np.roll(x_train[MISPLACED], 4, axis=1)
     x_test[7], y_test[7] = np.roll(x_train[40], 1, axis=0), y_train[40]  # a test image out of the training images
     x_train[50], y_train[50] = x_train[51], (y_train[51] + 1) % 10  # the same image with two labels
-    return replace(digits, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, lesson_epochs=10)
+    return replace(digits, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def heard() -> list[tuple[str, int, int]]:
 @pytest.fixture(scope="module")
 def result(spoilt, heard):
     callbacks = Callbacks(progress=lambda *moment: heard.append(moment))
-    return audit_run.check(spoilt, Stopwatch(), callbacks, "mnistry data --check")
+    return audit_run.check(spoilt, Stopwatch(), callbacks, "mnistry data --check", epochs=10)
 
 
 def places(found):
@@ -88,8 +88,8 @@ def test_images_that_look_odd_are_found(result):
 
 
 def test_the_same_check_gives_the_same_result(spoilt, result):
-    small = replace(spoilt, x_train=spoilt.x_train[:300], y_train=spoilt.y_train[:300], lesson_epochs=1)
-    one, other = (audit_run.check(small, Stopwatch(), Callbacks(), "") for _ in range(2))
+    small = replace(spoilt, x_train=spoilt.x_train[:300], y_train=spoilt.y_train[:300])
+    one, other = (audit_run.check(small, Stopwatch(), Callbacks(), "", epochs=1) for _ in range(2))
     assert np.array_equal(one.labels.probabilities, other.labels.probabilities)
 
 

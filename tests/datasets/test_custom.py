@@ -57,7 +57,7 @@ def test_a_data_set_says_what_it_is(tmp_path: Path) -> None:
     assert not any(getattr(loaded, name).flags.writeable for name in ARRAYS)
     assert set(loaded.digests) == {*ARRAYS, "class_names"}
     assert (loaded.fallback, loaded.remarks) == (None, ())
-    assert (loaded.lesson_index, loaded.lesson_epochs) == (6, 30)
+    assert loaded.checked_index(None) == 6
 
 
 def test_names_are_sorted_as_people_do() -> None:
@@ -65,14 +65,12 @@ def test_names_are_sorted_as_people_do() -> None:
     assert sorted(names, key=natural) == ["0", "01", "1", "9", "10", "Ant", "ant2", "ant10", "zebra", "ä"]
 
 
-@pytest.mark.parametrize(("images", "index", "epochs"), [(2009, 1004, 30), (2010, 2000, 30), (30_000, 2000, 10)])
-def test_the_lesson_follows_image_2000_where_there_is_room_around_it(
-    images: int, index: int, epochs: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("images", "index"), [(1009, 504), (1010, 1000), (2009, 1000), (2010, 2000)])
+def test_the_example_is_image_2000_where_there_is_room_around_it(images: int, index: int, tmp_path: Path) -> None:
     blank, labels = np.zeros((images, 28, 28), np.uint8), np.arange(images) % 2
     path = npz(tmp_path, labelled(blank, labels), labelled(blank[:2], labels[:2]))
     loaded = loading.load(str(path))
-    assert (loaded.lesson_index, loaded.lesson_epochs) == (index, epochs)
+    assert loaded.checked_index(None) == index
 
 
 def test_a_path_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,11 @@ def test_smoothed_cross_entropy_takes_columns_of_labels_and_certainty() -> None:
     assert rows[:10] == pytest.approx(-0.05 * 0.9 * np.log(keras.config.epsilon()), rel=1e-5)  # sure is not wanted
 
 
+@pytest.mark.parametrize(("images", "epochs"), [(60_000, 5), (240_000, 5), (30_000, 10), (1_437, 30)])
+def test_the_lesson_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
+    assert recipes.recipe("tutorial").epochs(SimpleNamespace(x_train=np.empty(images))) == epochs  # type: ignore[arg-type] # has all that is asked of it
+
+
 @pytest.mark.parametrize(("images", "epochs"), [(60_000, 20), (240_000, 20), (30_000, 40), (1_437, 200)])
 def test_the_strong_recipe_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
     assert recipes.recipe("strong").epochs(SimpleNamespace(x_train=np.empty(images))) == epochs  # type: ignore[arg-type] # has all that is asked of it

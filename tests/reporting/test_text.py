@@ -32,8 +32,6 @@ def small_dataset(n_train: int = 3, n_test: int = 2, class_names: tuple[str, ...
         source="made by hand",
         licence="CC0",
         digests={"x_train": "0" * 64},
-        lesson_index=1,
-        lesson_epochs=2,
     )
 
 

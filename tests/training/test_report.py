@@ -46,8 +46,6 @@ def made_by_hand(class_names: tuple[str, ...] = DIGITS, errors: int = 7, epochs:
         source="a folder of mine",
         licence="CC BY-SA 3.0",
         digests={"images.gz": "12ab" * 16, "labels.gz": "34cd" * 16},
-        lesson_index=33,
-        lesson_epochs=5,
     )
     return Result(
         command="mnistry tutorial --dataset mnist --index 33 --epochs 3 --batch-size 16 --seed 4711",

@@ -15,6 +15,7 @@ from mnistry.datasets.loading import Dataset
 from mnistry.runtime import provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.runtime.provenance import Stopwatch
+from mnistry.training import recipes
 from mnistry.training.loop import TrainProgress
 
 FEWEST_IMAGES = 20  # of which networks can be trained on parts and say anything
@@ -27,7 +28,6 @@ def audit_dataset(
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
-    started: float | None = None,
 ) -> tuple[Path, DatasetAudit]:
     """Checks a data set and writes a page about it.
 
@@ -36,7 +36,6 @@ def audit_dataset(
         data_dir: where to look for the data first.
         out: the folder for the page, new or empty. None means the next free `runs/check-N`.
         callbacks: who wants to hear how it goes on.
-        started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
         The folder, and what came out.
@@ -44,7 +43,7 @@ def audit_dataset(
     Raises:
         MnistryError: the data or the folder is not what it should be.
     """
-    watch = Stopwatch(started)
+    watch = Stopwatch()
     with run_folder.new_folder(out, "check") as (work, folder):
         loaded = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(loaded)
@@ -57,13 +56,24 @@ def audit_dataset(
     return folder, result
 
 
-def check(dataset: Dataset, watch: Stopwatch, callbacks: Callbacks, command: str) -> DatasetAudit:
-    """Checks a data set that is loaded already."""
+def check(
+    dataset: Dataset, watch: Stopwatch, callbacks: Callbacks, command: str, epochs: int | None = None
+) -> DatasetAudit:
+    """Check a data set that is loaded already.
+
+    Args:
+        dataset: the data set.
+        watch: books the seconds of each part.
+        callbacks: hear about progress.
+        command: what to type to have the check again.
+        epochs: passes of each network over its images; None means the tutorial recipe's own.
+    """
     images, labels = (
         np.concatenate([dataset.x_train, dataset.x_test]),
         np.concatenate([dataset.y_train, dataset.y_test]),
     )
-    plan = Plan(dataset.lesson_epochs) if _can_tell(labels) else None
+    epochs = epochs or recipes.recipe("tutorial").epochs(dataset)
+    plan = Plan(epochs) if _can_tell(labels) else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 
     callbacks.progress("duplicates", 0, total)

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ import mnistry
 from mnistry.cli import picture_verbs
 from mnistry.cli.options import DataDirOption, JsonOption, given, with_config
 from mnistry.errors import MnistryError, UsageError
+from mnistry.runtime import provenance
 from mnistry.training.config import TrainConfig
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -78,7 +78,7 @@ def tutorial(
     **settings: Any,
 ) -> None:
     """Run the MNIST lesson, from its first cell to its last, and write a report."""
-    started = time.perf_counter()
+    provenance.command_begins()
     _import_keras()
     from mnistry.cli import progress
     from mnistry.tutorial import tutorial as run_lesson
@@ -90,7 +90,6 @@ def tutorial(
             index=index,
             out=out,
             callbacks=progress.for_the_lesson(bars),
-            started=started,
         )
     progress.say_where(folder, result)
 
@@ -112,7 +111,7 @@ def train(
     After every epoch a checkpoint is safe on the disk. However a run was stopped, --resume goes on with it, and it
     ends with the same weights, to the bit, as one that was not.
     """
-    started = time.perf_counter()
+    provenance.command_begins()
     if resume and out is None:
         raise UsageError("--resume needs the run folder: mnistry train --resume --out RUN")
     _import_keras()
@@ -127,7 +126,6 @@ def train(
             out=out,
             resume=resume,
             callbacks=progress.for_a_training(bars),
-            started=started,
         )
     if result is None:
         print(f"The run in {folder} is complete already: see its summary.json and report.html.")
@@ -199,7 +197,7 @@ def evaluate(
     Errors with their interval, loss, calibration, what is taken for what, the worst mistakes, how much it is sure of
     and how right it is then, and how it does on fifteen kinds of corrupted images.
     """
-    started = time.perf_counter()
+    provenance.command_begins()
     from mnistry.cli import progress
     from mnistry.evaluation import run as evaluation_run
     from mnistry.evaluation import text as evaluation_text
@@ -212,7 +210,6 @@ def evaluate(
             with_corruptions=not no_corruptions,
             out=out,
             callbacks=progress.for_an_exam(bars),
-            started=started,
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.exam(result))
     if folder is not None:
@@ -286,7 +283,7 @@ app.command(short_help="Serve a page to draw on, and a REST API.")(picture_verbs
 
 def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool) -> None:
     """What `data --check` does."""
-    started = time.perf_counter()
+    provenance.command_begins()
     if index is not None:
         raise UsageError("--index shows one image, --check looks at all of them: leave one of both out.")
     _import_keras()
@@ -296,7 +293,7 @@ def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: P
 
     with progress.LiveBars() as bars:
         folder, result = audit_run.audit_dataset(
-            dataset=dataset, data_dir=data_dir, out=out, callbacks=progress.for_an_exam(bars), started=started
+            dataset=dataset, data_dir=data_dir, out=out, callbacks=progress.for_an_exam(bars)
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)

@@ -20,8 +20,6 @@ TEST_PART = 1 / 5  # of each class, where the data are split here
 SPLIT_SEED = 0
 MAX_CLASSES = 256  # labels are bytes
 MAX_NAME = 80  # characters
-LESSON_INDEX, LESSON_AROUND = 2000, 10  # of MNIST, where there are as many images and those shown after it
-LESSON_IMAGES, LESSON_EPOCHS, MOST_EPOCHS = 60_000, 5, 30
 BRIGHT = 127.5
 FORMS = (
     "a folder of class folders, perhaps below train and test; a folder with IDX files, with train.csv and test.csv or "
@@ -58,7 +56,6 @@ def load(path: str | os.PathLike[str]) -> Dataset:
     }
     for array in splits.values():
         array.setflags(write=False)
-    n = len(train.labels)
     return Dataset(
         name=name_of(place),
         title=place.name,
@@ -70,8 +67,6 @@ def load(path: str | os.PathLike[str]) -> Dataset:
             **{name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in splits.items()},
             "class_names": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         },
-        lesson_index=LESSON_INDEX if n >= LESSON_INDEX + LESSON_AROUND else n // 2,
-        lesson_epochs=int(np.clip(LESSON_EPOCHS * LESSON_IMAGES / n, LESSON_EPOCHS, MOST_EPOCHS)),
         about=f"{place.name}: a data set of your own, in fields of 28×28 pixels.",
         origins={"train": train.origins, "test": test.origins},
         remarks=(*found.remarks, *_remarks(train, test, names, was_split=found.test is None)),

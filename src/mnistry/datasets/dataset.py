@@ -13,6 +13,7 @@ from mnistry.errors import UsageError
 
 DIGIT_NAMES = tuple("0123456789")
 STATISTICS_CHUNK = 5_000
+EXAMPLES, AROUND = (2000, 1000), 10  # the image that is shown, where as many come after it
 VALIDATION_STREAM = 0  # epochs are numbered from 1, so no order of images shares its random numbers
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -34,8 +35,6 @@ class Dataset:
         source: where the bytes came from.
         licence: the terms of the data.
         digests: SHA-256 of each file or array.
-        lesson_index: the training image that the lesson looks at.
-        lesson_epochs: how many epochs the lesson's network takes on this set.
         about: a sentence on what the images are, for a report.
         fallback: why this set stands in for MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
@@ -52,8 +51,6 @@ class Dataset:
     source: str
     licence: str
     digests: Mapping[str, str]
-    lesson_index: int
-    lesson_epochs: int
     about: str = ""
     fallback: str | None = None
     remarks: tuple[str, ...] = field(default=())
@@ -106,13 +103,14 @@ class Dataset:
         }
 
     def checked_index(self, index: int | None) -> int:
-        """The index of a training image; None gives the one that the lesson looks at.
+        """The index of a training image; None gives the example: 2000, as in MNIST's lesson, or one further ahead.
 
         Raises:
             UsageError: there is no such image.
         """
         if index is None:
-            return self.lesson_index
+            n = len(self.x_train)
+            return next((example for example in EXAMPLES if n >= example + AROUND), n // 2)
         if not 0 <= index < len(self.x_train):
             raise UsageError(
                 f"The index must be from 0 to {len(self.x_train) - 1}, as {self.title} has {len(self.x_train):,} "

@@ -35,7 +35,6 @@ class Published:
         arrays: `arrays(unpacked, names)` takes the content of the files apart; names are for messages.
         beside_others: whether its files have names that other sets use too: it is then looked for in a folder of its
             name, below the one that the user named and on mirrors that the user named.
-        lesson_epochs: how many epochs the lesson's network takes on it.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Published:
     class_names: tuple[str, ...]
     arrays: Callable[[Mapping[RemoteFile, bytes], Mapping[RemoteFile, str]], Arrays]
     beside_others: bool = True
-    lesson_epochs: int = 5
 
     @property
     def its_files(self) -> str:
@@ -56,7 +54,6 @@ class Published:
 
 
 IN_WORDS = {2: "two", 3: "three", 4: "four"}
-LESSON_INDEX = 2000
 
 
 def load(published: Published, folder: Path | None, progress: download.Progress | None, patience: Timeouts) -> Dataset:
@@ -159,8 +156,6 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
         source=short(folder),
         licence=published.licence,
         digests=dict(sorted(digests.items())),
-        lesson_index=LESSON_INDEX,
-        lesson_epochs=published.lesson_epochs,
         about=published.about,
     )
 

@@ -39,8 +39,6 @@ def load() -> Dataset:
         source=f"scikit-learn {sklearn.__version__}, embedded, enlarged from 8×8",
         licence="CC BY 4.0 (E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI)",
         digests={name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in splits.items()},
-        lesson_index=1000,
-        lesson_epochs=30,
         about="Digits written by 13 people, scanned at 8×8 pixels, and enlarged to fields of 28×28 as MNIST has them.",
     )
 

@@ -38,7 +38,6 @@ def evaluate_model(
     with_corruptions: bool = True,
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
-    started: float | None = None,
 ) -> tuple[Path | None, ModelEvaluation]:
     """Examines a model and, where a folder is asked for, writes a report.
 
@@ -49,7 +48,6 @@ def evaluate_model(
         with_corruptions: whether to examine it on corrupted images too.
         out: the folder for the report, new or empty; None writes none.
         callbacks: who wants to hear how it goes on.
-        started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
         The folder, and what came out.
@@ -57,7 +55,7 @@ def evaluate_model(
     Raises:
         MnistryError: the model, the data or the folder is not what it should be, or they do not belong together.
     """
-    watch = Stopwatch(started)
+    watch = Stopwatch()
     with _folder(out) as (work, folder):
         recognizer = load(model)
         loaded = loading.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=callbacks.download)

@@ -57,15 +57,24 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+_command_began: list[float] = []  # when the command line began, until the first stopwatch takes it over
+
+
+def command_begins() -> None:
+    """Let the next stopwatch count from now on: the time until it is made goes into imports."""
+    _command_began[:] = [time.perf_counter()]
+
+
 class Stopwatch:
     """Adds up how long each part takes, in `seconds`."""
 
-    def __init__(self, started: float | None = None) -> None:
-        """Starts now, or at a `time.perf_counter()` gone by: what lies between went into imports."""
-        self._began = self._last = time.perf_counter() if started is None else started
+    def __init__(self) -> None:
+        """Start now, or where the command line began."""
         self.seconds: dict[str, float] = {}
-        if started is not None:
+        self._began = self._last = _command_began[0] if _command_began else time.perf_counter()
+        if _command_began:
             self.lap("import")
+            _command_began.clear()
 
     def lap(self, name: str) -> None:
         """Books the time since the last lap under a name."""

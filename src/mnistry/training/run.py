@@ -35,7 +35,6 @@ def train_run(
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks = NO_CALLBACKS,
-    started: float | None = None,
 ) -> tuple[Path, Result | None]:
     """Trains a recipe in a run folder, evaluates it on the test split, and writes the report.
 
@@ -47,7 +46,6 @@ def train_run(
         out: the run folder; None means the next free `runs/train-N`.
         resume: whether to go on with what is in the folder. Where nothing is, the run starts from its beginning.
         callbacks: who wants to hear how it goes on.
-        started: the `time.perf_counter()` from which the total time counts; None means now.
 
     Returns:
         The run folder and what is in it; None if it was complete already.
@@ -56,7 +54,7 @@ def train_run(
         MnistryError: the config, the data or the folder is not what it should be, the training diverged, or somebody
             stopped it.
     """
-    watch = Stopwatch(started)
+    watch = Stopwatch()
     config = TrainConfig(**given)
     with run_folder.locked_run_folder(out, "train", resume=resume) as folder:
         stored = _stored_config(folder)
