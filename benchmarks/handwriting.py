@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mnistry.datasets.mnist_form import to_mnist_form
 from PIL import Image
 
 from mnistry import Recognizer
-from mnistry.datasets.mnist_form import to_mnist_form
 from mnistry.runtime import files, provenance
 
 RESULTS = Path(__file__).parent / "results"

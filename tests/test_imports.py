@@ -293,7 +293,7 @@ def test_what_answers_never_imports_keras_or_jax():
         ("matplotlib", {"reporting.plots", "reporting.html", "evaluation.report", "training.report"}),
         ("onnx", {"models.onnx_export"}),
         ("onnxruntime", {"models.classifier"}),
-        ("sklearn", {"datasets.uci_digits"}),
+        ("sklearn", set()),
         ("requests", {"datasets.download"}),
         ("jinja2", {"reporting.html"}),
         ("typer", {"cli.app", "cli.options", "cli.picture_verbs"}),

@@ -169,7 +169,7 @@ def test_the_names_load_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with refusing() as address:
         monkeypatch.setenv("MNISTRY_MIRRORS", address)
         with pytest.raises(DataError, match=r"^Kuzushiji-MNIST was not found"):
-            loading.load("kmnist", data_dir=tmp_path, patience=SHORT)
+            loading.load("kmnist", data_dir=tmp_path, timeouts=SHORT)
 
 
 @pytest.mark.parametrize("each", catalog.ALL, ids=lambda each: each.name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import os
@@ -18,7 +19,7 @@ import pytest
 import requests  # noqa: F401 - imported here so that no test's time includes it
 
 from helpers.lying_server import WEB_PAGE, LyingServer, refusing
-from mnistry.datasets.download import STALE_SECONDS, RemoteFile, Timeouts, fetch, reachable
+from mnistry.datasets.download import RemoteFile, Timeouts, fetch, reachable
 from mnistry.errors import DataError
 
 PLAIN = np.random.default_rng(0).bytes(300_000)
@@ -50,10 +51,10 @@ BAD = {
 FETCH = """
 import sys
 from pathlib import Path
-from mnistry.download import Timeouts, RemoteFile, fetch
+from mnistry.datasets.download import Timeouts, RemoteFile, fetch
 
 name, size, sha256, folder, mirror = sys.argv[1:]
-print(fetch(RemoteFile(name, int(size), sha256, ""), Path(folder), [mirror], patience=Timeouts()))
+print(fetch(RemoteFile(name, int(size), sha256, ""), Path(folder), [mirror], timeouts=Timeouts()))
 """
 
 
@@ -92,14 +93,14 @@ def wait_for(folder: Path, pattern: str, size: int) -> Path:
 @pytest.mark.parametrize("manner", GOOD)
 def test_the_file_arrives_byte_for_byte(server: LyingServer, tmp_path: Path, manner: str) -> None:
     folder = tmp_path / "not" / "there" / "yet"
-    assert fetch(FILE, folder, [server.mirror(manner)], patience=SHORT) == folder / FILE.name
+    assert fetch(FILE, folder, [server.mirror(manner)], timeouts=SHORT) == folder / FILE.name
     assert (folder / FILE.name).read_bytes() == CONTENT
     assert names_in(folder) == [FILE.name]
 
 
 @pytest.mark.parametrize("manner", BAD)
 def test_after_a_bad_mirror_the_next_is_used(server: LyingServer, tmp_path: Path, manner: str) -> None:
-    fetch(FILE, tmp_path, [server.mirror(manner), server.mirror("honest")], patience=SHORT)
+    fetch(FILE, tmp_path, [server.mirror(manner), server.mirror("honest")], timeouts=SHORT)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
     assert names_in(tmp_path) == [FILE.name]
     assert [server.asked[0][1], server.asked[-1][1]] == [manner, "honest"]
@@ -107,12 +108,12 @@ def test_after_a_bad_mirror_the_next_is_used(server: LyingServer, tmp_path: Path
 
 def test_after_a_mirror_that_refuses_the_next_is_used(server: LyingServer, tmp_path: Path) -> None:
     with refusing() as address:
-        fetch(FILE, tmp_path, [address, server.mirror("honest")], patience=SHORT)
+        fetch(FILE, tmp_path, [address, server.mirror("honest")], timeouts=SHORT)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
 
 
 def test_a_good_mirror_is_the_last_that_is_asked(server: LyingServer, tmp_path: Path) -> None:
-    fetch(FILE, tmp_path, [server.mirror("honest"), server.mirror("redirect")], patience=SHORT)
+    fetch(FILE, tmp_path, [server.mirror("honest"), server.mirror("redirect")], timeouts=SHORT)
     assert server.asked == [("GET", "honest", FILE.name)]
 
 
@@ -120,13 +121,13 @@ def test_a_good_mirror_is_the_last_that_is_asked(server: LyingServer, tmp_path: 
 def test_a_bad_mirror_is_named_with_its_reason(server: LyingServer, tmp_path: Path, manner: str) -> None:
     mirror = server.mirror(manner)
     with pytest.raises(DataError, match=rf"^some-file\.gz could not be downloaded\.\n  {mirror}: {BAD[manner]}\.?$"):
-        fetch(FILE, tmp_path, [mirror], patience=SHORT)
+        fetch(FILE, tmp_path, [mirror], timeouts=SHORT)
     assert names_in(tmp_path) == []
 
 
 def test_all_bad_mirrors_are_named_in_order(server: LyingServer, tmp_path: Path) -> None:
     with refusing() as address, pytest.raises(DataError) as caught:
-        fetch(FILE, tmp_path, [server.mirror("missing"), address, server.mirror("wrong")], patience=SHORT)
+        fetch(FILE, tmp_path, [server.mirror("missing"), address, server.mirror("wrong")], timeouts=SHORT)
     head, *lines = str(caught.value).splitlines()
     assert head == "some-file.gz could not be downloaded."
     assert lines[0] == f"  {server.mirror('missing')}: HTTP status 404"
@@ -139,18 +140,18 @@ def test_all_bad_mirrors_are_named_in_order(server: LyingServer, tmp_path: Path)
 @pytest.mark.parametrize("address", ["no address at all/", "ftp://127.0.0.1/", "http://[::1/", "http://a..b/"])
 def test_an_address_that_is_none_is_named(tmp_path: Path, address: str) -> None:
     with pytest.raises(DataError) as caught:
-        fetch(FILE, tmp_path, [address], patience=SHORT)
+        fetch(FILE, tmp_path, [address], timeouts=SHORT)
     assert str(caught.value).splitlines()[1].startswith(f"  {address}: ")
     assert reachable([address], FILE, SHORT)[1][0].startswith(f"{address}: ")
 
 
 def test_a_steady_transfer_may_take_longer_than_the_window(server: LyingServer, tmp_path: Path) -> None:
-    patience = Timeouts(answer=1, connect=1, read=1, window=0.1, minimum_rate=1)
+    timeouts = Timeouts(answer=1, connect=1, read=1, window=0.1, minimum_rate=1)
     file = RemoteFile("short", 30, hashlib.sha256(CONTENT[:30]).hexdigest(), "")
     server.files = {"short": CONTENT[:30]}
     begin = time.monotonic()
-    fetch(file, tmp_path, [server.mirror("slow")], patience=patience)
-    assert time.monotonic() - begin > 5 * patience.window
+    fetch(file, tmp_path, [server.mirror("slow")], timeouts=timeouts)
+    assert time.monotonic() - begin > 5 * timeouts.window
     assert (tmp_path / "short").read_bytes() == CONTENT[:30]
 
 
@@ -164,7 +165,7 @@ def test_the_target_is_never_seen_half_written(server: LyingServer, tmp_path: Pa
     def look(name: str, received: int, size: int) -> None:
         seen.append(target.read_bytes() if target.exists() else None)
 
-    fetch(FILE, tmp_path, [server.mirror("wrong"), server.mirror("honest")], patience=SHORT, progress=look)
+    fetch(FILE, tmp_path, [server.mirror("wrong"), server.mirror("honest")], timeouts=SHORT, progress=look)
     assert len(seen) >= 2
     assert set(seen) == {old}
     assert target.read_bytes() == CONTENT
@@ -173,7 +174,7 @@ def test_the_target_is_never_seen_half_written(server: LyingServer, tmp_path: Pa
 def test_a_failure_leaves_what_was_there(server: LyingServer, tmp_path: Path) -> None:
     (tmp_path / FILE.name).write_bytes(b"what was there before")
     with pytest.raises(DataError, match="SHA-256"):
-        fetch(FILE, tmp_path, [server.mirror("wrong")], patience=SHORT)
+        fetch(FILE, tmp_path, [server.mirror("wrong")], timeouts=SHORT)
     assert (tmp_path / FILE.name).read_bytes() == b"what was there before"
     assert names_in(tmp_path) == [FILE.name]
 
@@ -184,13 +185,13 @@ def test_an_interrupt_leaves_nothing_behind(server: LyingServer, tmp_path: Path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT, progress=interrupt)
+        fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT, progress=interrupt)
     assert names_in(tmp_path) == []
 
 
 def test_progress_rises_to_the_whole_size(server: LyingServer, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT, progress=lambda *moment: seen.append(moment))
+    fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT, progress=lambda *moment: seen.append(moment))
     received = [moment[1] for moment in seen]
     assert received == sorted(set(received))
     assert received[0] > 0
@@ -216,37 +217,38 @@ def test_a_killed_process_leaves_nothing_that_is_taken_for_the_file(server: Lyin
     assert process.wait(timeout=20) == -signal.SIGKILL
     process.communicate()
     assert names_in(tmp_path) == [part.name]
-    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
     assert (tmp_path / FILE.name).read_bytes() == CONTENT
+    assert names_in(tmp_path) == [FILE.name]
 
 
-def test_only_stale_parts_are_removed(server: LyingServer, tmp_path: Path) -> None:
-    ages = {"stale.part": STALE_SECONDS + 60, "fresh.part": STALE_SECONDS - 60, "old-but-whole.gz": 10 * STALE_SECONDS}
-    for name, age in ages.items():
+def test_abandoned_parts_are_removed_but_none_that_another_process_writes(server: LyingServer, tmp_path: Path) -> None:
+    for name in ("abandoned.part", "written.part", "whole.gz"):
         (tmp_path / name).write_bytes(b"left by another process")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
-    assert names_in(tmp_path) == ["fresh.part", "old-but-whole.gz", FILE.name]
+    with (tmp_path / "written.part").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
+    assert names_in(tmp_path) == [FILE.name, "whole.gz", "written.part"]
 
 
 def test_a_folder_that_cannot_be(server: LyingServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"^some-file.gz cannot be stored in .*folder: Not a directory\.$"):
-        fetch(FILE, tmp_path / "file" / "folder", [server.mirror("honest")], patience=SHORT)
+        fetch(FILE, tmp_path / "file" / "folder", [server.mirror("honest")], timeouts=SHORT)
     assert server.asked == []
 
 
 def test_a_folder_in_the_files_place(server: LyingServer, tmp_path: Path) -> None:
     (tmp_path / FILE.name).mkdir()
     with pytest.raises(DataError, match=r"^some-file.gz cannot be stored in .*: Is a directory\.$"):
-        fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+        fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
     assert names_in(tmp_path) == [FILE.name]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs permission bits")
 def test_the_file_may_be_read_by_whom_the_umask_allows(server: LyingServer, tmp_path: Path) -> None:
     (tmp_path / "ordinary").touch()
-    fetch(FILE, tmp_path, [server.mirror("honest")], patience=SHORT)
+    fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
     assert oct((tmp_path / FILE.name).stat().st_mode) == oct((tmp_path / "ordinary").stat().st_mode)
 
 
@@ -259,11 +261,18 @@ def test_a_redirect_counts_as_an_answer(server: LyingServer) -> None:
     assert reachable([server.mirror("redirect")], FILE, SHORT) == ([server.mirror("redirect")], [])
 
 
+def test_a_mirror_that_refuses_head_is_asked_again_with_get(server: LyingServer, tmp_path: Path) -> None:
+    mirror = server.mirror("no_head")
+    assert reachable([mirror], FILE, SHORT) == ([mirror], [])
+    fetch(FILE, tmp_path, [mirror], timeouts=SHORT)
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+
+
 def test_those_that_failed_before_the_first_answer_are_left_out(server: LyingServer) -> None:
-    patience = Timeouts(answer=5)
+    timeouts = Timeouts(answer=5)
     with refusing() as address:
         mirrors = [server.mirror("missing"), address, server.mirror("late")]
-        assert reachable(mirrors, FILE, patience) == ([server.mirror("late")], [])
+        assert reachable(mirrors, FILE, timeouts) == ([server.mirror("late")], [])
 
 
 def test_asking_does_not_download(server: LyingServer) -> None:
@@ -331,6 +340,6 @@ def test_a_name_lookup_that_hangs_is_given_up_in_time(monkeypatch: pytest.Monkey
     assert reachable([mirror], FILE, Timeouts(answer=5)) == ([], [f"{mirror}: its name cannot be resolved"])
 
 
-def test_the_usual_patience_is_short() -> None:
+def test_the_usual_timeouts_is_short() -> None:
     assert Timeouts().answer <= 10
     assert Timeouts().connect + Timeouts().read <= 20

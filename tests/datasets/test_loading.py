@@ -19,7 +19,7 @@ from mnistry.datasets.catalog import MNIST, TEST_IMAGES, TEST_LABELS, TRAIN_IMAG
 from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError
 
-# Of scikit-learn's digits in our form, with the pinned scikit-learn and Pillow.
+# Of scikit-learn's digits in MNIST's form.
 DIGITS_SHA256 = {
     "x_train": "fbeb64bd67013887c0409a6e0662b50d90a337281da7bce4b92bcde3a6261f44",
     "y_train": "33fe81a53fa12d9cd119c74adab9b6b08a7d070ee62e736390c5cf89f00886b1",
@@ -149,7 +149,7 @@ def test_the_digits_are_the_same_each_time(digits: loading.Dataset) -> None:
 
 def test_the_digits_say_where_they_come_from(digits: loading.Dataset) -> None:
     assert digits.name == "digits"
-    assert "scikit-learn" in digits.source
+    assert digits.source == "embedded, enlarged from 8×8"
     assert "CC BY 4.0" in digits.licence
     assert digits.fallback is None
     assert digits.remarks == ()
@@ -443,7 +443,7 @@ def test_a_silent_mirror_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("MNISTRY_MIRRORS", server.mirror("silent"))
         begin = time.monotonic()
         with pytest.raises(DataError, match=r"/silent/: no answer within 0\.5 s"):
-            loading.load("mnist", patience=SHORT)
+            loading.load("mnist", timeouts=SHORT)
         assert time.monotonic() - begin < SHORT.answer + 1
 
 

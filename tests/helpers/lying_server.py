@@ -115,6 +115,13 @@ class _Answer(BaseHTTPRequestHandler):
         self._head(length=len(content), Content_Encoding="gzip")
         self._send(content)
 
+    def no_head(self, content: bytes) -> None:
+        """Forbids HEAD, as addresses that are signed for GET do."""
+        if self.command == "HEAD":
+            self._head(403, length=0)
+        else:
+            self.honest(content)
+
     def together(self, content: bytes) -> None:
         """Answers nobody before a second one has asked."""
         self.server.both_here.wait()

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnistry.datasets import idx, origins, preprocess
+from mnistry.datasets import idx, preprocess
+from mnistry.datasets.dataset import ITEM, numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
     PIXELS,
@@ -175,7 +176,7 @@ def _labelled(x: np.ndarray, labels: np.ndarray, name: str, origin: str, problem
         row, column = divmod(index[1], SIDE) if len(index) == 2 else index[1:3]
         return f"{name}[{index[0]}], row {row}, column {column}"
 
-    pixels, where = of_numbers(x, place, problems), origins.of_numbers(origin, np.arange(len(x)), origins.ITEM)
+    pixels, where = of_numbers(x, place, problems), numbered_origins(origin, np.arange(len(x)), ITEM)
     if pixels.shape[1:] == (SIDE, SIDE) or problems.count:
         return Labelled(pixels, labels, where)
     raw = [Raw(f"{name}[{number}]", _as_file(each)) for number, each in enumerate(pixels)]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import idx, origins
+from mnistry.datasets import idx
+from mnistry.datasets.dataset import ROW, numbered_origins
 from mnistry.datasets.labelled import (
     LABELS,
     MAX_BYTES,
@@ -80,7 +81,7 @@ def _table(path: Path, problems: ValidationErrors) -> Labelled:
         if not label:
             problems.add(f"{name}, row {number}, column 1", "the label is empty")
     images = of_numbers(values, place, problems).reshape(-1, SIDE, SIDE)
-    return Labelled(images, np.array(labels, np.str_), origins.of_numbers(path.name, numbers, origins.ROW))
+    return Labelled(images, np.array(labels, np.str_), numbered_origins(path.name, numbers, ROW))
 
 
 def _lines(path: Path, name: str) -> list[str]:

@@ -2,22 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mnistry.datasets.origins import Origins
 from mnistry.errors import UsageError
 
 DIGIT_NAMES = tuple("0123456789")
 STATISTICS_CHUNK = 5_000
 EXAMPLES, AROUND = (2000, 1000), 10  # the image that is shown, where as many come after it
 VALIDATION_STREAM = 0  # epochs are numbered from 1, so no order of images shares its random numbers
+ROW, ITEM = "{file}, row {number}", "{file}[{number}]"
 
 Split = tuple[np.ndarray, np.ndarray]
 """Images, uint8 (n, 28, 28), and their labels, uint8 (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Origins:
+    """The files and places that images come from; indexing gives the text for one.
+
+    Attributes:
+        files: names of files or arrays, as seen from the data set's own place.
+        file: int32 (n,): each one's, an index into `files`.
+        number: int64 (n,): of its row or item there.
+        form: the text: `ROW` or `ITEM`, or the bare `"{file}"` where each file is one picture.
+    """
+
+    files: tuple[str, ...]
+    file: np.ndarray
+    number: np.ndarray
+    form: str
+
+    def __getitem__(self, index: int) -> str:
+        """Name the origin of an image.
+
+        >>> numbered_origins("train.csv", [2, 3, 5], ROW)[2]
+        'train.csv, row 5'
+        >>> file_origins(["a/1.png", "b/2.png"])[1]
+        'b/2.png'
+        """
+        return self.form.format(file=self.files[self.file[index]], number=self.number[index])
+
+    def of(self, chosen: np.ndarray) -> Origins:
+        """Select the origins of some images, by a mask or by indices."""
+        return Origins(self.files, self.file[chosen], self.number[chosen], self.form)
+
+
+def file_origins(names: Sequence[str]) -> Origins:
+    """Make the origins of pictures that are files of their own."""
+    numbers = np.arange(len(names))
+    return Origins(tuple(names), numbers.astype(np.int32), numbers, "{file}")
+
+
+def numbered_origins(file: str, numbers: Sequence[int] | np.ndarray, form: str) -> Origins:
+    """Make the origins of images in one file or array."""
+    return Origins((file,), np.zeros(len(numbers), np.int32), np.asarray(numbers, np.int64), form)
+
+
+def join_origins(parts: Sequence[Origins]) -> Origins:
+    """Join the origins of several files, in their order; all take the form of the first."""
+    before = np.cumsum([0, *(len(part.files) for part in parts)])
+    return Origins(
+        tuple(name for part in parts for name in part.files),
+        np.concatenate([part.file + np.int32(n) for part, n in zip(parts, before, strict=False)]),
+        np.concatenate([part.number for part in parts]),
+        parts[0].form,
+    )
 
 
 @dataclass(frozen=True, eq=False)

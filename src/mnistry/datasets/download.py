@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     import requests
 
 PART = ".part"
-STALE_SECONDS = 3600.0
 CHUNK_BYTES = 1 << 16
-ANSWERS_ALL_THE_SAME = (405, 501)  # simple servers know GET, but not the HEAD that they are asked with
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far and the bytes expected."""
@@ -48,7 +46,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long to wait for a server, in seconds.
+    """Time limits for a server, in seconds.
 
     Attributes:
         answer: for any mirror to answer at all, name lookup included; all are asked at once.
@@ -65,13 +63,13 @@ class Timeouts:
     minimum_rate: float = 4096.0
 
 
-def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Timeouts) -> tuple[list[str], list[str]]:
-    """Which mirrors answer, asked all at once; returns as soon as one does.
+def reachable(mirrors: Sequence[str], file: RemoteFile, timeouts: Timeouts) -> tuple[list[str], list[str]]:
+    """Ask all mirrors at once which of them answer, and return as soon as one does.
 
     Args:
         mirrors: addresses that end with a slash, the preferred ones first.
         file: the file to ask for.
-        patience: `patience.answer` seconds is the longest that this takes.
+        timeouts: this takes `timeouts.answer` seconds at most.
 
     Returns:
         The mirrors to try, the one that answered first at the head (none if none answered), and a line for each
@@ -83,17 +81,22 @@ def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Timeouts) -> t
         import requests
 
         try:
-            wait = (patience.connect, patience.read)
-            with requests.head(mirror + file.name, timeout=wait, allow_redirects=True) as response:
-                answered = response.ok or response.status_code in ANSWERS_ALL_THE_SAME
-                answers.put((mirror, None if answered else f"HTTP status {response.status_code}"))
+            status = 0
+            for method in ("HEAD", "GET"):  # simple servers, proxies and signed addresses know GET only
+                wait = (timeouts.connect, timeouts.read)
+                address = mirror + file.name
+                with requests.request(method, address, timeout=wait, allow_redirects=True, stream=True) as response:
+                    status = response.status_code
+                    if response.ok:
+                        break
+            answers.put((mirror, None if response.ok else f"HTTP status {status}"))
         except (requests.RequestException, OSError, ValueError) as error:
             answers.put((mirror, _reason(error)))
 
     mirrors = list(dict.fromkeys(mirrors))
     for mirror in mirrors:  # daemon threads: a name lookup that hangs cannot be stopped, only left behind
         threading.Thread(target=ask, args=(mirror,), daemon=True).start()
-    deadline = time.monotonic() + patience.answer
+    deadline = time.monotonic() + timeouts.answer
     failures: dict[str, str] = {}
     while len(failures) < len(mirrors):
         try:
@@ -104,7 +107,7 @@ def reachable(mirrors: Sequence[str], file: RemoteFile, patience: Timeouts) -> t
             others = [other for other in mirrors if other != mirror and other not in failures]
             return [mirror, *others], []
         failures[mirror] = problem
-    silent = f"no answer within {patience.answer:g} s"
+    silent = f"no answer within {timeouts.answer:g} s"
     return [], [f"{mirror}: {failures.get(mirror, silent)}" for mirror in mirrors]
 
 
@@ -113,10 +116,10 @@ def fetch(
     folder: Path,
     mirrors: Sequence[str],
     *,
-    patience: Timeouts,
+    timeouts: Timeouts,
     progress: Progress | None = None,
 ) -> Path:
-    """The file in the folder, from the first mirror that delivers it whole.
+    """Fetch a file into a folder, from the first mirror that delivers it whole.
 
     The bytes go into a temporary file beside the target, which is moved into place once size and digest are right:
     two processes may do this at once, and one that dies leaves nothing that another would take for the file.
@@ -125,7 +128,7 @@ def fetch(
         file: what to fetch.
         folder: where to; made if missing.
         mirrors: addresses that end with a slash, in the order to try them.
-        patience: when to give a mirror up.
+        timeouts: after which a mirror is given up.
         progress: called as the bytes arrive.
 
     Raises:
@@ -134,10 +137,10 @@ def fetch(
     failures = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder)
         for mirror in mirrors:
-            problem = _fetch_from(mirror, file, folder, patience, progress)
+            problem = _fetch_from(mirror, file, folder, timeouts, progress)
             if problem is None:
+                _remove_abandoned(folder)
                 return folder / file.name
             failures.append(f"{mirror}: {problem}")
     except OSError as error:
@@ -146,21 +149,22 @@ def fetch(
 
 
 def _fetch_from(
-    mirror: str, file: RemoteFile, folder: Path, patience: Timeouts, progress: Progress | None
+    mirror: str, file: RemoteFile, folder: Path, timeouts: Timeouts, progress: Progress | None
 ) -> str | None:
-    """Puts the file in place, or says why not."""
+    """Put the file in place, or return the reason why not."""
     import requests
 
     try:
         with (
-            requests.get(mirror + file.name, stream=True, timeout=(patience.connect, patience.read)) as response,
+            requests.get(mirror + file.name, stream=True, timeout=(timeouts.connect, timeouts.read)) as response,
             _temporary(folder, file.name) as part,
         ):
             if not response.ok:
                 return f"HTTP status {response.status_code}"
             received, digest = 0, hashlib.sha256()
             with part.open("xb") as sink:
-                for chunk in _chunks(response, patience):
+                _lock(sink)
+                for chunk in _chunks(response, timeouts):
                     received += len(chunk)
                     if received > file.size:
                         return f"expected {file.size:,} bytes, received more"
@@ -184,15 +188,15 @@ class _TooSlowError(Exception):
     pass
 
 
-def _chunks(response: requests.Response, patience: Timeouts) -> Iterator[bytes]:
+def _chunks(response: requests.Response, timeouts: Timeouts) -> Iterator[bytes]:
     window_start, window_bytes = time.monotonic(), 0
     # The raw stream: nothing may unpack the gzip on the way, whatever Content-Encoding a server claims.
     while chunk := _read(response):
         yield chunk
         window_bytes += len(chunk)
         elapsed = time.monotonic() - window_start
-        if elapsed > patience.window:
-            if window_bytes / elapsed < patience.minimum_rate:
+        if elapsed > timeouts.window:
+            if window_bytes / elapsed < timeouts.minimum_rate:
                 raise _TooSlowError(f"too slow: {window_bytes / elapsed:,.0f} bytes a second")
             window_start, window_bytes = time.monotonic(), 0
 
@@ -217,11 +221,24 @@ def _temporary(folder: Path, name: str) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _remove_stale(folder: Path) -> None:
+def _lock(part: IO[bytes]) -> None:
+    """Lock an open file, without waiting, until it is closed or its process dies.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    with contextlib.suppress(ImportError):  # Windows has none, and lets nobody remove an open file
+        import fcntl
+
+        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the parts that killed downloads left behind, but none that another process is writing."""
     for part in folder.glob(f"*{PART}"):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > STALE_SECONDS:
-                part.unlink()
+        with contextlib.suppress(OSError), part.open("rb") as file:
+            _lock(file)
+            part.unlink()
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import origins, preprocess
+from mnistry.datasets import preprocess
+from mnistry.datasets.dataset import file_origins
 from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors, are_digits, natural
 from mnistry.datasets.preprocess import Raw
 from mnistry.errors import DataError
@@ -48,7 +49,7 @@ def read(folder: Path) -> LoadedSplits:
 def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: ValidationErrors, *, digits: bool) -> Labelled:
     """The images, mixed, always the same: in order, a look at the first ones would show one class only."""
     images = preprocess.images([Raw(str(path)) for path, _ in pairs], problems, digits=digits)
-    where = origins.of_files([path.relative_to(folder).as_posix() for path, _ in pairs])
+    where = file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
     in_order = Labelled(images, np.array([label for _, label in pairs], np.str_), where)
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
 

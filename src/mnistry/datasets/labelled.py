@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnistry.datasets.origins import Origins
+from mnistry.datasets.dataset import Origins
 from mnistry.errors import DataError
 
 SIDE, PIXELS = 28, 28 * 28

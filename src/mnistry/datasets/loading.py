@@ -21,7 +21,7 @@ def load(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     progress: download.Progress | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Dataset:
     """A data set by name, or one's own by its path.
 
@@ -36,7 +36,7 @@ def load(
             result's `fallback` then says why.
         data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
         progress: called while a file is downloaded.
-        patience: when to give a mirror up.
+        timeouts: after which a mirror is given up.
 
     Raises:
         UsageError: the name is unknown and no path, or `data_dir` is not a folder.
@@ -51,9 +51,9 @@ def load(
         return custom.load(_own_path(name))
     folder = _data_folder(data_dir)
     if name is not None:
-        return LOADERS[name](folder, progress, patience or Timeouts())
+        return LOADERS[name](folder, progress, timeouts or Timeouts())
     try:
-        return LOADERS["mnist"](folder, progress, patience or Timeouts())
+        return LOADERS["mnist"](folder, progress, timeouts or Timeouts())
     except published.DamagedFolderError:
         raise
     except DataError as error:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry.datasets import origins, preprocess
+from mnistry.datasets import preprocess
+from mnistry.datasets.dataset import ROW, join_origins, numbered_origins
 from mnistry.datasets.labelled import (
     LABELS,
     MAX_BYTES,
@@ -67,7 +68,7 @@ def _joined(parts: Sequence[Labelled]) -> Labelled:
     return Labelled(
         np.concatenate([part.images for part in parts]),
         np.concatenate([part.labels for part in parts]),
-        origins.joined([part.origins for part in parts]),
+        join_origins([part.origins for part in parts]),
     )
 
 
@@ -97,7 +98,7 @@ class _Table:
 
     def labelled(self, problems: ValidationErrors, *, digits: bool) -> Labelled:
         """Its images and labels."""
-        where = origins.of_numbers(self._file, np.arange(1, len(self.labels) + 1), origins.ROW)
+        where = numbered_origins(self._file, np.arange(1, len(self.labels) + 1), ROW)
         if self._pictures:
             return Labelled(preprocess.images(self._pictures, problems, digits=digits), self.labels, where)
         values = np.concatenate(self._pixels)

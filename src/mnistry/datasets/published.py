@@ -56,7 +56,7 @@ class Published:
 IN_WORDS = {2: "two", 3: "three", 4: "four"}
 
 
-def load(published: Published, folder: Path | None, progress: download.Progress | None, patience: Timeouts) -> Dataset:
+def load(published: Published, folder: Path | None, progress: download.Progress | None, timeouts: Timeouts) -> Dataset:
     """The set: from the folder that the user named, else from the cache, else from a mirror into the cache.
 
     Raises:
@@ -90,7 +90,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
         spoilt = error
         tried.append(str(error))
     try:
-        found = _from_mirrors(published, cache, progress, patience)
+        found = _from_mirrors(published, cache, progress, timeouts)
         return replace(found, remarks=_passed_over(damaged, spoilt))
     except DataError as error:
         tried.extend(str(error).splitlines())
@@ -180,15 +180,15 @@ def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, t
     return file.sha256
 
 
-def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, patience: Timeouts) -> Dataset:
+def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, timeouts: Timeouts) -> Dataset:
     below = f"{published.name}/" if published.beside_others else ""
     chosen = [mirror.rstrip("/") + "/" + below for mirror in os.environ.get("MNISTRY_MIRRORS", "").split()]
-    ranked, failures = download.reachable(chosen or published.mirrors, published.files[0], patience)
+    ranked, failures = download.reachable(chosen or published.mirrors, published.files[0], timeouts)
     if not ranked:
         raise DataError("\n".join(failures))
     for file in published.files:
         if not _is_whole(cache / file.name, file):
-            download.fetch(file, cache, ranked, patience=patience, progress=progress)
+            download.fetch(file, cache, ranked, timeouts=timeouts, progress=progress)
     found = _found_in(cache, published)
     if found is None:
         raise DataError(f"{short(cache)}: the downloaded files have vanished. Try again.")

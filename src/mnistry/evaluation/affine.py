@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnistry.datasets.mnist_form import SIDE
+from mnistry.constants import IMAGE_SIZE as SIDE
 
 CENTRE = (SIDE - 1) / 2
 BEYOND = 2  # black pixels kept around the field, so that every place has four neighbours

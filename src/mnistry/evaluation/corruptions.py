@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mnistry.datasets.mnist_form import SIDE
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.errors import UsageError, did_you_mean
 from mnistry.evaluation.affine import warped
 from mnistry.evaluation.blurs import convolved, shuffled, smoothed

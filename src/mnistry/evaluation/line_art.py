@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnistry.datasets.mnist_form import SIDE
+from mnistry.constants import IMAGE_SIZE as SIDE
 
 
 def frames(angles: np.ndarray, offsets: np.ndarray, *, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
