@@ -111,6 +111,10 @@ WRONG = {
         "There is no data set named 'cats', nor a file or folder. "
         "Known are: digits, emnist-digits, fashion-mnist, kmnist, mnist, qmnist."
     ),
+    "search --max-concurrent 0": "The number of concurrent trials must be 1 or more; received 0.",
+    "search --at-once 0": "The number of concurrent trials must be 1 or more; received 0.",  # the option's old name
+    "train --validation-split 0.7": "The part for validation must be from 0 to 0.5; received 0.7.",
+    "train --validation 0.7": "The part for validation must be from 0 to 0.5; received 0.7.",  # the option's old name
     "tutorial --dataset digits --index -1": (
         "The index must be from 0 to 1436, as the UCI digits has 1,437 training images; received -1."
     ),

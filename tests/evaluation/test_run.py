@@ -319,7 +319,7 @@ def test_data_that_stand_in_are_told_loudly(result, tmp_path):
 
 
 def test_the_words_have_the_numbers(result):
-    text = evaluation_text.exam(result)
+    text = evaluation_text.evaluation(result)
     test = result.test
     assert text.startswith("mnistry-tutorial (")
     assert f"{test.errors} errors in 360 test images: accuracy {test.accuracy:.2%}" in text
@@ -357,7 +357,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
 
 
 def test_the_words_of_a_perfect_model_have_no_list_of_mistakes(result):
-    text = evaluation_text.exam(without_mistakes(result))
+    text = evaluation_text.evaluation(without_mistakes(result))
     assert "0 errors in 360 test images: accuracy 100.00%" in text
     assert "mistake" not in text
     assert "corruption" not in text

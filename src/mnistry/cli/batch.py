@@ -1,38 +1,51 @@
-"""What `mnistry batch` does: progress to standard error, what came of it to standard output."""
+"""`mnistry batch`: read pictures by the million into Parquet files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from mnistry.batch import job
+import typer
 
-if TYPE_CHECKING:
-    from mnistry.batch.job import BatchOptions, BatchSummary
+from mnistry.cli.options import ModelOption, SingleOption
 
 
-def run(options: BatchOptions) -> None:
-    """Runs a batch and prints what came of it."""
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of pictures or Parquet files; a Parquet, IDX, NPY or NPZ file; a text file of paths; or the "
+            "address of one.",
+            show_default=False,
+        ),
+    ],
+    *,
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the output, or its address.")],
+    model: ModelOption = None,
+    single: SingleOption = False,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which column of Parquet or array of NPZ, if there are several.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the batch in --out.")] = False,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, help="[default: one for each core]")] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster, HOST:PORT or auto. [default: a Ray here, for the job]"),
+    ] = None,
+) -> None:
+    """Read pictures by the million into Parquet files, one row per picture, on Ray Data.
+
+    The columns are those of mnistry read --json: source, text, digits, probabilities, sure, error. Memory is bounded
+    for any number of pictures. A picture that cannot be read becomes a row with its error. A batch that was killed
+    goes on with --resume, and every picture is in the output exactly once.
+    """
+    from mnistry.batch import job
+    from mnistry.batch import text as batch_text
     from mnistry.cli import progress
 
+    given_model = None if model is None else str(model)
+    options = job.BatchOptions(source, out, given_model, column, single, resume, workers, ray_address)
     with progress.LiveBars() as bars:
         summary = job.run_batch(options, progress=bars.pictures)
-    print(words(summary))
-    print(f"output  {options.out.rstrip('/')}/part-*.parquet, {job.SUMMARY}")
-
-
-def words(summary: BatchSummary) -> str:
-    """What came of a batch, as a table."""
-    here = f"{summary.pictures_now:,} pictures" if summary.pictures_now != summary.pictures else ""
-    seconds = summary.seconds
-    rows = [
-        ("pictures", f"{summary.pictures:,}", ""),
-        ("read", f"{summary.read:,}", ""),
-        ("unsure", f"{summary.unsure:,}", "no digit, or one that is not sure"),
-        ("failed", f"{summary.failed:,}", "their rows say why" if summary.failed else ""),
-        ("seconds", f"{seconds['total']:,.1f}", f"{seconds['start']:.1f} until the first was begun"),
-        ("pictures/s", f"{summary.pictures_per_second:,.0f}", f"after that, with {summary.workers} workers"),
-    ]
-    if here:
-        rows[4] = (rows[4][0], rows[4][1], f"{rows[4][2]}; {here} in this session")
-    width = max(len(value) for _, value, _ in rows)
-    return "\n".join(f"{name:<11} {value:>{width}}   {remark}".rstrip() for name, value, remark in rows)
+    print(batch_text.summary(summary))
+    print(f"output  {out.rstrip('/')}/part-*.parquet, {job.SUMMARY}")

@@ -69,8 +69,8 @@ def for_a_training(bars: LiveBars) -> Callbacks:
     return Callbacks(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
 
 
-def for_an_exam(bars: LiveBars) -> Callbacks:
-    """Tells a person how an examination goes on."""
+def for_an_evaluation(bars: LiveBars) -> Callbacks:
+    """Show the progress of an evaluation, a check or a search."""
     return Callbacks(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
 
 

@@ -1,59 +1,71 @@
-"""What `mnistry read` does: readings to standard output as they come, everything else to standard error."""
+"""`mnistry read`: readings to standard output as they come, everything else to standard error."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from mnistry.cli.options import ModelOption, SingleOption
 from mnistry.errors import UsageError
-from mnistry.ocr import read_many
-from mnistry.ocr import text as ocr_text
-from mnistry.ocr.read_many import ReadResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from mnistry.ocr.read_many import ReadResult
     from mnistry.ocr.visualization import Album
 
 
-def run(pictures: Sequence[str], *, model: Path | None, single: bool, as_json: bool, annotate: Path | None) -> bool:
-    """Reads pictures and prints what they say; whether all could be read.
+def read(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders of them, or - for standard input.")
+    ],
+    *,
+    single: SingleOption = False,
+    model: ModelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line and picture.")] = False,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write each picture with boxes and answers drawn on it into this folder."),
+    ] = None,
+) -> None:
+    """Read handwritten digits in pictures and print them as text.
 
-    Args:
-        pictures: files, folders, `-`.
-        model: a model file; None is the one that comes with the package.
-        single: whether each picture shows one digit.
-        as_json: whether to print JSON.
-        annotate: the folder for pictures with the answers drawn on them.
+    Anything that is not a digit is skipped. In a terminal, each digit is shown as the network saw it, with its three
+    best answers. A picture that cannot be read does not stop the others; the exit status is 1 then.
     """
+    from mnistry.ocr import read_many
+
     names = read_many.names(pictures)
     album = None if annotate is None else _album(annotate)
     complete = True
-    with _bar(len(names)) as advance:
-        for done, outcome in enumerate(read_many.read_all(names, model=model, single=single), start=1):
+    with _progress(len(names)) as advance:
+        for done, result in enumerate(read_many.read_all(names, model=model, single=single), start=1):
             advance(done)
-            complete = complete and outcome.error is None
+            complete = complete and result.error is None
             if as_json:
-                print(json.dumps(outcome.as_json(), ensure_ascii=False), flush=True)
+                print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
             else:
-                _print(outcome, named=len(names) > 1)
-            if album is not None and outcome.reading is not None:
-                _draw(album, outcome)
-    return complete
+                _print(result, named=len(names) > 1)
+            if album is not None:
+                _annotate(album, result)
+    if not complete:
+        raise typer.Exit(1)
 
 
-def _print(outcome: ReadResult, *, named: bool) -> None:
-    if outcome.reading is None:
-        print(f"mnistry: {outcome.error}", file=sys.stderr, flush=True)
+def _print(result: ReadResult, *, named: bool) -> None:
+    from mnistry.ocr import text as ocr_text
+
+    if result.reading is None:
+        print(f"mnistry: {result.error}", file=sys.stderr, flush=True)
         return
-    print(ocr_text.lines(outcome.reading, named=named), flush=True)
-    if sys.stdout.isatty() and outcome.reading.digits:
-        print(f"\n{ocr_text.seen(outcome.reading.digits, shutil.get_terminal_size().columns)}\n", flush=True)
+    print(ocr_text.lines(result.reading, named=named), flush=True)
+    if sys.stdout.isatty() and result.reading.digits:
+        print(f"\n{ocr_text.seen(result.reading.digits, shutil.get_terminal_size().columns)}\n", flush=True)
 
 
 def _album(folder: Path) -> Album:
@@ -64,26 +76,22 @@ def _album(folder: Path) -> Album:
     return Album(folder)
 
 
-def _draw(album: Album, outcome: ReadResult) -> None:
+def _annotate(album: Album, result: ReadResult) -> None:
+    from mnistry.ocr import read_many
     from mnistry.ocr.visualization import annotated
 
-    reading = outcome.reading
-    if reading is not None:
-        source = read_many.standard_input() if outcome.source == read_many.STANDARD_INPUT else outcome.source
-        annotated(source, reading.digits).save(album.path(outcome.source))
+    if result.reading is not None:
+        source = read_many.standard_input() if result.source == read_many.STANDARD_INPUT else result.source
+        annotated(source, result.reading.digits).save(album.path(result.source))
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error where there are several pictures and somebody looks at it."""
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error for several pictures in a terminal; otherwise nothing."""
     if total < 2 or not sys.stderr.isatty():
-        yield _nothing
+        yield lambda _: None
         return
     from mnistry.cli import progress
 
     with progress.LiveBars() as bars:
         yield lambda done: bars.parts("pictures", done, total)
-
-
-def _nothing(_: int) -> None:
-    """Shows no progress."""

@@ -1,60 +1,70 @@
-"""What `mnistry search` does: the search, what is said while it runs, and what it found."""
+"""`mnistry search`: search for good settings of a recipe."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from mnistry.cli import progress
+import typer
+
+from mnistry.cli.options import DataDirOption, given, import_keras, with_config
 from mnistry.errors import UsageError
-from mnistry.training.tuning import search
-from mnistry.training.tuning import text as tuning_text
-from mnistry.training.tuning.trials import Trial
+
+if TYPE_CHECKING:
+    from mnistry.training.tuning.trials import Trial
 
 
-def run(
-    asked: Mapping[str, Any],
+@with_config("recipe", "dataset", "epochs", "seed")
+def search(
     *,
-    data_dir: Path | None,
-    out: Path | None,
-    resume: bool,
-    at_once: int,
-    ray_address: str | None,
+    data_dir: DataDirOption = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of settings to try. [default: 20]", show_default=False)
+    ] = None,
+    max_concurrent: Annotated[
+        int, typer.Option(metavar="N", help="Trials that run at the same time, each on one core.")
+    ] = 2,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The search's folder. [default: runs/search-N, the next free N]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the search in --out.")] = False,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Ray cluster. [default: Ray is started here]")
+    ] = None,
+    **settings: Any,
 ) -> None:
-    """Searches, and prints what was found on standard output; all else goes to standard error.
+    """Search for good settings of a recipe, and keep the best training as a run.
 
-    Args:
-        asked: see `search.search`.
-        data_dir: where to look for the data first.
-        out: the search's folder.
-        resume: whether to go on with what is in it.
-        at_once: how many trials run at the same time.
-        ray_address: of a cluster; None starts Ray here.
-
-    Raises:
-        MnistryError: see `search.search`.
+    Learning rate, batch size and the recipe's own settings are drawn at random, and trials that fall behind are
+    stopped early. They are compared on training images held out; the test images are opened once, for the best.
     """
     if resume and out is None:
         raise UsageError("--resume needs the search's folder: mnistry search --resume --out DIR")
+    import_keras()
+    from mnistry.cli import progress
+    from mnistry.training import tuning
+    from mnistry.training.tuning import text as tuning_text
+
     with progress.LiveBars() as bars:
 
-        def told(trial: Trial, now: Sequence[Trial], epochs: int) -> None:
+        def on_trial(trial: Trial, trials: Sequence[Trial], epochs: int) -> None:
             if trial.state != "open":
                 bars.clear()
-                print(tuning_text.ended(trial, len(now), epochs), file=sys.stderr, flush=True)
+                print(tuning_text.ended(trial, len(trials), epochs), file=sys.stderr, flush=True)
             at = f"trial {trial.number}, epoch {len(trial.records)} of {epochs}: validation {trial.accuracy:.2%}"
-            bars.parts(at, sum(one.state != "open" for one in now), len(now))
+            bars.parts(at, sum(one.state != "open" for one in trials), len(trials))
 
-        found = search.search(
-            asked,
+        found = tuning.search(
+            given({**settings, "trials": trials}),
             data_dir=data_dir,
             out=out,
             resume=resume,
-            at_once=at_once,
+            max_concurrent=max_concurrent,
             address=ray_address,
-            callbacks=progress.for_an_exam(bars),
-            told=told,
+            callbacks=progress.for_an_evaluation(bars),
+            on_trial=on_trial,
         )
     print(tuning_text.found(found))

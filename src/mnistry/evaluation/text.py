@@ -18,7 +18,7 @@ from mnistry.reporting.text import WIDEST, counted
 MISTAKES_PRINTED = 10
 
 
-def exam(result: ModelEvaluation) -> str:
+def evaluation(result: ModelEvaluation) -> str:
     """All that came out, part by part."""
     parts = [
         heading(result),

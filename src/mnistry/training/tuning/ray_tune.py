@@ -35,7 +35,7 @@ SETTINGS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-Told = Callable[[Trial, Sequence[Trial]], None]
+OnTrial = Callable[[Trial, Sequence[Trial]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,28 +55,28 @@ class Work:
     images: int
 
 
-def run(work: Work, trials: Sequence[Trial], *, epochs: int, at_once: int, told: Told) -> list[Trial]:
+def run(work: Work, trials: Sequence[Trial], *, epochs: int, max_concurrent: int, on_trial: OnTrial) -> list[Trial]:
     """Trains the trials that are open, on the Ray that this process is connected to.
 
     Args:
         work: what they share.
         trials: all trials.
         epochs: how many each may have.
-        at_once: how many run at the same time.
-        told: gets a trial after each of its epochs and at its end, and all trials as they are then.
+        max_concurrent: how many run at the same time.
+        on_trial: gets a trial after each of its epochs and at its end, and all trials as they are then.
 
     Returns:
         All trials; none is open.
     """
     from ray import tune
 
-    watcher = _watcher(trials, epochs, told)
+    watcher = _watcher(trials, epochs, on_trial)
     scratch = work.folder / ".tune"
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(_train, work=work), {"cpu": 1}),
         param_space={"number": tune.grid_search([trial.number for trial in trials if trial.state == "open"])},
         tune_config=tune.TuneConfig(
-            scheduler=_asha(trials, work.images, epochs), max_concurrent_trials=at_once, reuse_actors=True
+            scheduler=_asha(trials, work.images, epochs), max_concurrent_trials=max_concurrent, reuse_actors=True
         ),
         run_config=tune.RunConfig(
             name="search",
@@ -108,7 +108,7 @@ def folder_of(folder: Path, number: int) -> Path:
 
 
 def _asha(trials: Sequence[Trial], images: int, epochs: int) -> Any:
-    """ASHA, told what the trials that have ended gave."""
+    """The ASHA scheduler, fed with the results of the trials that have ended."""
     from ray.tune.schedulers import ASHAScheduler
 
     scheduler = ASHAScheduler(
@@ -124,8 +124,8 @@ def _asha(trials: Sequence[Trial], images: int, epochs: int) -> Any:
             known = SimpleNamespace(trial_id=f"known {trial.number}")
             scheduler.on_trial_add(None, known)
             for record in trial.records:
-                told = {"epoch": record["epoch"], "score": table.score(record, images)}
-                scheduler.on_trial_result(None, known, told)
+                result = {"epoch": record["epoch"], "score": table.score(record, images)}
+                scheduler.on_trial_result(None, known, result)
     return scheduler
 
 
@@ -162,15 +162,15 @@ def _ignore(_: str) -> None:
     """A damaged checkpoint costs an epoch, and nobody needs to know."""
 
 
-def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
+def _watcher(trials: Sequence[Trial], epochs: int, on_trial: OnTrial) -> Any:
     """Keeps book of what Tune hears."""
     from ray import tune
 
     class Watcher(tune.Callback):  # type: ignore[misc] # Ray is untyped
         # Tune keeps pickles of class and object, and needs neither: nothing of ours is in the class.
-        def __init__(self, trials: Sequence[Trial], epochs: int, told: Told) -> None:
+        def __init__(self, trials: Sequence[Trial], epochs: int, on_trial: OnTrial) -> None:
             self.trials = {trial.number: trial for trial in trials}
-            self.epochs, self.told = epochs, told
+            self.epochs, self.on_trial = epochs, on_trial
 
         def __getstate__(self) -> dict[str, Any]:
             return {}
@@ -193,9 +193,9 @@ def _watcher(trials: Sequence[Trial], epochs: int, told: Told) -> Any:
 
         def _set(self, trial: Trial) -> None:
             self.trials[trial.number] = trial
-            self.told(trial, list(self.trials.values()))
+            self.on_trial(trial, list(self.trials.values()))
 
-    return Watcher(trials, epochs, told)
+    return Watcher(trials, epochs, on_trial)
 
 
 def _end(trial: Trial, epochs: int) -> State:

@@ -10,7 +10,7 @@ from mnistry.training.tuning import trials
 from mnistry.training.tuning.trials import Trial
 
 if TYPE_CHECKING:
-    from mnistry.training.tuning.search import SearchResult
+    from mnistry.training.tuning.run import SearchResult
 
 
 def ended(trial: Trial, of: int, epochs: int) -> str:

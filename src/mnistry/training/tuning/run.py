@@ -26,7 +26,7 @@ from mnistry.training.tuning.trials import Trial
 
 PLAN, BEST, TRIALS = "search.json", "best", "trials"
 VALIDATION = 1 / 6  # held out where the recipe itself holds out nothing
-Told = Callable[[Trial, Sequence[Trial], int], None]
+OnTrial = Callable[[Trial, Sequence[Trial], int], None]
 OF_THE_CONFIG = ("learning_rate", "batch_size")
 TRIALS_AS_USUAL = 20
 DRAWS = 7  # keeps the draws apart from all else that depends on the seed
@@ -96,10 +96,10 @@ def search(
     data_dir: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    at_once: int = 2,
+    max_concurrent: int = 2,
     address: str | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
-    told: Told = lambda *_: None,
+    on_trial: OnTrial = lambda *_: None,
 ) -> SearchResult:
     """Trains a recipe with many settings, and keeps the best as a run folder.
 
@@ -112,17 +112,17 @@ def search(
         data_dir: where to look for the data first.
         out: the search's folder; None means the next free `runs/search-N`.
         resume: whether to go on with what is in the folder.
-        at_once: how many trials run at the same time, each on one core.
+        max_concurrent: how many trials run at the same time, each on one core.
         address: of a Ray cluster, whose nodes all see the folder at the same path; None starts Ray here.
         callbacks: who wants to hear how it goes on.
-        told: gets a trial after each of its epochs and at its end, all trials as they are then, and how many epochs
+        on_trial: gets a trial after each of its epochs and at its end, all trials as they are then, and how many epochs
             each may have.
 
     Raises:
         MnistryError: something is not as it should be, no trial came to its end, or somebody stopped the search.
     """
     require("mnistry search", "ray")
-    _check(asked, at_once)
+    _check(asked, max_concurrent)
     with run_folder.locked_run_folder(out, "search", resume=resume) as folder:
         stored = _stored(folder, asked)
         if resume and stored is None:
@@ -133,7 +133,7 @@ def search(
         plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
         images = loading.validation_size(dataset, plan.validation)
         try:
-            all_trials = _run(folder, plan, dataset, at_once=at_once, address=address, told=told)
+            all_trials = _run(folder, plan, dataset, max_concurrent=max_concurrent, address=address, on_trial=on_trial)
             best = trials.best(all_trials, images)
             _adopt(folder, best, plan.config(best.settings, dataset))
             training_run.train_run({}, data_dir=data_dir, out=folder / BEST, resume=True, callbacks=callbacks)
@@ -163,13 +163,13 @@ def draw(recipe: recipes.Recipe, number: int, seed: int, batch_size: int) -> dic
     return drawn | {"batch_size": max(1, round(drawn["batch_size"] * batch_size / recipe.batch_size))}
 
 
-def _check(asked: Mapping[str, Any], at_once: int) -> None:
+def _check(asked: Mapping[str, Any], max_concurrent: int) -> None:
     """Refuses what makes no sense before anything is made."""
     wanted = asked.get("trials", TRIALS_AS_USUAL)
     if wanted < 1:
         raise UsageError(f"The number of trials must be 1 or more; received {wanted}.")
-    if at_once < 1:
-        raise UsageError(f"The number of trials at once must be 1 or more; received {at_once}.")
+    if max_concurrent < 1:
+        raise UsageError(f"The number of concurrent trials must be 1 or more; received {max_concurrent}.")
     TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
     recipes.recipe(asked.get("recipe", TrainConfig.recipe))
 
@@ -225,13 +225,15 @@ def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
     return plan
 
 
-def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: str | None, told: Told) -> list[Trial]:
+def _run(
+    folder: Path, plan: Plan, dataset: Dataset, *, max_concurrent: int, address: str | None, on_trial: OnTrial
+) -> list[Trial]:
     """Trains the trials that are open; every epoch is kept."""
     all_trials = trials.read(folder)
 
     def keep(trial: Trial, now: Sequence[Trial]) -> None:
         trials.write(folder, now)
-        told(trial, now, plan.epochs)
+        on_trial(trial, now, plan.epochs)
 
     configs, failed = {}, {}
     for trial in all_trials:
@@ -253,8 +255,8 @@ def _run(folder: Path, plan: Plan, dataset: Dataset, *, at_once: int, address: s
         images=loading.validation_size(dataset, plan.validation),
     )
     room = ray_cluster.OBJECT_STORE + dataset.x_train.nbytes
-    with ray_cluster.connected(address, cpus=at_once, object_store=room, settings=ray_tune.SETTINGS):
-        return ray_tune.run(work, all_trials, epochs=plan.epochs, at_once=at_once, told=keep)
+    with ray_cluster.connected(address, cpus=max_concurrent, object_store=room, settings=ray_tune.SETTINGS):
+        return ray_tune.run(work, all_trials, epochs=plan.epochs, max_concurrent=max_concurrent, on_trial=keep)
 
 
 def _adopt(folder: Path, best: Trial, config: ResolvedConfig) -> None:

@@ -24,8 +24,9 @@ from mnistry.datasets.dataset import Dataset
 from mnistry.errors import ClusterError, MissingExtraError, RunError, UsageError
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime import ray_cluster, run_folder
-from mnistry.training import recipes
-from mnistry.training.tuning import ray_tune, search, trials
+from mnistry.training import recipes, tuning
+from mnistry.training.tuning import ray_tune, trials
+from mnistry.training.tuning import run as tuning_run
 from mnistry.training.tuning import text as tuning_text
 from mnistry.training.tuning.trials import Trial
 
@@ -45,13 +46,13 @@ def cluster(session_cache: Path) -> Iterator[str]:
         one.shutdown()
 
 
-def one_by_one(cluster: str, out: Path, asked: dict[str, Any] = ASKED, **options: Any) -> search.SearchResult:
+def one_by_one(cluster: str, out: Path, asked: dict[str, Any] = ASKED, **options: Any) -> tuning_run.SearchResult:
     """A search whose trials follow each other, so that all of it is repeatable."""
-    return search.search(asked, out=out, address=cluster, at_once=1, **options)
+    return tuning.search(asked, out=out, address=cluster, max_concurrent=1, **options)
 
 
 @pytest.fixture(scope="module")
-def found(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> search.SearchResult:
+def found(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuning_run.SearchResult:
     return one_by_one(cluster, tmp_path_factory.mktemp("searches") / "whole")
 
 
@@ -59,12 +60,12 @@ def without_seconds(all_trials: tuple[Trial, ...] | list[Trial]) -> list[Trial]:
     return [replace(one, records=tuple({**r, "seconds": 0} for r in one.records)) for one in all_trials]
 
 
-def test_every_trial_is_kept_with_its_settings_and_its_end(found: search.SearchResult) -> None:
+def test_every_trial_is_kept_with_its_settings_and_its_end(found: tuning_run.SearchResult) -> None:
     assert without_seconds(trials.read(found.folder)) == without_seconds(found.trials)
     tutorial = recipes.recipe("tutorial")
     assert [one.number for one in found.trials] == [1, 2, 3, 4, 5]
     assert [dict(one.settings) for one in found.trials] == [
-        search.draw(tutorial, number, 1, 32) for number in range(1, 6)
+        tuning_run.draw(tutorial, number, 1, 32) for number in range(1, 6)
     ]
     assert found.trials[0].settings == {"learning_rate": 0.001, "batch_size": 32, "hidden": 128, "dropout": 0.2}
     for one in found.trials:
@@ -73,13 +74,13 @@ def test_every_trial_is_kept_with_its_settings_and_its_end(found: search.SearchR
     assert {one.state for one in found.trials} == {"finished", "stopped"}
 
 
-def test_the_best_has_the_fewest_errors_of_those_that_finished(found: search.SearchResult, digits: Dataset) -> None:
+def test_the_best_has_the_fewest_errors_of_those_that_finished(found: tuning_run.SearchResult, digits: Dataset) -> None:
     assert found.images == loading.validation_size(digits, 1 / 6)
     errors = {one.number: round((1 - one.accuracy) * found.images) for one in found.trials if one.state == "finished"}
     assert errors[found.best.number] == min(errors.values())
 
 
-def test_the_best_is_a_run_like_any_other(found: search.SearchResult, digits: Dataset) -> None:
+def test_the_best_is_a_run_like_any_other(found: tuning_run.SearchResult, digits: Dataset) -> None:
     run = found.folder / "best"
     config = json.loads((run / run_folder.CONFIG).read_text())
     settings = dict(found.best.settings)
@@ -96,7 +97,9 @@ def test_the_best_is_a_run_like_any_other(found: search.SearchResult, digits: Da
     assert sorted(path.name for path in found.folder.iterdir()) == [".lock", "best", "search.json", "trials.jsonl"]
 
 
-def test_test_images_have_no_influence(found: search.SearchResult, cluster: str, tmp_path: Path, monkeypatch) -> None:
+def test_test_images_have_no_influence(
+    found: tuning_run.SearchResult, cluster: str, tmp_path: Path, monkeypatch
+) -> None:
     load = loading.load
 
     def poisoned(*arguments: Any, **options: Any) -> Dataset:
@@ -140,8 +143,8 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
     assert result.trials[1].reason in text
 
 
-def test_a_search_that_is_complete_is_told_again(found: search.SearchResult, cluster: str) -> None:
-    again = search.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
+def test_a_search_that_is_complete_is_told_again(found: tuning_run.SearchResult, cluster: str) -> None:
+    again = tuning.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
     assert again.summary == found.summary
     assert tuning_text.found(again) == tuning_text.found(found)
 
@@ -152,7 +155,7 @@ def command(out: str, *more: str) -> list[str]:
 
 
 def kept_in(folder: Path) -> list[Trial]:
-    return trials.read(folder) if (folder / search.PLAN).exists() else []
+    return trials.read(folder) if (folder / tuning_run.PLAN).exists() else []
 
 
 def test_a_killed_search_goes_on(tmp_path: Path) -> None:
@@ -212,10 +215,10 @@ def test_asha_knows_again_what_trials_gave() -> None:
 
 def test_the_settings_of_a_trial_depend_on_seed_and_number_alone() -> None:
     strong = recipes.recipe("strong")
-    drawn = [search.draw(strong, number, 0, 128) for number in range(2, 40)]
-    assert drawn == [search.draw(strong, number, 0, 128) for number in range(2, 40)]
-    assert search.draw(strong, 2, 1, 128) != drawn[0]
-    assert search.draw(strong, 2, 0, 64) == {**drawn[0], "batch_size": drawn[0]["batch_size"] / 2}
+    drawn = [tuning_run.draw(strong, number, 0, 128) for number in range(2, 40)]
+    assert drawn == [tuning_run.draw(strong, number, 0, 128) for number in range(2, 40)]
+    assert tuning_run.draw(strong, 2, 1, 128) != drawn[0]
+    assert tuning_run.draw(strong, 2, 0, 64) == {**drawn[0], "batch_size": drawn[0]["batch_size"] / 2}
     assert set(drawn[0]) == {"learning_rate", "batch_size", "width", "strength", "weight_decay"}
     for name in drawn[0]:
         assert len({settings[name] for settings in drawn}) >= 4
@@ -238,7 +241,7 @@ def test_errors_count_first_and_the_loss_decides_between_equals() -> None:
 def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError) as refused:
-        search.search(ASKED, out=tmp_path / "search")
+        tuning.search(ASKED, out=tmp_path / "search")
     expected = "mnistry search needs ray, which is not installed. Install it with: pip install 'mnistry[ray]'"
     assert str(refused.value) == expected
     assert not (tmp_path / "search").exists()
@@ -254,7 +257,7 @@ def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tm
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
-        search.search({**ASKED, **asked}, out=tmp_path / "search")
+        tuning.search({**ASKED, **asked}, out=tmp_path / "search")
     assert str(refused.value) == sentence
     assert not (tmp_path / "search").exists()
 
@@ -266,18 +269,18 @@ def test_too_few_images_for_any_trial_are_told(tmp_path: Path) -> None:
     asked = {**ASKED, "dataset": str(tmp_path / "few.npz"), "trials": 2}
     for resume in (False, True):
         with pytest.raises(RunError, match=r"None of the 2 trials .* The first one failed, since: The batch size"):
-            search.search(asked, out=tmp_path / "search", resume=resume)
+            tuning.search(asked, out=tmp_path / "search", resume=resume)
 
 
 def test_an_address_where_nobody_is_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused\. Wi"):
-        search.search(ASKED, out=tmp_path / "search", address="127.0.0.1:9")
+        tuning.search(ASKED, out=tmp_path / "search", address="127.0.0.1:9")
 
 
 def planned(folder: Path, **changes: Any) -> Path:
     folder.mkdir()
     plan = {**ASKED, "validation": 1 / 6, "digests": {}, **changes}
-    (folder / search.PLAN).write_text(json.dumps(plan))
+    (folder / tuning_run.PLAN).write_text(json.dumps(plan))
     trials.write(folder, [Trial(1, {"learning_rate": 0.1, "batch_size": 8})])
     return folder
 
@@ -285,21 +288,21 @@ def planned(folder: Path, **changes: Any) -> Path:
 def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
     out = planned(tmp_path / "search")
     with pytest.raises(RunError, match=r"is another one: trials is 5, asked for is 7; seed is 1, asked for is 2\."):
-        search.search({"trials": 7, "seed": 2}, out=out, resume=True)
+        tuning.search({"trials": 7, "seed": 2}, out=out, resume=True)
     with pytest.raises(RunError, match="is on other data: its images have other SHA-256 digests"):
-        search.search({}, out=out, resume=True)
+        tuning.search({}, out=out, resume=True)
 
 
 def test_folders_that_are_no_search_are_refused(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(RunError, match=r"holds letters\.txt, but no search \(search\.json is missing\)"):
-        search.search(ASKED, out=tmp_path, resume=True)
+        tuning.search(ASKED, out=tmp_path, resume=True)
     with pytest.raises(RunError, match="is not empty, and nothing is overwritten"):
-        search.search(ASKED, out=tmp_path)
+        tuning.search(ASKED, out=tmp_path)
     out = planned(tmp_path / "search")
-    (out / search.PLAN).write_text("{")
+    (out / tuning_run.PLAN).write_text("{")
     with pytest.raises(RunError, match=r"search\.json cannot be read as a search"):
-        search.search({}, out=out, resume=True)
+        tuning.search({}, out=out, resume=True)
     (out / trials.TABLE).write_text('{"number": 1}\n')
     with pytest.raises(RunError, match=r"trials\.jsonl cannot be read as the trials of a search"):
         trials.read(out)

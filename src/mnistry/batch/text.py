@@ -1,0 +1,25 @@
+"""The result of a batch as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnistry.batch.job import BatchSummary
+
+
+def summary(batch: BatchSummary) -> str:
+    """A table of a batch's counts and rates, one line each."""
+    seconds, failed = batch.seconds, "their rows say why" if batch.failed else ""
+    if batch.pictures_now != batch.pictures:
+        failed = f"{failed}; {batch.pictures_now:,} pictures in this session"
+    rows = [
+        ("pictures", f"{batch.pictures:,}", ""),
+        ("read", f"{batch.read:,}", ""),
+        ("unsure", f"{batch.unsure:,}", "no digit, or one that is not sure"),
+        ("failed", f"{batch.failed:,}", failed),
+        ("seconds", f"{seconds['total']:,.1f}", f"{seconds['start']:.1f} until the first was begun"),
+        ("pictures/s", f"{batch.pictures_per_second:,.0f}", f"after that, with {batch.workers} workers"),
+    ]
+    width = max(len(value) for _, value, _ in rows)
+    return "\n".join(f"{name:<11} {value:>{width}}   {remark}".rstrip() for name, value, remark in rows)

@@ -1,0 +1,58 @@
+"""`mnistry evaluate`: evaluate a model on the test split of a data set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mnistry.cli.options import DataDirOption, JsonOption
+from mnistry.runtime import provenance
+
+
+def evaluate(
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL", help="A model file or a run folder. [default: the model that comes with mnistry]"
+        ),
+    ] = None,
+    *,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="The data set to test on. [default: the one the model was trained on]"),
+    ] = None,
+    data_dir: DataDirOption = None,
+    no_corruptions: Annotated[
+        bool, typer.Option("--no-corruptions", help="Leave out the fifteen kinds of corrupted images.")
+    ] = False,
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for a report with figures. [default: none]")
+    ] = None,
+) -> None:
+    """Evaluate a model on the test split of a data set.
+
+    Shows errors with their confidence interval, loss, calibration, the confusion matrix, the worst mistakes, coverage
+    and selective accuracy, and the accuracy on fifteen kinds of corrupted images.
+    """
+    provenance.command_begins()
+    from mnistry.cli import progress
+    from mnistry.evaluation import run as evaluation_run
+    from mnistry.evaluation import text as evaluation_text
+
+    with progress.LiveBars() as bars:
+        folder, result = evaluation_run.evaluate_model(
+            model,
+            dataset=dataset,
+            data_dir=data_dir,
+            with_corruptions=not no_corruptions,
+            out=out,
+            callbacks=progress.for_an_evaluation(bars),
+        )
+    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.evaluation(result))
+    if folder is not None:
+        print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
