@@ -20,8 +20,8 @@ import numpy as np
 from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
-from mnistry.ocr.binarization import Ink
-from mnistry.ocr.rejection import Taken
+from mnistry.ocr.binarization import Foreground
+from mnistry.ocr.rejection import DecodedDigit
 from mnistry.ocr.result import Digit
 from mnistry.runtime import files, provenance
 
@@ -66,17 +66,17 @@ def flat_paper(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarra
     return np.broadcast_to(np.median(chosen, axis=0), pixels.shape).astype(np.float32)
 
 
-def first_ink(pixels: np.ndarray) -> Iterator[Ink]:
+def first_ink(pixels: np.ndarray) -> Iterator[Foreground]:
     """The likeliest ink only."""
-    return islice(binarization.inks(pixels), 1)
+    return islice(binarization.foreground_candidates(pixels), 1)
 
 
-def one_threshold(contrast: np.ndarray, least: float) -> Ink:
+def one_threshold(contrast: np.ndarray, least: float) -> Foreground:
     """Ink where the contrast is more than half of the strongest in the picture."""
     strongest = max(float(np.percentile(contrast[contrast >= least], 95)) if (contrast >= least).any() else 1.0, least)
     strength = np.minimum(contrast / strongest, 1).astype(np.float32)
     mask = strength >= 0.5
-    return Ink(strength, contrast, mask, binarization._stroke_width(mask))
+    return Foreground(strength, contrast, mask, binarization._stroke_width(mask))
 
 
 def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
@@ -89,24 +89,24 @@ def no_cuts(*_: object) -> list[int]:
     return []
 
 
-def all_of_them(_: object, lines: Sequence[Sequence[Taken]], *__: object) -> list[list[Digit]]:
+def all_of_them(_: object, lines: Sequence[Sequence[DecodedDigit]], *__: object) -> list[list[Digit]]:
     """All digits, as the recogniser sees each for itself."""
     return [[each.digit for each in line] for line in lines if line]
 
 
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "all steps": [],
-    "one colour of paper for the whole picture": [(binarization, "paper_of", flat_paper)],
+    "one colour of paper for the whole picture": [(binarization, "estimate_background", flat_paper)],
     "one threshold for the whole picture": [(binarization, "_ink", one_threshold)],
-    "the likeliest ink is never doubted": [(pipeline, "inks", first_ink)],
-    "rulings stay": [(pipeline, "without_rulings", as_it_is)],
-    "specks, frames and edges stay (one digit)": [(pipeline, "of_one_digit", as_it_is)],
+    "the likeliest ink is never doubted": [(pipeline, "foreground_candidates", first_ink)],
+    "rulings stay": [(pipeline, "remove_ruling_lines", as_it_is)],
+    "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", as_it_is)],
     "strokes stay as thick as they are": [
-        (normalization.digit_images, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
+        (normalization.normalize, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
     ],
     "nothing is cut": [(segmentation, "_cuts", no_cuts)],
     "nothing is joined": [(decoding, "MOST_PIECES", 1)],
-    "digits are not doubted together": [(pipeline, "believed", all_of_them)],
+    "digits are not doubted together": [(pipeline, "reject_implausible", all_of_them)],
 }
 SIMPLE = {
     "no reader: the picture resized to 28×28": "resized",

@@ -30,7 +30,7 @@ from mnistry.batch.output import Counts
 from mnistry.errors import ClusterError, DataError, MissingExtraError, MnistryError, RunError, UsageError
 from mnistry.models.classifier import SHIPPED
 from mnistry.ocr import read_many
-from mnistry.ocr.normalization import in_form
+from mnistry.ocr.normalization import is_normalized
 from mnistry.ocr.recognizer import Recognizer
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
@@ -136,7 +136,7 @@ def test_a_digits_box_is_that_of_its_ink(images, recognizer, tmp_path):
     np.save("a.npy", images)
     read_here("a.npy")
     found = rows(tmp_path / "out")["digits"].to_pylist()
-    known = [number for number in range(N) if in_form(images[number])]
+    known = [number for number in range(N) if is_normalized(images[number])]
     assert len(known) > 20
     for number in known:
         assert tuple(found[number][0]["box"]) == recognizer.read_digit(images[number]).box

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers.writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
-from mnistry.ocr.background import on_plain, paper_of
-from mnistry.ocr.binarization import inks
+from mnistry.ocr.background import content_region, estimate_background
+from mnistry.ocr.binarization import foreground_candidates
 
 SIZE = 300, 140
 
@@ -41,7 +41,7 @@ def agreement(found: np.ndarray, expected: np.ndarray) -> float:
     ],
 )
 def test_the_strokes_are_found_in_all_colours(ink, paper):
-    found = next(inks(np.asarray(page(ink, paper).image())))
+    found = next(foreground_candidates(np.asarray(page(ink, paper).image())))
     assert agreement(found.mask, drawn()) > 0.85
     assert found.width == pytest.approx(6, rel=0.35)
 
@@ -49,7 +49,7 @@ def test_the_strokes_are_found_in_all_colours(ink, paper):
 @pytest.mark.parametrize("dimmest", [0.8, 0.4, 0.2])
 @pytest.mark.parametrize("ink", [BLACK, BLUE])
 def test_light_and_noise_of_a_photo_do_not_hide_them(dimmest, ink):
-    found = next(inks(np.asarray(page(ink).photo(dimmest=dimmest))))
+    found = next(foreground_candidates(np.asarray(page(ink).photo(dimmest=dimmest))))
     assert agreement(found.mask, drawn()) > 0.75
 
 
@@ -58,26 +58,26 @@ def test_a_shadow_with_a_hard_edge_is_no_ink():
     sheet.write("2358", (60, 60), 80)
     pixels = np.asarray(sheet.image()).astype(float)
     pixels[:, 450:] *= 0.5
-    found = next(inks(pixels.astype(np.uint8)))
+    found = next(foreground_candidates(pixels.astype(np.uint8)))
     assert not found.mask[:, 480:].any()
     assert found.mask[:, :430].any()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_blank_paper_has_hardly_any_ink(seed):
-    found = next(inks(np.asarray(Page(400, 300).photo(seed=seed, noise=8))))
+    found = next(foreground_candidates(np.asarray(Page(400, 300).photo(seed=seed, noise=8))))
     assert found.mask.mean() < 0.001
 
 
 def test_an_even_picture_has_none_at_all():
     for level in (0, 128, 255):
-        assert [each.mask.any() for each in inks(np.full((50, 60, 3), level, np.uint8))] == [False]
+        assert [each.mask.any() for each in foreground_candidates(np.full((50, 60, 3), level, np.uint8))] == [False]
 
 
 def test_faint_strokes_count_beside_dark_ones():
     sheet = page()
     sheet.line([(20, 125), (280, 125)], (190, 190, 190), 4)
-    found = next(inks(np.asarray(sheet.image())))
+    found = next(foreground_candidates(np.asarray(sheet.image())))
     assert found.mask[125, 30:270].all()
 
 
@@ -85,14 +85,14 @@ def test_where_ink_is_most_of_the_picture_it_is_found_by_a_later_guess():
     pixels = np.full((60, 40, 3), 20, np.uint8)
     pixels[:12, :12] = pixels[:12, -8:] = pixels[-20:, :8] = pixels[-20:, -12:] = 250
     dark = pixels[:, :, 0] < 128
-    assert any(agreement(each.mask, dark) > 0.95 for each in inks(pixels))
+    assert any(agreement(each.mask, dark) > 0.95 for each in foreground_candidates(pixels))
 
 
 def test_the_paper_amid_dense_writing_is_the_paper():
     sheet = Page(600, 600, paper=(230, 225, 210))
     for row in range(20):
         sheet.write("8" * 30, (5, 5 + 29 * row), 24)
-    paper = paper_of(np.asarray(sheet.image()))
+    paper = estimate_background(np.asarray(sheet.image()))
     assert np.abs(paper - (230, 225, 210)).max() < 6
 
 
@@ -100,18 +100,18 @@ def test_the_paper_of_a_sheet_on_a_table_is_that_of_the_sheet():
     pixels = np.full((200, 300, 3), 60, np.uint8)
     pixels[50:150, 60:200] = 220
     among = pixels[:, :, 0] > 128
-    assert np.abs(paper_of(pixels, among)[60:140, 70:190] - 220).max() < 3
+    assert np.abs(estimate_background(pixels, among)[60:140, 70:190] - 220).max() < 3
 
 
 def test_where_a_drawing_lies_on_plain_paper_is_all_the_same():
     small = Page(130, 150)
     small.write("5", (35, 35), 80, pen=9)
     pixels = np.asarray(small.image())
-    here = next(inks(pixels))
+    here = next(foreground_candidates(pixels))
     for down, across in ((0, 0), (3, 5), (101, 47)):
         sheet = np.full((400, 300, 3), pixels[0, 0], np.uint8)
         sheet[down : down + 150, across : across + 130] = pixels
-        there = next(inks(sheet))
+        there = next(foreground_candidates(sheet))
         part = slice(down, down + 150), slice(across, across + 130)
         assert there.width == here.width
         np.testing.assert_array_equal(there.strength[part], here.strength)
@@ -122,17 +122,17 @@ def test_where_a_drawing_lies_on_plain_paper_is_all_the_same():
 @pytest.mark.parametrize("colour", [(255, 255, 255), (12, 200, 7), (0, 0, 0)])
 def test_plain_paper_is_known_by_its_edge_and_by_half_of_the_picture(colour):
     sheet = np.full((60, 80, 3), colour, np.uint8)
-    assert on_plain(sheet) == (slice(0, 1), slice(0, 1))
-    assert [ink.mask.any() for ink in inks(sheet)] == [False]
+    assert content_region(sheet) == (slice(0, 1), slice(0, 1))
+    assert [ink.mask.any() for ink in foreground_candidates(sheet)] == [False]
     sheet[30:33, 40:60] = 99
-    rows, columns = on_plain(sheet)
+    rows, columns = content_region(sheet)
     assert rows.start < 30
     assert rows.stop > 33
     assert columns.start < 40
     assert columns.stop > 60
     sheet[5:55, 5:70] = 99
-    assert on_plain(sheet) is None
+    assert content_region(sheet) is None
     for row, column in ((0, 5), (59, 5), (5, 0), (5, 79)):
         spotted = np.full((60, 80, 3), colour, np.uint8)
         spotted[row, column, 2] ^= 1
-        assert on_plain(spotted) is None
+        assert content_region(spotted) is None

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from helpers.writing import Page
-from mnistry.ocr.binarization import inks
-from mnistry.ocr.line_removal import without_rulings
+from mnistry.ocr.binarization import foreground_candidates
+from mnistry.ocr.line_removal import remove_ruling_lines
 
 
 def cleaned(sheet: Page, *, photo: bool = False, turn: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """The ink of a sheet before and after."""
     image = (sheet.photo() if photo else sheet.image()).rotate(turn, fillcolor=(250, 250, 247))
-    found = next(inks(np.asarray(image)))
-    return found.mask, without_rulings(found.mask, found.contrast, found.width)
+    found = next(foreground_candidates(np.asarray(image)))
+    return found.mask, remove_ruling_lines(found.mask, found.contrast, found.width)
 
 
 def sheet(*, squared: bool, text: str = "") -> Page:
@@ -60,4 +60,4 @@ def test_a_digit_that_fills_the_picture_is_no_ruling():
 def test_small_pictures_are_left_alone():
     mask = np.zeros((28, 28), bool)
     mask[14] = True
-    assert without_rulings(mask, mask * np.float32(200), 1.0).all(axis=1)[14]
+    assert remove_ruling_lines(mask, mask * np.float32(200), 1.0).all(axis=1)[14]

@@ -9,7 +9,7 @@ from PIL import Image
 from helpers.writing import STROKES, digit
 from mnistry.ocr import normalization as forming
 from mnistry.ocr.components import stroke_width
-from mnistry.ocr.normalization import BOX, SIDE, box_of, digit_images, in_form
+from mnistry.ocr.normalization import BOX, SIDE, bounding_box, is_normalized, normalize
 
 
 def ink(character: str, **options: object) -> np.ndarray:
@@ -24,22 +24,22 @@ def thickness(image: np.ndarray) -> float:
 @pytest.mark.parametrize("character", STROKES)
 @pytest.mark.parametrize("height", [12, 40, 100, 700])
 def test_the_box_is_20_and_the_centre_of_mass_in_the_middle(character, height):
-    image = digit_images([ink(character, height=height)])[0]
+    image = normalize([ink(character, height=height)])[0]
     assert image.dtype == np.uint8
     assert image.shape == (SIDE, SIDE)
     assert int(image.max()) == 255
-    assert in_form(image)
+    assert is_normalized(image)
 
 
 @pytest.mark.parametrize("pen", [1, 3, 9, 20, 28])
 def test_strokes_become_as_thick_as_mnists(pen):
-    images = digit_images([ink(character, pen=pen) for character in STROKES])
+    images = normalize([ink(character, pen=pen) for character in STROKES])
     assert all(2.0 < thickness(image) < 3.6 for image in images)
 
 
 def test_lines_of_one_pixel_stay_whole_however_large_the_picture():
     for height in (60, 200, 900, 1400):
-        image = digit_images([ink("0", height=height, pen=1)])[0]
+        image = normalize([ink("0", height=height, pen=1)])[0]
         assert (image[4:24].max(axis=1) > 150).all()
         assert image[10:18, 12:15].max() == 0  # a ring with nothing inside
 
@@ -47,31 +47,31 @@ def test_lines_of_one_pixel_stay_whole_however_large_the_picture():
 def test_where_an_ink_lies_in_its_crop_does_not_matter():
     plain = ink("5")
     moved = np.pad(plain, ((7, 31), (50, 2)))
-    np.testing.assert_array_equal(digit_images([plain]), digit_images([moved]))
+    np.testing.assert_array_equal(normalize([plain]), normalize([moved]))
 
 
 def test_digits_do_not_depend_on_those_beside_them():
     inks = [ink(character, height=30 + 9 * i) for i, character in enumerate(STROKES)] * 30  # several chunks
-    together = digit_images(inks)
-    alone = np.concatenate([digit_images([each]) for each in inks[:10]])
+    together = normalize(inks)
+    alone = np.concatenate([normalize([each]) for each in inks[:10]])
     np.testing.assert_array_equal(together[:10], alone)
     np.testing.assert_array_equal(together[290:], alone)
 
 
 def test_a_dot_and_a_dash_have_a_form_too():
     dot, dash = np.ones((3, 3), np.float32), np.ones((2, 40), np.float32)
-    assert digit_images([dot, dash]).max(axis=(1, 2)).tolist() == [255, 255]
+    assert normalize([dot, dash]).max(axis=(1, 2)).tolist() == [255, 255]
 
 
 def test_no_digits_make_no_images():
-    assert digit_images([]).shape == (0, SIDE, SIDE)
+    assert normalize([]).shape == (0, SIDE, SIDE)
 
 
 def test_a_slant_moves_the_upper_part_to_the_right():
-    upright, right, left = (digit_images([ink("1", pen=8)], slant=slant)[0] for slant in (0.0, 0.3, -0.3))
+    upright, right, left = (normalize([ink("1", pen=8)], slant=slant)[0] for slant in (0.0, 0.3, -0.3))
 
     def lean(image: np.ndarray) -> float:
-        top, bottom, *_ = box_of(image > 127)
+        top, bottom, *_ = bounding_box(image > 127)
         columns = np.arange(SIDE)
         half = (top + bottom) // 2
         return float(columns @ image[:half].sum(axis=0) / image[:half].sum()) - float(
@@ -82,7 +82,7 @@ def test_a_slant_moves_the_upper_part_to_the_right():
 
 
 def test_mnists_own_images_are_in_its_form(mnist):
-    share = np.mean([in_form(image) for image in mnist.x_test[:2000]])
+    share = np.mean([is_normalized(image) for image in mnist.x_test[:2000]])
     assert share > 0.995
 
 
@@ -92,19 +92,19 @@ def test_mnists_images_drawn_large_reproduce_themselves(mnist):
         np.asarray(Image.fromarray(image).resize((280, 280), Image.Resampling.BICUBIC), np.float32) / 255
         for image in images
     ]
-    again = digit_images(large, thinnest=0.1, thickest=28.0)
+    again = normalize(large, thinnest=0.1, thickest=28.0)
     likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, again, strict=True)]
     assert np.mean(likeness) > 0.94
     assert np.min(likeness) > 0.6  # where the centre of mass is rounded to the next pixel
 
 
 def test_what_is_not_in_the_form():
-    assert not in_form(np.zeros((SIDE, SIDE), np.uint8))
-    assert not in_form(np.full((SIDE, SIDE), 255, np.uint8))
-    assert not in_form(np.zeros((27, 28), np.uint8))
+    assert not is_normalized(np.zeros((SIDE, SIDE), np.uint8))
+    assert not is_normalized(np.full((SIDE, SIDE), 255, np.uint8))
+    assert not is_normalized(np.zeros((27, 28), np.uint8))
     corner = np.zeros((SIDE, SIDE), np.uint8)
     corner[:BOX, :10] = 255
-    assert not in_form(corner)
+    assert not is_normalized(corner)
 
 
 @pytest.mark.parametrize("growth", [(0.3, 2.0, 5.7), (-0.3, -2.0, -4.4), (-1.0, 0.0, 3.2), (20.0, 1.0, 0.5)])

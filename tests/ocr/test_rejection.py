@@ -1,34 +1,34 @@
-"""Which digits are believed when they are seen together."""
+"""Which digits are rejected when they are seen together."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mnistry.ocr.rejection import Taken, believed
+from mnistry.ocr.rejection import DecodedDigit, reject_implausible
 from mnistry.ocr.result import Digit
-from mnistry.ocr.segmentation import Line, Writing
+from mnistry.ocr.segmentation import Line, PageLayout
 
 NAMES = tuple("0123456789")
 
 
-def taken(start: int, *, sure: bool = True, digitness: float = 0.95, height: int = 50) -> Taken:
+def taken(start: int, *, sure: bool = True, digitness: float = 0.95, height: int = 50) -> DecodedDigit:
     """A digit made of the piece `start`."""
     probabilities = np.full(10, 0.01, np.float32)
     probabilities[3] = 0.91
     box = (start * 40, 0, 30, height)
-    return Taken(
+    return DecodedDigit(
         Digit(3, 0.91, probabilities, box, sure, digitness, np.zeros((28, 28), np.uint8), NAMES), start, start + 1
     )
 
 
-def writing(parts: list[int], ink: int | None = None) -> Writing:
+def writing(parts: list[int], ink: int | None = None) -> PageLayout:
     """A line of pieces of 30 × 50 pixels, each of a component."""
     pieces = np.full((50, 40 * len(parts)), -1, np.int32)
     for i in range(len(parts)):
         pieces[:, 40 * i : 40 * i + 30] = i
     boxes = np.array([(40 * i, 0, 40 * i + 30, 50) for i in range(len(parts))])
     line = Line(0, boxes, np.array(parts), 50.0)
-    return Writing(pieces, (line,), 1500 * len(parts) if ink is None else ink)
+    return PageLayout(pieces, (line,), 1500 * len(parts) if ink is None else ink)
 
 
 def sure(lines: list[list[Digit]]) -> list[bool]:
@@ -36,44 +36,48 @@ def sure(lines: list[list[Digit]]) -> list[bool]:
 
 
 def test_digits_of_whole_components_are_believed():
-    assert sure(believed(writing([0, 1, 2]), [[taken(0), taken(1), taken(2)]], 0.5)) == [True] * 3
+    assert sure(reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1), taken(2)]], 0.5)) == [True] * 3
 
 
 def test_a_digit_cut_off_what_is_none_is_not_sure():
-    assert sure(believed(writing([0, 0, 1]), [[taken(0), taken(2)]], 0.5)) == [False, True]
+    assert sure(reject_implausible(writing([0, 0, 1]), [[taken(0), taken(2)]], 0.5)) == [False, True]
 
 
 def test_a_digit_cut_off_an_unsure_one_is_not_sure():
-    assert sure(believed(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [False, False, True]
+    assert sure(reject_implausible(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_digits_that_were_parted_need_more():
     lines = [[taken(0), taken(1)]]  # each is believed by 0.86
-    assert sure(believed(writing([0, 0]), lines, 0.5)) == [False, False]
-    assert sure(believed(writing([0, 1]), lines, 0.5)) == [True, True]
+    assert sure(reject_implausible(writing([0, 0]), lines, 0.5)) == [False, False]
+    assert sure(reject_implausible(writing([0, 1]), lines, 0.5)) == [True, True]
 
 
 def test_nothing_is_sure_where_most_of_the_ink_is_something_else():
-    assert sure(believed(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
+    assert sure(reject_implausible(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
 
 
 def test_what_is_no_digit_is_left_out():
-    kept = believed(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.05), taken(2)]], 0.5)
+    kept = reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.05), taken(2)]], 0.5)
     assert [digit.box[0] for line in kept for digit in line] == [0, 80]
 
 
 def test_digits_in_company_need_less():
-    alone = believed(writing([0]), [[taken(0, digitness=0.4, sure=False)]], 0.5)
-    among = believed(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.4, sure=False), taken(2)]], 0.5)
+    alone = reject_implausible(writing([0]), [[taken(0, digitness=0.4, sure=False)]], 0.5)
+    among = reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.4, sure=False), taken(2)]], 0.5)
     assert (len(alone), len(among[0])) == (0, 3)
 
 
 def test_a_lone_digit_beside_lines_must_be_like_them():
     lines = [[taken(0), taken(1)], [taken(2, height=15)]]
-    assert [len(line) for line in believed(writing([0, 1, 2]), lines, 0.5)] == [2]
+    assert [len(line) for line in reject_implausible(writing([0, 1, 2]), lines, 0.5)] == [2]
     lines = [[taken(0), taken(1)], [taken(2, height=45)]]
-    assert [len(line) for line in believed(writing([0, 1, 2]), lines, 0.5)] == [2, 1]
+    assert [len(line) for line in reject_implausible(writing([0, 1, 2]), lines, 0.5)] == [2, 1]
 
 
 def test_no_digits_are_no_error():
-    assert believed(Writing(np.full((5, 5), -1, np.int32), (), 0), [], 0.5) == []
+    assert reject_implausible(PageLayout(np.full((5, 5), -1, np.int32), (), 0), [], 0.5) == []

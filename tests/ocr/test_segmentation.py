@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from helpers.writing import Page
-from mnistry.ocr.segmentation import Writing, find_lines
+from mnistry.ocr.segmentation import PageLayout, segment_lines
 
 
-def found(sheet: Page) -> Writing:
+def found(sheet: Page) -> PageLayout:
     grey = np.asarray(sheet.image().convert("L"), np.float32)
-    return find_lines(grey < 128, 255 - grey)
+    return segment_lines(grey < 128, 255 - grey)
 
 
 def test_lines_are_found_from_top_to_bottom_and_pieces_from_left_to_right():
@@ -61,10 +61,10 @@ def test_faint_traces_beside_ink_are_no_pieces():
     sheet.write("208", (60, 50), 90)
     sheet.write("3", (400, 50), 90, ink=(215, 215, 215))
     grey = np.asarray(sheet.image().convert("L"), np.float32)
-    writing = find_lines(grey < 230, 250 - grey)
+    writing = segment_lines(grey < 230, 250 - grey)
     assert sum(len(np.unique(line.parts)) for line in writing.lines) == 3
 
 
 def test_nothing_has_no_lines():
-    writing = find_lines(np.zeros((20, 30), bool), np.zeros((20, 30), np.float32))
+    writing = segment_lines(np.zeros((20, 30), bool), np.zeros((20, 30), np.float32))
     assert (writing.lines, writing.ink) == ((), 0)

@@ -26,7 +26,7 @@ MEAN_REACH = 8  # cells over which the paper's colour is averaged
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """The paper's colour.
 
     Args:
@@ -53,7 +53,7 @@ def paper_of(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
 
 
-def on_plain(pixels: np.ndarray) -> tuple[slice, slice] | None:
+def content_region(pixels: np.ndarray) -> tuple[slice, slice] | None:
     """Where there is something else than paper, if the paper has one colour exactly, as in drawings and screenshots.
 
     Args:

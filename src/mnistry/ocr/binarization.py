@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.background import LUMINANCE, on_plain, paper_of
-from mnistry.ocr.components import Components, components, run_lengths
+from mnistry.ocr.background import LUMINANCE, content_region, estimate_background
+from mnistry.ocr.components import Components, connected_components, run_lengths
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out
@@ -23,7 +23,7 @@ SAMPLE = 50_000  # pixels from which the noise is estimated
 
 
 @dataclass(frozen=True, eq=False)
-class Ink:
+class Foreground:
     """The ink of a picture.
 
     Attributes:
@@ -40,7 +40,7 @@ class Ink:
     width: float
 
 
-def inks(pixels: np.ndarray) -> Iterator[Ink]:
+def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     """What may be the ink of a picture, the likeliest first.
 
     That is what stands out from the paper, darker or brighter, whichever there is more of; then the other of the two;
@@ -49,9 +49,11 @@ def inks(pixels: np.ndarray) -> Iterator[Ink]:
     Args:
         pixels: uint8 (height, width, 3), RGB.
     """
-    area = on_plain(pixels)
+    area = content_region(pixels)
     part = pixels if area is None else pixels[area]
-    darker, brighter = _departures(part, paper_of(pixels) if area is None else pixels[0, 0].astype(np.float32))
+    darker, brighter = _departures(
+        part, estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
+    )
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
     first = _placed(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
@@ -60,17 +62,17 @@ def inks(pixels: np.ndarray) -> Iterator[Ink]:
     if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
         yield _placed(_ink(other, least), pixels.shape[:2], area)
     if first.mask.mean() >= MUCH_INK:
-        swapped = _departures(pixels, paper_of(pixels, first.mask))
+        swapped = _departures(pixels, estimate_background(pixels, first.mask))
         yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
 
 
-def _placed(ink: Ink, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Ink:
+def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Foreground:
     """The ink of a picture (height, width), looked for in these rows and columns of it; None is all."""
     if area is None:
         return ink
     strength, contrast, mask = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
     strength[area], contrast[area], mask[area] = ink.strength, ink.contrast, ink.mask
-    return Ink(strength, contrast, mask, ink.width)
+    return Foreground(strength, contrast, mask, ink.width)
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,9 +93,9 @@ def _least_contrast(distance: np.ndarray) -> float:
     return max(LEAST_CONTRAST, NOISE * 1.4826 * float(np.median(sample)))  # 1.4826: median deviation to standard
 
 
-def _ink(contrast: np.ndarray, least: float) -> Ink:
+def _ink(contrast: np.ndarray, least: float) -> Foreground:
     """Thresholds each stroke at half of its own contrast: at its edge, however blurred."""
-    parts = components(contrast >= least)
+    parts = connected_components(contrast >= least)
     strength, width = np.zeros(contrast.shape, np.float32), 0.0
     if len(parts):
         inside = np.flatnonzero(parts.labels >= 0)
@@ -108,7 +110,7 @@ def _ink(contrast: np.ndarray, least: float) -> Ink:
             values = contrast.ravel()[inside]
         around = _largest_around(np.where(parts.labels >= 0, contrast, 0), max(1, round(width))).ravel()[inside]
         strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
-    return Ink(strength, contrast, strength >= 0.5, width)
+    return Foreground(strength, contrast, strength >= 0.5, width)
 
 
 def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.ndarray:

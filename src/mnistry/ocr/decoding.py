@@ -25,7 +25,7 @@ BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Hypothesis:
     """Pieces that follow each other in a line and may be a digit.
 
     Attributes:
@@ -39,7 +39,7 @@ class Candidate:
     box: tuple[int, int, int, int]
 
 
-def candidates(line: Line) -> list[Candidate]:
+def hypotheses(line: Line) -> list[Hypothesis]:
     """All that the pieces of a line may make."""
     found = []
     for start in range(len(line)):
@@ -52,16 +52,16 @@ def candidates(line: Line) -> list[Candidate]:
             if right - left > WIDEST * line.height:
                 break
             if bottom - top >= LOWEST * line.height:
-                found.append(Candidate(start, stop, (int(left), int(top), int(right), int(bottom))))
+                found.append(Hypothesis(start, stop, (int(left), int(top), int(right), int(bottom))))
     return found
 
 
-def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[int]:
-    """The candidates that explain a line best, by dynamic programming from left to right.
+def decode(line: Line, found: list[Hypothesis], beliefs: np.ndarray) -> list[int]:
+    """The hypotheses that explain a line best, by dynamic programming from left to right.
 
     Args:
         line: the line.
-        found: its candidates.
+        found: its hypotheses.
         beliefs: float (n,), 0–1: how much each looks like some one digit.
 
     Returns:
@@ -90,7 +90,7 @@ def best_way(line: Line, found: list[Candidate], beliefs: np.ndarray) -> list[in
     return way[::-1]
 
 
-def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Candidate, belief: float) -> float:
+def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis, belief: float) -> float:
     """What it costs to take pieces for a digit: the surprise in nats, and more where it has no digit's shape."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
@@ -102,7 +102,7 @@ def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Candidate, 
     return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
 
 
-def _joints(line: Line, whole: np.ndarray, candidate: Candidate) -> int:
+def _joints(line: Line, whole: np.ndarray, candidate: Hypothesis) -> int:
     """How many neighbouring pairs it joins of pieces that are high, whole components, and have paper between them."""
     pieces = range(candidate.start, candidate.stop)
     high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]

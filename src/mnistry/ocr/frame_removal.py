@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, components
+from mnistry.ocr.components import Components, as_bytes, connected_components
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 MOST_CHAINS = 600  # a direction, the longest first
@@ -60,7 +60,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> np.ndarra
         bool (height, width), the ink of `mask` that is not part of a line.
     """
     left: np.ndarray = mask & ~gone
-    parts = components(left)
+    parts = connected_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
         return left
     around = enclosing(left, parts)
@@ -68,7 +68,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> np.ndarra
     lines = _lines(left, gone, usual, width)
     if lines.any():
         left = _without_remnants(left & ~lines, lines | gone, width)
-        parts = components(left)
+        parts = connected_components(left)
         around = enclosing(left, parts)
     if around.any():
         keep = np.append(~around, False)
@@ -245,7 +245,7 @@ def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float) -> np.nd
 
 def _without_remnants(mask: np.ndarray, lines: np.ndarray, width: float) -> np.ndarray:
     """Drop the small pieces that are left of lines: corners, crossings, rough edges."""
-    parts = components(mask)
+    parts = connected_components(mask)
     if not len(parts):
         return mask
     reach = cv2.dilate(as_bytes(lines), np.ones((5, 5), np.uint8)).view(bool)

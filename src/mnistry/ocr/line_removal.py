@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.components import components, spread
+from mnistry.ocr.components import connected_components, spread
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -51,7 +51,7 @@ class _Runs:
         mask[spread(self.tops, self.lengths), np.repeat(self.columns, self.lengths)] = True
 
 
-def without_rulings(mask: np.ndarray, contrast: np.ndarray, width: float) -> np.ndarray:
+def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) -> np.ndarray:
     """A mask of ink less the rulings in it.
 
     Args:
@@ -73,7 +73,7 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
     wider = mask.copy()
     wider[1:] |= mask[:-1]
     wider[:, 1:] |= wider[:, :-1].copy()
-    parts = components(wider)
+    parts = connected_components(wider)
     if not len(parts):
         return mask
     numbers = parts.labels[mask]

@@ -26,7 +26,7 @@ CHUNK = 128  # digits drawn at a time
 REACH = 14  # fine pixels by which strokes are thickened at most
 
 
-def digit_images(
+def normalize(
     inks: Sequence[np.ndarray], *, thinnest: float = THINNEST, thickest: float = THICKEST, slant: float = 0.0
 ) -> np.ndarray:
     """Digits in MNIST's form.
@@ -62,16 +62,16 @@ def _part(inks: Sequence[np.ndarray], *, thinnest: float, thickest: float, slant
     return np.stack([_centred(each) for each in small])
 
 
-def in_form(image: np.ndarray) -> bool:
+def is_normalized(image: np.ndarray) -> bool:
     """Whether an image, uint8 (28, 28), is in MNIST's form already, as its own images are."""
     if image.shape != (SIDE, SIDE) or not image.any():
         return False
-    top, bottom, left, right = box_of(image > 0)
+    top, bottom, left, right = bounding_box(image > 0)
     centre = _centre_of_mass(image)
     return max(bottom - top, right - left) in (BOX - 1, BOX) and all(abs(each - SIDE / 2) <= 0.51 for each in centre)
 
 
-def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
     """The first row, the row after the last, and the same of columns, of what is set in a mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -101,7 +101,7 @@ def _drawn(ink: np.ndarray, thinnest: float, thickest: float, slant: float) -> t
 
 def _coarse(ink: np.ndarray) -> np.ndarray:
     """The ink's box, with fewer pixels where it has many more than are needed; thin strokes stay whole."""
-    top, bottom, left, right = box_of(ink >= 0.5)
+    top, bottom, left, right = bounding_box(ink >= 0.5)
     ink = ink[top:bottom, left:right]
     block = max(ink.shape) // (2 * FULL)
     if block > 1:
@@ -130,7 +130,7 @@ def _sheared(ink: np.ndarray, slant: float) -> np.ndarray:
     sheared = np.asarray(moved)
     if not (sheared >= 0.5).any():
         return ink
-    top, bottom, left, right = box_of(sheared >= 0.5)
+    top, bottom, left, right = bounding_box(sheared >= 0.5)
     return sheared[top:bottom, left:right]
 
 
@@ -177,7 +177,7 @@ def _distance(fields: np.ndarray, reach: int) -> np.ndarray:
 
 def _centred(box: np.ndarray) -> np.ndarray:
     """An image (28, 28) with the centre of mass as near to (14, 14) as whole pixels allow, all ink inside."""
-    top, bottom, left, right = box_of(box > 0)
+    top, bottom, left, right = bounding_box(box > 0)
     row, column = _centre_of_mass(box)
     down = int(np.clip(round(SIDE / 2 - row), -top, SIDE - bottom))
     across = int(np.clip(round(SIDE / 2 - column), -left, SIDE - right))

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistry.ocr.binarization import Ink, inks
-from mnistry.ocr.decoding import best_way, candidates
+from mnistry.ocr.binarization import Foreground, foreground_candidates
+from mnistry.ocr.decoding import decode, hypotheses
 from mnistry.ocr.frame_removal import remove_frames
 from mnistry.ocr.image_io import Picture, open_image
-from mnistry.ocr.line_removal import without_rulings
-from mnistry.ocr.marks import of_one_digit
-from mnistry.ocr.normalization import box_of, digit_images, in_form
-from mnistry.ocr.rejection import Taken, believed
+from mnistry.ocr.line_removal import remove_ruling_lines
+from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
+from mnistry.ocr.rejection import DecodedDigit, reject_implausible
 from mnistry.ocr.result import Digit, Reading
-from mnistry.ocr.segmentation import find_lines
+from mnistry.ocr.segmentation import isolate_digit, segment_lines
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
@@ -52,7 +51,7 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     found: list[list[Digit]] = []
     first = True
-    for ink in inks(picture.pixels):
+    for ink in foreground_candidates(picture.pixels):
         other = _lines_of_digits(recognizer, picture, ink)
         sure = any(digit.sure for line in other for digit in line)
         if first or (sure and _belief(other) > _belief(found) + BETTER):
@@ -76,15 +75,15 @@ def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int
         uint8 (28, 28), ink bright on black, and left, top, right and bottom; nothing where there is no ink.
     """
     image = picture.pixels[:, :, 0]
-    if in_form(image) and (picture.pixels == image[:, :, None]).all():
+    if is_normalized(image) and (picture.pixels == image[:, :, None]).all():
         yield image, _box(image > 0)
         return
-    for ink in inks(picture.pixels):
-        mask = of_one_digit(_writing(ink))
+    for ink in foreground_candidates(picture.pixels):
+        mask = isolate_digit(_writing(ink))
         if mask.any():
             box = _box(mask)
             pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
-            yield digit_images([_crop(ink, pieces, 0, 1, box)])[0], box
+            yield normalize([_crop(ink, pieces, 0, 1, box)])[0], box
 
 
 def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
@@ -92,38 +91,38 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     best: Digit | None = None
     for image, box in images_of_one(picture):
         digit = _digits(recognizer, picture, image[None], [box])[0]
-        if best is None or digit.belief > best.belief + BETTER:
+        if best is None or digit.score > best.score + BETTER:
             best = digit
         if best.sure:
             break
     return best
 
 
-def _lines_of_digits(recognizer: Classifier, picture: Picture, ink: Ink) -> list[list[Digit]]:
+def _lines_of_digits(recognizer: Classifier, picture: Picture, ink: Foreground) -> list[list[Digit]]:
     """The digits of each line that has any, from top to bottom."""
-    writing = find_lines(_writing(ink), ink.contrast)
-    found = [candidates(line) for line in writing.lines]
+    writing = segment_lines(_writing(ink), ink.contrast)
+    found = [hypotheses(line) for line in writing.lines]
     spans = [
         (line.first + each.start, line.first + each.stop, each.box)
         for line, those in zip(writing.lines, found, strict=True)
         for each in those
     ]
     crops = [_crop(ink, writing.pieces, *span) for span in spans]
-    digits = iter(_digits(recognizer, picture, digit_images(crops), [box for _, _, box in spans]))
-    taken: list[list[Taken]] = []
+    digits = iter(_digits(recognizer, picture, normalize(crops), [box for _, _, box in spans]))
+    taken: list[list[DecodedDigit]] = []
     for line, those in zip(writing.lines, found, strict=True):
         answers = list(islice(digits, len(those)))
-        way = best_way(line, those, np.array([digit.belief for digit in answers]))
-        taken.append([Taken(answers[i], line.first + those[i].start, line.first + those[i].stop) for i in way])
-    return believed(writing, taken, recognizer.info.digit_threshold)
+        way = decode(line, those, np.array([digit.score for digit in answers]))
+        taken.append([DecodedDigit(answers[i], line.first + those[i].start, line.first + those[i].stop) for i in way])
+    return reject_implausible(writing, taken, recognizer.info.digit_threshold)
 
 
-def _writing(ink: Ink) -> np.ndarray:
-    left = without_rulings(ink.mask, ink.contrast, ink.width)
+def _writing(ink: Foreground) -> np.ndarray:
+    left = remove_ruling_lines(ink.mask, ink.contrast, ink.width)
     return remove_frames(ink.mask, ink.mask & ~left, ink.width)
 
 
-def _crop(ink: Ink, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
+def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
     """The strength of the ink of the pieces `start` to `stop` - 1, with the blurred edge of their strokes."""
     height, width = pieces.shape
     left, top, right, bottom = box
@@ -178,9 +177,9 @@ def _text(line: list[Digit]) -> str:
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    top, bottom, left, right = box_of(mask)
+    top, bottom, left, right = bounding_box(mask)
     return left, top, right, bottom
 
 
 def _belief(lines: list[list[Digit]]) -> float:
-    return sum(digit.belief for line in lines for digit in line)
+    return sum(digit.score for line in lines for digit in line)

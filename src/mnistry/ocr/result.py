@@ -47,7 +47,7 @@ class Digit:
         return self.class_names[self.digit]
 
     @property
-    def belief(self) -> float:
+    def score(self) -> float:
         """How much there is to be said for it, 0 to 1: that it is a digit, and this one."""
         return self.probability * self.digitness
 

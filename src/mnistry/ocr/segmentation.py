@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.components import Components, components
+from mnistry.ocr.components import Components, connected_components
 
 LOWEST = 6  # pixels: nothing lower can be read
 MOST = 3000  # components of each kind; a picture with more is no page of numbers
@@ -34,6 +34,9 @@ NEIGHBOURS = 4  # to each side of a small piece that it is compared with
 NEAR = 0.25  # how far above or below its neighbour a small piece may lie
 WIDE = 0.7  # what is wider may be more than one digit
 CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
+# One digit known to be all of the ink:
+STRAY = 0.02  # of the largest component's area
+APART_AT_MOST = 0.5  # of the digit's size: a small part farther away is no part of it
 EXTENT_WEIGHT = 0.4  # of the rows between the first and the last ink of a column, against the ink in it
 
 
@@ -59,7 +62,7 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Writing:
+class PageLayout:
     """All writing in a picture.
 
     Attributes:
@@ -73,17 +76,17 @@ class Writing:
     ink: int
 
 
-def find_lines(mask: np.ndarray, contrast: np.ndarray) -> Writing:
+def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
     """Finds the lines of writing in ink.
 
     Args:
         mask: bool (height, width), the ink less what is no writing.
         contrast: float32 (height, width), of the ink to the paper.
     """
-    parts = components(mask)
+    parts = connected_components(mask)
     pieces = np.full(mask.shape, -1, np.int32)
     if not len(parts):
-        return Writing(pieces, (), 0)
+        return PageLayout(pieces, (), 0)
     usual = _usual_height(parts, mask.shape)
     large, small = _digits_and_marks(parts, mask.shape, usual)
     large, small = _without_pale(parts, contrast, large, small)
@@ -99,7 +102,7 @@ def find_lines(mask: np.ndarray, contrast: np.ndarray) -> Writing:
     longer = np.maximum(parts.heights, parts.widths)
     seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
     seen[[*large, *small]] = True
-    return Writing(pieces, tuple(lines), int(parts.areas[seen].sum()))
+    return PageLayout(pieces, tuple(lines), int(parts.areas[seen].sum()))
 
 
 def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
@@ -270,3 +273,56 @@ def _valleys(cost: np.ndarray, height: float) -> list[int]:
         if not (valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]):
             valleys.append(column)
     return valleys
+
+
+def isolate_digit(mask: np.ndarray) -> np.ndarray:
+    """The part of a mask, bool (height, width), that is one digit: all but specks, frames and what lies at the edge."""
+    parts = connected_components(mask)
+    if len(parts) <= 1:
+        return mask
+    main = _main(parts, mask.shape)
+    keep = np.zeros(len(parts), bool)
+    keep[main] = True
+    box = np.array([parts.left[main], parts.top[main], parts.right[main], parts.bottom[main]])
+    edge = parts.at_edge(mask.shape)
+    order = np.argsort(-parts.areas)
+    for i in order:
+        if keep[i] or parts.areas[i] < max(2, STRAY * parts.areas[main]):
+            continue
+        size = max(box[2] - box[0], box[3] - box[1])
+        gap = max(parts.left[i] - box[2], box[0] - parts.right[i], parts.top[i] - box[3], box[1] - parts.bottom[i], 0)
+        far = (0.15 if edge[i] else APART_AT_MOST if parts.areas[i] > 0.1 * parts.areas[main] else 0.25) * size
+        if gap > far or (edge[i] and _hugs(parts, i, mask.shape)):
+            continue
+        keep[i] = True
+        box = np.array(
+            [
+                min(box[0], parts.left[i]),
+                min(box[1], parts.top[i]),
+                max(box[2], parts.right[i]),
+                max(box[3], parts.bottom[i]),
+            ]
+        )
+    kept: np.ndarray = (parts.labels >= 0) & keep[parts.labels]
+    return kept
+
+
+def _hugs(parts: Components, i: int, shape: tuple[int, ...]) -> bool:
+    """Whether a component lies along the picture's edge: its whole depth is within an eighth of the side."""
+    height, width = shape
+    return bool(
+        parts.right[i] <= 0.12 * width
+        or parts.left[i] >= 0.88 * width
+        or parts.bottom[i] <= 0.12 * height
+        or parts.top[i] >= 0.88 * height
+    )
+
+
+def _main(parts: Components, shape: tuple[int, ...]) -> int:
+    """The component with the most ink; what lies along the edge counts less."""
+    height, width = shape
+    centre = 1 - np.maximum(
+        abs((parts.left + parts.right) / width - 1), abs((parts.top + parts.bottom) / height - 1)
+    )  # 1 in the middle, 0 at the edge
+    weight = parts.areas * np.where(parts.at_edge(shape), 0.2 + 0.5 * centre, 1.0)
+    return int(weight.argmax())
