@@ -14,7 +14,7 @@ from mnistry.models import compilation_cache
 COMPILE = """
 import warnings
 warnings.simplefilter("error")
-from mnistry.backend import jax
+from mnistry.models.backend import jax
 print(float(jax.jit(lambda x: (x * 3 + 1).sum())(jax.numpy.arange(10.0))), jax.config.jax_compilation_cache_dir)
 """
 

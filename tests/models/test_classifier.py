@@ -250,4 +250,4 @@ def test_a_process_that_forks_can_go_on_asking(tmp_path):
 
 def test_the_public_names_are_the_recognisers():
     assert mnistry.Recognizer is Recognizer
-    assert mnistry.Predictions.__module__ == "mnistry.ocr.recognizer"
+    assert mnistry.Predictions.__module__ == "mnistry.models.classifier"

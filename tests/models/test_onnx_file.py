@@ -346,19 +346,19 @@ FUZZ = """
 import sys
 import numpy as np
 from pathlib import Path
-from mnistry import model_file
 from mnistry.errors import ModelError
-from mnistry.model_info import KEY
-from mnistry.recognizer import Recognizer
-from mnistry.wire import Message
+from mnistry.models import onnx_file
+from mnistry.models.metadata import KEY
+from mnistry.models.protobuf import Message
+from mnistry.ocr.recognizer import Recognizer
 
 content = Path(sys.argv[1]).read_bytes()
-model = Message(memoryview(content), model_file.MODEL)
+model = Message(memoryview(content), onnx_file.MODEL)
 graph, facts = model.bytes("graph"), next(
-    each.bytes("value") for each in model.messages("metadata_props", model_file.PROPERTY) if each.text("key") == KEY
+    each.bytes("value") for each in model.messages("metadata_props", onnx_file.PROPERTY) if each.text("key") == KEY
 )
 start = content.index(bytes(graph))
-old = model_file.digest(facts, graph).encode()
+old = onnx_file.digest(facts, graph).encode()
 generator = np.random.default_rng(int(sys.argv[2]))
 images = generator.integers(0, 256, (3, 28, 28), np.uint8)
 accepted = 0
@@ -366,7 +366,7 @@ for number in range(int(sys.argv[3])):
     flipped = bytearray(content)
     for place in generator.integers(start, start + len(graph), generator.integers(1, 3)):
         flipped[place] = generator.choice([0, 1, 127, 128, 255, flipped[place] ^ 1, flipped[place] ^ 64])
-    new = model_file.digest(facts, bytes(flipped[start : start + len(graph)])).encode()
+    new = onnx_file.digest(facts, bytes(flipped[start : start + len(graph)])).encode()
     try:
         Recognizer.from_bytes(bytes(flipped).replace(old, new)).predict(images)
         accepted += 1

@@ -13,7 +13,7 @@ from mnistry.runtime import files
 WRITER = """
 import sys
 from pathlib import Path
-from mnistry import files
+from mnistry.runtime import files
 path, round = Path(sys.argv[1]), 0
 print("ready", flush=True)
 while True:

@@ -191,8 +191,8 @@ def test_a_file_in_the_place_of_the_runs_is_an_error(here):
 
 TAKE_A_NUMBER = """
 import sys
-from mnistry import files, runs
-with runs.new_folder(None, "tutorial") as (work, folder):
+from mnistry.runtime import run_folder
+with run_folder.new_folder(None, "tutorial") as (work, folder):
     (work / "who.txt").write_text(sys.argv[1])
     print(folder, flush=True)
     sys.stdin.read()

@@ -394,14 +394,16 @@ def test_no_epochs_change_nothing(images: Images) -> None:
 ON_DEVICES = """
 import sys
 import numpy as np
-from mnistry import fit, models
-from mnistry.backend import jax
+from mnistry import fit
+from mnistry.models import networks
+from mnistry.models.backend import jax
+from mnistry.training import recipes
 assert len(jax.local_devices()) == 4
 random = np.random.default_rng(7)
 x, y = random.integers(0, 256, (203, 28, 28), dtype=np.uint8), random.integers(0, 10, 203, dtype=np.uint8)
 curves = []
 for devices in (1, 2, 4):
-    model = models.compile_model(models.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01)
+    model = recipes.compile_model(networks.tutorial(seed=5, hidden=16, dropout=0.5), learning_rate=0.01)
     history = fit(model, x, y, epochs=3, batch_size=20, seed=1, devices=devices, validation=(x[:50], y[:50])).history
     curves.append(history["loss"] + history["val_loss"])
 np.testing.assert_allclose(curves[1], curves[0], rtol=1e-4)
