@@ -68,6 +68,7 @@ def test_the_package_brings_in_the_lazy_one_of_its_own_modules_and_the_errors():
         ("runtime.files", set()),
         ("runtime.run_folder", set()),
         ("runtime.callbacks", set()),
+        ("runtime.parallel", set()),
         ("reporting.text", {"numpy"}),
         ("models.metadata", set()),
         ("models.onnx_file", {"numpy"}),
@@ -308,6 +309,7 @@ def test_what_answers_never_imports_keras_or_jax():
         ),
         ("ray", {"runtime.ray_cluster", "batch.ray_data", "training.tuning.ray_tune"}),
         ("pi_heif", {"ocr.image_io"}),
+        ("pebble", {"runtime.parallel"}),
     ],
 )
 def test_each_library_is_imported_where_it_belongs_only(library, homes):

@@ -13,7 +13,7 @@ from helpers.page import Page
 from mnistry.audit import report as audit_report
 from mnistry.audit import run as audit_run
 from mnistry.audit import text as audit_text
-from mnistry.datasets import origins
+from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
 from mnistry.reporting import images
@@ -134,8 +134,8 @@ def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
 
 def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     dataset = result.dataset
-    rows = origins.of_numbers("train.csv", np.arange(len(dataset.x_train)) + 2, origins.ROW)
-    files = origins.of_files([f"{number}.png" for number in range(len(dataset.x_test))])
+    rows = numbered_origins("train.csv", np.arange(len(dataset.x_train)) + 2, ROW)
+    files = file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
     assert own.as_json()["appearance"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
     assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_text.audit(own)

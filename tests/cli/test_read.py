@@ -138,7 +138,7 @@ def test_a_terminal_shows_what_the_network_saw(folder):
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
     monkeypatch.setattr(read_many, "MANY", 4)
-    monkeypatch.setattr(read_many, "_cores", lambda: 2)
+    monkeypatch.setattr(read_many, "cpu_count", lambda: 2)
     names = []
     for i, character in enumerate("203568"):
         names.append(str(tmp_path / f"{i}.png"))

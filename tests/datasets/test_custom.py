@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, drawing, write_folder
-from mnistry.datasets import loading, origins
+from mnistry.datasets import loading
+from mnistry.datasets.dataset import ITEM, numbered_origins
 from mnistry.datasets.labelled import Labelled, natural
 from mnistry.errors import DataError, UsageError
 from mnistry.ocr.image_io import KINDS
@@ -19,7 +20,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def labelled(images: np.ndarray, labels: np.ndarray) -> Labelled:
-    return Labelled(images, labels, origins.of_numbers("own", np.arange(len(labels)), origins.ITEM))
+    return Labelled(images, labels, numbered_origins("own", np.arange(len(labels)), ITEM))
 
 
 def small(labels: list[str], *, seed: int = 0) -> Labelled:
@@ -240,7 +241,7 @@ def test_many_pictures_are_shared_among_processes(tmp_path: Path, monkeypatch: p
     (folder / "cat" / "spoilt.png").write_bytes(b"no picture")
     alone = refused(folder)
     monkeypatch.setattr(preprocess, "MANY", 4)
-    monkeypatch.setattr(preprocess, "_cores", lambda: 2)
+    monkeypatch.setattr(preprocess, "cpu_count", lambda: 2)
     assert refused(folder) == alone
     (folder / "cat" / "spoilt.png").unlink()
     shared = loading.load(str(folder))

@@ -11,6 +11,7 @@ from typing import Any
 
 from mnistry.errors import BatchError
 from mnistry.runtime import ray_cluster
+from mnistry.runtime.parallel import cpu_count
 
 NEEDED = ("ray", "pyarrow", "fsspec", "pandas")
 INSTEAD = "For up to some ten thousand pictures, mnistry read does without it."
@@ -42,11 +43,11 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         # Ray prints on standard output what happens to nodes; that is for our results.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
-        cpus = (workers or _cores()) + 1
+        cpus = (workers or cpu_count()) + 1
         stack.enter_context(ray_cluster.connected(address, cpus=cpus, settings=SETTINGS))
         import ray
 
-        yield workers or (_cores() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
+        yield workers or (cpu_count() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
 
 
 def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
@@ -91,7 +92,3 @@ def started_again() -> bool:
         return False
     context = ray.get_runtime_context()
     return context.get_actor_id() is not None and bool(context.was_current_actor_reconstructed)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,6 +12,7 @@ import numpy as np
 
 from mnistry.errors import ModelError, UsageError
 from mnistry.models import onnx_file, test_time_augmentation
+from mnistry.runtime.parallel import cpu_count
 
 if TYPE_CHECKING:
     from mnistry.models.metadata import ModelMetadata
@@ -98,7 +99,7 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"{name} cannot be run: {error}.") from None
-        self._name, self._threads = name, threads or _cores()
+        self._name, self._threads = name, threads or cpu_count()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._name!r}, classes={len(self.info.class_names)})"
@@ -171,7 +172,3 @@ def _checked(images: Any) -> Any:
             "Bring pictures of another form into this one first."
         )
     return images[None] if len(images.shape) == 2 else images
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

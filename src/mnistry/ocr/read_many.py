@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mnistry.errors import MnistryError
 from mnistry.ocr.image_io import MAX_BYTES
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
 
 if TYPE_CHECKING:
     from mnistry.ocr.image_io import Source
@@ -40,6 +41,7 @@ SUFFIXES = frozenset(
 )
 MANY = 150  # pictures: with fewer, starting processes takes longer than they save
 AT_ONCE = 4  # pictures that a process is handed at a time
+SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,17 +88,17 @@ def read_all(
     """
     recognizer = Recognizer.load(model, threads=1)
     tasks = [(name, standard_input() if name == STANDARD_INPUT else name) for name in pictures]
-    processes = _cores()
-    if len(pictures) < MANY or processes < 2:
+    if len(pictures) < MANY or cpu_count() < 2:
         yield from (outcome(recognizer, task, single=single) for task in tasks)
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_start_process, initargs=(model,)
-    ) as pool:
-        yield from pool.map(partial(_in_process, single=single), tasks, chunksize=AT_ONCE)
+    setup, work = partial(Recognizer.load, model, threads=1), partial(outcome, single=single)
+    with ProcessPool(setup, work, seconds=SECONDS) as pool:
+        for name, result in zip(pictures, pool.map(tasks, chunk=AT_ONCE), strict=True):
+            yield (
+                ReadResult(name, None, f"{name} cannot be read: {result.reason}.")
+                if isinstance(result, LostTask)
+                else result
+            )
 
 
 def _in_folder(folder: str) -> list[str]:
@@ -125,18 +127,3 @@ def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -
         return ReadResult(name, None, str(error))
     except MemoryError:
         return ReadResult(name, None, f"{name} needs more memory than there is.")
-
-
-_of_this_process: list[Recognizer] = []
-
-
-def _start_process(model: str | os.PathLike[str] | None) -> None:
-    _of_this_process.append(Recognizer.load(model, threads=1))
-
-
-def _in_process(task: tuple[str, str | bytes], *, single: bool) -> ReadResult:
-    return outcome(_of_this_process[0], task, single=single)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mnistry.runtime.parallel import cpu_count
+
 LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
 
@@ -44,7 +46,7 @@ def environment() -> dict[str, Any]:
         **versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cpu_count(),
     }
 
 

@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 
 import mnistry
 from mnistry.errors import did_you_mean
-from mnistry.runtime.messages import Frame
 from mnistry.service import jobs, metrics, page_files
 from mnistry.service import schemas as words
 from mnistry.service.access_log import RequestLog
 from mnistry.service.jobs import BYTES, DONE, JSON, Job
+from mnistry.service.messages import Frame
 from mnistry.service.metrics import Metrics
 from mnistry.service.middleware import App, Life, Manners
 from mnistry.service.problem_details import RETRY_AFTER, Problem

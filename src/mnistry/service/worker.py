@@ -17,10 +17,9 @@ from typing import IO, Any
 
 from mnistry.errors import MnistryError
 from mnistry.ocr.recognizer import Recognizer
-from mnistry.runtime import messages
-from mnistry.runtime.messages import Frame
-from mnistry.service import handlers, jobs
+from mnistry.service import handlers, jobs, messages
 from mnistry.service.jobs import DONE, FAILED, NO_MEMORY, UNREADABLE, Read
+from mnistry.service.messages import Frame
 
 
 def main(model: str | None) -> None:

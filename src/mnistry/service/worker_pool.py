@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -12,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mnistry.errors import ModelError
-from mnistry.runtime import messages
-from mnistry.runtime.messages import Frame
+from mnistry.runtime.parallel import cpu_count
+from mnistry.service import messages
+from mnistry.service.messages import Frame
 from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
 
 START_SECONDS = 60.0
@@ -26,10 +26,6 @@ STOPPED = (
 )
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass(frozen=True)
 class Limits:
     """How much work is taken on.
@@ -40,7 +36,7 @@ class Limits:
         seconds: that a picture may take.
     """
 
-    workers: int = field(default_factory=_cores)
+    workers: int = field(default_factory=cpu_count)
     waiting: int = 64
     seconds: float = 10.0
 
