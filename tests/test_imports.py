@@ -290,7 +290,6 @@ def test_what_answers_never_imports_keras_or_jax():
     [
         ("keras", {"models.backend"}),
         ("jax", {"models.backend", "models.threefry"}),
-        ("matplotlib", {"reporting.plots", "reporting.html", "evaluation.report", "training.report"}),
         ("onnx", {"models.onnx_export"}),
         ("onnxruntime", {"models.classifier"}),
         ("sklearn", set()),

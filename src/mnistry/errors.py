@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 EXTRAS = {
-    "train": ("jax", "jinja2", "keras", "matplotlib", "onnx", "scipy", "sklearn"),
+    "train": ("jax", "jinja2", "keras", "onnx", "scipy", "sklearn"),
     "serve": ("fastapi", "pydantic", "starlette", "uvicorn"),
     "ray": ("fsspec", "pandas", "pyarrow", "ray"),
 }  # the libraries that each extra of the package brings, by the names that they are imported by

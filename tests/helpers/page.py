@@ -25,6 +25,7 @@ class Page(HTMLParser):
         self.unbalanced += self._open
         self.text = " ".join(" ".join(self._pieces).split())
         self.images = [attributes for tag, attributes in self.tags if tag == "img"]
+        self.figures = [attributes for tag, attributes in self.tags if tag == "svg"]
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))

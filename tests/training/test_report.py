@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from dataclasses import replace
@@ -10,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from helpers.page import Page
 from mnistry.datasets.loading import Dataset
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models.networks import Layer
+from mnistry.reporting.drawing import Drawing
 from mnistry.runtime import run_folder
 from mnistry.training import report as training_report
 from mnistry.training.config import TrainConfig
@@ -83,8 +84,8 @@ def page(folder: Path) -> Page:
 
 def page_of(result: Result, folder: Path) -> Page:
     """The page alone, with an empty picture in the place of each figure: quicker where they do not matter."""
-    pictures = dict.fromkeys(FIGURES, "data:image/png;base64,")
-    (folder / run_folder.REPORT).write_text(training_report.page(result, pictures), encoding="utf-8")
+    drawn = dict.fromkeys(FIGURES, Drawing(1, 1))
+    (folder / run_folder.REPORT).write_text(training_report.page(result, drawn), encoding="utf-8")
     return Page(folder)
 
 
@@ -114,24 +115,26 @@ def test_the_rows_of_each_table_are_equally_long(page):
 
 
 def test_every_picture_says_what_is_on_it(page):
-    assert len(page.images) == len(FIGURES)
-    texts = [image["alt"] for image in page.images]
+    assert len(page.figures) == len(FIGURES)
+    texts = [figure["aria-label"] for figure in page.figures]
     assert all(text and len(text) > 20 for text in texts)
     assert len(set(texts)) == len(texts)
     assert "Training images 23 to 42 with their labels: 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2" in texts
 
 
 def test_the_figures_in_the_folder_are_those_on_the_page(folder, page):
-    files = {path.stem: path.read_bytes() for path in (folder / "figures").iterdir()}
-    assert set(files) == FIGURES
-    assert {path.suffix for path in (folder / "figures").iterdir()} == {".png"}
-    shown = [
-        base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True) for image in page.images
-    ]
-    assert sorted(shown) == sorted(files.values())
+    assert {path.name for path in (folder / "figures").iterdir()} == {f"{name}.png" for name in FIGURES}
+    drawn = training_report.draw(made_by_hand())
+    for name in FIGURES:
+        assert inside(drawn[name]) in page.source, name
 
 
-def test_each_figure_stands_in_its_own_section(folder, page):
+def inside(drawing: Drawing) -> str:
+    """What is between the tags of a drawing on a page."""
+    return drawing.svg(say=lambda text: escape(str(text))).partition(">")[2]
+
+
+def test_each_figure_has_its_own_label(page):
     alts = {
         "samples": "Training images",
         "image": "colour bar",
@@ -142,8 +145,8 @@ def test_each_figure_stands_in_its_own_section(folder, page):
         "mistakes": "most confident mistakes",
     }
     for name, words in alts.items():
-        [image] = [image for image in page.images if words in image["alt"]]
-        assert image["src"].endswith(base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()), name
+        drawing = inside(training_report.draw(made_by_hand())[name])
+        assert re.search(rf'aria-label="[^"]*{words}[^"]*">{re.escape(drawing)}', page.source), name
 
 
 def test_nothing_but_the_report_and_its_figures_is_written(folder):
@@ -249,7 +252,7 @@ def test_what_it_is_handed_is_escaped(tmp_path):
     for what in ("title", "source", "licence", "fallback", "remark", "file", "command", "processor"):
         assert f"{what} {evil}" in page.text, what
     assert f"The model says {evil}3, the label says {evil}3" in page.text
-    assert any(f"{evil}4 {evil}5" in image["alt"] for image in page.images)
+    assert any(f"{evil}4 {evil}5" in figure["aria-label"] for figure in page.figures)
     assert html.escape("<b>&") in page.source
 
 
@@ -266,7 +269,7 @@ def test_without_mistakes_there_is_no_section_about_them(tmp_path):
     training_report.write(made_by_hand(errors=0), tmp_path)
     page = Page(tmp_path)
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES - {"mistakes"}
-    assert len(page.images) == len(FIGURES) - 1
+    assert len(page.figures) == len(FIGURES) - 1
     assert "What it got wrong" not in page.text
     assert "It got 0 of them wrong" in page.text
     assert "100.00%" in page.text
@@ -283,12 +286,12 @@ def test_twenty_six_classes(tmp_path):
 def test_of_many_mistakes_twenty_are_shown(tmp_path):
     page = page_of(made_by_hand(errors=30), tmp_path)
     assert "The 20 most confident of its 30 mistakes" in page.text
-    assert any("The most confident mistakes, 20 in all" in image["alt"] for image in page.images)
+    assert any("The most confident mistakes, 20 in all" in figure["aria-label"] for figure in page.figures)
 
 
 def test_the_figure_of_mistakes_shows_the_most_confident_twenty():
     drawn = training_report.draw(made_by_hand(errors=25))["mistakes"]
-    captions = [text.get_text() for text in drawn.axes[0].texts]
+    captions = [str(text.text) for text in drawn.texts]
     assert captions[::2] == [f"is {i % 10}, read {(i + 1) % 10}" for i in range(20)]
     assert captions[1::2] == ["90.0% sure"] * 20
 
@@ -307,7 +310,7 @@ def test_a_long_training_has_its_curves_but_no_table(tmp_path):
 
 def test_one_of_a_kind_is_no_plural(tmp_path):
     page = page_of(made_by_hand(errors=1, epochs=1), tmp_path)
-    seen = " ".join([page.text, *(image["alt"] for image in page.images)])
+    seen = " ".join([page.text, *(figure["aria-label"] for figure in page.figures)])
     assert "It got 1 of them wrong" in seen
     assert re.findall(r"(?<![\d.,])1 (?:errors|mistakes|times|epochs|images)\b", seen) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,19 +12,13 @@ from mnistry.evaluation import corruptions
 from mnistry.evaluation import result as evaluation_result
 from mnistry.evaluation.metrics import MISTAKES_SHOWN
 from mnistry.reporting import html, plots
+from mnistry.reporting.drawing import Drawing
 from mnistry.runtime import files
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from mnistry.evaluation.result import ModelEvaluation
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mnistry.datasets.dataset import Dataset
     from mnistry.evaluation.metrics import Evaluation
+    from mnistry.evaluation.result import ModelEvaluation
 
 
 NUMBERS = "evaluation.json"
@@ -31,11 +26,13 @@ NUMBERS = "evaluation.json"
 
 def write(result: ModelEvaluation, folder: Path) -> None:
     """Writes `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
-    html.write(page(result, html.save_figures(draw(result), folder)), folder)
+    drawn = draw(result)
+    html.save_figures(drawn, folder)
+    html.write(page(result, drawn), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
-def draw(result: ModelEvaluation) -> dict[str, Figure]:
+def draw(result: ModelEvaluation) -> dict[str, Drawing]:
     """The figures of an examination, by name."""
     dataset, test = result.dataset, result.test
     drawn = draw_test(dataset, test)
@@ -51,12 +48,12 @@ def draw(result: ModelEvaluation) -> dict[str, Figure]:
     return drawn
 
 
-def page(result: ModelEvaluation, pictures: dict[str, str]) -> str:
+def page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
     """The report as HTML.
 
     Args:
         result: what to tell.
-        pictures: a data URL for each figure.
+        drawn: the figures.
     """
     return html.rendered(
         "exam.html",
@@ -64,14 +61,14 @@ def page(result: ModelEvaluation, pictures: dict[str, str]) -> str:
         info=result.info,
         dataset=result.dataset,
         test=result.test,
-        pictures=pictures,
+        figures=drawn,
         in_words=evaluation_result.in_words,
         numbers=NUMBERS,
         mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )
 
 
-def draw_test(dataset: Dataset, test: Evaluation) -> dict[str, Figure]:
+def draw_test(dataset: Dataset, test: Evaluation) -> dict[str, Drawing]:
     """The figures that all reports on a test have: confusion matrix, reliability, and mistakes if there are any."""
     drawn = {
         "confusion": plots.confusion(test.confusion, dataset.class_names),

@@ -1,61 +1,158 @@
-"""Pages that need nothing beside them: their figures are within."""
+"""Pages that need nothing beside them: figures, and words in several languages, are within."""
 
 from __future__ import annotations
 
-import base64
 import importlib.resources
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mnistry.reporting import plots
-from mnistry.reporting import text as reporting_text
+from mnistry.reporting.drawing import Drawing
+from mnistry.reporting.language import ENGLISH, Language, Message, message, plural
 from mnistry.runtime import run_folder
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
 FIGURES = "figures"
+CODE = re.compile(r"`([^`]+)`")
+STRONG = re.compile(r"\*\*([^*]+)\*\*")
 
 
-def save_figures(drawn: Mapping[str, Figure], folder: Path) -> dict[str, str]:
-    """Writes figures as `figures/*.png` and gives a data URL for each."""
+def save_figures(drawn: Mapping[str, Drawing], folder: Path) -> None:
+    """Write figures as `figures/*.png`."""
     (folder / FIGURES).mkdir()
-    pictures = {}
-    for name, figure in drawn.items():
-        path = folder / FIGURES / f"{name}.png"
-        plots.save(figure, path)
-        pictures[name] = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-    return pictures
+    for name, drawing in drawn.items():
+        drawing.save(folder / FIGURES / f"{name}.png")
 
 
 def write(html: str, folder: Path) -> None:
-    """Writes `report.html`."""
+    """Write `report.html`."""
     (folder / run_folder.REPORT).write_text(html, encoding="utf-8", errors="replace")
 
 
-def rendered(template: str, **facts: Any) -> str:
-    """A page out of a template, with the filters and the date that all of them use."""
-    import jinja2
+def resource(name: str) -> str:
+    """The content of a file among the templates."""
+    return importlib.resources.files("mnistry").joinpath("reporting/templates", name).read_text(encoding="utf-8")
 
-    folder = importlib.resources.files("mnistry").joinpath("reporting/templates")
+
+def rendered(
+    template: str,
+    *,
+    figures: Mapping[str, Drawing] | None = None,
+    languages: Sequence[Language] = (ENGLISH,),
+    **facts: Any,
+) -> str:
+    """A page out of a template, with the filters and the date that all of them use.
+
+    Args:
+        template: the name of its file.
+        figures: drawings; `figure(name, label)` puts one into the page.
+        languages: of the page's words, the first one shown; scripts can switch to the others.
+        facts: further names for the template.
+    """
+    import jinja2
+    import markupsafe
+
+    words = Words(languages)
+
+    def figure(name: str, label: Message) -> markupsafe.Markup:
+        drawing = (figures or {})[name]
+        attributes = f' role="img" {words.attribute("aria-label", label)}'
+        return markupsafe.Markup(drawing.svg(attributes, words))  # noqa: S704 - made of numbers and escaped words
+
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "count_of": "{:,}".format, "counted": reporting_text.counted}
-    return environment.get_template(template).render(written=_date(datetime.now(UTC)), **facts)
+    environment.filters |= {"share": share, "count_of": "{:,}".format, "counted": _counted}
+    environment.globals |= {
+        "t": words.of_text,
+        "tn": words.of_count,
+        "say": words,
+        "attribute": words.of_attribute,
+        "figure": figure,
+        "message": message,
+        "words": words,
+        "resource": lambda name: markupsafe.Markup(resource(name)),  # noqa: S704 - files of ours
+    }
+    return environment.get_template(template).render(written=_date(datetime.now(UTC)), language=languages[0], **facts)
+
+
+class Words:
+    """The words of a page, said in its first language, and kept in all of them for a switch.
+
+    A page in one language has its words as they are. In a page of several, each text is in an element with its number,
+    `data-t`, and `others` holds all texts by their numbers.
+    """
+
+    def __init__(self, languages: Sequence[Language]) -> None:
+        """Nothing is said yet.
+
+        Args:
+            languages: the first is the one shown.
+        """
+        self.languages = languages
+        self.others: list[list[str]] = []
+
+    def __call__(self, said: Message | str) -> Any:
+        """A text as the content of an element."""
+        from markupsafe import Markup, escape
+
+        if isinstance(said, str):
+            return escape(said)
+        texts = [self._marked_up(language, said) for language in self.languages]
+        if len(set(texts)) == 1:
+            return Markup(texts[0])  # noqa: S704 - its values are escaped
+        return Markup('<span data-t="{}">{}</span>').format(self._kept(texts), Markup(texts[0]))  # noqa: S704
+
+    def of_text(self, text: str, /, **values: Any) -> Any:
+        """A text of a template."""
+        return self(message(text, **values))
+
+    def of_count(self, one: str, more: str, /, n: int, **values: Any) -> Any:
+        """A text of a template that depends on a number."""
+        return self(plural(one, more, n=n, **values))
+
+    def of_attribute(self, name: str, text: str, /, **values: Any) -> Any:
+        """An attribute of a template's element."""
+        return self.attribute(name, message(text, **values))
+
+    def attribute(self, name: str, said: Message) -> Any:
+        """An attribute of an element; not of one that has a translated text too."""
+        from markupsafe import Markup
+
+        texts = [language.say(said).replace("`", "").replace("**", "") for language in self.languages]
+        if len(set(texts)) == 1:
+            return Markup('{}="{}"').format(name, texts[0])
+        return Markup('{}="{}" data-t-attribute="{} {}"').format(name, texts[0], name, self._kept(texts))
+
+    def _kept(self, texts: list[str]) -> int:
+        self.others.append(texts)
+        return len(self.others) - 1
+
+    def _marked_up(self, language: Language, said: Message) -> str:
+        from markupsafe import Markup, escape
+
+        text = STRONG.sub(r"<b>\1</b>", CODE.sub(r"<code>\1</code>", str(escape(language.template(said)))))
+        return str(Markup(text).format(**language.filled(said)))  # noqa: S704 - the values are escaped by this
+
+
+def share(value: float, decimals: int = 2) -> str:
+    """A part of a whole in percent; "none" where there is no whole.
+
+    >>> share(0.12345), share(float("nan"))
+    ('12.35%', 'none')
+    """
+    return "none" if math.isnan(value) else f"{value:.{decimals}%}"
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def _date(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
-
-
-def _share(value: float, decimals: int = 2) -> str:
-    return "none" if math.isnan(value) else f"{value:.{decimals}%}"
+    return f"{moment:%Y-%m-%d}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from mnistry.evaluation import report as evaluation_report
 from mnistry.evaluation.metrics import MISTAKES_SHOWN
 from mnistry.reporting import html, plots
+from mnistry.reporting.drawing import Drawing
 from mnistry.runtime import run_folder
 from mnistry.training import text as training_text
 from mnistry.training.result import ROW, Result
@@ -21,10 +21,12 @@ def write(result: Result, folder: Path) -> None:
         result: what to tell.
         folder: the run folder, which exists.
     """
-    html.write(page(result, html.save_figures(draw(result), folder)), folder)
+    drawn = draw(result)
+    html.save_figures(drawn, folder)
+    html.write(page(result, drawn), folder)
 
 
-def draw(result: Result) -> dict[str, Figure]:
+def draw(result: Result) -> dict[str, Drawing]:
     """The figures of a result, by name."""
     dataset, test, sample, records = result.dataset, result.test, result.sample, result.records
     drawn = {
@@ -39,12 +41,12 @@ def draw(result: Result) -> dict[str, Figure]:
     return drawn
 
 
-def page(result: Result, pictures: dict[str, str]) -> str:
+def page(result: Result, drawn: Mapping[str, Drawing]) -> str:
     """The report as HTML.
 
     Args:
         result: what to tell.
-        pictures: a data URL for each figure.
+        drawn: the figures.
     """
     return html.rendered(
         "report.html",
@@ -53,7 +55,7 @@ def page(result: Result, pictures: dict[str, str]) -> str:
         statistics=result.dataset.statistics(),
         test=result.test,
         sample=result.sample,
-        pictures=pictures,
+        figures=drawn,
         row_number=ROW,
         title="The MNIST lesson, from its first cell to its last" if result.sample else "A training run",
         steps=-(-result.trained_on // result.config.batch_size),
