@@ -300,6 +300,9 @@ def test_what_answers_never_imports_keras_or_jax():
         ("pydantic", {"service.schemas"}),
         ("starlette", {"service.app"}),
         ("uvicorn", {"service.connections", "service.server"}),
+        ("prometheus_client", {"service.metrics"}),
+        ("segno", {"service.server"}),
+        ("markdown_it", {"service.pages"}),
         ("rich", {"cli.progress"}),
         ("fsspec", {"batch.storage"}),
         (

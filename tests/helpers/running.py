@@ -46,6 +46,7 @@ class Running:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    announced: str = ""
 
     @property
     def address(self) -> str:
@@ -104,9 +105,9 @@ def running(folder: Path, *command: str, errors: int | None = None) -> Iterator[
     try:
         assert process.stdout is not None
         line = process.stdout.readline().decode()
-        found = re.search(r":(\d+) ", line)
+        found = re.search(r":(\d+)[ /]", line)
         assert found, f"{line!r} {log.read_text()}"
-        yield Running(process, int(found[1]), log)
+        yield Running(process, int(found[1]), log, line)
     finally:
         process.kill()
         process.wait()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import mnistry
 from helpers.running import Running, running, serve, written
 from mnistry import Recognizer
 from mnistry.ocr import explain, image_io
-from mnistry.service import page_files, schemas
+from mnistry.service import pages, schemas
 from mnistry.service.security import access_for
 
 READ = "/api/read"
@@ -117,6 +118,79 @@ def test_the_name_is_the_source_and_stands_in_errors(server):
     assert server.post(f"{READ}?name=x.png", b"abc").json["detail"].startswith("x.png is not a picture")
 
 
+# Ways to send a picture
+
+
+def form(content: bytes, disposition: str = 'form-data; name="file"; filename="a.png"', boundary: str = "b") -> bytes:
+    head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\n"
+    return head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+
+
+def data_url(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def ways(content: bytes) -> list[tuple[bytes, str]]:
+    """A picture in every way that clients send one: body and Content-Type."""
+    url = data_url(content)
+    return [
+        (form(content), "multipart/form-data; boundary=b"),
+        (form(content, boundary="----x y"), 'Multipart/Form-Data; charset=utf-8; boundary="----x y"'),
+        (b"preamble\r\n" + form(content) + b"epilogue", "multipart/form-data; boundary=b"),
+        (form(url.encode(), 'form-data; name="canvas"'), "multipart/form-data; boundary=b"),
+        (url.encode(), "text/plain"),
+        (url.encode(), ""),
+        (url.replace("base64,", "base64,%0A").replace("+", "%2B").encode(), "text/plain;charset=UTF-8"),
+        (("data:," + urllib.parse.quote(content)).encode(), "text/plain"),
+        (json.dumps({"image": url}).encode(), "application/json"),
+        (json.dumps({"picture": base64.urlsafe_b64encode(content).decode().rstrip("=")}).encode(), "application/json"),
+        (json.dumps({"data": base64.encodebytes(content).decode()}).encode(), "application/json; charset=utf-8"),
+    ]
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_a_picture_may_be_sent_in_a_form_a_data_url_or_json(server, number):
+    body, kind = ways(written("35"))[number]
+    answer = server.post(f"{READ}?images=true", body, headers={"content-type": kind} if kind else {})
+    assert (answer.status, answer.json.get("text")) == (200, "35"), answer.json
+    assert answer.json["source"] == ("a.png" if "filename" in body.decode("latin-1") else "picture")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        (b"", "multipart/form-data", "The form's Content-Type has no boundary. Send the picture's bytes"),
+        (b"abc", "multipart/form-data; boundary=b", "The form is damaged: its parts do not begin and end"),
+        (form(b"x")[:-6], "multipart/form-data; boundary=b", "The form is damaged: its parts do not begin and end"),
+        (b"--b\r\nabc\r\n--b--", "multipart/form-data; boundary=b", "The form is damaged: a part has no end"),
+        (b"--b--\r\n--b--", "multipart/form-data; boundary=b", "The form is damaged: a part has no end"),
+        (
+            form(b"true", 'form-data; name="single"'), "multipart/form-data; boundary=b",
+            "The form's field 'single' is not a file. Options belong in the query: ?single=true.",
+        ),
+        (
+            form(b"x").replace(b"--b--\r\n", b"") + form(b"y"), "multipart/form-data; boundary=b",
+            "The form must have one file; received 2. Send one picture a request.",
+        ),
+        (form(b"x"), "multipart/form-data; boundary=b", "a.png is not a picture"),
+        (b"data:image/png", "text/plain", "The data URL must be data:image/png;base64, followed by base64."),
+        (b"data:image/png;base64,@@@", "", "The picture is not valid base64."),
+        (b'{"image": 3}', "application/json", "The JSON must be an object with one text"),
+        (b'{"image": "aaaa", "single": true}', "application/json", "The JSON must be an object with one text"),
+        (b'{"image"', "application/json", "The body is not valid JSON."),
+        (b"[" * 100_000, "application/json", "The body is not valid JSON."),
+        (b'{"image": "aaa?"}', "application/json", "The picture is not valid base64."),
+        (b'{"image": ""}', "application/json", "picture is empty"),
+        (b'{"image": "aGVsbG8="}', "application/json", "picture is not a picture"),
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_what_holds_no_picture_is_refused_with_the_ways_that_work(server, body, kind, said):
+    answer = server.post(READ, body, headers={"content-type": kind} if kind else {})
+    assert answer.status == 422
+    assert answer.json["detail"].startswith(said)
+
+
 # What is wrong with a request
 
 
@@ -137,7 +211,7 @@ def test_a_damaged_picture_and_a_bomb_are_refused(server):
 def test_an_empty_body_is_refused(server):
     answer = server.post(READ, b"")
     assert answer.status == 422
-    assert answer.json["detail"].endswith(" is empty: it has 0 bytes.")
+    assert answer.json["detail"] == "picture is empty: it has 0 bytes."
 
 
 @pytest.mark.parametrize(
@@ -154,12 +228,11 @@ def test_a_query_that_makes_no_sense_is_refused(server, query, detail):
     assert len(answer.json["detail"]) < 400
 
 
-def test_a_form_is_refused_with_what_to_do(server):
-    answer = server.post(READ, b"--x\r\n\r\n--x--", headers={"content-type": "multipart/form-data; boundary=x"})
-    sentence = (
-        "The body must be the picture or the batch itself; received a form, multipart/form-data. "
-        "With curl that is --data-binary @FILE in place of -F."
+def test_a_form_of_a_batch_is_refused_with_what_to_do(server):
+    answer = server.post(
+        "/api/predict", b"--x\r\n\r\n--x--", headers={"content-type": "multipart/form-data; boundary=x"}
     )
+    sentence = "The body must be the batch itself; received a form. With curl, send --data-binary @FILE."
     assert_problem(answer, 415, sentence)
 
 
@@ -169,6 +242,73 @@ def test_unknown_paths_and_methods(server):
     assert_problem(answer, 405, "/api/read takes POST; received GET.")
     assert answer.headers["allow"] == "POST"
     assert server.ask("DELETE", "/").status == 405
+
+
+def test_head_is_answered_on_every_path_that_takes_get(server):
+    for path in ("/", "/docs", "/favicon.svg", "/static/main.js", "/api/model", "/openapi.json", pages.CARD):
+        shown, head = server.get(path), server.ask("HEAD", path)
+        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(shown.body)))
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert (server.ask("HEAD", path).status, server.ask("HEAD", path).body) == (200, b"")
+    assert server.ask("HEAD", READ).status == 405
+
+
+def raw(server: Running, request: bytes, *, half_close: bool = False) -> bytes:
+    """All that the server sends for some bytes."""
+    with server.socket() as connection:
+        connection.sendall(request)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return connection.makefile("rb").read()
+
+
+def test_a_half_closed_request_is_answered(server):
+    body = written("5")
+    head = f"POST {READ} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    assert b'"text": "5"' in raw(server, head + body, half_close=True)
+    assert raw(server, (head + body) * 2, half_close=True).count(b'"text": "5"') == 2
+    assert raw(server, head + body[:20], half_close=True) == b""  # the rest will never come
+
+
+def test_targets_of_all_forms_are_understood(server):
+    absolute = f"http://127.0.0.1:{server.port}/healthz"
+    request = "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
+    for host in ("127.0.0.1", "somewhere.invalid"):  # the target's host counts, RFC 9112, 3.2.2
+        assert b'{"status": "alive"}' in raw(server, request.format(absolute, host).encode())
+    other = raw(server, request.format("http://somewhere.invalid/healthz", "127.0.0.1").encode())
+    assert other.startswith(b"HTTP/1.1 421 ")
+    assert b"<title>mnistry" in raw(server, request.format(absolute[:-8], "127.0.0.1").encode())
+    assert raw(server, b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 204 "
+    )
+    for target in ("*", "healthz", "127.0.0.1:80"):
+        assert raw(server, request.format(target, "127.0.0.1").encode()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1]x", "[::1]:80x", "localhost:80x", "localhost:99999", "a@localhost", "a b", "a/b"]
+)
+def test_a_host_header_that_is_none_is_refused(server, host):
+    assert_problem(
+        server.get("/healthz", headers={"Host": host}),
+        400,
+        f"The Host header must be NAME or NAME:PORT; received {host!r}.",
+    )
+
+
+def test_no_host_header_or_two_are_refused(server):
+    for hosts in ("", "Host: localhost\r\nHost: localhost\r\n"):
+        assert raw(server, f"GET / HTTP/1.1\r\n{hosts}\r\n".encode()).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_with_two_lengths_is_refused_and_the_connection_ends(server):
+    head = f"POST {READ} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    smuggled = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = raw(server, head.encode() + smuggled)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    old = f"POST {READ} HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    assert raw(server, old.encode()).startswith(b"HTTP/1.1 400 ")
 
 
 def test_what_is_no_http_is_refused_with_a_problem(server):
@@ -250,16 +390,16 @@ def test_metrics_count_what_happened(server):
     server.ask("BREW", READ)
     after = counted()
     grown = {name: after[name] - before.get(name, 0) for name in after}
-    assert grown['mnistry_requests_total{path="/api/read",method="POST",status="200"}'] == 1
-    assert grown['mnistry_requests_total{path="/api/read",method="POST",status="422"}'] == 1
-    assert grown['mnistry_requests_total{path="/api/read",method="other",status="405"}'] == 1
-    assert grown['mnistry_requests_total{path="other",method="GET",status="404"}'] == 1
+    assert grown['mnistry_requests_total{method="POST",path="/api/read",status="200"}'] == 1
+    assert grown['mnistry_requests_total{method="POST",path="/api/read",status="422"}'] == 1
+    assert grown['mnistry_requests_total{method="other",path="/api/read",status="405"}'] == 1
+    assert grown['mnistry_requests_total{method="GET",path="other",status="404"}'] == 1
     assert grown["mnistry_errors_total"] == 3
     assert grown['mnistry_pictures_total{outcome="read"}'] == 1
     assert grown['mnistry_pictures_total{outcome="unreadable"}'] == 1
     assert (grown["mnistry_digits_total"], grown["mnistry_images_total"]) == (2, 3)
     assert grown['mnistry_request_seconds_count{path="/api/read"}'] == 3
-    assert grown['mnistry_request_seconds_bucket{path="/api/read",le="+Inf"}'] == 3
+    assert grown['mnistry_request_seconds_bucket{le="+Inf",path="/api/read"}'] == 3
     assert after["mnistry_in_flight"] == 1  # the one that asks
     assert after["mnistry_workers"] == len(server.workers())
 
@@ -271,7 +411,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_the_picture(server):
     text = server.log.read_text()
     assert "secret" not in text
     assert "\x1b" not in text
-    line = re.compile(r"\S+ 127\.0\.0\.1 [A-Z]+ /\S* \d{3} \d+ bytes \d+\.\d ms")
+    line = re.compile(r"\S+ 127\.0\.0\.1 [A-Z]+ \S+ \d{3} \d+ bytes \d+\.\d ms")
     assert [each for each in text.splitlines() if not line.fullmatch(each)] == []
 
 
@@ -307,12 +447,13 @@ def test_an_allowed_origin_may_read_what_it_gets_and_is_told_so_before(server):
     origin = {"Origin": "http://127.0.0.1:9"}
     answer = server.post(READ, written("5"), headers=origin)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "http://127.0.0.1:9")
-    assert answer.headers["vary"] == "origin"
+    assert answer.headers["vary"] == "Origin"
     asked = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     answer = server.ask("OPTIONS", READ, headers=asked)
-    assert (answer.status, answer.headers["access-control-allow-headers"]) == (204, "content-type")
+    assert answer.status == 200
+    assert "content-type" in answer.headers["access-control-allow-headers"].split(", ")
     asked["Origin"] = "http://somewhere.invalid"
-    assert server.ask("OPTIONS", READ, headers=asked).status == 405
+    assert server.ask("OPTIONS", READ, headers=asked).status == 400
 
 
 def test_beyond_loopback_addresses_are_names_and_others_must_be_allowed():
@@ -320,6 +461,61 @@ def test_beyond_loopback_addresses_are_names_and_others_must_be_allowed():
     for host in ("192.0.2.7:8000", "[2001:db8::1]", "digits.example:80", socket.gethostname()):
         assert access.refusal("GET", {"host": host}) is None
     assert access.refusal("GET", {"host": "somewhere.invalid"}).status == 421
+
+
+def test_any_host_may_be_allowed(tmp_path):
+    with running(tmp_path, *serve("--workers", "1", "--allow-host", "*")) as server:
+        assert server.get("/healthz", headers={"Host": "digits.example:8000"}).status == 200
+        assert server.get("/healthz", headers={"Host": "digits.example]"}).status == 400
+        forged = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "[", "Origin": "http://somewhere.invalid"}
+        assert server.post(READ, written("5"), headers=forged).status == 403
+        wait_for(lambda: "/api/read" in server.log.read_text())
+        assert "192.0.2.7" not in server.log.read_text()
+
+
+def test_behind_a_proxy(tmp_path):
+    options = (
+        "--workers",
+        "1",
+        "--root-path",
+        "/digits",
+        "--trust-proxy",
+        "127.0.0.0/8",
+        "--allow-host",
+        "digits.example",
+    )
+    with running(tmp_path, *serve(*options)) as server:
+        for prefix in ("", "/digits"):  # proxies that hand the path on with and without the prefix
+            for path in ("/", "/healthz", "/docs", "/static/main.js", "/model-card"):
+                assert server.get(prefix + path).status == 200
+        assert server.get("/digits").status == 308
+        assert server.get("/digits").headers["location"] == "/digits/"
+        assert server.get("/digitsx").status == 404
+        assert server.get("/openapi.json").json["servers"] == [{"url": "/digits"}]
+        told = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7, 127.0.0.2", "X-Forwarded-Host": "digits.example"}
+        answer = server.post(f"/digits{READ}", written("5"), headers={**told, "Origin": "https://digits.example"})
+        assert answer.json["text"] == "5"
+        wait_for(lambda: "/api/read" in server.log.read_text())
+        assert " 192.0.2.7 POST /api/read 200 " in server.log.read_text()
+        assert server.get("/", headers={"X-Forwarded-Host": "somewhere.invalid"}).status == 421
+
+
+def test_links_of_the_page_are_relative():
+    for name in ("index.html", "docs.html"):
+        links = re.findall(r'(?:href|src)="([^"#]+)"', (pages.STATIC_FOLDER / name).read_text())
+        assert len(links) >= 4
+        assert [link for link in links if link.startswith("/")] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--allow-host", "a:80"), ("--allow-host", "a b"), ("--trust-proxy", "somewhere"), ("--root-path", "digits")],
+)
+def test_an_option_that_makes_no_sense_is_wrong_usage(mnistry, option, value):
+    answer = mnistry("serve", option, value)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"mnistry: {option} must be ")
+    assert answer.stderr.strip().endswith(f"received {value!r}.")
 
 
 def test_an_origin_that_is_none_is_wrong_usage(mnistry):
@@ -333,36 +529,45 @@ def test_an_origin_that_is_none_is_wrong_usage(mnistry):
 # The page's files
 
 
+def page_files() -> dict[str, Path]:
+    """The page's files by the path that they are served at."""
+    files = {f"/static/{each.name}": each for each in pages.STATIC_FOLDER.iterdir()}
+    return files | {path: pages.STATIC_FOLDER / name for path, name in pages.PAGES.items()}
+
+
 def test_every_file_of_the_page_is_served_with_a_strict_policy(server):
-    for path, name in page_files.FILES.items():
+    for path, file in page_files().items():
         answer = server.get(path)
-        content = (Path(mnistry.__file__).parent / "service" / "static" / name).read_bytes()
-        assert (answer.status, answer.body) == (200, content)
+        assert (answer.status, answer.body) == (200, file.read_bytes())
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "http" not in policy
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (answer.headers["x-content-type-options"], answer.headers["cache-control"]) == ("nosniff", "no-cache")
         assert server.get(path, headers={"If-None-Match": answer.headers["etag"]}).status == 304
-        assert server.ask("HEAD", path).body == b""
+
+
+def test_no_other_file_is_served(server):
+    for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static/", "/static", "/static//etc/passwd"):
+        assert server.get(path).status == 404
 
 
 def test_the_page_asks_nobody_else():
-    for name in page_files.FILES.values():
-        text = (Path(mnistry.__file__).parent / "service" / "static" / name).read_text()
-        found = text.replace("http://www.w3.org/2000/svg", "")
+    for file in page_files().values():
+        found = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in found
         assert "https:" not in found
         assert "//cdn" not in found
 
 
-def test_the_models_card_is_served_as_text_where_there_is_one(server):
-    card = Path(mnistry.__file__).parent / page_files.CARD_FILE
-    answer = server.get(page_files.CARD)
-    if card.exists():
-        assert (answer.body, answer.headers["content-type"]) == (card.read_bytes(), "text/plain; charset=utf-8")
-    else:
-        assert answer.status == 404
+def test_the_models_card_is_a_page(server):
+    answer = server.get(pages.CARD)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    text = answer.body.decode()
+    assert "<h1>The model that comes with mnistry</h1>" in text
+    assert "<table>" in text
+    assert "|---|" not in text
+    assert "**" not in text
 
 
 # The description of the interface
@@ -419,7 +624,8 @@ def test_a_port_in_use_is_a_sentence(mnistry):
         port = taken.getsockname()[1]
         answer = mnistry("serve", "--port", port)
     sentence = (
-        f"mnistry: Port {port} of 127.0.0.1 is in use. Stop what listens there, or take another: --port {port + 1}"
+        f"mnistry: Port {port} of 127.0.0.1 is in use. "
+        f"Stop the program that uses it, or take another: --port {port + 1}"
     )
     assert (answer.returncode, answer.stdout, answer.stderr.strip()) == (1, "", sentence)
 
@@ -427,7 +633,7 @@ def test_a_port_in_use_is_a_sentence(mnistry):
 def test_an_address_that_is_not_ours_is_a_sentence(mnistry):
     answer = mnistry("serve", "--port", 0, "--host", "192.0.2.1")
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr.startswith("mnistry: 192.0.2.1, port 0, cannot be listened on: ")
+    assert answer.stderr.startswith("mnistry: Cannot listen on 192.0.2.1, port 0: ")
     assert mnistry("serve", "--host", "no such name").returncode == 2
 
 
@@ -442,7 +648,14 @@ def test_a_model_that_is_none_is_a_sentence(mnistry, tmp_path):
 def test_listening_for_others_is_warned_of(tmp_path):
     with running(tmp_path, *serve("--host", "0.0.0.0", "--workers", "1")) as server:
         assert server.get("/readyz").status == 200
-        assert "can be reached from other machines (0.0.0.0)" in server.log.read_text()
+        assert "other machines can reach this server (0.0.0.0)" in server.log.read_text()
+        assert "0.0.0.0" not in server.announced  # nobody can open that
+        server.stop()
+        rest = server.process.stdout.read().decode()
+    if "127.0.0.1" not in server.announced:
+        assert f"On this machine: http://127.0.0.1:{server.port}" in rest
+    drawn = [line for line in rest.splitlines() if re.fullmatch("[ █▀▄]+", line) and line.strip()]
+    assert len(drawn) >= 12  # the QR code, two rows a line
 
 
 def test_the_server_itself_loads_no_numbers():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import os
 import random
 import signal
 import socket
+import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -17,6 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers.running import Running, changed, running, serve, written
+from mnistry.service.problem_details import Problem
+from mnistry.service.request_body import BodyLimits, RequestBodyReader
+from mnistry.service.worker_pool import Limits, Pool, _Errors, _Waiting
 
 READ = "/api/read"
 HEAD = "POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -33,7 +39,8 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with one process, a short queue and little patience."""
     program = changed(
         "limits=worker_pool.Limits(workers=1, waiting=2, seconds=1.0), "
-        "bodies=request_body.BodyLimits(bytes=100_000, bytes_of_all=300_000, silence=0.5, seconds=1.5)",
+        "bodies=request_body.BodyLimits("
+        "bytes=100_000, bytes_of_all=300_000, bytes_of_client=200_000, silence=0.5, seconds=1.5)",
         "connections.HEAD_SECONDS = connections.WRITE_SECONDS = 0.7; connections.IDLE_SECONDS = 1; "
         "connections.MOST_CONNECTIONS = 20",
     )
@@ -51,6 +58,12 @@ def wait_until_ready(server: Running, seconds: float = 20) -> None:
 def read_on(connection: socket.socket) -> None:
     while connection.recv(1 << 20):
         pass
+
+
+def reset(connection: socket.socket) -> None:
+    """Breaks a connection off: closing it looks like a request that is half-closed and wants its answer."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 class Stopped:
@@ -148,9 +161,9 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(hasty):
 
 
 def test_too_many_bytes_at_once_are_refused(hasty):
-    waiting = [hasty.socket() for _ in range(3)]
+    waiting = [hasty.socket() for _ in range(2)]
     for each in waiting:
-        each.sendall(f"{HEAD}Content-Length: 90000\r\n\r\nabc".encode())
+        each.sendall(f"{HEAD}Content-Length: 90000\r\n\r\n".encode() + b"x" * 89_000)
     time.sleep(0.1)
     answer = hasty.post(READ, b"x" * 50_000)
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
@@ -161,16 +174,52 @@ def test_too_many_bytes_at_once_are_refused(hasty):
     assert hasty.post(READ, b"x" * 50_000).status == 422  # all of it was given free
 
 
+def test_bytes_count_when_they_arrive_and_not_when_they_are_promised(hasty):
+    waiting = [hasty.socket() for _ in range(8)]
+    for each in waiting:
+        each.sendall(f"{HEAD}Content-Length: 100000\r\n\r\nx".encode())
+    time.sleep(0.1)
+    assert hasty.post(READ, b"x" * 50_000).status == 422
+    for each in waiting:
+        each.close()
+
+
 def test_too_many_connections_are_refused(hasty):
-    held = [hasty.socket() for _ in range(20)]
+    held = [hasty.socket() for _ in range(10)]  # a client's part of them
     with hasty.socket() as connection:
         answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
+    asked = hasty.get("/api/model")
+    assert (asked.status, asked.headers["connection"]) == (503, "close")
+    assert asked.json["detail"] == "There are too many connections. Try again in a moment."
     for each in held:
         each.close()
     time.sleep(0.2)
     assert hasty.get("/healthz").status == 200
+
+
+def test_probes_are_answered_beside_any_number_of_connections(server):
+    held = [server.socket() for _ in range(600)]
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert server.get(path).status == 200
+    for each in held:
+        each.close()
+
+
+def test_few_file_descriptors_are_enough(tmp_path):
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
+    program = f"{limited}; from mnistry.cli.app import main; main()"
+    with running(tmp_path, "-c", program, "serve", "--port", "0", "--workers", "1") as server:
+        held = [server.socket() for _ in range(400)]
+        assert server.get("/healthz").status == 200
+        with contextlib.suppress(ConnectionError):
+            assert held[300].recv(100)[:13] in (b"", b"HTTP/1.1 503 ")  # there is no place for it
+        for each in held:
+            each.close()
+        time.sleep(0.3)
+        assert server.post(READ, written("5")).json["text"] == "5"
+        assert len(server.log.read_text().splitlines()) < 20
 
 
 # The queue
@@ -187,7 +236,7 @@ def test_what_takes_too_long_is_ended_and_the_next_picture_read(hasty):
     wait_until_ready(hasty)
     assert hasty.post(READ, written("5")).json["text"] == "5"
     assert hasty.workers() != [before]
-    assert b"mnistry_worker_restarts 1\n" in hasty.get("/metrics").body
+    assert b"mnistry_worker_restarts 1.0\n" in hasty.get("/metrics").body
 
 
 def test_a_full_queue_refuses_at_once_and_others_are_answered(hasty):
@@ -201,7 +250,7 @@ def test_a_full_queue_refuses_at_once_and_others_are_answered(hasty):
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert answer.json["detail"].startswith("More pictures are waiting than can be read soon.")
         assert hasty.get("/healthz").status == 200
-        assert b"mnistry_waiting 2\n" in hasty.get("/metrics").body
+        assert b"mnistry_waiting 2.0\n" in hasty.get("/metrics").body
         statuses = Counter(each.result().status for each in asked)
     assert set(statuses) <= {200, 503}
     wait_until_ready(hasty)
@@ -241,12 +290,137 @@ def test_who_has_gone_is_not_read_for(hasty):
         for each in held:
             each.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         time.sleep(0.2)
-        held[1].close()  # that of the second waits
+        reset(held[1])  # that of the second waits
         time.sleep(0.2)
     held[0].recv(1 << 16)
     time.sleep(0.3)
     assert " 499 " in hasty.log.read_text()
     held[0].close()
+
+
+# Fair shares
+
+
+def test_long_pictures_make_room_for_others(tmp_path):
+    """Two pictures that take for ever: their processes go on beside the others, which are all answered."""
+    slow = changed(
+        "limits=worker_pool.Limits(workers=2, patience=0.3, seconds=8.0)",
+        "from mnistry.service import connections; import os; os.environ['PYTHONPATH'] = os.pathsep.join("
+        "[os.path.abspath('slow'), *filter(None, [os.environ.get('PYTHONPATH')])])",
+    )
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW_READER)
+    with running(tmp_path, *slow) as server, ThreadPoolExecutor(2) as threads:
+        wait_until_ready(server)
+        greedy = [threads.submit(server.post, f"{READ}?name=slow", written("5")) for _ in range(2)]
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert [server.post(READ, written("5")).status for _ in range(10)] == [200] * 10
+        assert time.monotonic() - started < 6
+        answers = [each.result() for each in greedy]
+        assert {answer.status for answer in answers} == {503}
+        assert "took longer than 8 seconds" in answers[0].json["detail"]
+        wait_until_ready(server)
+        end = time.monotonic() + 5
+        while len(server.workers()) != 2:  # those that were set aside are gone
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+SLOW_READER = """
+import sys
+if sys.orig_argv[1:3] == ["-m", "mnistry.service.worker"]:
+    import time
+    from mnistry.service import handlers
+    read = handlers.read
+    def slow(recognizer, body, job):
+        while job.name == "slow":
+            pass
+        return read(recognizer, body, job)
+    handlers.read = slow
+"""
+
+
+def queue_of(*clients: str, limit: int = 64) -> Pool:
+    """A pool without processes, and jobs that wait in it."""
+    pool = Pool(None, Limits(workers=1, waiting=limit), print)
+    pool._waiting += [_Waiting(client, asyncio.get_running_loop().create_future()) for client in clients]
+    return pool
+
+
+def test_the_next_job_is_one_of_the_client_that_used_least():
+    async def order(used: dict[str, float]) -> list[str]:
+        pool, taken = queue_of("a", "a", "b", "c"), []
+        pool._used.update(used)
+        while pool._waiting:
+            before = list(pool._waiting)
+            pool._give(object())
+            (given,) = set(before) - set(pool._waiting)
+            taken.append(given.client)
+            pool._used[given.client] += 1
+        return taken
+
+    assert asyncio.run(order({})) == ["a", "b", "c", "a"]
+    assert asyncio.run(order({"a": 5.0, "b": 1.0})) == ["c", "b", "a", "a"]
+
+
+def test_whoever_fills_the_queue_makes_room_for_others():
+    async def pushed_out(*clients: str, newcomer: str) -> str | None:
+        pool = queue_of(*clients, limit=len(clients))
+        found = pool._to_push_out(newcomer)
+        if found is None:
+            with pytest.raises(Problem, match="More pictures are waiting"):
+                pool.check(newcomer)
+            return None
+        assert found is [each for each in pool._waiting if each.client == found.client][-1]
+        pool.check(newcomer)
+        return found.client
+
+    assert asyncio.run(pushed_out("a", "a", "a", "b", newcomer="b")) == "a"
+    assert asyncio.run(pushed_out("a", "a", "a", "b", newcomer="c")) == "a"
+    assert asyncio.run(pushed_out("a", "a", "a", "b", newcomer="a")) is None
+    assert asyncio.run(pushed_out("a", "a", "b", "b", newcomer="b")) is None
+
+
+def test_bytes_are_shared_too():
+    async def held(sizes: list[tuple[str, int]]) -> list[int]:
+        reader = RequestBodyReader(BodyLimits(bytes=100, bytes_of_all=100, bytes_of_client=60))
+        statuses = []
+        async with contextlib.AsyncExitStack() as stack:
+            for client, size in sizes:
+
+                async def receive(size=size):
+                    return {"type": "http.request", "body": b"x" * size}
+
+                try:
+                    await stack.enter_async_context(reader.read({}, receive, client, ""))
+                    statuses.append(200)
+                except Problem as problem:
+                    statuses.append(problem.status)
+        assert reader._reserved == {}
+        return statuses
+
+    assert asyncio.run(held([("a", 50), ("a", 20), ("b", 50), ("b", 5), ("a", 10)])) == [200, 503, 200, 503, 503]
+    assert asyncio.run(held([("a", 101), ("a", 60), ("b", 40)])) == [413, 200, 200]
+
+
+def test_what_a_reading_process_writes_is_bounded(tmp_path):
+    noisy = "import sys; print('first', flush=True); [print('x' * 500, file=sys.stderr) for _ in range(5000)]"
+    reports: list[str] = []
+
+    async def take_in() -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", noisy, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        errors = _Errors(process.stderr, reports.append)
+        await asyncio.wait_for(process.wait(), 20)
+        await errors.end()
+        errors.begin()
+
+    asyncio.run(take_in())
+    assert len(reports) == 31
+    assert reports[0] == "a reading process wrote: " + "x" * 200
+    assert reports[-1] == "a reading process wrote 4970 more lines, which were dropped"
 
 
 # Load
@@ -376,7 +550,7 @@ def test_while_it_stops_it_is_not_ready_and_its_processes_end_with_it(tmp_path):
             connection.request("GET", "/readyz")  # over the connection that was there before
             response = connection.getresponse()
             assert (response.status, response.headers["connection"]) == (503, "close")
-            assert b"The server is being stopped." in response.read()
+            assert b"The server is stopping." in response.read()
             with pytest.raises(ConnectionError):
                 server.socket()
             for worker in workers:
@@ -395,12 +569,13 @@ def test_ctrl_c_stops_it_in_peace(tmp_path):
         assert server.log.read_text() == ""
 
 
-def test_when_the_server_is_killed_its_processes_end(tmp_path):
+def test_when_the_server_is_killed_its_processes_end_whatever_they_do(tmp_path):
     with running(tmp_path, *serve("--workers", "2")) as server:
         workers = server.workers()
+        os.kill(workers[0], signal.SIGSTOP)  # as one that is in a long calculation: it does not look at its input
         server.process.kill()
         server.process.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 3
         while any(os.path.exists(f"/proc/{worker}") for worker in workers):
             assert time.monotonic() < end
             time.sleep(0.05)

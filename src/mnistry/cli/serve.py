@@ -12,27 +12,46 @@ from mnistry.cli.options import ModelOption
 def serve(
     *,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other machines in.")
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes any free one.")] = 8000,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes any free one.")] = 8000,
     model: ModelOption = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Processes that read pictures. [default: one for each core]")
+        int | None, typer.Option(metavar="N", min=1, help="Processes that read pictures. [default: one a core]")
     ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(metavar="ORIGIN", help="Lets pages of this origin use the API; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Let pages of this origin use the API, or * for any. May be repeated."),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A name that the server is called by; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Answer to this host name too, or * for any. May be repeated."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="Path under which a proxy offers the service, such as /digits.")
+    ] = "",
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="Believe the X-Forwarded headers of this proxy. May be repeated."),
     ] = None,
 ) -> None:
     """Serve a page to draw on, and a REST API for programs.
 
-    Prints its address when it is ready. SIGTERM and Ctrl-C stop it after all accepted requests are answered.
+    Prints the address when the server is ready. SIGTERM and Ctrl-C stop it; what it has accepted is answered first.
     """
     from mnistry.service import server
     from mnistry.service.worker_pool import Limits
 
-    limits = Limits() if workers is None else Limits(workers=workers)
-    hosts, origins = tuple(allow_host or ()), tuple(allow_origin or ())
-    server.serve(server.ServerSettings(host, port, model, allow_hosts=hosts, allow_origins=origins, limits=limits))
+    settings = server.ServerSettings(
+        host,
+        port,
+        model,
+        allow_hosts=tuple(allow_host or ()),
+        allow_origins=tuple(allow_origin or ()),
+        trust_proxies=tuple(trust_proxy or ()),
+        root_path=root_path.rstrip("/"),
+        open_browser=open_browser,
+        limits=Limits() if workers is None else Limits(workers=workers),
+    )
+    server.serve(settings)

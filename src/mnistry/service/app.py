@@ -1,4 +1,4 @@
-"""The service: what each path answers. Requests are taken apart here; the work is done by the pool's processes."""
+"""The service's paths. Requests are taken apart here; the work is done by the pool's processes."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
 
 import mnistry
 from mnistry.errors import did_you_mean
-from mnistry.service import jobs, metrics, page_files
-from mnistry.service import schemas as words
-from mnistry.service.access_log import RequestLog
+from mnistry.service import jobs, metrics, pages, schemas
+from mnistry.service.access_log import AccessLog
 from mnistry.service.jobs import BYTES, DONE, JSON, Job
 from mnistry.service.messages import Frame
 from mnistry.service.metrics import Metrics
-from mnistry.service.middleware import App, Life, Manners
-from mnistry.service.problem_details import RETRY_AFTER, Problem
-from mnistry.service.request_body import Bodies
+from mnistry.service.middleware import HEALTH, METRICS, READY, STATIC, App, RequestMiddleware, ServerState
+from mnistry.service.problem_details import OUR_MISTAKE, RETRY_AFTER, Problem
+from mnistry.service.request_body import RequestBodyReader
 from mnistry.service.security import Access
 from mnistry.service.worker_pool import Pool
 
-FORMS = ("multipart/form-data",)
+FORM = "multipart/form-data"
 NO_STORE = {"cache-control": "no-store"}
-READ, PREDICT, MODEL = "/api/read", "/api/predict", "/api/model"
-HEALTH, READY, METRICS, OPENAPI = "/healthz", "/readyz", "/metrics", "/openapi.json"
-PATHS = frozenset((READ, PREDICT, MODEL, HEALTH, READY, METRICS, OPENAPI, *page_files.PATHS))
+READ, PREDICT, MODEL, OPENAPI = "/api/read", "/api/predict", "/api/model", "/openapi.json"
+PATHS = frozenset((READ, PREDICT, MODEL, HEALTH, READY, METRICS, OPENAPI, pages.CARD, *pages.PAGES))
 
 
 @dataclass(frozen=True)
 class Service:
-    """What all requests share.
+    """The state that all requests share.
 
     Attributes:
-        pool: the processes that read.
-        bodies: takes in what is sent.
-        metrics: counts.
-        life: how far the server has come.
+        pool: the reading processes.
+        bodies: reads request bodies.
+        metrics: the counters.
+        state: state of the server.
     """
 
     pool: Pool
-    bodies: Bodies
+    bodies: RequestBodyReader
     metrics: Metrics
-    life: Life
+    state: ServerState
 
-    async def done(self, request: Request, job: Job) -> Response:
-        """Takes in a request's body, has the job done, and answers."""
-        _refuse_forms(request)
-        if self.pool.full:  # said before the body is taken in
-            raise self.pool.refusal()
-        async with self.bodies.take(request.headers, request.receive) as body:
-            answer = await self.pool.do(Frame(jobs.as_json(job), body), lambda: _connected(request))
+    async def answer(self, request: Request, job: Job) -> Response:
+        """Read a request's body, have the job done, and answer."""
+        client = request.client.host if request.client else "-"
+        self.pool.check(client)  # refused before the body is read
+        media_type = _media_type(request)
+        async with self.bodies.read(request.headers, request.receive, client, media_type) as body:
+            answer = await self.pool.do(Frame(jobs.as_json(job), body), client, lambda: _connected(request))
         self._count(job, answer)
         if answer.head["status"] != DONE:
             raise Problem(answer.head["status"], answer.head["detail"])
@@ -68,30 +68,50 @@ class Service:
             self.metrics.images(digits or 0)
 
 
-def create(service: Service, *, access: Access, log: RequestLog) -> App:
-    """The ASGI application."""
+def create(service: Service, *, access: Access, log: AccessLog, root_path: str = "") -> App:
+    """Create the ASGI application.
+
+    Args:
+        service: the state that all requests share.
+        access: access rules.
+        log: takes a line a request.
+        root_path: the path under which a proxy offers the service, such as /digits.
+    """
     app = FastAPI(
         title="mnistry",
         version=mnistry.__version__,
-        description=words.DESCRIPTION,
+        description=schemas.DESCRIPTION,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": root_path}] if root_path else None,
     )
     app.add_exception_handler(Problem, _as_response)
     app.add_exception_handler(RequestValidationError, _query_problem)
     app.add_exception_handler(HTTPException, _routing_problem)
+    app.add_exception_handler(Exception, _our_mistake)
+    if access.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(access.origins),
+            allow_methods=("GET", "POST"),
+            allow_headers=("content-type",),
+            expose_headers=("retry-after",),
+            max_age=3600,
+        )
     _add_work(app, service)
     _add_state(app, service)
-    _add_files(app)
-    return Manners(app, access=access, metrics=service.metrics, log=log, life=service.life, paths=PATHS)
+    _add_pages(app)
+    return RequestMiddleware(
+        app, access=access, metrics=service.metrics, log=log, state=service.state, paths=PATHS, root_path=root_path
+    )
 
 
 def _add_work(app: FastAPI, service: Service) -> None:
-    errors = words.problem_responses(403, 408, 413, 415, 421, 422, 503)
+    errors = schemas.problem_responses(400, 403, 408, 413, 415, 421, 422, 503)
 
     @app.post(
         READ,
@@ -99,44 +119,49 @@ def _add_work(app: FastAPI, service: Service) -> None:
         operation_id="read",
         response_description="The reading.",
         tags=["reading"],
-        response_model=words.Reading,
+        response_model=schemas.Reading,
         responses=errors,
-        openapi_extra=words.picture_body(),
+        openapi_extra=schemas.picture_body(),
     )
-    async def read(request: Request, options: Annotated[words.ReadOptions, Query()]) -> Response:
+    async def read(request: Request, options: Annotated[schemas.ReadOptions, Query()]) -> Response:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
         name = "".join(character if character.isprintable() else "?" for character in options.name)
-        job = jobs.Read(name or "picture", single=options.single, images=options.images, explain=options.explain)
-        return await service.done(request, job)
+        content_type = request.headers.get("content-type", "")
+        job = jobs.Read(name, content_type, single=options.single, images=options.images, explain=options.explain)
+        return await service.answer(request, job)
 
     @app.post(
         PREDICT,
-        summary="Answer for images",
+        summary="Classify images",
         operation_id="predict",
-        response_description="The answers.",
+        response_description="The predictions.",
         tags=["reading"],
-        response_model=words.Answers,
+        response_model=schemas.Predictions,
         responses=errors,
-        openapi_extra=words.batch_body(),
+        openapi_extra=schemas.batch_body(),
     )
-    async def predict(request: Request, _: Annotated[words.NoOptions, Query()]) -> Response:
-        """What the model says of images that are in MNIST's form already: uint8 (n, 28, 28), ink bright on black."""
-        kind = request.headers.get("content-type", BYTES).partition(";")[0].strip().lower()
-        return await service.done(request, jobs.Predict(JSON if kind == JSON else BYTES))
+    async def predict(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
+        """Predictions for images in MNIST's form: uint8 (n, 28, 28), ink bright on black."""
+        if _media_type(request) == FORM:
+            sentence = "The body must be the batch itself; received a form. With curl, send --data-binary @FILE."
+            raise Problem(415, sentence)
+        return await service.answer(request, jobs.Predict(JSON if _media_type(request) == JSON else BYTES))
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
+    errors = schemas.problem_responses(400, 421)
+
     @app.get(
         MODEL,
         summary="The model",
         operation_id="model",
-        response_description="The model.",
+        response_description="The model's metadata.",
         tags=["about"],
-        response_model=words.Model,
-        responses=words.problem_responses(421, 503),
+        response_model=schemas.Model,
+        responses={**errors, **schemas.problem_responses(503)},
     )
     async def model() -> Response:
-        """What the model says of itself: name, version, figures, thresholds."""
+        """The model's metadata: name, version, thresholds, and figures."""
         if service.pool.model is None:
             raise Problem(503, "The model is being loaded.", RETRY_AFTER)
         return _json(service.pool.model)
@@ -145,28 +170,28 @@ def _add_state(app: FastAPI, service: Service) -> None:
         HEALTH,
         summary="Alive",
         operation_id="health",
-        response_description="It is alive.",
+        response_description="The server is alive.",
         tags=["operation"],
-        response_model=words.Status,
-        responses=words.problem_responses(421),
+        response_model=schemas.Status,
+        responses=errors,
     )
     async def health() -> Response:
-        """Whether the server is alive: it answers, whatever it has to do."""
+        """Answers as long as the server is alive."""
         return _json({"status": "alive"})
 
     @app.get(
         READY,
         summary="Ready",
         operation_id="ready",
-        response_description="It is ready.",
+        response_description="The server is ready.",
         tags=["operation"],
-        response_model=words.Status,
-        responses=words.problem_responses(421, 503),
+        response_model=schemas.Status,
+        responses={**errors, **schemas.problem_responses(503)},
     )
     async def ready() -> Response:
-        """Whether the model is loaded and pictures are taken."""
-        if service.life.draining:
-            raise Problem(503, "The server is being stopped.")
+        """Answers with 200 when the model is loaded and pictures are taken."""
+        if service.state.draining:
+            raise Problem(503, "The server is stopping.")
         if not service.pool.ready:
             raise Problem(503, "The model is being loaded.", RETRY_AFTER)
         return _json({"status": "ready"})
@@ -182,48 +207,42 @@ def _add_state(app: FastAPI, service: Service) -> None:
                 "content": {"text/plain": {"schema": {"type": "string"}}},
                 "description": "Prometheus's text format.",
             },
-            **words.problem_responses(421),
+            **errors,
         },
     )
-    async def counted() -> Response:
-        """Requests, errors, seconds, pictures, and what is in flight."""
-        pool = service.pool
-        gauges = {
-            "mnistry_waiting": ("Pictures and batches that wait for a process.", pool.waiting),
-            "mnistry_workers": ("Processes that can read.", pool.alive),
-            "mnistry_worker_restarts": ("Processes that had to be started again.", pool.restarts),
-        }
-        return Response(service.metrics.text(gauges), media_type=metrics.MEDIA_TYPE, headers=NO_STORE)
+    async def prometheus() -> Response:
+        """Requests, errors, seconds, pictures, and the work in progress."""
+        return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE, headers=NO_STORE)
+
+    pool = service.pool
+    service.metrics.gauge("mnistry_waiting", "Pictures and batches that wait for a process.", lambda: pool.waiting)
+    service.metrics.gauge("mnistry_workers", "Processes that can read.", lambda: pool.alive)
+    service.metrics.gauge("mnistry_worker_restarts", "Processes that were started again.", lambda: pool.restarts)
 
 
-def _add_files(app: FastAPI) -> None:
-    """The page, and the description of the interface."""
-    description = words.with_problem_type(app.openapi())
-    app.add_route(OPENAPI, _always(json.dumps(description).encode(), JSON), include_in_schema=False)
-    for path, file in page_files.load().items():
-        app.add_route(path, _always(file.content, file.media_type, file.tag), include_in_schema=False)
+def _add_pages(app: FastAPI) -> None:
+    """Add the page, the model's card, and the description of the interface."""
+    static = StaticFiles(directory=pages.STATIC_FOLDER)
+    description = json.dumps(schemas.with_problem_type(app.openapi())).encode()
+
+    async def openapi(_: Request) -> Response:
+        return Response(description, media_type=JSON)
+
+    async def page(request: Request) -> Response:
+        return await static.get_response(pages.PAGES[request.url.path], request.scope)
+
+    async def card(_: Request) -> Response:
+        return Response(pages.model_card(), media_type="text/html")
+
+    app.add_route(OPENAPI, openapi, include_in_schema=False)
+    app.add_route(pages.CARD, card, include_in_schema=False)
+    for path in pages.PAGES:
+        app.add_route(path, page, include_in_schema=False)
+    app.mount(STATIC, static)
 
 
-def _always(content: bytes, media_type: str, tag: str = "") -> Any:
-    """An endpoint that gives the same content each time; nothing where the browser has it already."""
-    headers = {"cache-control": "no-cache", **({"etag": tag} if tag else {})}
-
-    async def give(request: Request) -> Response:
-        if tag and tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(content, media_type=media_type, headers=headers)
-
-    return give
-
-
-def _refuse_forms(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in FORMS:
-        raise Problem(
-            415,
-            f"The body must be the picture or the batch itself; received a form, {kind}. "
-            "With curl that is --data-binary @FILE in place of -F.",
-        )
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _connected(request: Request) -> bool:
@@ -239,11 +258,15 @@ async def _as_response(_: Request, error: Exception) -> Response:
     return Response(error.content(), error.status, error.all_headers())
 
 
+async def _our_mistake(request: Request, _: Exception) -> Response:
+    return await _as_response(request, Problem(500, OUR_MISTAKE))
+
+
 async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - FastAPI calls it for these only
     path = request.url.path[:100]
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = (error.headers or {}).get("Allow", "GET")
         sentence = f"{path} takes {allowed}; received {request.method[:20]}."
     else:
         sentence = f"There is nothing at {path!r}. {did_you_mean(path, PATHS)}"
@@ -256,7 +279,7 @@ async def _query_problem(request: Request, error: Exception) -> Response:
     name, received = str(first["loc"][-1])[:100], str(first.get("input"))[:100]
     if first["type"] == "extra_forbidden":
         sentence = f"There is no query parameter {name!r} here. "
-        known = words.ReadOptions.model_fields if request.url.path == READ else []
+        known = schemas.ReadOptions.model_fields if request.url.path == READ else []
         sentence += did_you_mean(name, known) if known else "Leave it out."
     elif first["type"].startswith("bool"):
         sentence = f"The query parameter {name!r} must be true or false; received {received!r}."

@@ -1,4 +1,4 @@
-"""What the service answers: pictures and images in, JSON out."""
+"""The work of a reading process: pictures and images in, JSON out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry.errors import UsageError
+from mnistry.errors import PictureError, UsageError
 from mnistry.ocr import explain
+from mnistry.service import uploads
 from mnistry.service.jobs import JSON, Predict, Read
 
 if TYPE_CHECKING:
@@ -20,19 +21,24 @@ SIDE = 28
 EXPECTED = 'a batch is uint8 (n, 28, 28), 0–255, ink bright on black: n times 784 bytes, or JSON {"images": [...]}'
 
 
-def read(recognizer: Recognizer, content: bytes, job: Read) -> dict[str, Any]:
-    """Reads a picture.
+def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
+    """Read a picture.
 
     Returns:
-        What `mnistry read --json` prints, and, where wanted, more of each digit: `image`, `digitness`, `is_digit`,
-        `heat`; and of the picture: `naive`.
+        The object that `mnistry read --json` prints. With `images` or `explain`, each digit has `image`, `digitness`
+        and `is_digit` too; with `explain` also `heat`, and the whole has `naive`.
 
     Raises:
-        PictureError: it is no picture, damaged, or too large.
+        UsageError: the body is a form or JSON without a picture.
+        PictureError: the picture is damaged, too large, or not a picture.
     """
     from mnistry.ocr.pipeline import read as read_picture
 
-    reading = read_picture(recognizer, content, single=job.single, name=job.name)
+    content, file_name = uploads.picture_in(body, job.content_type)
+    name = job.name or file_name or "picture"
+    if not content:
+        raise PictureError(f"{name} is empty: it has 0 bytes.")
+    reading = read_picture(recognizer, content, single=job.single, name=name)
     answer = reading.as_json()
     if job.images or job.explain:
         for shown, digit in zip(answer["digits"], reading.digits, strict=True):
@@ -42,18 +48,18 @@ def read(recognizer: Recognizer, content: bytes, job: Read) -> dict[str, Any]:
     return answer
 
 
-def predict(recognizer: Recognizer, content: bytes, job: Predict) -> dict[str, Any]:
-    """Answers for a batch of images.
+def predict(recognizer: Recognizer, body: bytes, job: Predict) -> dict[str, Any]:
+    """Classify a batch of images.
 
     Args:
         recognizer: the model that answers.
-        content: JSON with `images`, or the images' bytes.
+        body: JSON with `images`, or the images' bytes.
         job: which of the two.
 
     Raises:
-        UsageError: it is no batch of images.
+        UsageError: the body is not a batch of images.
     """
-    images = _from_json(content) if job.media_type == JSON else _from_bytes(content)
+    images = _from_json(body) if job.media_type == JSON else _from_bytes(body)
     answers = recognizer.predict_all(images)
     return {
         "digits": answers.digits.tolist(),
@@ -105,8 +111,8 @@ def _from_json(content: bytes) -> np.ndarray:
     try:
         given = json.loads(content)
     except (ValueError, RecursionError) as error:
-        reason = getattr(error, "msg", None) or "it is no UTF-8 text, or nested too deeply"
-        raise UsageError(f"The body is no JSON: {reason}; {EXPECTED}.") from None
+        reason = getattr(error, "msg", None) or "it is not UTF-8 text, or nested too deeply"
+        raise UsageError(f"The body is not valid JSON: {reason}; {EXPECTED}.") from None
     if not isinstance(given, dict) or set(given) != {"images"}:
         raise UsageError(f"The body must be an object with `images` and nothing else; {EXPECTED}.")
     try:

@@ -1,4 +1,4 @@
-"""What the server asks of its reading processes."""
+"""The jobs that the server gives to its reading processes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ DONE, UNREADABLE, FAILED, NO_MEMORY = 200, 422, 500, 503
 
 @dataclass(frozen=True)
 class Read:
-    """A picture to be read.
+    """Read a picture.
 
     Attributes:
-        name: what to call it.
-        single: whether it shows one digit.
-        images: whether each digit's image, as the network sees it, is wanted.
-        explain: whether heat maps and the naive reading are wanted.
+        name: name of the picture in the answer and in errors; None takes a form's file name, or "picture".
+        content_type: Content-Type of the body: it may be a form or JSON with the picture in it.
+        single: the picture shows one digit.
+        images: give each digit's image too, as the network sees it.
+        explain: give heat maps and the naive reading too.
     """
 
-    name: str = "picture"
+    name: str | None = None
+    content_type: str = ""
     single: bool = False
     images: bool = False
     explain: bool = False
@@ -30,7 +32,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Predict:
-    """A batch of images to be answered for.
+    """Classify a batch of images.
 
     Attributes:
         media_type: `JSON` or `BYTES`.
@@ -44,11 +46,11 @@ KINDS: dict[str, type[Job]] = {"read": Read, "predict": Predict}
 
 
 def as_json(job: Job) -> dict[str, Any]:
-    """A job as it goes through a pipe."""
+    """A job in JSON's types."""
     return {"kind": type(job).__name__.lower(), **dataclasses.asdict(job)}
 
 
 def from_json(content: Mapping[str, Any]) -> Job:
-    """And back."""
+    """The job that `as_json` made this of."""
     fields = dict(content)
     return KINDS[fields.pop("kind")](**fields)

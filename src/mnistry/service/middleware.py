@@ -1,7 +1,7 @@
-"""Around every request: its answer's headers, its time, its line in the log, and the manners of its end.
+"""Around every request: access control, metrics, the access log, security headers, and the end of the answer.
 
-A client that still sends when it is answered would often not see the answer: closing a connection with unread bytes
-resets it. So the rest of a body that nobody wants is taken in and thrown away for a while before the connection ends.
+A client that is still sending when it is answered would often not see the answer: closing a connection with unread
+bytes resets it. So the rest of an unwanted body is read and thrown away for a while before the connection ends.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from mnistry.service.access_log import RequestLog
+from mnistry.service.access_log import AccessLog
 from mnistry.service.metrics import Metrics
-from mnistry.service.problem_details import Problem
+from mnistry.service.problem_details import CLIENT_GONE, OUR_MISTAKE, RETRY_AFTER, Problem
 from mnistry.service.security import Access
 
 Message = MutableMapping[str, Any]
@@ -30,7 +31,7 @@ POLICY = "; ".join(
         "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     )
 )  # fmt: skip
-ALWAYS = {
+SECURITY_HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -38,127 +39,187 @@ ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
 }
 LINGER_SECONDS, LINGER_BYTES = 2.0, 200_000_000
-OTHER = "other"  # what metrics call paths and methods that clients make up
+HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
+PROBES = (HEALTH, READY, METRICS)  # answered whatever the server has to do
+CROWDED = "crowded"  # the state of a connection that is one too many: it may ask for a probe and nothing else
+STATIC, OTHER = "/static", "other"  # labels of the metrics for files and for paths that clients make up
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH")
+TOO_MANY = "There are too many connections. Try again in a moment."
 
 
 @dataclass
-class Life:
-    """How far the server has come.
+class ServerState:
+    """State of the server that requests depend on.
 
     Attributes:
-        draining: whether it takes no more connections and says so to those that it has.
+        draining: it takes no new connections, and closes those that it has after their answers.
     """
 
     draining: bool = False
 
 
-class Manners:
-    """An ASGI application around another, which every request goes through."""
+class RequestMiddleware:
+    """An ASGI application around another one, for every request."""
 
     def __init__(
-        self, app: App, *, access: Access, metrics: Metrics, log: RequestLog, life: Life, paths: frozenset[str]
+        self,
+        app: App,
+        *,
+        access: Access,
+        metrics: Metrics,
+        log: AccessLog,
+        state: ServerState,
+        paths: frozenset[str],
+        root_path: str = "",
     ) -> None:
-        self._app, self._access, self._metrics, self._log, self._life = app, access, metrics, log, life
-        self._paths = paths
+        self._app, self._access, self._metrics, self._log, self._state = app, access, metrics, log, state
+        self._paths, self._root = paths, root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         started = time.perf_counter()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        extra = {**ALWAYS, **self._access.cors(headers)}
-        exchange = _Exchange(receive, send, extra, self._life, has_body=_has_body(headers))
-        self._metrics.in_flight += 1
+        received = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        response = ResponseState(receive, send, self._state, has_body=_has_body(received))
+        scope = {**scope, "headers": list(scope["headers"])}
+        problem = self._prepare(scope, received)
+        self._metrics.in_flight.inc()
         try:
-            await self._answer(scope, headers, exchange)
-            await exchange.finish()
+            await self._answer(scope, response, problem)
+            await response.finish()
         finally:
-            self._metrics.in_flight -= 1
-            self._record(scope, exchange, time.perf_counter() - started)
+            self._metrics.in_flight.dec()
+            self._record(scope, response, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, headers: Mapping[str, str], exchange: _Exchange) -> None:
-        refusal = self._access.refusal(scope["method"], headers)
-        preflight = self._access.preflight(scope["method"], headers)
-        if refusal is not None:
-            await exchange.problem(refusal)
-        elif preflight is not None:
-            await exchange.answer(204, preflight, b"")
+    def _prepare(self, scope: Scope, headers: Mapping[str, str]) -> Problem | None:
+        """Bring the target, the client and the Host header into their usual form; the reason to refuse, or None."""
+        peer = (scope.get("client") or ("-",))[0]
+        headers = dict(headers)
+        problem = _framing_problem(scope, headers)
+        path = scope["path"]
+        if path.startswith(("http://", "https://")):  # the absolute form: its host replaces the Host header
+            target = urlsplit(scope["raw_path"].decode("ascii"))
+            path, headers["host"] = unquote(target.path) or "/", target.netloc
+        elif not path.startswith("/") and (path, scope["method"]) != ("*", "OPTIONS"):
+            problem = problem or Problem(400, f"The request's target must be a path; received {path[:100]!r}.")
+        client, headers = self._access.forwarded(peer, headers)
+        if self._root and path.startswith(self._root + "/"):
+            path = path.removeprefix(self._root)
+        scope["path"], scope["raw_path"], scope["client"] = path, path.encode(), (client, 0)
+        scope["headers"] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return problem or self._access.refusal(scope["method"], headers) or self._crowded(scope)
+
+    def _crowded(self, scope: Scope) -> Problem | None:
+        if scope.get("state", {}).get(CROWDED) and scope["path"] not in PROBES:
+            return Problem(503, TOO_MANY, {**RETRY_AFTER, "connection": "close"})
+        return None
+
+    async def _answer(self, scope: Scope, response: ResponseState, problem: Problem | None) -> None:
+        if problem is not None:
+            await response.problem(problem)
+        elif scope["path"] == "*":
+            await response.answer(204, {"allow": "GET, HEAD, POST, OPTIONS"}, b"")
+        elif self._root and scope["path"] == self._root:  # links are relative: the page needs the slash
+            await response.answer(308, {"location": self._root + "/"}, b"")
         else:
+            inner = (
+                {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+            )  # the body is left out on its way
             try:
-                await self._app(scope, exchange.receive, exchange.send)
+                await self._app(inner, response.receive, response.send)
             except Exception:
                 traceback.print_exc()
-                if exchange.status is not None:
+                if response.status is None:
+                    await response.problem(Problem(500, OUR_MISTAKE))
+                elif not response.complete:
                     raise  # half an answer is out: the connection must break
-                await exchange.problem(Problem(500, "A mistake of ours: the server's log has the details."))
 
-    def _record(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        path, method, status = scope["path"], scope["method"], exchange.status or 499
-        known = path if path in self._paths else OTHER
+    def _record(self, scope: Scope, response: ResponseState, seconds: float) -> None:
+        path, method, status = scope["path"], scope["method"], response.status or CLIENT_GONE
+        known = path if path in self._paths else STATIC if path.startswith(STATIC + "/") else OTHER
         self._metrics.request(known, method if method in METHODS else OTHER, status, seconds)
-        client = (scope.get("client") or ("-",))[0]
-        self._log.line(client, method, path, status, exchange.size, seconds)
+        size = 0 if method == "HEAD" else response.size
+        self._log.request(scope["client"][0], method, path, status, size, seconds)
 
 
 def _has_body(headers: Mapping[str, str]) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != ""
 
 
-class _Exchange:
-    """One request and its answer.
+def _framing_problem(scope: Scope, headers: Mapping[str, str]) -> Problem | None:
+    """The reason to refuse a request whose length is ambiguous, which may be an attack (RFC 9112, 6.1 and 6.3)."""
+    if "transfer-encoding" not in headers:
+        return None
+    if "content-length" in headers:
+        sentence = "A request must have Content-Length or Transfer-Encoding; received both."
+    elif scope.get("http_version") == "1.0":
+        sentence = "A request of HTTP/1.0 cannot have Transfer-Encoding. Send Content-Length."
+    else:
+        return None
+    return Problem(400, sentence, {"connection": "close"})
+
+
+class ResponseState:
+    """One request's answer.
 
     Attributes:
-        status: of the answer; None before it starts.
-        size: of the answer's body in bytes.
+        status: status of the answer; None before it starts.
+        size: bytes of the answer's body so far.
+        complete: the whole answer was sent.
     """
 
-    def __init__(self, receive: Receive, send: Send, headers: Mapping[str, str], life: Life, *, has_body: bool) -> None:
-        self._receive, self._send, self._headers, self._life = receive, send, headers, life
+    def __init__(self, receive: Receive, send: Send, state: ServerState, *, has_body: bool) -> None:
+        self._receive, self._send, self._state = receive, send, state
         self.status: int | None = None
         self.size = 0
+        self.complete = False
         self._received_all = not has_body
         self._last: Message | None = None
 
     async def receive(self) -> Message:
-        """The next part of the request's body."""
+        """Receive the next part of the request's body."""
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._received_all = True
         return message
 
     async def send(self, message: Message) -> None:
-        """Passes on a part of the answer; its end is held back where the request has not ended yet."""
+        """Pass on a part of the answer. Its end is held back until the request has ended too."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", []), *self._more_headers()]}
+            message = {**message, "headers": self._all_headers(message.get("headers", []))}
         else:
             self.size += len(message.get("body", b""))
-            if not message.get("more_body", False) and not self._received_all:
+            self.complete = not message.get("more_body", False)
+            if self.complete and not self._received_all:
                 self._last = {"type": "http.response.body", "body": b"", "more_body": False}
                 message = {**message, "more_body": True}
         await self._send(message)
 
     async def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Answers with all at once."""
+        """Send a whole answer."""
         lengths = {} if status == 204 else {"content-length": str(len(body))}
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in {**headers, **lengths}.items()]
         await self.send({"type": "http.response.start", "status": status, "headers": pairs})
         await self.send({"type": "http.response.body", "body": body})
 
     async def problem(self, problem: Problem) -> None:
-        """Answers with a problem."""
+        """Send a problem as the answer."""
         await self.answer(problem.status, problem.all_headers(), problem.content())
 
     async def finish(self) -> None:
-        """Takes in what is left of the request, within limits, and ends the answer."""
+        """Read what is left of the request, within limits, and end the answer."""
         if self._last is not None:
             await self._linger()
             await self._send(self._last)
 
-    def _more_headers(self) -> list[tuple[bytes, bytes]]:
-        close = self._life.draining or not self._received_all
-        headers = {**self._headers, "connection": "close"} if close else self._headers
-        return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    def _all_headers(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        names = {name.lower() for name, _ in own}
+        more = dict(SECURITY_HEADERS)
+        if b"cache-control" not in names:
+            more["cache-control"] = "no-cache"
+        if (self._state.draining or not self._received_all) and b"connection" not in names:
+            more["connection"] = "close"
+        return [*own, *((name.encode(), value.encode("latin-1")) for name, value in more.items())]
 
     async def _linger(self) -> None:
         left = LINGER_BYTES

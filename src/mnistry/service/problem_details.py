@@ -1,4 +1,4 @@
-"""Errors of the service as problem details (RFC 9457): the sentences that the command line would print."""
+"""Errors of the service as problem details (RFC 9457), with the sentences that the command line prints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 MEDIA_TYPE = "application/problem+json"
-CLIENT_GONE = 499  # nobody sees it but the log: the client closed the connection before it had its answer
-RETRY_AFTER = {"retry-after": "1"}  # seconds: a full queue is through in less
+CLIENT_GONE = 499  # seen in the log only: the client closed the connection before it had its answer
+RETRY_AFTER = {"retry-after": "1"}  # seconds: a full queue is worked through in less
+OUR_MISTAKE = "The server made a mistake. Its log has the details."
 
 
 @dataclass(eq=False)
@@ -17,9 +18,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """A request that is answered with an error.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         detail: one sentence: what happened, what was expected, what was received, what to do.
-        headers: of the answer, beside its type.
+        headers: headers of the answer, beside its type.
     """
 
     status: int
@@ -27,7 +28,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """The body of the answer. Its `type` is about:blank: the status says it all, in RFC 9457's words."""
+        """The body of the answer. Its `type` is about:blank, for errors that the status describes (RFC 9457)."""
         title = "Client Closed Request" if self.status == CLIENT_GONE else HTTPStatus(self.status).phrase
         shown = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
         return json.dumps(shown, ensure_ascii=False).encode(errors="replace")

@@ -1,4 +1,4 @@
-"""What the service takes and gives, in the words of its OpenAPI description."""
+"""Requests and answers of the service, as its OpenAPI description shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mnistry.service import problem_details
 
-MEDIA_TYPES = ("png", "jpeg", "webp", "bmp", "gif", "tiff", "x-portable-pixmap", "avif", "heic")  # `pictures.FORMATS`
+MEDIA_TYPES = ("png", "jpeg", "webp", "bmp", "gif", "tiff", "x-portable-pixmap", "avif", "heic")  # `image_io.FORMATS`
 Probability = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Image = Annotated[
@@ -18,11 +18,38 @@ Image = Annotated[
 ]
 
 DESCRIPTION = """\
-Pictures of handwritten digits to text, with calibrated probabilities. Nothing is kept of what is sent.
+Pictures of handwritten digits to text, with calibrated probabilities. Pictures are not kept.
 
 Errors are problem details (RFC 9457); `detail` is one sentence. A request with status 503 may be sent again after the
 seconds in `Retry-After`.
 """
+
+EXAMPLE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABAAAAAQAQMAAAAlPW0iAAAABlBMVEX///8AAABVwtN+AAAAFElEQVR42mNggAJGxnom"
+    "BgZcCA4AFIgAlNTHrIAAAAAASUVORK5CYII="
+)
+SAMPLES = (
+    ("curl", "curl --data-binary @photo.png {server}/api/read"),
+    ("curl, a form", "curl -F file=@photo.png {server}/api/read"),
+    (
+        "Python",
+        """import requests
+
+with open("photo.png", "rb") as picture:
+    answer = requests.post("{server}/api/read", data=picture, timeout=30)
+print(answer.json()["text"])""",
+    ),
+    (
+        "JavaScript, a canvas",
+        """const body = canvas.toDataURL("image/png");
+const answer = await fetch("{server}/api/read?single=true", { method: "POST", body });
+const { text, digits } = await answer.json();""",
+    ),
+    (
+        "JSON",
+        """curl --json '{"image": "iVBORw0KGgo..."}' {server}/api/read""",
+    ),
+)  # {server} becomes the address of the service
 
 
 class ReadOptions(BaseModel):
@@ -33,13 +60,18 @@ class ReadOptions(BaseModel):
     single: bool = Field(False, description="The picture shows one digit; all of its ink belongs to it.")
     images: bool = Field(False, description="Give each digit's `image`, `digitness` and `is_digit` too.")
     explain: bool = Field(
-        False, description="Give each digit's `heat` too, and what the same network says of the picture only resized."
+        False, description="Give each digit's `heat` too, and the same network's answer to the picture only resized."
     )
-    name: str = Field("picture", max_length=200, description="What to call the picture in `source` and in errors.")
+    name: str = Field(
+        "",
+        max_length=200,
+        description='Name of the picture in `source` and in errors. Left out: the file name of a form, or "picture".',
+        examples=["photo.png"],
+    )
 
 
 class NoOptions(BaseModel):
-    """A query without anything in it."""
+    """An empty query."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,14 +83,14 @@ class Digit(BaseModel):
     probability: Probability = Field(description="Its calibrated probability.")
     probabilities: list[Probability] = Field(description="One for each class; they add up to 1.")
     box: list[int] = Field(
-        description="x, y, width and height in the picture's pixels, upright as its EXIF data say.",
+        description="x, y, width and height in the picture's pixels, upright by its EXIF data.",
         min_length=4,
         max_length=4,
     )
-    sure: bool = Field(description="Whether it is a digit at all and its probability reaches the model's threshold.")
-    image: Image | None = Field(None, description="What the network saw; with `images` or `explain`.")
-    digitness: Probability | None = Field(None, description="How much it looks like a digit at all; likewise.")
-    is_digit: bool | None = Field(None, description="Whether that reaches the model's threshold; likewise.")
+    sure: bool = Field(description="It looks like a digit, and its probability reaches the model's threshold.")
+    image: Image | None = Field(None, description="The image that the network saw; with `images` or `explain`.")
+    digitness: Probability | None = Field(None, description="How much it looks like a digit at all, 0 to 1; likewise.")
+    is_digit: bool | None = Field(None, description="That reaches the model's threshold; likewise.")
     heat: list[list[float]] | None = Field(
         None,
         description="28 rows of 28 numbers: the log-odds that the answer loses without the ink around each pixel. "
@@ -67,7 +99,7 @@ class Digit(BaseModel):
 
 
 class Naive(BaseModel):
-    """A picture that was only resized, as the same network reads it."""
+    """The same network's answer to a picture that was only resized."""
 
     how: str = Field(description="`resized` or `resized and inverted`.")
     image: Image
@@ -81,8 +113,8 @@ class Naive(BaseModel):
 class Reading(BaseModel):
     """All digits of a picture."""
 
-    source: str = Field(description="What the picture is called.")
-    text: str = Field(description="What a person would type; empty if there is no digit.")
+    source: str = Field(description="Name of the picture.")
+    text: str = Field(description="The text that a person would type; empty if there is no digit.")
     digits: list[Digit] = Field(description="In reading order.")
     error: None = Field(description="Always null here: a picture that cannot be read is answered with a problem.")
     naive: list[Naive] | None = Field(None, description="With `explain`.")
@@ -96,18 +128,18 @@ class Batch(BaseModel):
     images: Annotated[list[Image], Field(min_length=1)] | Image = Field(description="n images, or one.")
 
 
-class Answers(BaseModel):
-    """What the model says of n images."""
+class Predictions(BaseModel):
+    """The model's answers to n images."""
 
     digits: list[int] = Field(description="The most probable class of each.")
-    probabilities: list[list[Probability]] = Field(description="For each image one for each class.")
+    probabilities: list[list[Probability]] = Field(description="For each image, one for each class.")
     digitness: list[Probability] = Field(description="How much each looks like a digit at all.")
-    is_digit: list[bool] = Field(description="Whether that reaches the model's threshold.")
-    sure: list[bool] = Field(description="Whether it is a digit and the probability reaches the model's threshold.")
+    is_digit: list[bool] = Field(description="That reaches the model's threshold.")
+    sure: list[bool] = Field(description="It looks like a digit, and the probability reaches the model's threshold.")
 
 
 class Model(BaseModel):
-    """What the model says of itself."""
+    """The model's metadata."""
 
     name: str
     recipe: str
@@ -115,13 +147,14 @@ class Model(BaseModel):
     temperature: float
     sure_threshold: float
     digit_threshold: float
-    version: str = Field(description="Of mnistry, when the model was exported.")
+    second_look: float = Field(description="An image whose best probability is below this is looked at again.")
+    version: str = Field(description="Version of mnistry that exported the model.")
     licence: str
-    details: dict[str, Any] = Field(description="Config, data digests, figures, and what else there is to tell.")
+    details: dict[str, Any] = Field(description="Training config, digests of the data, figures.")
 
 
 class Status(BaseModel):
-    """How the server is."""
+    """State of the server."""
 
     status: str
 
@@ -129,48 +162,62 @@ class Status(BaseModel):
 class ProblemDetails(BaseModel):
     """An error (RFC 9457)."""
 
-    type: str = Field(description="Always about:blank: `status` says what kind of problem it is.")
+    type: str = Field(description="Always about:blank: `status` tells the kind of problem.")
     title: str = Field(description="The status in words.")
     status: int
     detail: str = Field(description="What happened, what was expected, and one thing to do.")
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What FastAPI is told about the errors of an operation."""
+    """The errors of an operation, for FastAPI."""
     meanings = {
+        400: "The request is not valid HTTP/1.1.",
         403: "A page of another origin sent it, which was not allowed.",
-        404: "There is no such thing.",
         408: "The body came too slowly.",
         413: "The body is too large.",
-        415: "The body is a form.",
-        421: "The server is not called what the Host header says.",
-        422: "The picture, the batch or the query makes no sense.",
-        503: "There is too much to do, or the server starts or stops.",
+        415: "The body is a form, which this path does not take.",
+        421: "The server does not answer to the name in the Host header.",
+        422: "The picture, the batch or the query is not valid.",
+        503: "There is too much to do, or the server is starting or stopping.",
     }
     return {status: {"model": ProblemDetails, "description": meanings[status]} for status in statuses}
 
 
 def picture_body() -> dict[str, Any]:
-    """The OpenAPI description of a body that is a picture."""
-    schema = {"schema": {"type": "string", "format": "binary"}}
-    kinds = [*(f"image/{kind}" for kind in MEDIA_TYPES), "application/octet-stream"]
-    text = "The picture's bytes. They tell what kind it is; the Content-Type may be left out."
-    content = dict.fromkeys(kinds, schema)
-    return {"requestBody": {"required": True, "description": text, "content": content}}
+    """The OpenAPI description of a body with a picture."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content: dict[str, Any] = {f"image/{kind}": binary for kind in MEDIA_TYPES}
+    content["application/octet-stream"] = binary
+    file = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    content["multipart/form-data"] = {"schema": {**file, "additionalProperties": False}}
+    text = {"type": "string", "description": "base64, or a data URL", "examples": [EXAMPLE]}
+    image = {"type": "object", "properties": {"image": text}, "required": ["image"], "additionalProperties": False}
+    content["application/json"] = {"schema": image}
+    content["text/plain"] = {"schema": {"type": "string", "examples": [EXAMPLE]}}
+    description = (
+        "The picture's bytes, whatever the Content-Type; or a form with one file, a data URL, or JSON with the picture "
+        "in base64."
+    )
+    body = {"required": True, "description": description, "content": content}
+    return {"requestBody": body, "x-codeSamples": [{"lang": lang, "source": code} for lang, code in SAMPLES]}
 
 
 def batch_body() -> dict[str, Any]:
-    """The OpenAPI description of a body that is a batch of images."""
+    """The OpenAPI description of a body with a batch of images."""
     content = {
         "application/json": {"schema": Batch.model_json_schema(ref_template="#/components/schemas/{model}")},
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     }
     text = "uint8 (n, 28, 28), ink bright on black: as JSON, or n times 784 bytes."
-    return {"requestBody": {"required": True, "description": text, "content": content}}
+    sample = "curl --header 'Content-Type: application/octet-stream' --data-binary @images.bin {server}/api/predict"
+    return {
+        "requestBody": {"required": True, "description": text, "content": content},
+        "x-codeSamples": [{"lang": "curl", "source": sample}],
+    }
 
 
 def with_problem_type(description: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """An OpenAPI description in which errors have the type of problem details."""
+    """An OpenAPI description whose errors have the type of problem details."""
     for operations in description["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():

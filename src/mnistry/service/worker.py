@@ -1,16 +1,19 @@
-"""A process that reads pictures for the server: jobs in through standard input, answers out through standard output.
+"""A reading process of the server: jobs come through standard input, answers go out through standard output.
 
-Being a process of its own, it leaves the server free to answer others, uses a core of its own, can be stopped in the
-middle of a picture that takes too long, and takes nothing with it should a picture bring it down.
+A process of its own leaves the server free to answer others and uses a core of its own. It can be ended in the middle
+of a picture that takes too long, and takes nothing with it if a picture brings it down.
 """
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Mapping
 from typing import IO, Any
@@ -20,20 +23,23 @@ from mnistry.ocr.recognizer import Recognizer
 from mnistry.service import handlers, jobs, messages
 from mnistry.service.jobs import DONE, FAILED, NO_MEMORY, UNREADABLE, Read
 from mnistry.service.messages import Frame
+from mnistry.service.problem_details import OUR_MISTAKE
+
+LOOK_SECONDS = 1.0  # between two looks at the parent
+SET_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def main(model: str | None) -> None:
-    """Loads a model, says what it is or why it cannot be loaded, and answers until standard input ends.
+    """Load a model, send its metadata or the error, and answer jobs until standard input ends.
 
     Args:
-        model: the path of a model file; None is the one that comes with the package.
+        model: path of a model file; None is the built-in model.
     """
-    for interruption in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(
-            interruption, signal.SIG_IGN
-        )  # meant for the server, which lets us finish and then ends our input
+    _end_with_the_server()
+    for interruption in (signal.SIGINT, signal.SIGTERM):  # they are for the server, which ends our input in its time
+        signal.signal(interruption, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    os.dup2(2, 1)  # a library that prints must not disturb the answers
     try:
         recognizer = Recognizer.load(model, threads=1)
     except MnistryError as error:
@@ -46,7 +52,7 @@ def main(model: str | None) -> None:
 
 
 def answered(recognizer: Recognizer, job: Frame) -> Frame:
-    """What becomes of a job: `status` and the answer's JSON, or `status` and why there is none as `detail`."""
+    """The answer to a job: `status` and the answer's JSON, or `status` and the reason of a failure as `detail`."""
     try:
         content = _answer(recognizer, job.head, job.body)
     except MnistryError as error:
@@ -55,7 +61,7 @@ def answered(recognizer: Recognizer, job: Frame) -> Frame:
         return Frame({"status": NO_MEMORY, "detail": "The picture needs more memory than there is."})
     except Exception:
         traceback.print_exc()
-        return Frame({"status": FAILED, "detail": "A mistake of ours: the server's log has the details."})
+        return Frame({"status": FAILED, "detail": OUR_MISTAKE})
     return Frame({"status": DONE, "digits": len(content["digits"])}, json.dumps(content, ensure_ascii=False).encode())
 
 
@@ -66,8 +72,25 @@ def _answer(recognizer: Recognizer, head: Mapping[str, Any], body: bytes) -> dic
     return handlers.predict(recognizer, body, job)
 
 
+def _end_with_the_server() -> None:
+    """End this process soon after the server has been killed, whatever it is doing then.
+
+    On Linux the kernel kills it. Elsewhere a thread looks at the parent once a second, which helps unless a library
+    keeps the interpreter from switching threads.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    threading.Thread(target=_watch, args=(os.getppid(),), name="parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
 def _warm_up(recognizer: Recognizer) -> None:
-    """Reads a small picture, so that all that reading needs is loaded before the first one comes."""
+    """Read a small picture, so that everything is loaded before the first real one comes."""
     from PIL import Image
 
     stroke = Image.new("L", (48, 48), 255)

@@ -1,11 +1,19 @@
-"""Processes that read pictures, and the queue before them: bounded in length, in bytes and in time."""
+"""The reading processes, and the queue before them: bounded in length and in time, and fair to the clients.
+
+Three rules keep a few costly pictures from holding up everybody:
+
+* The next picture is one of the client that has used the processes least.
+* A picture that takes long while others wait goes on at low priority, and another process takes its place.
+* When the queue is full, the client that fills it most gives up its last place.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
-from collections import deque
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +21,18 @@ from typing import Any
 from mnistry.errors import ModelError
 from mnistry.runtime.parallel import cpu_count
 from mnistry.service import messages
+from mnistry.service.access_log import printable
 from mnistry.service.messages import Frame
 from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
 
 START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
 PAUSE_SECONDS = 5.0  # before a process that could not be started is started again
+LOW_PRIORITY = 15  # nice value: about a thirtieth of the time that a process of usual priority gets beside it
+LINES_A_PICTURE = 30  # lines that a process may write to the log for one picture; the rest is counted
 SLOW = "The picture took longer than {seconds:g} seconds to read. Reduce it, or try again later."
 FULL = "More pictures are waiting than can be read soon. Send it again in a moment."
+SET_ASIDE = "The picture took long while many others waited. Reduce it, or try again later."
 STOPPED = (
     "The process that read the picture ended while it did. Send it again; if that happens twice, it is the picture."
 )
@@ -28,134 +40,191 @@ STOPPED = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How much work is taken on.
+    """Limits of the work.
 
     Attributes:
-        workers: processes that read; one for each core unless said otherwise.
-        waiting: jobs that may wait for one.
-        seconds: that a picture may take.
+        workers: processes that read; one a core by default. As many more may finish long pictures at low priority.
+        waiting: jobs that may wait for a process.
+        seconds: seconds that a picture may take, and that a job may wait.
+        patience: seconds after which a picture has to make room while others wait.
     """
 
     workers: int = field(default_factory=cpu_count)
     waiting: int = 64
     seconds: float = 10.0
+    patience: float = 1.0
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A job that waits for a process."""
+
+    client: str
+    place: asyncio.Future[_Worker]
 
 
 class Pool:
     """Reading processes, started again when they end or have to be ended.
 
     Attributes:
-        limits: how much work is taken on.
-        model: what the model says of itself; None until a process has loaded it.
-        restarts: how often a process has been started again.
+        limits: limits of the work.
+        model: metadata of the model; None until a process has loaded it.
+        restarts: processes that were started again since the start.
     """
 
-    def __init__(self, model: str | None, limits: Limits) -> None:
+    def __init__(self, model: str | None, limits: Limits, report: Callable[[str], None]) -> None:
         self.limits, self.restarts = limits, 0
         self.model: Mapping[str, Any] | None = None
-        self._path = model
+        self._path, self._report = model, report
         self._idle: list[_Worker] = []
-        self._waiting: deque[asyncio.Future[_Worker]] = deque()
+        self._busy: dict[_Worker, str] = {}  # and the client that each works for
+        self._aside: list[_Worker] = []  # those that finish a long picture at low priority, and then end
+        self._waiting: list[_Waiting] = []
+        self._used: defaultdict[str, float] = defaultdict(float)  # seconds of processes that each client has used
+        self._floor = 0.0  # what the client that came last had used: newcomers begin there
         self._tasks: set[asyncio.Task[None]] = set()
         self._alive: set[_Worker] = set()
 
     @property
     def alive(self) -> int:
-        """How many processes can read."""
+        """Number of processes that can read."""
         return len(self._alive)
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded: some process can read."""
+        """The model is loaded: some process can read."""
         return bool(self._alive)
 
     @property
     def waiting(self) -> int:
-        """How many jobs wait."""
+        """Number of jobs that wait."""
         return len(self._waiting)
 
-    @property
-    def full(self) -> bool:
-        """Whether one more job would be refused."""
-        return not self._idle and len(self._waiting) >= self.limits.waiting
-
-    @staticmethod
-    def refusal() -> Problem:
-        """What a job is told while the queue is full."""
-        return Problem(503, FULL, RETRY_AFTER)
+    def check(self, client: str) -> None:
+        """Raise a Problem if a job of this client would be refused now."""
+        if not self._idle and len(self._waiting) >= self.limits.waiting and self._to_push_out(client) is None:
+            raise Problem(503, FULL, RETRY_AFTER)
 
     async def start(self) -> None:
-        """Starts all processes and waits until they have loaded the model.
+        """Start all processes and wait until they have loaded the model.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: the model cannot be loaded.
         """
         await asyncio.gather(*(self._start_one() for _ in range(self.limits.workers)))
 
-    async def do(self, job: Frame, still_wanted: Callable[[], Awaitable[bool]]) -> Frame:
-        """Has a job done.
+    async def do(self, job: Frame, client: str, still_wanted: Callable[[], Awaitable[bool]]) -> Frame:
+        """Have a job done by a process.
 
         Args:
-            job: for `worker.answered`.
+            job: job for `worker.answered`.
+            client: address of the client, for a fair share.
             still_wanted: asked when a process is there, if the job had to wait for one.
 
         Raises:
-            Problem: the queue is full, it took too long, or its process ended; or nobody wants it any more.
+            Problem: the queue is full, the job took too long, its process ended, or its client has gone.
         """
-        worker = await self._worker(still_wanted)
+        worker = await self._worker(client, still_wanted)
+        loop = asyncio.get_running_loop()
+        self._busy[worker], worker.since = client, loop.time()
+        patience = loop.call_later(self.limits.patience, self._make_room)
         try:
             async with asyncio.timeout(self.limits.seconds):
                 answer = await worker.ask(job)
         except BaseException as error:
-            worker.kill()  # whatever it is at
+            worker.kill()  # whatever it is doing
             if isinstance(error, TimeoutError):
                 raise Problem(503, SLOW.format(seconds=self.limits.seconds), RETRY_AFTER) from None
             if isinstance(error, OSError | EOFError):
-                raise Problem(503, STOPPED, RETRY_AFTER) from None
+                raise Problem(503, SET_ASIDE if worker.pushed_out else STOPPED, RETRY_AFTER) from None
             raise
-        self._give(worker)
+        finally:
+            patience.cancel()
+            self._busy.pop(worker, None)
+            self._used[client] += loop.time() - worker.since
+        if worker in self._aside:
+            worker.kill()  # its place is taken, and its priority cannot be raised again
+        else:
+            self._give(worker)
         return answer
 
     async def close(self) -> None:
-        """Ends all processes, and what waits for them."""
+        """End all processes, and what waits for them."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(worker.end() for worker in self._alive))
 
-    async def _worker(self, still_wanted: Callable[[], Awaitable[bool]]) -> _Worker:
+    async def _worker(self, client: str, still_wanted: Callable[[], Awaitable[bool]]) -> _Worker:
         if self._idle:
             return self._idle.pop()
-        if self.full:
-            raise self.refusal()
-        place: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        self.check(client)
+        if len(self._waiting) >= self.limits.waiting and (last := self._to_push_out(client)) is not None:
+            self._waiting.remove(last)
+            last.place.set_exception(Problem(503, FULL, RETRY_AFTER))
+        self._used[client] = max(self._used[client], self._floor)
+        waiting = _Waiting(client, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._make_room()
         try:
             async with asyncio.timeout(self.limits.seconds):
-                worker = await place
+                worker = await waiting.place
         except (TimeoutError, asyncio.CancelledError) as error:
-            if place in self._waiting:
-                self._waiting.remove(place)
-            if place.done() and not place.cancelled():  # it was handed a process at the same moment
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            place = waiting.place
+            if place.done() and not place.cancelled() and place.exception() is None:  # given at the same moment
                 self._give(place.result())
             if isinstance(error, TimeoutError):
-                raise self.refusal() from None
+                raise Problem(503, FULL, RETRY_AFTER) from None
             raise
         if not await still_wanted():
             self._give(worker)
-            raise Problem(CLIENT_GONE, "Nobody waits for the answer any more.")
+            raise Problem(CLIENT_GONE, "The client has gone.")
         return worker
 
+    def _to_push_out(self, client: str) -> _Waiting | None:
+        """The waiting job that makes room for one of this client: the last of whoever fills the queue most."""
+        counts = Counter(each.client for each in self._waiting)
+        if not counts:
+            return None
+        biggest, most = counts.most_common(1)[0]
+        if most <= counts[client] + 1:
+            return None
+        return next(each for each in reversed(self._waiting) if each.client == biggest)
+
     def _give(self, worker: _Worker) -> None:
-        """Hands a free process to the job that has waited longest."""
+        """Give a free process to the job that is next: one of the client that has used the processes least."""
+        now = asyncio.get_running_loop().time()
+        running: defaultdict[str, float] = defaultdict(float)
+        for busy, client in self._busy.items():
+            running[client] += now - busy.since
         while self._waiting:
-            place = self._waiting.popleft()
-            if not place.done():
-                place.set_result(worker)
+            following = min(self._waiting, key=lambda each: self._used[each.client] + running[each.client])
+            self._waiting.remove(following)
+            if not following.place.done():
+                self._floor = self._used[following.client]
+                following.place.set_result(worker)
                 return
+        self._used.clear()
+        self._floor = 0.0
         self._idle.append(worker)
 
+    def _make_room(self) -> None:
+        """Set aside the processes that have been at a picture for long while others wait, and start others."""
+        if not self._waiting:
+            return
+        now = asyncio.get_running_loop().time()
+        patience = self.limits.patience - 0.01  # a timer may come a little early
+        for worker in [each for each in self._busy if each not in self._aside and now - each.since >= patience]:
+            if len(self._aside) >= self.limits.workers:
+                self._aside[0].push_out()
+                self._aside.pop(0)
+            worker.lower_priority()
+            self._aside.append(worker)
+            self._in_background(self._start_again())
+
     async def _start_one(self) -> None:
-        worker = await _Worker.start(self._path)
+        worker = await _Worker.start(self._path, self._report)
         if self.model not in (None, worker.model):
             worker.kill()
             raise ModelError("The model file was replaced while the server ran. Start the server again to use it.")
@@ -165,17 +234,23 @@ class Pool:
         self._in_background(self._watch(worker))
 
     async def _watch(self, worker: _Worker) -> None:
-        """Starts another process when this one ends, whether it was ended or ended by itself, at work or idle."""
+        """Start another process when this one ends, unless one has taken its place already."""
         await worker.ended()
         self._alive.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
+        if worker in self._aside:
+            self._aside.remove(worker)
+        elif not worker.pushed_out:
+            await self._start_again()
+
+    async def _start_again(self) -> None:
         self.restarts += 1
         while True:
             try:
                 await self._start_one()
             except (ModelError, OSError) as error:  # OSError: there is no memory for a process now
-                print(f"mnistry: a reading process cannot be started again: {error}", file=sys.stderr)
+                self._report(f"a reading process cannot be started again: {error}")
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
@@ -187,23 +262,34 @@ class Pool:
 
 
 class _Worker:
-    """One reading process."""
+    """One reading process.
 
-    def __init__(self, process: asyncio.subprocess.Process, model: Mapping[str, Any]) -> None:
-        self._process, self.model = process, model
+    Attributes:
+        model: metadata of its model.
+        since: when it began its job, by the event loop's clock.
+        pushed_out: it was ended because others waited.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, model: Mapping[str, Any], errors: _Errors) -> None:
+        self._process, self.model, self._errors = process, model, errors
+        self.since = 0.0
+        self.pushed_out = False
 
     @classmethod
-    async def start(cls, model: str | None) -> _Worker:
+    async def start(cls, model: str | None, report: Callable[[str], None]) -> _Worker:
         command = [sys.executable, "-m", "mnistry.service.worker", *([] if model is None else [model])]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=pipe,
             stdout=pipe,
+            stderr=pipe,
             limit=BUFFER,
             start_new_session=True,  # Ctrl-C in a terminal is for the server alone
         )
         assert process.stdout is not None  # noqa: S101 - for the type checker
+        assert process.stderr is not None  # noqa: S101 - for the type checker
+        errors = _Errors(process.stderr, report)
         try:
             async with asyncio.timeout(START_SECONDS):
                 hello = (await messages.receive(process.stdout)).head
@@ -211,20 +297,22 @@ class _Worker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             if isinstance(error, TimeoutError | EOFError):
+                await errors.end()
                 raise ModelError(
-                    "A reading process ended before it had loaded the model. See above for its error."
+                    f"A reading process ended before it had loaded the model. {errors.last or 'It wrote no error.'}"
                 ) from None
             raise
         if "error" in hello:
             await process.wait()
             raise ModelError(hello["error"])
-        return cls(process, hello["model"])
+        return cls(process, hello["model"], errors)
 
     async def ask(self, job: Frame) -> Frame:
-        """Hands over a job and waits for the answer; raises OSError or EOFError if the process ends."""
+        """Hand over a job and wait for the answer; raise OSError or EOFError if the process ends."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - for the type checker
         assert stdout is not None  # noqa: S101 - for the type checker
+        self._errors.begin()
         stdin.write(job.pack())
         await stdin.drain()
         return await messages.receive(stdout)
@@ -233,12 +321,21 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
+    def push_out(self) -> None:
+        """End it, because others wait."""
+        self.pushed_out = True
+        self.kill()
+
+    def lower_priority(self) -> None:
+        if hasattr(os, "setpriority"):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, LOW_PRIORITY)
+
     async def ended(self) -> None:
-        """Waits until the process has ended."""
         await self._process.wait()
 
     async def end(self) -> None:
-        """Ends its input, waits a moment for it to end, and then no longer."""
+        """End its input, give it a moment to end, and then kill it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -246,3 +343,45 @@ class _Worker:
         except TimeoutError:
             self.kill()
             await self._process.wait()
+
+
+class _Errors:
+    """Takes in a process's standard error, so that it never fills, and logs a bounded part of it.
+
+    Attributes:
+        last: the last line.
+    """
+
+    def __init__(self, pipe: asyncio.StreamReader, report: Callable[[str], None]) -> None:
+        self._pipe, self._report = pipe, report
+        self.last = ""
+        self._left, self._dropped = LINES_A_PICTURE, 0
+        self._task = asyncio.create_task(self._take_in())
+
+    def begin(self) -> None:
+        """Begin a new picture, which may log some lines again."""
+        if self._dropped:
+            self._report(f"a reading process wrote {self._dropped} more lines, which were dropped")
+        self._left, self._dropped = LINES_A_PICTURE, 0
+
+    async def end(self) -> None:
+        """Wait until all is taken in."""
+        await asyncio.wait({self._task}, timeout=1)
+
+    async def _take_in(self) -> None:
+        rest = b""
+        while data := await self._pipe.read(65_536):
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[-1000:]
+            for line in lines:
+                self._line(line.decode(errors="replace").rstrip())
+
+    def _line(self, line: str) -> None:
+        if not line:
+            return
+        self.last = printable(line, 200)
+        if self._left:
+            self._left -= 1
+            self._report(f"a reading process wrote: {self.last}")
+        else:
+            self._dropped += 1

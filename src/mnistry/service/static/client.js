@@ -53,10 +53,10 @@ async function read({ blob, name, single, explain }, signal) {
   const query = new URLSearchParams({ images: "true", name });
   if (explain) query.set("explain", "true");
   if (single) query.set("single", "true");
-  const answer = await post(`/api/read?${query}`, blob, signal);
+  const answer = await post(`api/read?${query}`, blob, signal);
   if (answer.digits.length || single) return answer;
   query.set("single", "true");
-  const whole = await post(`/api/read?${query}`, blob, signal);
+  const whole = await post(`api/read?${query}`, blob, signal);
   return { ...whole, text: "", none: true };
 }
 

@@ -145,7 +145,7 @@ async function copied(content) {
 }
 
 async function about() {
-  const response = await fetch("/api/model").catch(() => null);
+  const response = await fetch("api/model").catch(() => null);
   if (!response?.ok) return;
   const model = await response.json();
   byId("model").textContent = `Model: ${model.name}, mnistry ${model.version}`;

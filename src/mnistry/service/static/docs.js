@@ -1,4 +1,4 @@
-// The API's page, made from the OpenAPI description that programs use.
+// The page of the API, made from the OpenAPI description that programs use.
 
 const byId = (id) => document.getElementById(id);
 
@@ -45,10 +45,19 @@ function operation(path, method, each, schemas) {
   return element("section", { class: "operation" },
     element("h2", {}, element("span", {}, method.toUpperCase()), ` ${path}`),
     element("p", {}, ...prose(each.description ?? each.summary)),
+    samples(each["x-codeSamples"] ?? []),
     each.requestBody ? element("p", {}, element("b", {}, "Body: "), ...prose(each.requestBody.description)) : null,
     table(["query", "type", "default", "meaning"], parameters),
     name ? element("details", {}, element("summary", {}, `Answer: ${name}`), fields(schemas[name]), ...nested(schemas[name], schemas)) : null,
     table(["status", "meaning"], answers));
+}
+
+// Examples of calls, with the address of this server.
+function samples(all) {
+  if (!all.length) return null;
+  return element("div", { class: "samples" }, ...all.flatMap(({ lang, source }) => [
+    element("h3", {}, lang), element("pre", { tabindex: "0" }, element("code", {}, source.replaceAll("{server}", server))),
+  ]));
 }
 
 // The objects that an answer is made of.
@@ -57,8 +66,8 @@ function nested(schema, schemas) {
   return [...names].flatMap((name) => [element("h3", {}, name), fields(schemas[name])]);
 }
 
-const description = await (await fetch("/openapi.json")).json();
+const server = new URL(".", location.href).href.replace(/\/$/, "");
+const description = await (await fetch("openapi.json")).json();
 byId("about").append(...prose(description.info.description.trim()));
-byId("address").textContent = location.origin;
 byId("operations").replaceChildren(...Object.entries(description.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, each]) => operation(path, method, each, description.components.schemas))));
