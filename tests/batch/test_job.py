@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -23,15 +24,16 @@ from PIL import Image
 
 from helpers.batching import parts, rows
 from helpers.writing import Page, digit, save_pictures
-from mnistry.batch import isolated, job, output, ray_data, sources, storage, worker
+from mnistry.batch import job, output, sources, storage, worker
 from mnistry.batch import plan as batch_plan
-from mnistry.batch.isolated import read as careful_read
 from mnistry.batch.output import Counts
+from mnistry.batch.worker import read_picture
 from mnistry.errors import ClusterError, DataError, MissingExtraError, MnistryError, RunError, UsageError
 from mnistry.models.classifier import SHIPPED
 from mnistry.ocr import read_many
 from mnistry.ocr.normalization import is_normalized
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.files import PassedOver
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
 N = 300
@@ -125,7 +127,7 @@ def test_classes_are_numbered_as_high_as_there_can_be():
     answers = SimpleNamespace(
         digits=np.arange(n), is_digit=np.ones(n, bool), probabilities=np.eye(n, dtype=np.float32), sure=np.ones(n, bool)
     )
-    model = SimpleNamespace(info=info, answer=lambda _: answers)
+    model = SimpleNamespace(info=info, predict_all=lambda _: answers)
     names, images = pa.array([str(number) for number in range(n)]), np.full((n, 28, 28), 255, np.uint8)
     table = output.of_images(model, names, images, np.ones(n, bool), error="", single=True)
     assert [digits[0]["digit"] for digits in table["digits"].to_pylist()] == list(range(n))
@@ -271,7 +273,7 @@ def test_a_packed_file_that_is_damaged_is_refused_before_anything_is_read(name, 
     content[len(content) // 2] ^= 255
     Path(name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}.* is damaged: "):
-        list(sources.pieces(sources.recognise(name)))
+        list(sources.pieces(sources.recognise(name), PassedOver()))
 
 
 def test_a_folder_of_parquet_files_is_one_source(images, recognizer, tmp_path):
@@ -456,7 +458,7 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
 def test_what_cannot_be_read_is_said_in_a_sentence(source, make, kind, words):
     make()
     with pytest.raises(kind, match=words):
-        list(sources.pieces(sources.recognise(source)))
+        list(sources.pieces(sources.recognise(source), PassedOver()))
 
 
 def test_a_column_must_be_there(images):
@@ -476,7 +478,7 @@ def test_a_column_must_be_there(images):
 def test_a_folder_with_two_kinds_is_refused(pictures, images):
     pq.write_table(pa.table({"p": [png(images[0])]}), "pictures/c.parquet")
     with pytest.raises(DataError, match="pictures holds pictures and Parquet files: name a folder with one kind"):
-        list(sources.pieces(sources.recognise("pictures")))
+        list(sources.pieces(sources.recognise("pictures"), PassedOver()))
 
 
 def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
@@ -492,27 +494,74 @@ def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
     assert done["pictures"].tolist() == [0]
 
 
-def deadly(name: str, content: bytes, *, single: bool) -> read_many.ReadResult:
+def spoil_a_picture(recognizer: Recognizer, picture: worker.Picture, *, single: bool) -> read_many.ReadResult:
+    """Read a picture; one that says so kills the process that reads it, or never ends."""
+    content = picture[1]
     if content == b"deadly":
         os.kill(os.getpid(), signal.SIGKILL)
-    return careful_read(name, content, single=single)
+    if content == b"endless":
+        time.sleep(600)
+    return read_picture(recognizer, picture, single=single)
 
 
-def test_a_picture_that_kills_its_reader_costs_itself_only(recognizer, tmp_path, monkeypatch):
+def test_a_picture_that_kills_or_holds_its_reader_costs_itself_only(recognizer, tmp_path, monkeypatch):
     Path("pictures").mkdir()
     for number in (1, 3):
         digit(str(number), height=60).save(f"pictures/{number}.png")
     Path("pictures/2.png").write_bytes(b"deadly")
     Path("pictures/4.png").write_bytes(b"no picture")
-    monkeypatch.setattr(ray_data, "started_again", lambda: True)
-    monkeypatch.setattr(isolated, "read", deadly)
+    Path("pictures/5.png").write_bytes(b"endless")
+    monkeypatch.setattr(worker, "SECONDS", 2.0)
+    monkeypatch.setattr(worker, "read_picture", spoil_a_picture)
     done = read_here("pictures")
     found = rows(tmp_path / "out").to_pylist()
-    assert done["failed"].tolist() == [2]
-    assert [bool(row["digits"]) for row in found] == [True, False, True, False]
-    assert found[1]["error"] == "pictures/2.png cannot be read: the process that tried has died of it."
+    assert done["failed"].tolist() == [3]
+    assert [bool(row["digits"]) for row in found] == [True, False, True, False, False]
+    assert found[1]["error"] == "pictures/2.png cannot be read: its process crashed."
     assert found[3]["error"].startswith("pictures/4.png is not a picture that can be read")
+    assert found[4]["error"] == "pictures/5.png cannot be read: it took longer than 2 seconds."
     assert as_json(found[2]) == {**recognizer.read("pictures/3.png", single=True).as_json()}
+
+
+def test_links_are_followed_and_what_cannot_be_read_has_a_row(tmp_path):
+    """The same pictures as `mnistry read` takes: linked ones, those in linked folders, each folder once."""
+    Path("elsewhere").mkdir()
+    digit("4", height=60).save("elsewhere/a.png")
+    Path("pictures/sub").mkdir(parents=True)
+    digit("7", height=60).save("pictures/sub/b.png")
+    Path("pictures/linked.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    Path("pictures/folder").symlink_to(tmp_path / "elsewhere")
+    Path("pictures/again").symlink_to(tmp_path / "elsewhere")
+    Path("pictures/sub/up").symlink_to(tmp_path / "pictures")  # a circle
+    Path("pictures/broken.png").symlink_to("nowhere.png")
+    os.mkfifo("pictures/pipe.png")
+    Path("pictures/notes.txt").write_text("not a picture")
+    Path("pictures/.hidden.png").write_bytes(b"hidden")
+    passed_over = PassedOver()
+    named = read_many.names(["pictures"], passed_over)
+    assert named == [
+        f"pictures/{name}" for name in ("broken.png", "linked.png", "pipe.png", "sub/b.png", "again/a.png")
+    ]
+    assert str(passed_over) == "1 file (pictures/notes.txt)"
+    done = read_here("pictures")
+    found = rows(tmp_path / "out").to_pylist()
+    assert [row["source"] for row in found] == named
+    assert [row["text"] for row in found] == ["", "4", "", "7", "4"]
+    assert found[0]["error"] == "pictures/broken.png cannot be read: No such file or directory."
+    assert found[2]["error"] == "pictures/pipe.png cannot be read: It is not a regular file."
+    assert done["failed"].tolist() == [2]
+    plan = batch_plan.load(storage.locate("out"))
+    assert plan.passed_over == PassedOver(1, [str(tmp_path / "pictures" / "notes.txt")])
+
+
+def test_a_store_is_walked_like_a_folder():
+    store = fsspec.filesystem("memory")
+    for name in ("b.png", "sub/a.PNG", "notes.txt", ".hidden.png", ".git/c.png"):
+        store.pipe(f"/walked/{name}", b"x")
+    passed_over = PassedOver()
+    found = storage.walk(storage.locate("memory://walked"), frozenset({".png"}), passed_over)
+    assert [entry.name for entry in found] == ["b.png", "sub/a.PNG"]
+    assert str(passed_over) == "1 file (notes.txt)"
 
 
 def test_without_ray_the_command_that_installs_it_is_said(monkeypatch):

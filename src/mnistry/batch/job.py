@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from importlib import resources
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnistry.batch import output, ray_data, sources, storage
 from mnistry.batch import plan as batch_plan
@@ -76,7 +76,9 @@ class BatchSummary:
         pictures: how many there were.
         read: those that could be read.
         unsure: those of them that have no digit, or one that is not sure.
-        failed: those that could not be read; the reason stands in their rows.
+        failed: those that could not be read; their rows say why.
+        passed_over: files in the source's folder that were left out, being neither pictures nor Parquet files by their
+            names: `count`, and the `names` of the first three.
         parts: files of the output.
         pictures_now: how many were read in the last session; the others were there when it began.
         workers: how many there were in it.
@@ -92,6 +94,7 @@ class BatchSummary:
     read: int
     unsure: int
     failed: int
+    passed_over: Mapping[str, Any]
     parts: int
     pictures_now: int
     workers: int
@@ -174,6 +177,7 @@ class _Session:
             read=counts.pictures - counts.failed,
             unsure=counts.unsure,
             failed=counts.failed,
+            passed_over=asdict(plan.passed_over),
             parts=len(plan.rows),
             pictures_now=self._pictures,
             workers=self._workers,

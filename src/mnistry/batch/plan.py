@@ -19,6 +19,7 @@ from mnistry.batch import storage
 from mnistry.batch.parquet_source import IMAGES, PICTURES
 from mnistry.batch.sources import Piece, Source, pieces
 from mnistry.errors import DataError, RunError
+from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
     from mnistry.batch.storage import Place
@@ -45,6 +46,7 @@ class Plan:
         digest: the SHA-256 of the list of pieces.
         groups: the first part in each group of the list.
         rows: how many pictures each part has.
+        passed_over: files of a folder that are neither pictures nor Parquet files by their names.
     """
 
     source: Source
@@ -54,6 +56,7 @@ class Plan:
     digest: str
     groups: tuple[int, ...]
     rows: tuple[int, ...]
+    passed_over: PassedOver
 
     def group_of(self, part: int) -> int:
         """The group of the list that holds a part's pieces."""
@@ -103,7 +106,7 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
     """
     import pyarrow as pa
 
-    digest, groups, rows = hashlib.sha256(), list[int](), list[int]()
+    digest, groups, rows, passed_over = hashlib.sha256(), list[int](), list[int](), PassedOver()
     schema = pa.schema(
         [
             ("part", pa.int32()),
@@ -115,7 +118,7 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
     )
     out.system.makedirs(out.below(FOLDER).path, exist_ok=True)
     with storage.writing(out.below(FOLDER).below(LIST)) as sink, pa.ipc.new_file(sink, schema) as writer:
-        for group in _groups(enumerate(_cut(pieces(source), _sizes(source.kind)))):
+        for group in _groups(enumerate(_cut(pieces(source, passed_over), _sizes(source.kind)))):
             groups.append(group[0][0])
             rows += [sum(piece.rows for piece in part) for _, part in group]
             stored = [_stored(number, piece) for number, part in group for piece in part]
@@ -123,7 +126,7 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
             writer.write_batch(pa.record_batch([list(column) for column in zip(*stored, strict=True)], schema))
     if not rows:
         raise DataError(f"{source.given} holds nothing to read: it has no row and names no file.")
-    plan = Plan(source, single, model, mnistry.__version__, digest.hexdigest(), tuple(groups), tuple(rows))
+    plan = Plan(source, single, model, mnistry.__version__, digest.hexdigest(), tuple(groups), tuple(rows), passed_over)
     storage.write(out.below(FOLDER).below(FACTS), json.dumps(asdict(plan), indent=1).encode())
     return plan
 
@@ -140,7 +143,8 @@ def load(out: Place) -> Plan | None:
     try:
         with storage.open_file(place) as file:
             facts = json.loads(file.read())
-        facts |= {"source": Source(**facts["source"]), "groups": tuple(facts["groups"]), "rows": tuple(facts["rows"])}
+        facts |= {"source": Source(**facts["source"]), "passed_over": PassedOver(**facts["passed_over"])}
+        facts |= {name: tuple(facts[name]) for name in ("groups", "rows")}
         return Plan(**facts)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{place.given} cannot be read as the plan of a batch: {error}. {ANOTHER}") from None
@@ -162,7 +166,7 @@ def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -
     for name, (was, now) in facts.items():
         if was != now:
             raise RunError(f"The batch in {out.given} was begun otherwise: {name} was {was}, is {now}. {ANOTHER}")
-    parts = enumerate(_cut(pieces(source), _sizes(source.kind)))
+    parts = enumerate(_cut(pieces(source, PassedOver()), _sizes(source.kind)))
     fresh = ((number, piece) for number, part in parts for piece in part)
     for before, after in zip_longest(PieceList(out).all(), fresh):
         if before != after:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import Any
@@ -83,12 +82,3 @@ def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers
             raise BatchError("The cluster's machines have no mnistry. Install the same version on them.") from None
         last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
         raise BatchError(f"Ray has given up: {last.strip():.300}. {GO_ON}") from None
-
-
-def started_again() -> bool:
-    """Whether this process is a worker that Ray has started in the place of one that died."""
-    ray = sys.modules.get("ray")  # whoever is no worker of Ray's need not import it
-    if ray is None or not ray.is_initialized():
-        return False
-    context = ray.get_runtime_context()
-    return context.get_actor_id() is not None and bool(context.was_current_actor_reconstructed)

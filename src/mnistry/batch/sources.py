@@ -14,6 +14,7 @@ from mnistry.batch.parquet_source import IMAGES, PICTURES, Column, ParquetRows
 from mnistry.batch.storage import Entry, Place
 from mnistry.errors import DataError, UsageError
 from mnistry.ocr.read_many import SUFFIXES
+from mnistry.runtime.files import PassedOver
 
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
 PARQUET_MAGIC, PARQUET_SUFFIXES = b"PAR1", frozenset((".parquet", ".pq"))
@@ -85,7 +86,8 @@ def recognise(given: str, column: str | None = None) -> Source:
         UsageError: there is no such column, or it has to be named.
     """
     place = storage.locate(given)
-    first = next(storage.walk(place, SUFFIXES | PARQUET_SUFFIXES), None) if storage.entry(place) is None else None
+    is_folder = storage.entry(place) is None
+    first = next(storage.walk(place, SUFFIXES | PARQUET_SUFFIXES, PassedOver()), None) if is_folder else None
     folder = os.getcwd()
     if first is not None and _is_parquet(first):
         found = ParquetRows(place.below(first.name)).column(column)
@@ -96,8 +98,12 @@ def recognise(given: str, column: str | None = None) -> Source:
     return Source(given, place.address, form, kind, column, folder)
 
 
-def pieces(source: Source) -> Iterator[Piece]:
-    """All that a source holds, in an order that is always the same.
+def pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
+    """Yield all that a source holds, in an order that is always the same.
+
+    Args:
+        source: a source.
+        passed_over: counts the files of a folder that are neither pictures nor Parquet files by their names.
 
     Raises:
         DataError: it cannot be listed or read, or holds what does not go together.
@@ -111,7 +117,8 @@ def pieces(source: Source) -> Iterator[Piece]:
         images.check()
         yield Piece("", 0, images.count, _stamp(entry))
     else:
-        found = iter([entry]) if entry is not None else storage.walk(place, SUFFIXES | PARQUET_SUFFIXES)
+        wanted = SUFFIXES | PARQUET_SUFFIXES
+        found = iter([entry]) if entry is not None else storage.walk(place, wanted, passed_over)
         for each in found:
             if entry is None and _is_parquet(each) != (source.form == PARQUET):
                 raise DataError(f"{source.given} holds pictures and Parquet files: name a folder with one kind.")

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from mnistry.errors import DataError
+from mnistry.runtime import files
+from mnistry.runtime.files import PassedOver
 
 ADDRESS = "://"
 PART = ".part"  # how the names of files end that are being written
@@ -95,14 +97,30 @@ def entry(place: Place) -> Entry | None:
     return None if info["type"] == "directory" else _entry("", info)
 
 
-def walk(folder: Place, suffixes: frozenset[str], below: str = "") -> Iterator[Entry]:
-    """All files with these suffixes in and below a folder, in order of name; hidden ones and links to folders apart.
+def walk(folder: Place, suffixes: frozenset[str], passed_over: PassedOver) -> Iterator[Entry]:
+    """Yield all files with these suffixes in and below a folder; see `files.walk`.
 
-    One folder's list at a time is in memory.
+    A store's folders are listed one at a time, in order of name; hidden files and folders are left out there, too.
+
+    Args:
+        folder: where to begin.
+        suffixes: lower case, with their dots.
+        passed_over: counts files with other suffixes.
 
     Raises:
         DataError: a folder cannot be listed.
     """
+    if not folder.local:
+        yield from _walk_store(folder, suffixes, passed_over, "")
+        return
+    try:
+        for path in files.walk(folder.path, suffixes, passed_over):
+            yield _entry(os.path.relpath(path, folder.path), _local_info(path))
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be listed: {reason(error)}.") from None
+
+
+def _walk_store(folder: Place, suffixes: frozenset[str], passed_over: PassedOver, below: str) -> Iterator[Entry]:
     try:
         infos = sorted(folder.system.ls(folder.path, detail=True), key=lambda info: str(info["name"]))
     except Exception as error:  # each store's client has errors of its own
@@ -110,11 +128,15 @@ def walk(folder: Place, suffixes: frozenset[str], below: str = "") -> Iterator[E
     named = [(PurePosixPath(info["name"].rstrip("/")).name, info) for info in infos]
     shown = [(name, info) for name, info in named if not name.startswith(".")]
     for name, info in shown:
-        if info["type"] == "file" and PurePosixPath(name).suffix.lower() in suffixes:
+        if info["type"] == "directory":
+            continue
+        if PurePosixPath(name).suffix.lower() in suffixes:
             yield _entry(below + name, info)
+        else:
+            passed_over.add(below + name)
     for name, info in shown:
-        if info["type"] == "directory" and not info.get("islink"):
-            yield from walk(folder.below(name), suffixes, f"{below}{name}/")
+        if info["type"] == "directory":
+            yield from _walk_store(folder.below(name), suffixes, passed_over, f"{below}{name}/")
 
 
 def open_file(place: Place) -> IO[bytes]:
@@ -163,6 +185,15 @@ def write(place: Place, content: bytes) -> None:
 def reason(error: BaseException) -> str:
     """Why something failed, without a full stop."""
     return (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).rstrip(".")
+
+
+def _local_info(path: str) -> dict[str, Any]:
+    """Size and time of a file; of a broken link nothing, which reading it will tell."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return {}
+    return {"size": found.st_size, "mtime": found.st_mtime}
 
 
 def _entry(name: str, info: dict[str, Any]) -> Entry:

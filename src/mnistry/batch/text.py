@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mnistry.runtime.files import PassedOver
+
 if TYPE_CHECKING:
     from mnistry.batch.job import BatchSummary
 
@@ -21,5 +23,8 @@ def summary(batch: BatchSummary) -> str:
         ("seconds", f"{seconds['total']:,.1f}", f"{seconds['start']:.1f} until the first was begun"),
         ("pictures/s", f"{batch.pictures_per_second:,.0f}", f"after that, with {batch.workers} workers"),
     ]
+    if batch.passed_over["count"]:
+        left_out = PassedOver(**batch.passed_over)
+        rows.insert(4, ("passed over", f"{left_out.count:,}", f"not named like pictures or Parquet: {left_out}"))
     width = max(len(value) for _, value, _ in rows)
     return "\n".join(f"{name:<11} {value:>{width}}   {remark}".rstrip() for name, value, remark in rows)

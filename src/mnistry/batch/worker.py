@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mnistry.batch import output, ray_data, storage
+from mnistry.batch import output, storage
 from mnistry.batch.array_source import ImageFile, open_images
-from mnistry.batch.isolated import IsolatedReader, NamedPicture
 from mnistry.batch.output import Counts
 from mnistry.batch.parquet_source import PICTURES, Column, ParquetRows, images_of
 from mnistry.batch.plan import PieceList, Plan
@@ -23,6 +22,7 @@ from mnistry.ocr import read_many
 from mnistry.ocr.image_io import MAX_BYTES
 from mnistry.ocr.read_many import ReadResult
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.parallel import ProcessPool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PAUSES = (1.0, 4.0)  # seconds before what failed in another place than this machine is tried again
 NO_IMAGE = "The row holds no image: expected 28×28 or 784 integers from 0 to 255."
 NO_IMAGES = np.empty((0, 28, 28), np.uint8)
+SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
+Picture = tuple[str, bytes | str]  # its name, and its content or why there is none
 T = TypeVar("T")
 
 
@@ -48,8 +50,12 @@ class Reader:
         """
         self._plan, self._out = plan, storage.locate(out)
         self._recognizer = Recognizer.from_bytes(model, threads=1)
-        # A worker that was started again may have died of a picture, which it will be given again.
-        self._careful = IsolatedReader(model) if ray_data.started_again() else None
+        self._reading: ProcessPool[Recognizer, Picture, ReadResult] = ProcessPool(
+            partial(Recognizer.from_bytes, model, threads=1),
+            partial(read_picture, single=plan.single),
+            processes=1,
+            seconds=SECONDS,
+        )
         self._list: PieceList | None = None
         self._opened: tuple[str, ImageFile | ParquetRows] | None = None
 
@@ -138,19 +144,35 @@ class Reader:
         single = self._plan.single
         return output.of_images(self._recognizer, names, images, good, error=error, single=single)
 
-    def _of_pictures(self, pictures: Iterable[tuple[str, Callable[[], bytes]]]) -> pa.Table:
-        """The rows of pictures, each given as its name and what gets its content."""
-        outcomes = [self._outcome(name, content) for name, content in pictures]
-        return output.of_outcomes(outcomes, len(self._recognizer.info.class_names))
+    def _of_pictures(self, pictures: Sequence[tuple[str, Callable[[], bytes]]]) -> pa.Table:
+        """The rows of pictures, each given as its name and a function that gets its content.
 
-    def _outcome(self, name: str, content: Callable[[], bytes]) -> ReadResult:
-        try:
-            picture = content()
-        except PictureError as error:
-            return ReadResult(name, None, str(error))
-        if self._careful is not None:
-            return self._careful.outcome(name, picture, single=self._plan.single)
-        return read_many.outcome(self._recognizer, (name, NamedPicture(picture, name)), single=self._plan.single)
+        They are read in a process beside: one that hangs or crashes it costs itself only.
+        """
+        names = [name for name, _ in pictures]
+        results = self._reading.map(_fetch(name, content) for name, content in pictures)
+        return output.of_outcomes(list(map(read_many.or_lost, names, results)), len(self._recognizer.info.class_names))
+
+
+def read_picture(recognizer: Recognizer, picture: Picture, *, single: bool) -> ReadResult:
+    """Read a picture, or say why it cannot be read.
+
+    Args:
+        recognizer: the model that answers.
+        picture: its name, and its content or why there is none.
+        single: whether it shows one digit.
+    """
+    name, content = picture
+    if isinstance(content, str):
+        return ReadResult(name, None, content)
+    return read_many.outcome(recognizer, (name, content), single=single)
+
+
+def _fetch(name: str, content: Callable[[], bytes]) -> Picture:
+    try:
+        return name, content()
+    except PictureError as error:
+        return name, str(error)
 
 
 def _content(place: Place) -> bytes:

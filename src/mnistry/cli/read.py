@@ -14,6 +14,7 @@ import typer
 
 from mnistry.cli.options import ModelOption, SingleOption
 from mnistry.errors import UsageError
+from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
     from mnistry.ocr.read_many import ReadResult
@@ -40,7 +41,10 @@ def read(
     """
     from mnistry.ocr import read_many
 
-    names = read_many.names(pictures)
+    passed_over = PassedOver()
+    names = read_many.names(pictures, passed_over)
+    if passed_over.count:
+        print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
     complete = True
     with _progress(len(names)) as advance:

@@ -75,7 +75,12 @@ def open_image(source: Source, name: str | None = None) -> Picture:
     if isinstance(source, Image.Image):
         return _from_image(source, name or str(getattr(source, "filename", "") or "image"))
     content, called = _content(source)
-    return _from_bytes(content, name or called)
+    called = name or called
+    if not content:
+        raise PictureError(f"{called} is empty: it has 0 bytes.")
+    if len(content) > MAX_BYTES:
+        raise PictureError(f"{called} has more than {MAX_BYTES:,} bytes, the most that are read of a picture.")
+    return _from_bytes(content, called)
 
 
 def _content(source: Any) -> tuple[bytes, str]:
@@ -93,10 +98,6 @@ def _content(source: Any) -> tuple[bytes, str]:
             "A picture is a path, bytes, a binary file, a PIL image or a NumPy array; "
             f"received {type(source).__module__}.{type(source).__qualname__}."
         )
-    if not content:
-        raise PictureError(f"{called} is empty: it has 0 bytes.")
-    if len(content) > MAX_BYTES:
-        raise PictureError(f"{called} has more than {MAX_BYTES:,} bytes, the most that are read of a picture.")
     return content, called
 
 

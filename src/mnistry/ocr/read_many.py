@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnistry.errors import MnistryError
+from mnistry.errors import MnistryError, PictureError
 from mnistry.ocr.image_io import MAX_BYTES
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.files import PassedOver, walk
 from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
 
 if TYPE_CHECKING:
@@ -65,11 +65,26 @@ class ReadResult:
         return self.reading.as_json()
 
 
-def names(arguments: Sequence[str]) -> list[str]:
-    """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is."""
+def names(arguments: Sequence[str], passed_over: PassedOver | None = None) -> list[str]:
+    """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is.
+
+    Args:
+        arguments: files, folders and `-`.
+        passed_over: counts the files in folders whose names are not those of pictures.
+
+    Raises:
+        PictureError: a folder cannot be listed.
+    """
     found: list[str] = []
     for argument in arguments:
-        found.extend(_in_folder(argument) if os.path.isdir(argument) else [argument])
+        if not os.path.isdir(argument):
+            found.append(argument)
+            continue
+        try:
+            inside = list(walk(argument, SUFFIXES, PassedOver() if passed_over is None else passed_over))
+        except OSError as error:
+            raise PictureError(f"{error.filename} cannot be listed: {error.strerror}.") from None
+        found.extend(inside or [argument])  # opening it says that it is a folder
     return found
 
 
@@ -93,21 +108,14 @@ def read_all(
         return
     setup, work = partial(Recognizer.load, model, threads=1), partial(outcome, single=single)
     with ProcessPool(setup, work, seconds=SECONDS) as pool:
-        for name, result in zip(pictures, pool.map(tasks, chunk=AT_ONCE), strict=True):
-            yield (
-                ReadResult(name, None, f"{name} cannot be read: {result.reason}.")
-                if isinstance(result, LostTask)
-                else result
-            )
+        yield from map(or_lost, pictures, pool.map(tasks, chunk=AT_ONCE))
 
 
-def _in_folder(folder: str) -> list[str]:
-    found: list[str] = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        wanted = sorted(name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
-        found.extend(os.path.join(parent, name) for name in wanted)
-    return found or [folder]  # opening it says that it is a folder
+def or_lost(name: str, result: ReadResult | LostTask) -> ReadResult:
+    """Give the result of a picture, also where the process that read it was lost."""
+    return (
+        ReadResult(name, None, f"{name} cannot be read: {result.reason}.") if isinstance(result, LostTask) else result
+    )
 
 
 @cache

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 from mnistry.errors import DataError
@@ -55,6 +56,69 @@ def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@dataclass
+class PassedOver:
+    """Files that were left out because their names do not end like those wanted.
+
+    Attributes:
+        count: how many.
+        names: of the first three.
+    """
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """Count a file."""
+        self.count += 1
+        if len(self.names) < 3:
+            self.names.append(name)
+
+    def __str__(self) -> str:
+        """The number and the names: `5 files (a.txt, b.txt, c.pdf, …)`."""
+        names = ", ".join([*self.names, *(["…"] if self.count > len(self.names) else [])])
+        return f"{self.count:,} file{'' if self.count == 1 else 's'} ({names})"
+
+
+def walk(folder: str, suffixes: frozenset[str], passed_over: PassedOver) -> Iterator[str]:
+    """Yield the paths of files with these suffixes in and below a folder, in order of name.
+
+    Links are followed: to files, and to folders, each of which is walked once, however many links lead to it. Broken
+    links and special files, such as pipes, are given like any other; whoever opens them says what is wrong. Hidden
+    files and folders are left out.
+
+    Args:
+        folder: where to begin.
+        suffixes: lower case, with their dots.
+        passed_over: counts files with other suffixes.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    seen: set[tuple[int, int]] = set()
+    linked: list[str] = []
+    todo = [folder]
+    while todo or linked:
+        parent = todo.pop() if todo else linked.pop(0)
+        stat = os.stat(parent)
+        if (stat.st_dev, stat.st_ino) in seen:
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        with os.scandir(parent) as listed:
+            entries = sorted(
+                (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
+            )
+        for entry in entries:
+            if entry.is_dir():
+                continue
+            if PurePath(entry.name).suffix.lower() in suffixes:
+                yield entry.path
+            else:
+                passed_over.add(entry.path)
+        todo.extend(entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False))
+        linked.extend(entry.path for entry in entries if entry.is_symlink() and entry.is_dir())
 
 
 def cache_folder(part: str) -> Path:
