@@ -128,7 +128,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
 
     asked = {**ASKED, "trials": 3, "epochs": 1}
     with pytest.raises(Exception, match=r"stopped; what is done is kept, go on with: mnistry search --resume --out"):
-        one_by_one(cluster, out, asked, told=stop)
+        one_by_one(cluster, out, asked, on_trial=stop)
     first, second, third = trials.read(out)
     wild = {**second.settings, "learning_rate": 1e30}
     large = {**third.settings, "batch_size": 10_000}
