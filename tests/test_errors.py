@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -13,8 +14,12 @@ import pytest
 from mnistry import errors
 
 ROOT = Path(__file__).parent.parent
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where it differs from the name that is imported
-COME_ALONG = {"fsspec", "pandas", "pydantic", "starlette"}  # what others bring
+DISTRIBUTIONS = {
+    "markdown_it": "markdown-it-py",
+    "prometheus_client": "prometheus-client",
+    "sklearn": "scikit-learn",
+}  # where it differs from the name that is imported
+COME_ALONG = {"fsspec", "markupsafe", "pandas", "pydantic", "starlette"}  # what others bring
 
 
 def test_the_extras_are_those_of_the_package():
@@ -24,6 +29,19 @@ def test_the_extras_are_those_of_the_package():
         known = {DISTRIBUTIONS.get(name, name) for name in libraries}
         assert known - COME_ALONG <= listed, extra
     assert extras["all"] == [f"mnistry[{','.join(errors.EXTRAS)}]"]
+
+
+def test_every_library_that_is_imported_belongs_to_reading_or_to_an_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    reading = {re.match(r"[\w-]+", line).group().replace("-", "_") for line in project["dependencies"]}
+    known = reading | {"PIL", "cv2", "urllib3"} | {name for libraries in errors.EXTRAS.values() for name in libraries}
+    files = (ROOT / "src").rglob("*.py")
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    used = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"mnistry"}
+    assert used <= known, used - known
 
 
 def test_a_library_of_no_extra_has_no_command():

@@ -24,8 +24,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 EXTRAS = {
-    "train": ("jax", "jinja2", "keras", "onnx", "scipy", "sklearn"),
-    "serve": ("fastapi", "pydantic", "starlette", "uvicorn"),
+    "train": ("jax", "jinja2", "keras", "markupsafe", "onnx", "scipy", "sklearn"),
+    "serve": ("fastapi", "markdown_it", "prometheus_client", "pydantic", "segno", "starlette", "uvicorn"),
     "ray": ("fsspec", "pandas", "pyarrow", "ray"),
 }  # the libraries that each extra of the package brings, by the names that they are imported by
 

@@ -62,6 +62,26 @@ def test_help_lists_the_commands(mnistry):
         assert re.search(rf"^  {command} +{text}", answer.stdout, re.MULTILINE)
 
 
+def test_help_groups_the_verbs(mnistry):
+    groups = re.findall(r"^(\w[\w ]*):\n((?:  .+\n)+)", mnistry("--help").stdout, re.MULTILINE)
+    verbs = {name: re.findall(r"^  (\w+)", rows, re.MULTILINE) for name, rows in groups}
+    verbs.pop("Options")
+    assert list(verbs) == ["Learn", "Train and evaluate", "Read", "Serve"]
+    assert {"tutorial", "data"} <= set(verbs["Learn"])
+    assert {"read", "batch"} <= set(verbs["Read"])
+    assert sorted(name for names in verbs.values() for name in names) == sorted(
+        command.callback.__name__ for command in app.app.registered_commands
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [("mnistry e", {"evaluate", "export"}), ("mnistry read --an", {"--annotate"})]
+)
+def test_the_shell_completes_verbs_and_options(mnistry, words, offered):
+    environment = {"_MNISTRY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert set(mnistry(env=environment).stdout.split()) == offered
+
+
 def test_help_is_quick_as_it_loads_nothing_heavy(mnistry):
     answer = mnistry("tutorial", "--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in answer.stderr.splitlines()}
@@ -84,7 +104,7 @@ def test_version(mnistry):
 
 def test_no_arguments_are_wrong_usage_answered_with_help(mnistry):
     answer = mnistry()
-    assert_refused(answer, 2, "Usage: .* Commands: tutorial .* data ")
+    assert_refused(answer, 2, "Usage: .* Learn: tutorial .* data ")
 
 
 # Wrong usage

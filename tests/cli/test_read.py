@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,10 @@ from helpers.writing import Page, digit, save_pictures
 from mnistry.ocr import read_many
 from mnistry.ocr import text as ocr_text
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.result import Digit, Reading
 from mnistry.ocr.visualization import Album, annotated
+
+NAMES = tuple("0123456789")
 
 
 @pytest.fixture
@@ -74,10 +81,10 @@ def test_a_picture_on_standard_input(mnistry, folder):
     assert (done.returncode, done.stdout) == (0, "208\n35\n")
 
 
-def test_a_blank_sheet_gives_an_empty_line(mnistry, tmp_path):
+def test_a_blank_sheet_gives_an_empty_line_and_is_said(mnistry, tmp_path):
     Page(200, 100).image().save(tmp_path / "blank.png")
     done = mnistry("read", "blank.png")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "mnistry: no digit found in blank.png.\n")
 
 
 def test_single_gives_one_digit(mnistry, folder):
@@ -118,12 +125,15 @@ def test_annotations_go_into_a_folder_only(mnistry, folder):
     assert done.stderr == "mnistry: --annotate must name a folder; pictures/b.png is a file.\n"
 
 
-def test_a_terminal_shows_what_the_network_saw(folder):
-    main, terminal = pty.openpty()
-    command = [sys.executable, "-m", "mnistry", "read", "pictures/b.png"]
-    environment = {**os.environ, "COLUMNS": "80"}
-    subprocess.run(command, stdout=terminal, stderr=terminal, cwd=folder, check=True, env=environment)
-    os.close(terminal)
+def on_a_terminal(folder: Path, *arguments: str, expected: int = 0) -> str:
+    """What `mnistry read` shows at a terminal of 80 columns."""
+    main, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    command = [sys.executable, "-m", "mnistry", "read", *arguments]
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(command, stdout=end, stderr=end, cwd=folder, env=environment)
+    os.close(end)
     shown = b""
     while True:
         try:
@@ -131,10 +141,65 @@ def test_a_terminal_shows_what_the_network_saw(folder):
         except OSError:  # the other end is closed and all is read
             break
     os.close(main)
-    text = shown.decode()
-    assert text.startswith("208\r\n35\r\n")
-    assert text.count("█") > 50
-    assert text.count("%") == 5 * 3
+    assert process.wait(60) == expected
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_what_the_network_saw_and_the_answer_last(folder):
+    text = on_a_terminal(folder, "pictures/b.png")
+    seen, answer = text.split("\n\n208\n35\n")
+    assert seen.count("█") > 50
+    assert seen.count("%") == 5 * 3
+    assert without_colour(answer).splitlines() == [
+        "next    mnistry read --annotate out pictures/b.png   draws boxes and answers on them"
+    ]
+
+
+def test_several_pictures_at_a_terminal_are_a_line_each_below_no_bar(folder):
+    (folder / "pictures" / "c.png").write_bytes(b"no picture")
+    Page(200, 100).image().save(folder / "pictures" / "d.png")
+    text = on_a_terminal(folder, "pictures", expected=1)
+    lines = [without_colour(line) for line in left_on_the_screen(text)]
+    assert lines == [
+        "mnistry: passed over 1 file (pictures/notes.txt): not named like a picture.",
+        "pictures/b.png: 208",
+        "pictures/b.png: 35",
+        "mnistry: pictures/c.png is not a picture that can be read: it must be PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, "
+        "AVIF or HEIC.",
+        "pictures/d.png: ",
+        "mnistry: no digit found in pictures/d.png.",
+        "pictures/below/a.JPG: 6",
+        "4 pictures: 2 sure, 1 without a digit, 1 not readable",
+        "next    mnistry read --annotate out pictures   draws boxes and answers on them",
+    ]
+
+
+def left_on_the_screen(text: str) -> list[str]:
+    """The lines that a terminal shows in the end: those that were erased are left out."""
+    screen: list[str] = [""]
+    for part in re.split(r"(\n|\r|\x1b\[1A|\x1b\[2K|\x1b\[\?25[lh])", text):
+        if part == "\n":
+            screen.append("")
+        elif part == "\x1b[1A":
+            del screen[-1]
+        elif part in ("\r", "\x1b[2K"):
+            screen[-1] = "" if part != "\r" else screen[-1]
+        elif not part.startswith("\x1b[?25"):
+            screen[-1] += part
+    return [line for line in screen if line]
+
+
+def without_colour(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+def test_what_is_not_sure_is_marked_and_nothing_else():
+    digits = [
+        Digit(i, 0.9, np.zeros(10), (0, 0, 1, 1), i != 0, 1.0, np.zeros((28, 28), np.uint8), NAMES) for i in (1, 0)
+    ]
+    reading = Reading("10 0\n1", (*digits, digits[1], digits[0]), "x.png")
+    assert ocr_text.lines(reading, named=False, unsure="<{}>".format) == "1<0> <0>\n1"
+    assert ocr_text.lines(reading, named=True) == "x.png: 10 0\nx.png: 1"
 
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import mnistry
 from mnistry.cli.batch import batch
@@ -17,12 +18,15 @@ from mnistry.cli.export import export
 from mnistry.cli.read import read
 from mnistry.cli.search import search
 from mnistry.cli.serve import serve
+from mnistry.cli.terminal import error as print_error
 from mnistry.cli.train import train
 from mnistry.cli.tutorial import tutorial
-from mnistry.errors import MnistryError
+from mnistry.errors import MnistryError, missing_extra
 
 INTERRUPTED, TERMINATED = 130, 143
 OLD_OPTIONS = {"at-once": "max-concurrent", "validation": "validation-split"}  # still understood, no longer shown
+
+LEARN, TRAIN, READ, SERVE = "Learn", "Train and evaluate", "Read", "Serve"  # the groups of verbs in the help
 
 
 def main() -> None:
@@ -32,18 +36,24 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal without these characters gets question marks
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that half-written files are removed
     try:
-        app()
+        app(prog_name="mnistry")
     except MnistryError as error:
-        print(f"mnistry: {error}", file=sys.stderr)
+        print_error(str(error))
         sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(" ".join(["mnistry", *sys.argv[1:2]]), error.name)
+        if missing is None:
+            raise
+        print_error(str(missing))
+        sys.exit(missing.exit_status)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops whatever is still buffered
         if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is not an error
-            print(f"mnistry: the output cannot be written: {error.strerror or error}.", file=sys.stderr)
+            print_error(f"the output cannot be written: {error.strerror or error}.")
         sys.exit(1)
     except SystemExit as error:
         if error.code in (INTERRUPTED, TERMINATED):
-            print("mnistry: interrupted; nothing half-written is left behind.", file=sys.stderr)
+            print_error("interrupted; nothing half-written is left behind.")
         raise
 
 
@@ -52,12 +62,29 @@ def _current_name(option: str) -> str:
     return OLD_OPTIONS.get(option, option)
 
 
+class Verbs(TyperGroup):
+    """The verbs in groups: help lists them under the panel that each was given."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each group."""
+        del ctx  # part of the signature that typer calls
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in self.commands.items():
+            groups.setdefault(getattr(verb, "rich_help_panel", ""), []).append(
+                (name, verb.get_short_help_str(limit=200))
+            )
+        width = max(map(len, self.commands)) + 2
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows, col_max=width, col_spacing=width - max(len(name) for name, _ in rows))
+
+
 app = typer.Typer(
     name="mnistry",
+    cls=Verbs,
     help="Learn from, train on and use handwritten digits.",
     epilog="Run the whole lesson and write a report: mnistry tutorial",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"token_normalize_func": _current_name},
@@ -71,12 +98,12 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
-app.command(short_help="Run the whole lesson and write a report.")(tutorial)
-app.command(short_help="Train a model, or resume an interrupted run.")(train)
-app.command(short_help="Search for good settings of a recipe.")(search)
-app.command(short_help="Evaluate a model: accuracy, calibration, worst mistakes.")(evaluate)
-app.command(short_help="Write the model file of a run.")(export)
-app.command(short_help="Show what a data set holds, or check it.")(data)
-app.command(short_help="Read handwritten digits in pictures.")(read)
-app.command(short_help="Read pictures by the million, on this machine or a Ray cluster.")(batch)
-app.command(short_help="Serve a page to draw on, and a REST API.")(serve)
+app.command(rich_help_panel=LEARN, short_help="Run the whole lesson and write a report.")(tutorial)
+app.command(rich_help_panel=LEARN, short_help="Show what a data set holds, or check it.")(data)
+app.command(rich_help_panel=TRAIN, short_help="Train a model, or resume an interrupted run.")(train)
+app.command(rich_help_panel=TRAIN, short_help="Search for good settings of a recipe.")(search)
+app.command(rich_help_panel=TRAIN, short_help="Evaluate a model: accuracy, calibration, worst mistakes.")(evaluate)
+app.command(rich_help_panel=TRAIN, short_help="Write the model file of a run.")(export)
+app.command(rich_help_panel=READ, short_help="Read handwritten digits in pictures.")(read)
+app.command(rich_help_panel=READ, short_help="Read pictures by the million, on this machine or a Ray cluster.")(batch)
+app.command(rich_help_panel=SERVE, short_help="Serve a page to draw on, and a REST API.")(serve)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import ModelOption, SingleOption
 
 
@@ -49,3 +50,5 @@ def batch(
         summary = job.run_batch(options, progress=bars.pictures)
     print(batch_text.summary(summary))
     print(f"output  {out.rstrip('/')}/part-*.parquet, {job.SUMMARY}")
+    program = f"import pandas; print(pandas.read_parquet({out.rstrip('/') + '/part-00000.parquet'!r}))"
+    terminal.suggest(f"python -c {terminal.quoted(program)}", "shows rows")

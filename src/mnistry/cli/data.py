@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, IndexOption, JsonOption, import_keras, with_config
 from mnistry.errors import UsageError
 from mnistry.runtime import provenance
@@ -49,6 +50,7 @@ def data(
     progress.warn_about(loaded)
     index = loaded.checked_index(index)
     print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.dataset(loaded, index))
+    terminal.suggest(f"mnistry data --check{_chosen(settings['dataset'])}", "looks for wrong labels")
 
 
 def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool) -> None:
@@ -66,3 +68,8 @@ def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: P
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
+    terminal.suggest(f"mnistry train{_chosen(dataset)}", "trains on it")
+
+
+def _chosen(dataset: str | None) -> str:
+    return "" if dataset is None else f" --dataset {terminal.quoted(dataset)}"

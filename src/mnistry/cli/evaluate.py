@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, JsonOption
+from mnistry.errors import require
 from mnistry.runtime import provenance
 
 
@@ -40,6 +42,7 @@ def evaluate(
     and selective accuracy, and the accuracy on fifteen kinds of corrupted images.
     """
     provenance.command_begins()
+    require("mnistry evaluate", *(["scipy"] * (not no_corruptions)), *(["jinja2"] * (out is not None)))
     from mnistry.cli import progress
     from mnistry.evaluation import run as evaluation_run
     from mnistry.evaluation import text as evaluation_text
@@ -56,3 +59,6 @@ def evaluate(
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.evaluation(result))
     if folder is not None:
         print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
+    file = model / "model.onnx" if model is not None and model.is_dir() else model
+    chosen = "" if file is None else f"--model {terminal.quoted(file)} "
+    terminal.suggest(f"mnistry read {chosen}photo.jpg", "reads with it")

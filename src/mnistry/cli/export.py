@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import import_keras
 
 
@@ -25,4 +26,6 @@ def export(
     import_keras()
     from mnistry.training.export import export_run
 
-    print(export_run(run, out))
+    path = export_run(run, out)
+    print(path)
+    terminal.suggest(f"mnistry read --model {terminal.quoted(path)} photo.jpg", "reads with it")

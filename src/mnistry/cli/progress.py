@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -163,6 +165,15 @@ class LiveBars:
             self._shown.update(self._task, completed=completed, **fields)
         if done:
             self.clear()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Clear the bar for a block that prints, and show it again."""
+        if self._shown is not None:
+            self._shown.stop()
+        yield
+        if self._shown is not None:
+            self._shown.start()
 
     def clear(self) -> None:
         """Clears away what is shown; the next report brings it back."""

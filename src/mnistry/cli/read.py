@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import ModelOption, SingleOption
 from mnistry.errors import UsageError
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
+    from mnistry.cli.progress import LiveBars
     from mnistry.ocr.read_many import ReadResult
     from mnistry.ocr.visualization import Album
+
+SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not readable"  # outcomes of a picture
 
 
 def read(
@@ -36,8 +43,9 @@ def read(
 ) -> None:
     """Read handwritten digits in pictures and print them as text.
 
-    Anything that is not a digit is skipped. In a terminal, each digit is shown as the network saw it, with its three
-    best answers. A picture that cannot be read does not stop the others; the exit status is 1 then.
+    Anything that is not a digit is skipped. In a terminal, the digits of a single picture are shown first as the
+    network saw them, each with its three best answers. A picture that cannot be read does not stop the others; the
+    exit status is 1 then.
     """
     from mnistry.ocr import read_many
 
@@ -46,30 +54,58 @@ def read(
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
-    complete = True
-    with _progress(len(names)) as advance:
-        for done, result in enumerate(read_many.read_all(names, model=model, single=single), start=1):
-            advance(done)
-            complete = complete and result.error is None
-            if as_json:
-                print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
-            else:
-                _print(result, named=len(names) > 1)
+    counts: Counter[str] = Counter()
+    bars = _bars(len(names))
+    with bars or nullcontext():
+        for result in read_many.read_all(names, model=model, single=single):
+            with bars.hidden() if bars else nullcontext():
+                if as_json:
+                    print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
+                else:
+                    _print(result, alone=len(names) == 1)
             if album is not None:
                 _annotate(album, result)
-    if not complete:
+            counts[_outcome(result)] += 1
+            if bars:
+                bars.parts("pictures", counts.total(), len(names))
+    _say_what_next(counts, pictures, annotated=album is not None)
+    if counts[FAILED]:
         raise typer.Exit(1)
 
 
-def _print(result: ReadResult, *, named: bool) -> None:
+def _print(result: ReadResult, *, alone: bool) -> None:
+    """Print a result; the answer comes last."""
     from mnistry.ocr import text as ocr_text
 
-    if result.reading is None:
-        print(f"mnistry: {result.error}", file=sys.stderr, flush=True)
+    reading = result.reading
+    if reading is None:
+        terminal.error(str(result.error))
         return
-    print(ocr_text.lines(result.reading, named=named), flush=True)
-    if sys.stdout.isatty() and result.reading.digits:
-        print(f"\n{ocr_text.seen(result.reading.digits, shutil.get_terminal_size().columns)}\n", flush=True)
+    if alone and sys.stdout.isatty() and reading.digits:
+        print(f"{ocr_text.seen(reading.digits, shutil.get_terminal_size().columns)}\n")
+    text = ocr_text.lines(reading, named=not alone, unsure=partial(typer.style, fg="yellow"))
+    typer.echo(text, color=terminal.colour())
+    if not reading.digits:
+        terminal.error(f"no digit found in {result.source}.")
+
+
+def _outcome(result: ReadResult) -> str:
+    if result.reading is None:
+        return FAILED
+    if not result.reading.digits:
+        return EMPTY
+    return SURE if result.reading.sure else UNSURE
+
+
+def _say_what_next(counts: Counter[str], pictures: Sequence[str], *, annotated: bool) -> None:
+    """Sum several pictures up, and offer to show where the digits are: for a person at a terminal."""
+    if not sys.stderr.isatty():
+        return
+    if counts.total() > 1:
+        parts = [f"{counts[kind]:,} {kind}" for kind in (SURE, UNSURE, EMPTY, FAILED) if counts[kind]]
+        print(f"{counts.total():,} pictures: {', '.join(parts)}", file=sys.stderr)
+    if counts[SURE] + counts[UNSURE] and not annotated:
+        terminal.suggest(f"mnistry read --annotate out {shlex.join(pictures)}", "draws boxes and answers on them")
 
 
 def _album(folder: Path) -> Album:
@@ -89,13 +125,10 @@ def _annotate(album: Album, result: ReadResult) -> None:
         annotated(source, result.reading.digits).save(album.path(result.source))
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error for several pictures in a terminal; otherwise nothing."""
+def _bars(total: int) -> LiveBars | None:
+    """A progress bar on standard error for several pictures in a terminal."""
     if total < 2 or not sys.stderr.isatty():
-        yield lambda _: None
-        return
+        return None
     from mnistry.cli import progress
 
-    with progress.LiveBars() as bars:
-        yield lambda done: bars.parts("pictures", done, total)
+    return progress.LiveBars()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, given, import_keras, with_config
 from mnistry.errors import UsageError
 
@@ -68,3 +69,4 @@ def search(
             on_trial=on_trial,
         )
     print(tuning_text.found(found))
+    terminal.suggest(f"mnistry evaluate {terminal.quoted(found.folder / 'best')}", "tests it thoroughly")

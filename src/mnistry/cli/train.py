@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, given, import_keras, with_config
 from mnistry.errors import UsageError
 from mnistry.runtime import provenance
@@ -52,3 +53,4 @@ def train(
         f"{evaluation_text.confusion(result.test.confusion, result.dataset.class_names)}\n"
     )
     progress.say_where(folder, result)
+    terminal.suggest(f"mnistry evaluate {terminal.quoted(folder)}", "tests it thoroughly")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, IndexOption, given, import_keras, with_config
 from mnistry.runtime import provenance
 from mnistry.training.config import TrainConfig
@@ -38,3 +39,4 @@ def tutorial(
             callbacks=progress.for_the_lesson(bars),
         )
     progress.say_where(folder, result)
+    terminal.suggest("mnistry read photo.jpg", "reads your own handwriting")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,21 @@ BETWEEN = "  "  # two images beside each other
 TOP = 3
 
 
-def lines(reading: Reading, *, named: bool) -> str:
-    """The text of a picture, each of its lines with the picture's name where there are several pictures."""
-    return "\n".join(f"{reading.source}: {line}" if named else line for line in reading.text.split("\n"))
+def lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) -> str:
+    """Write the text of a picture.
+
+    Args:
+        reading: of the picture.
+        named: whether each line begins with the picture's name.
+        unsure: marks the name of a digit that is not sure.
+    """
+    parts, at = [], 0
+    for digit in reading.digits:
+        start = reading.text.index(digit.name, at)
+        parts += [reading.text[at:start], digit.name if digit.sure else unsure(digit.name)]
+        at = start + len(digit.name)
+    text = "".join([*parts, reading.text[at:]])
+    return "\n".join(f"{reading.source}: {line}" if named else line for line in text.split("\n"))
 
 
 def seen(digits: Sequence[Digit], width: int) -> str:
