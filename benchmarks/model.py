@@ -9,11 +9,12 @@ but this measurement. Look-alikes (O, S, Z and the like) are counted apart.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from handwriting import FOLDER, pictures
 from mnistry import Recognizer
@@ -51,19 +52,28 @@ def nondigit(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
         groups.setdefault(group, []).append(0.0 if digit is None else digit.digitness)
     others = np.concatenate([scores for group, scores in groups.items() if group != "look-alikes"])
     return {
-        "auroc": calibration.auroc(digits, others),
-        "rejected_where_98_of_100_digits_are_kept": calibration.rejected_at(digits, others, KEPT),
+        "auroc": _auroc(digits, others),
+        "rejected_where_98_of_100_digits_are_kept": _rejected(digits, others),
         "digits_kept": float((digits >= recognizer.info.digit_threshold).mean()),
         "rejected": float((others < recognizer.info.digit_threshold).mean()),
         "groups": {
             group: {
                 "pictures": len(scores),
-                "auroc": calibration.auroc(digits, np.array(scores)),
-                "rejected": calibration.rejected_at(digits, np.array(scores), KEPT),
+                "auroc": _auroc(digits, scores),
+                "rejected": _rejected(digits, scores),
             }
             for group, scores in sorted(groups.items())
         },
     }
+
+
+def _auroc(digits: np.ndarray, others: Sequence[float]) -> float:
+    return float(roc_auc_score(np.r_[np.ones(len(digits)), np.zeros(len(others))], np.r_[digits, others]))
+
+
+def _rejected(digits: np.ndarray, others: Sequence[float]) -> float:
+    """The part of the others that the highest threshold rejects that keeps the stated part of the digits."""
+    return float((np.asarray(others) < calibration.threshold_at_recall(digits, KEPT)).mean())
 
 
 def table(content: Mapping[str, Any]) -> str:

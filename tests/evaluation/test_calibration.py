@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from mnistry.errors import UsageError
 from mnistry.evaluation.calibration import (
     NOTHING,
-    auroc,
     fit_temperature,
-    rejected_at,
     threshold_at_recall,
     threshold_for_precision,
 )
@@ -195,25 +193,3 @@ def test_a_wrong_call_for_a_share_is_refused(scores, share):
 
 
 # Two kinds
-
-
-def test_auroc_by_hand():
-    # Of six pairs the positive is above in three, level in one: (3 + 0.5) / 6.
-    assert auroc(np.array([0.8, 0.3]), np.array([0.3, 0.1, 0.9])) == pytest.approx(3.5 / 6)
-
-
-def test_auroc_is_scikit_learns_with_many_ties():
-    generator = np.random.default_rng(8)
-    positives, negatives = generator.integers(3, 12, 700) / 12, generator.integers(0, 9, 300) / 12
-    expected = roc_auc_score(np.r_[np.ones(700), np.zeros(300)], np.r_[positives, negatives])
-    assert auroc(positives, negatives) == pytest.approx(expected, abs=1e-12)
-    assert auroc(negatives, positives) == pytest.approx(1 - expected, abs=1e-12)
-
-
-def test_auroc_needs_both_kinds():
-    with pytest.raises(UsageError, match="scores of both kinds; received 0 and 2"):
-        auroc(np.zeros(0), np.zeros(2))
-
-
-def test_rejected_is_what_is_strictly_under_the_threshold():
-    assert rejected_at(np.array([0.5, 0.6]), np.array([0.5, 0.49, 0.1]), kept=1.0) == pytest.approx(2 / 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tracemalloc
 
 import numpy as np
@@ -94,9 +93,7 @@ def test_another_seed_and_another_position_give_other_images(name, images):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_depends_on_its_position_and_on_nothing_around_it(name, images):
     whole = corrupt(name, images)
-    cuts = [0, 1, 100, BLOCK - 1, BLOCK + 3, len(images)]
-    parts = [corrupt(name, images[low:high], start=low) for low, high in itertools.pairwise(cuts)]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert all(np.array_equal(corrupt(name, images[:n]), whole[:n]) for n in (1, 100, BLOCK + 3))
     strangers = 255 - images
     strangers[50], strangers[BLOCK + 5] = images[50], images[BLOCK + 5]
     among_strangers = corrupt(name, strangers)
@@ -177,10 +174,9 @@ def test_other_arrays_are_refused(images, received):
         corrupt("fog", images)
 
 
-@pytest.mark.parametrize(("seed", "start"), [(-1, 0), (0, -5)])
-def test_negative_numbers_are_refused(seed, start):
-    with pytest.raises(UsageError, match=f"must be 0 or more; received seed={seed}, start={start}"):
-        corrupt("fog", blank(1), seed=seed, start=start)
+def test_a_negative_seed_is_refused():
+    with pytest.raises(UsageError, match=r"The seed must be 0 or more; received -1\."):
+        corrupt("fog", blank(1), seed=-1)
 
 
 # Noise

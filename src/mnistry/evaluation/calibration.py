@@ -121,35 +121,6 @@ def threshold_at_recall(scores: np.ndarray, share: float) -> float:
     return float(scores[len(scores) - kept])
 
 
-def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """The chance that a positive's score is above a negative's, ties counting half (Mann and Whitney 1947).
-
-    Args:
-        positives: float (n,).
-        negatives: float (m,).
-
-    Raises:
-        UsageError: there are none of one kind.
-
-    >>> auroc(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
-    0.875
-    """
-    above, below = np.asarray(positives, np.float64), np.sort(np.asarray(negatives, np.float64))
-    if len(above) == 0 or len(below) == 0:
-        raise UsageError(f"There must be scores of both kinds; received {len(above)} and {len(below)}.")
-    halves = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
-    return float(halves.sum() / 2 / (len(above) * len(below)))
-
-
-def rejected_at(positives: np.ndarray, negatives: np.ndarray, kept: float) -> float:
-    """The part of the negatives under the highest threshold that keeps a share of the positives.
-
-    >>> rejected_at(np.array([0.9, 0.5, 0.7, 0.8]), np.array([0.75, 0.6, 0.1, 0.2, 0.3]), kept=0.75)
-    0.8
-    """
-    return float((np.asarray(negatives, np.float64) < threshold_at_recall(positives, kept)).mean())
-
-
 def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one valley is lowest, by golden section (Kiefer 1953)."""
     golden = (math.sqrt(5) - 1) / 2

@@ -1,4 +1,4 @@
-"""Fifteen ways to spoil an image of a digit that leave it readable for people.
+"""Fifteen corruptions of digit images that leave them readable for people.
 
 The kinds are those of MNIST-C (Mu and Gilmer 2019, "MNIST-C: A Robustness Benchmark for Computer Vision",
 arXiv 1906.02337), in its order, written anew from what they are in words: noise as of a sensor, blurs, affine maps,
@@ -8,8 +8,8 @@ that a small CNN reads about four in five: of 3,000 training images that they ha
 fifteen, the lesson's network reads 63% and a CNN of two convolutions 81%. Figures measured here do not compare with
 those measured on the published files.
 
-Each function that spoils takes uint8 (n, 28, 28) and a random generator, and returns numbers of the same shape that
-`corrupt` clips to 0–255 and rounds. A pair of numbers is a range, from which each image gets its own.
+Each corruption takes uint8 (n, 28, 28) and a random generator, and returns numbers of the same shape, which `corrupt`
+clips to 0–255 and rounds. A pair of numbers is a range, from which each image gets its own.
 """
 
 from __future__ import annotations
@@ -21,10 +21,19 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.errors import UsageError, did_you_mean
-from mnistry.evaluation.affine import warped
-from mnistry.evaluation.blurs import convolved, shuffled, smoothed
-from mnistry.evaluation.edges import canny
-from mnistry.evaluation.line_art import column, drawn, frames, from_dots, from_segment, from_zigzag
+from mnistry.evaluation.corruption_ops import (
+    as_column,
+    canny,
+    convolve,
+    distance_from_dots,
+    distance_from_segment,
+    distance_from_zigzag,
+    draw_line,
+    gaussian_blur,
+    line_coordinates,
+    shuffle_cells,
+    warp_affine,
+)
 
 WHITE = 255
 BLOCK = 256  # positions that share a random generator; also the images that are worked on at once
@@ -33,53 +42,48 @@ Range = tuple[float, float]
 Corruption = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def corrupt(name: str, images: np.ndarray, *, seed: int = 0, start: int = 0) -> np.ndarray:
-    """Images with one kind of corruption.
+def corrupt(name: str, images: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Corrupt images in one way.
 
-    What happens to an image follows from the name, the seed, its position and itself alone: not from the images
-    around it, nor from how many there are. Another version of NumPy may draw other random numbers.
+    The result for an image depends only on the name, the seed, its position and the image itself, not on the images
+    around it or on their number. Another version of NumPy may draw other random numbers.
 
     Args:
         name: one of `NAMES`.
         images: uint8 (n, 28, 28) 0–255, ink bright on black. They are left as they are.
         seed: 0 or more.
-        start: the position of the first image, for those who pass a large set part by part.
 
     Returns:
         uint8 (n, 28, 28) 0–255.
 
     Raises:
-        UsageError: an unknown name, images of another shape or type, a negative seed or start.
+        UsageError: an unknown name, images of another shape or type, or a negative seed.
 
     >>> white = np.full((2, 28, 28), 255, np.uint8)
-    >>> parts = [corrupt("impulse_noise", white[:1]), corrupt("impulse_noise", white[1:], start=1)]
-    >>> np.array_equal(corrupt("impulse_noise", white), np.concatenate(parts))
+    >>> np.array_equal(corrupt("impulse_noise", white)[:1], corrupt("impulse_noise", white[:1]))
     True
     """
     if name not in CORRUPTIONS:
         raise UsageError(f"There is no corruption named {name!r}. {did_you_mean(name, CORRUPTIONS)}")
-    images = _checked(images, seed, start)
+    images = _checked(images, seed)
     result = np.empty_like(images)
-    stop = start + len(images)
-    for first in range(start - start % BLOCK, stop, BLOCK):
-        low, high = max(first, start), min(first + BLOCK, stop)
-        here = slice(low - start, high - start)
-        # Whole blocks, so that each position gets the same random numbers whoever else is there.
+    for first in range(0, len(images), BLOCK):
+        # Whole blocks, so that each position gets the same random numbers whatever else is there.
         block = np.zeros((BLOCK, SIDE, SIDE), np.uint8)
-        block[low - first : high - first] = images[here]
+        n = len(images[first : first + BLOCK])
+        block[:n] = images[first : first + BLOCK]
         key = (NAMES.index(name), first // BLOCK)
         random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-        spoilt = np.rint(np.clip(CORRUPTIONS[name](block, random), 0, WHITE))
-        result[here] = spoilt[low - first : high - first]
+        result[first : first + n] = np.rint(np.clip(CORRUPTIONS[name](block, random), 0, WHITE))[:n]
     return result
 
 
-def _checked(images: np.ndarray, seed: int, start: int) -> np.ndarray:
+def _checked(images: np.ndarray, seed: int) -> np.ndarray:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise UsageError(f"Images must be uint8 (n, {SIDE}, {SIDE}); received {images.dtype} {images.shape}.")
-    if seed < 0 or start < 0:
-        raise UsageError(f"The seed and the start must be 0 or more; received seed={seed}, start={start}.")
+    if seed < 0:
+        raise UsageError(f"The seed must be 0 or more; received {seed}.")
     return images
 
 
@@ -107,31 +111,31 @@ def glass_blur(images: np.ndarray, random: np.random.Generator, *, sigma: float 
 
     All pixels of each `cell` × `cell` are shuffled; twice, the second time over other cells.
     """
-    glass = smoothed(images, sigma)
+    glass = gaussian_blur(images, sigma)
     for margin in (0, cell // 2):
-        glass = shuffled(glass, random, cell=cell, margin=margin)
-    return smoothed(glass, sigma)
+        glass = shuffle_cells(glass, random, cell=cell, margin=margin)
+    return gaussian_blur(glass, sigma)
 
 
 def motion_blur(images: np.ndarray, random: np.random.Generator, *, length: Range = (4.5, 6.5)) -> np.ndarray:
     """The hand moved: the mean along a straight line of `length` pixels, in any direction."""
     n = len(images)
     inner = random.uniform(*length, n) - 1  # the ends fade over a pixel each, half of which is theirs
-    along, across = frames(random.uniform(0, math.pi, n), np.zeros(n), side=SIDE - 1)
-    return convolved(images, drawn(from_segment(along, across, inner), width=1))
+    along, across = line_coordinates(random.uniform(0, math.pi, n), np.zeros(n), side=SIDE - 1)
+    return convolve(images, draw_line(distance_from_segment(along, across, inner), width=1))
 
 
 def shear(images: np.ndarray, random: np.random.Generator, *, slope: Range = (0.4, 0.7)) -> np.ndarray:
     """Slanted: each row is moved sideways by `slope` times its distance from the middle row, to either side."""
     matrices = _identities(len(images))
     matrices[:, 1, 0] = _either_way(random, slope, len(images))
-    return warped(images, matrices, np.zeros((len(images), 2)))
+    return warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def scale(images: np.ndarray, random: np.random.Generator, *, factor: Range = (0.55, 0.75)) -> np.ndarray:
     """Smaller by `factor`, about the centre."""
-    matrices = _identities(len(images)) * column(random.uniform(*factor, len(images)))
-    return warped(images, matrices, np.zeros((len(images), 2)))
+    matrices = _identities(len(images)) * as_column(random.uniform(*factor, len(images)))
+    return warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def rotate(images: np.ndarray, random: np.random.Generator, *, degrees: Range = (20, 40)) -> np.ndarray:
@@ -139,19 +143,19 @@ def rotate(images: np.ndarray, random: np.random.Generator, *, degrees: Range = 
     angle = np.radians(_either_way(random, degrees, len(images)))
     cosine, sine = np.cos(angle), np.sin(angle)
     matrices = np.stack([np.stack([cosine, -sine], axis=1), np.stack([sine, cosine], axis=1)], axis=1)
-    return warped(images, matrices, np.zeros((len(images), 2)))
+    return warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def brightness(images: np.ndarray, random: np.random.Generator, *, more: Range = (0.4, 0.65)) -> np.ndarray:
     """Too much light: a constant, `more` times white, is added to every pixel."""
-    lit: np.ndarray = images + column(random.uniform(*more, len(images)) * WHITE)
+    lit: np.ndarray = images + as_column(random.uniform(*more, len(images)) * WHITE)
     return lit
 
 
 def translate(images: np.ndarray, random: np.random.Generator, *, pixels: Range = (2, 5)) -> np.ndarray:
     """Moved by `pixels` up or down, and by as many left or right, drawn apart."""
     shifts = np.stack([_either_way(random, pixels, len(images)) for _ in range(2)], axis=1)
-    return warped(images, _identities(len(images)), shifts)
+    return warp_affine(images, _identities(len(images)), shifts)
 
 
 def _either_way(random: np.random.Generator, size: Range, n: int) -> np.ndarray:
@@ -173,7 +177,7 @@ def stripe(images: np.ndarray, random: np.random.Generator, *, width: int = 7) -
 
 def fog(images: np.ndarray, random: np.random.Generator, *, density: Range = (0.9, 1.3)) -> np.ndarray:
     """Clouds before the digit: a plasma fractal, `density` times as bright as white, is added, and the sum dimmed."""
-    thick = column(random.uniform(*density, len(images)))
+    thick = as_column(random.uniform(*density, len(images)))
     dimmed: np.ndarray = (images + thick * _plasma(len(images), random)) / (1 + thick)
     return dimmed
 
@@ -194,10 +198,10 @@ def spatter(
     images: np.ndarray, random: np.random.Generator, *, sigma: float = 1.2, level: float = 1.1, tone: Range = (0.5, 0.8)
 ) -> np.ndarray:
     """Drops on the lens: grey blobs, where Gaussian noise smoothed by `sigma` is over `level` standard deviations."""
-    noise = smoothed(random.standard_normal(images.shape, np.float32), sigma, mode="wrap")
+    noise = gaussian_blur(random.standard_normal(images.shape, np.float32), sigma, mode="wrap")
     over = noise / noise.std(axis=(1, 2), keepdims=True) - level
     cover = np.clip(2 * over + 0.5, 0, 1)  # soft edges, as of a drop out of focus
-    covered: np.ndarray = images * (1 - cover) + WHITE * column(random.uniform(*tone, len(images))) * cover
+    covered: np.ndarray = images * (1 - cover) + WHITE * as_column(random.uniform(*tone, len(images))) * cover
     return covered
 
 
@@ -205,8 +209,8 @@ def dotted_line(
     images: np.ndarray, random: np.random.Generator, *, spacing: float = 3.5, width: float = 1.8
 ) -> np.ndarray:
     """A straight line of white dots, `spacing` pixels apart, from edge to edge."""
-    distance = from_dots(*_through(images, random), spacing, random.random(len(images)))
-    return _over(images, drawn(distance, width=width))
+    distance = distance_from_dots(*_through(images, random), spacing, random.random(len(images)))
+    return _over(images, draw_line(distance, width=width))
 
 
 def zigzag(
@@ -219,15 +223,15 @@ def zigzag(
 ) -> np.ndarray:
     """A white zigzag from edge to edge: a tooth every `period` pixels, `height` pixels to both sides."""
     n = len(images)
-    distance = from_zigzag(
+    distance = distance_from_zigzag(
         *_through(images, random), random.uniform(*period, n), random.uniform(*height, n), random.random(n)
     )
-    return _over(images, drawn(distance, width=width))
+    return _over(images, draw_line(distance, width=width))
 
 
 def _through(images: np.ndarray, random: np.random.Generator, off: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
     """A line of any direction that passes the centre within `off` pixels, and so runs through most digits."""
-    return frames(random.uniform(0, math.pi, len(images)), random.uniform(-off, off, len(images)))
+    return line_coordinates(random.uniform(0, math.pi, len(images)), random.uniform(-off, off, len(images)))
 
 
 def _over(images: np.ndarray, ink: np.ndarray) -> np.ndarray:
