@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, arrays, drawing
-from mnistry.datasets import arrays as datasets_arrays
+from mnistry.datasets import numpy_files
 from mnistry.datasets import labelled, loading
 from mnistry.datasets import parquet as datasets_parquet
 from mnistry.errors import DataError, MissingExtraError
@@ -194,7 +194,7 @@ def test_npz_files_cut_short(keep: int, tmp_path: Path) -> None:
 
 
 def test_files_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets_arrays, "MAX_BYTES", 5000)
+    monkeypatch.setattr(numpy_files, "MAX_BYTES", 5000)
     assert "is larger than 5,000 bytes" in refused(npz(tmp_path, x_train=X, y_train=Y))
 
 

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.batch import storage
-from mnistry.datasets import idx
+from mnistry.datasets import array_headers, idx
 from mnistry.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
 
 def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
     head = stream.read(16)
-    start, shape = _idx_header(head, name)
+    start, shape = 16, array_headers.idx(head, name, 3)
     if shape[1:] != (28, 28):
         raise DataError(f"{name} has images of {shape[1]}×{shape[2]} pixels, expected 28×28.")
     promised = start + math.prod(shape)
@@ -117,17 +117,6 @@ def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile
             f"{'' if exact else 'at most '}{size:,}. Fetch it again."
         )
     return ImageFile(name, stream, start, shape[0])
-
-
-def _idx_header(head: bytes, name: str) -> tuple[int, tuple[int, int, int]]:
-    expected = (idx.UINT8 << 8) + 3
-    magic = struct.unpack(">I", head[:4])[0] if len(head) == 16 else None
-    if magic != expected:
-        kind = " (labels)" if head[:4] == struct.pack(">I", (idx.UINT8 << 8) + 1) else ""
-        raise DataError(
-            f"{name} is not an IDX file of images: expected the magic number {expected}, received {magic}{kind}."
-        )
-    return 16, struct.unpack(">3I", head[4:])
 
 
 def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
@@ -155,12 +144,7 @@ def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
 
 def _npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     """An array's file; `size` is what its archive says of it."""
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except ValueError as error:
-        raise DataError(f"{name} is no NumPy array: {storage.reason(error)}.") from None
+    shape, fortran, dtype = array_headers.npy(stream, name)
     if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
         raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
     start = stream.tell()

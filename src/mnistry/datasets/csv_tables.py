@@ -1,147 +1,487 @@
-"""CSV tables: the label first, then 784 pixels, as Kaggle has MNIST; a header or none."""
+"""CSV tables: rows of pixels with a label, as Kaggle has MNIST, or lists of picture files with labels."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from mnistry.datasets import idx
-from mnistry.datasets.dataset import ROW, numbered_origins
+from mnistry.datasets import idx, pixels, wording
+from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
 from mnistry.datasets.labelled import (
-    LABELS,
     MAX_BYTES,
-    PIXELS,
-    SIDE,
+    EncodedImage,
     Labelled,
     LoadedSplits,
     ValidationErrors,
-    of_numbers,
+    join,
+    listed,
 )
+from mnistry.datasets.wording import split_of
 from mnistry.errors import DataError
-from mnistry.runtime.files import read_bytes, short
+from mnistry.ocr.read_many import SUFFIXES
+from mnistry.runtime.files import short
 
-COLUMNS = 1 + PIXELS
 ROWS_AT_A_TIME = 1000
-SPLITS = ("train.csv", "test.csv")
+LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
+MAX_LINE = 4_000_000  # characters
+MAX_COLUMNS = 2**18  # a picture of 512×512 pixels
+MAX_LIST_COLUMNS = 64
+SEPARATORS = ",;\t|"
+PIXELS = 784
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table.
+
+    Attributes:
+        columns: the number of all of them.
+        label: the index of the column of labels; None if there is none.
+        pixels: the indices of the columns of pixels.
+        files: the index of the column of file names, in a list of files.
+        split: the index of the column that names the split, in a list of files.
+        said: what was assumed.
+    """
+
+    columns: int
+    label: int | None
+    pixels: tuple[int, ...] = ()
+    files: int | None = None
+    split: int | None = None
+    said: tuple[str, ...] = ()
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder."""
+    named = (each for each in folder.iterdir() if each.name.lower().endswith(ENDINGS) and each.name[0] != ".")
+    return sorted(each for each in named if each.is_file())
 
 
 def read(path: Path) -> LoadedSplits:
-    """One table, to be split, or a folder with `train.csv` and perhaps `test.csv`.
+    """Read one table, or a folder with tables of the splits.
 
     Raises:
         DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
     """
-    problems = ValidationErrors()
-    paths = [path / name for name in SPLITS if (path / name).exists()] if path.is_dir() else [path]
-    tables = [_table(each, problems) for each in paths]
+    problems, remarks = ValidationErrors(), list[str]()
+    if not path.is_dir():
+        parts = _parts(path, "train", problems, remarks)
+    else:
+        parts = {}
+        for table, split in _chosen(path, remarks):
+            for name, part in _parts(table, split, problems, remarks).items():
+                parts[name] = join([parts[name], part]) if name in parts else part
     problems.refuse(short(path))
-    return LoadedSplits(tables[0], tables[1] if len(tables) > 1 else None)
+    if "train" not in parts:
+        raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts) or 'nothing'}.")
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
 
 
-def _table(path: Path, problems: ValidationErrors) -> Labelled:
-    name = short(path)
-    lines = _lines(path, name)
-    first = _cells(lines[0]) if lines else []
-    header = any(not _is_number(cell) for cell in first[1:]) and any(_is_name(cell) for cell in first[1:])
-    header = header or first == [str(number) for number in range(len(first))]  # as pandas numbers columns
-    if len(first) != COLUMNS:
-        raise DataError(f"{name} {_other_columns(len(first))}")
-    named = next((column for column, cell in enumerate(first, 1) if header and cell.strip().lower() in LABELS), 1)
-    if named != 1:
-        raise DataError(
-            f"{name} has the column {first[named - 1].strip()!r} as number {named}: labels must stand first."
-        )
-    pixels: list[np.ndarray] = []
-    labels: list[str] = []
-    numbers: list[int] = []  # of the row that each image stands in, counted as an editor does
-    for start in range(int(header), len(lines), ROWS_AT_A_TIME):
-        rows = [
-            (number, line)
-            for number, line in enumerate(lines[start : start + ROWS_AT_A_TIME], start + 1)
-            if line.strip() or number < len(lines)
-        ]
-        part = _quickly([line for _, line in rows])
-        kept = rows
-        if part is None:
-            part, kept = _carefully(rows, name, problems)
-        pixels.append(part[0])
-        labels.extend(part[1])
-        numbers.extend(number for number, _ in kept)
-    if not labels and not problems.count:
-        raise DataError(f"{name} holds no images{', only a header' if header else ''}.")
+def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Read the images of a table that may have no labels: uint8 (n, height, width), and remarks.
 
-    def place(index: tuple[int, ...]) -> str:
-        return f"{name}, row {numbers[index[0]]}, column {index[1] + 2}"
-
-    values = np.concatenate(pixels) if pixels else np.zeros((0, PIXELS), np.uint8)
-    for number, label in zip(numbers, labels, strict=True):
-        if not label:
-            problems.add(f"{name}, row {number}, column 1", "the label is empty")
-    images = of_numbers(values, place, problems).reshape(-1, SIDE, SIDE)
-    return Labelled(images, np.array(labels, np.str_), numbered_origins(path.name, numbers, ROW))
+    Raises:
+        DataError: see `read`.
+    """
+    problems = ValidationErrors()
+    table = _Table(path)
+    if table.layout.files is not None:
+        raise DataError(f"{short(path)} is a list of files; name the folder with the pictures.")
+    part = table.rows(problems)
+    problems.refuse(short(path))
+    if not isinstance(part.images, np.ndarray):
+        raise DataError(f"{short(path)} holds no images.")
+    told = [f"{short(path)}: the column of labels is not used."] if table.layout.label is not None else []
+    return part.images, [*told, *table.said]
 
 
-def _lines(path: Path, name: str) -> list[str]:
-    content = idx.unpack(read_bytes(path, MAX_BYTES), name)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name} is no text in UTF-8: row {row} has a byte that does not belong.") from None
-    if "\0" in text:
-        raise DataError(f"{name} is no CSV table: it holds bytes of zero.")
-    lines = text.splitlines()
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise DataError(f"{name} is empty.")
-    return lines
-
-
-def _quickly(lines: Sequence[str]) -> tuple[np.ndarray, list[str]] | None:
-    """Pixels (n, 784) and labels of rows in which all is as it should be; None where something may not be."""
-    if any(line.count(",") != PIXELS or '"' in line for line in lines):
-        return None
-    try:
-        values = np.loadtxt(lines, np.float32, delimiter=",", usecols=range(1, COLUMNS), comments=None, ndmin=2)
-    except ValueError:
-        return None
-    small = values.astype(np.uint8) if ((values >= 0) & (values <= 255)).all() else values
-    return small if (small == values).all() else values, [line.partition(",")[0].strip() for line in lines]
-
-
-def _carefully(
-    rows: Sequence[tuple[int, str]], name: str, problems: ValidationErrors
-) -> tuple[tuple[np.ndarray, list[str]], list[tuple[int, str]]]:
-    """The same, cell by cell, and the rows that were kept; what is wrong goes to the problems."""
-    values: list[list[float]] = []
-    labels: list[str] = []
-    kept: list[tuple[int, str]] = []
-    for number, line in rows:
-        cells = _cells(line)
-        if len(cells) != COLUMNS:
-            problems.add(f"{name}, row {number}", f"expected {COLUMNS} columns, received {len(cells)}")
-            continue
-        wrong = [column for column, cell in enumerate(cells[1:], 2) if not _is_number(cell)]
-        for column in wrong:
-            problems.add(
-                f"{name}, row {number}, column {column}", f"expected a number, received {cells[column - 1]!r:.40}"
+def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
+    """The tables of a folder with the split of each; what else is there is remarked on."""
+    tables = tables_in(folder)
+    chosen: list[tuple[Path, str]] = []
+    others: list[str] = []
+    for table in tables:
+        split = split_of(_stem(table), prefix=True)
+        if "submission" in table.name.lower() or (
+            split is None and len(tables) > 1 and any(split_of(_stem(each), prefix=True) for each in tables)
+        ):
+            others.append(table.name)
+        else:
+            chosen.append((table, split or "train"))
+    for split in ("train", "test", "validation"):
+        of_it = [table for table, each in chosen if each == split]
+        if len(of_it) > 1:
+            raise DataError(
+                f"{short(folder)} holds several tables for {split}: {listed([each.name for each in of_it])}. Name one "
+                "of them, or keep one set in a folder."
             )
-        if not wrong:
-            values.append([float(cell) for cell in cells[1:]])
-            labels.append(cells[0].strip())
-            kept.append((number, line))
-    return (np.array(values, np.float32).reshape(-1, PIXELS), labels), kept
+    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
+    lists_files = any(_Table(table).layout.files is not None for table, _ in chosen)
+    if others:
+        remarks.append(f"{short(folder)}: passed over {listed(others)}.")
+    if folders and not lists_files:
+        remarks.append(f"{short(folder)}: passed over the folders {listed(folders)}, as there are tables beside them.")
+    return chosen
 
 
-def _cells(line: str) -> list[str]:
+def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
+    """The content of a table by split."""
+    table = _Table(path)
+    if table.layout.label is None:
+        if split == "test":
+            remarks.append(
+                f"{short(path)} has no labels and is not used here. Once there is a model: mnistry predict MODEL "
+                f"--dataset {path.name} --out submission.csv"
+            )
+            return {}
+        raise DataError(f"{short(path)} {_without_labels(table.layout.columns)}")
+    remarks += table.said
+    if table.layout.files is None:
+        return {split: table.rows(problems)}
+    return table.files(split, problems, remarks)
+
+
+class _Table:
+    """One table: its separator, its header and its columns, found by looking at its first rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, short(path)
+        first = [line for _, line in islice(self._lines(), LOOKED_AT)]
+        if not first:
+            raise DataError(f"{self.name} is empty.")
+        self._separator = max(SEPARATORS, key=first[0].count) if any(map(first[0].count, SEPARATORS)) else ","
+        head = self._cells(first[0])
+        self._header = any(not _is_number(cell) for cell in head[1:]) and any(_is_name(cell) for cell in head)
+        self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
+        rows = [self._cells(line) for line in first[int(self._header) :]]
+        self.layout = (_layout_by_names if self._header else _layout_by_values)(head, rows, self.path)
+        self.said = [f"{self.name}: {each}." for each in self.layout.said]
+
+    def rows(self, problems: ValidationErrors) -> Labelled:
+        """The images and labels of a table of pixels; labels are empty where there are none."""
+        parts: list[np.ndarray] = []
+        labels: list[str] = []
+        numbers: list[int] = []  # of the row that each image is in, counted as an editor does
+        lines = self._lines()
+        if self._header:
+            next(lines)
+        while rows := list(islice(lines, ROWS_AT_A_TIME)):
+            part = self._quickly([line for _, line in rows])
+            kept = rows
+            if part is None:
+                part, kept = self._carefully(rows, problems)
+            parts.append(part[0])
+            labels.extend(part[1])
+            numbers.extend(number for number, _ in kept)
+        if not numbers and not problems.count:
+            raise DataError(f"{self.name} holds no images{', only a header' if self._header else ''}.")
+        columns = self.layout.pixels
+
+        def place(index: tuple[int, ...]) -> str:
+            return f"{self.name}, row {numbers[index[0]]}, column {columns[index[1]] + 1}"
+
+        values = np.concatenate(parts) if parts else np.zeros((0, len(columns)), np.uint8)
+        if self.layout.label is not None:
+            for number, label in zip(numbers, labels, strict=True):
+                if not label:
+                    problems.add(f"{self.name}, row {number}, column {self.layout.label + 1}", "the label is empty")
+        scaled, said = pixels.to_uint8(values, place, problems)
+        self.said += [f"{self.name}: {said}."] if said else []
+        side = pixels.side_of(len(columns)) or 0
+        return Labelled(
+            scaled.reshape(-1, side, side), np.array(labels, np.str_), numbered_origins(self.path.name, numbers, ROW)
+        )
+
+    def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
+        """The pictures of a list of files, by split."""
+        found: dict[str, list[tuple[Path, str]]] = {}
+        layout, folder = self.layout, self.path.parent
+        lines = self._lines()
+        next(lines)
+        for number, line in lines:
+            cells = self._cells(line)
+            if len(cells) != layout.columns:
+                problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
+                continue
+            name, label = cells[layout.files or 0].strip(), cells[layout.label or 0].strip()
+            place = _picture(folder, name)
+            if place is None:
+                problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
+            elif not label:
+                problems.add(f"{self.name}, row {number}", "the label is empty")
+            else:
+                where = split if layout.split is None else split_of(cells[layout.split].strip())
+                if where is None:
+                    problems.add(f"{self.name}, row {number}", f"{cells[layout.split or 0]!r:.40} names no split")
+                else:
+                    found.setdefault(where, []).append((place, label))
+        remarks.append(f"{self.name} is a list of files: {sum(map(len, found.values())):,} pictures are taken.")
+        return {
+            name: Labelled(
+                [EncodedImage(str(path)) for path, _ in pairs],
+                np.array([label for _, label in pairs], np.str_),
+                file_origins([path.relative_to(folder).as_posix() for path, _ in pairs]),
+            )
+            for name, pairs in found.items()
+        }
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """The lines of the file with their numbers from 1; empty ones at the end are left out."""
+        waiting: list[int] = []
+        try:
+            with _opened(self.path, self.name) as file:
+                total = 0
+                for number in range(1, 2**62):
+                    line = file.readline(MAX_LINE)
+                    if not line:
+                        return
+                    total += len(line)
+                    if len(line) == MAX_LINE or total > MAX_BYTES:
+                        limit = f"a line of {MAX_LINE:,}" if len(line) == MAX_LINE else f"{MAX_BYTES:,}"
+                        raise DataError(f"{self.name} has {limit} characters or more, which is not read.")
+                    line = line.rstrip("\r\n")
+                    if "\0" in line:
+                        raise DataError(f"{self.name} is no CSV table: it holds bytes of zero.")
+                    if not line.strip():
+                        waiting.append(number)
+                        continue
+                    yield from ((each, "") for each in waiting)
+                    waiting.clear()
+                    yield number, line
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{self.name} is no text in UTF-8: row {self._undecodable()} has a byte that does not belong."
+            ) from None
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{self.name} is cut short or damaged: {str(error).rstrip('.')}. Fetch it again.") from None
+        except OSError as error:
+            raise DataError(f"{self.name} cannot be read: {error.strerror or error}.") from None
+
+    def _undecodable(self) -> int:
+        with (gzip.open if _is_packed(self.path) else open)(self.path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError:
+                    return number
+        return 1
+
+    def _quickly(self, lines: Sequence[str]) -> tuple[np.ndarray, list[str]] | None:
+        """Pixels (n, columns) and labels of rows in which all is as it should be; None where something may not be."""
+        layout = self.layout
+        if any(line.count(self._separator) != layout.columns - 1 or '"' in line for line in lines):
+            return None
+        try:
+            values = np.loadtxt(
+                lines, np.float32, delimiter=self._separator, usecols=layout.pixels, comments=None, ndmin=2
+            )
+        except ValueError:
+            return None
+        labels = [""] * len(lines)
+        if layout.label is not None:
+            last = layout.label == layout.columns - 1
+            labels = [
+                (
+                    line.rpartition(self._separator)[2]
+                    if last
+                    else line.split(self._separator, layout.label + 1)[layout.label]
+                )
+                for line in lines
+            ]
+        return _narrow(values), [_label(each) for each in labels]
+
+    def _carefully(
+        self, rows: Sequence[tuple[int, str]], problems: ValidationErrors
+    ) -> tuple[tuple[np.ndarray, list[str]], list[tuple[int, str]]]:
+        """The same, cell by cell, and the rows that were kept; what is wrong goes to the problems."""
+        values: list[list[float]] = []
+        labels: list[str] = []
+        kept: list[tuple[int, str]] = []
+        layout = self.layout
+        for number, line in rows:
+            cells = self._cells(line)
+            if len(cells) != layout.columns:
+                problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
+                continue
+            wrong = [column for column in layout.pixels if not _is_number(cells[column])]
+            for column in wrong:
+                problems.add(
+                    f"{self.name}, row {number}, column {column + 1}",
+                    f"expected a number, received {cells[column]!r:.40}",
+                )
+            if not wrong:
+                values.append([float(cells[column]) for column in layout.pixels])
+                labels.append("" if layout.label is None else _label(cells[layout.label]))
+                kept.append((number, line))
+        with np.errstate(over="ignore"):
+            return (np.array(values, np.float32).reshape(-1, len(layout.pixels)), labels), kept
+
+    def _cells(self, line: str) -> list[str]:
+        try:
+            return next(csv.reader([line], delimiter=self._separator), [])
+        except csv.Error:  # a cell of more than a hundred thousand characters
+            return line.split(self._separator)
+
+
+def _layout_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
+    """The columns by their names."""
+    name, said = short(path), []
+    plain = [cell.strip() for cell in head]
+    label_name = wording.named(plain, wording.LABELS)
+    label = None if label_name is None else plain.index(label_name)
+    files = _file_column(plain, rows, path, label)
+    if files is not None and label is None and len(head) == 2:
+        label, said = 1 - files, [f"the labels are the column {plain[1 - files]!r}"]
+    if files is not None and label is not None:
+        split = wording.named(
+            [cell for n, cell in enumerate(plain) if n not in (label, files)], ("split", "subset", "set", "usage")
+        )
+        return Layout(len(head), label, (), files, None if split is None else plain.index(split), tuple(said))
+    others = [number for number in range(len(head)) if number != label]
+    numbers_only = all(cell.isdigit() for cell in plain)
+    if not numbers_only:
+        dropped = [number for number in others if plain[number].lower() in wording.INDICES]
+        if dropped and pixels.side_of(len(others)) is None and pixels.side_of(len(others) - len(dropped)) is not None:
+            others = [number for number in others if number not in dropped]
+            said.append(f"passed over the column {', '.join(repr(plain[number]) for number in dropped)}")
+    if pixels.side_of(len(others)) is not None:
+        if label is None:
+            return Layout(len(head), None, tuple(others), said=tuple(said))
+        if label != 0:
+            said.append(f"the labels are column {label + 1}, {plain[label]!r}")
+        return Layout(len(head), label, tuple(others), said=tuple(said))
+    if label is None and pixels.side_of(len(head) - 1) is not None:
+        by_values = _layout_by_values(rows[0] if rows else head, rows, path)
+        return Layout(by_values.columns, by_values.label, by_values.pixels, said=by_values.said)
+    raise DataError(f"{name} {_other_columns(len(head))}")
+
+
+def _layout_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
+    """The columns of a table without a header: a label first or last, perhaps an index before it."""
+    n = len(head)
+    if pixels.side_of(n) is not None:
+        return Layout(n, None, tuple(range(n)))
+    whole = [row for row in rows if len(row) == n]
+    if pixels.side_of(n - 1) is not None:
+        first, last = ([row[place].strip() for row in whole] for place in (0, n - 1))
+        if _likeness(last) > _likeness(first):
+            return Layout(n, n - 1, tuple(range(n - 1)), said=(f"the labels are the last column, number {n}",))
+        return Layout(n, 0, tuple(range(1, n)))
+    if pixels.side_of(n - 2) is not None and _counts([row[0] for row in whole]):
+        rest = _layout_by_values(list(head)[1:], [row[1:] for row in whole], path)
+        return Layout(
+            n,
+            None if rest.label is None else rest.label + 1,
+            tuple(place + 1 for place in rest.pixels),
+            said=("passed over the first column, which counts the rows", *rest.said),
+        )
+    raise DataError(f"{short(path)} {_other_columns(n)}")
+
+
+def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path, label: int | None) -> int | None:
+    """The column whose cells are names of pictures; None in a table of pixels."""
+    if len(names) > MAX_LIST_COLUMNS:
+        return None
+    whole = [row for row in rows if len(row) == len(names)]
+    if not whole:
+        return None
+    for number in range(len(names)):
+        if number == label:
+            continue
+        cells = [row[number].strip() for row in whole[:20]]
+        known = sum(_picture(path.parent, cell) is not None for cell in cells)
+        if known and (known == len(cells) or any(Path(cell).suffix.lower() in SUFFIXES for cell in cells)):
+            return number
+        if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
+            return number
+    return None
+
+
+def _picture(folder: Path, name: str) -> Path | None:
+    """The picture that a cell names, relative to the table or in a usual folder beside it."""
+    if not name or "\0" in name or len(name) > 1000:
+        return None
+    relative = Path(name.replace("\\", "/"))
+    if relative.is_absolute() or ".." in relative.parts:
+        return None
+    names = (
+        [relative]
+        if relative.suffix.lower() in SUFFIXES
+        else [relative.with_name(relative.name + end) for end in (".png", ".jpg")]
+    )
     try:
-        return next(csv.reader([line]), [])
-    except csv.Error:  # a cell of more than a hundred thousand characters
-        return line.split(",")
+        return next(
+            (
+                place / each
+                for place in (folder, *(folder / inner for inner in FOLDERS))
+                for each in names
+                if (place / each).is_file()
+            ),
+            None,
+        )
+    except OSError:
+        return None
+
+
+def _opened(path: Path, name: str) -> IO[str]:
+    """The file as text: UTF-8, or UTF-16 if its mark says so; packed with gzip or not."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{name} is {'a folder' if path.is_dir() else 'no regular file'}, not a data file.")
+    raw = gzip.open(path, "rb") if _is_packed(path) else path.open("rb")  # noqa: SIM115 - the caller closes it
+    start = raw.read(2)
+    raw.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(raw, encoding, newline=None)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == idx.GZIP_MAGIC
+
+
+def _stem(path: Path) -> str:
+    name = path.name.lower()
+    ending = next(end for end in sorted(ENDINGS, key=len, reverse=True) if name.endswith(end))
+    return path.name[: -len(ending)]
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    small = values.astype(np.uint8) if ((values >= 0) & (values <= 255)).all() else values
+    return small if (small == values).all() else values
+
+
+def _label(cell: str) -> str:
+    """A label as text; 7.0 is 7."""
+    cell = cell.strip()
+    return cell[:-2] if cell.endswith(".0") and cell[:-2].isdigit() else cell
+
+
+def _likeness(cells: Sequence[str]) -> int:
+    """The likeness of a column to labels: 0 for one value or too many, 2 for words and for numbers from 0 or 1 up."""
+    kinds = {_label(cell) for cell in cells}
+    if any(cell and not _is_number(cell) for cell in kinds):
+        return 2
+    if not 1 < len(kinds) <= max(2, len(cells) // 2) or not all(cell.isdigit() for cell in kinds):
+        return 0
+    numbers = sorted(int(cell) for cell in kinds)
+    return 2 if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1 else 1
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether cells count the rows, from any number."""
+    numbers = [int(cell) for cell in cells if _label(cell).isdigit() and cell.strip().isdigit()]
+    return len(numbers) == len(cells) > 1 and all(after - before == 1 for before, after in pairwise(numbers))
 
 
 def _is_number(cell: str) -> bool:
@@ -153,15 +493,20 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    """Whether it may stand in a header: a word such as pixel12 or 1x1, not a cell left empty or garbled."""
+    """Whether a cell may be in a header: a word such as pixel12 or 1x1, not a cell left empty or garbled."""
     return any(letter.isalpha() for letter in cell) and not _is_number(cell)
 
 
+def _without_labels(n: int) -> str:
+    return (
+        f"has {n} columns, all of them pixels: it has no labels, as the test.csv of Kaggle's competition. Name the "
+        "file that has them; it is split for you. For answers to these images: mnistry predict MODEL --dataset FILE"
+    )
+
+
 def _other_columns(n: int) -> str:
-    must = f"expected {COLUMNS}, the label and then {PIXELS} pixels"
-    if n == PIXELS:
-        return (
-            f"has {n} columns, {must}: it has no labels, as the test.csv of Kaggle's competition. Name the file that "
-            "has them; it is split for you."
-        )
-    return f"has {n} {'column' if n == 1 else 'columns'} in its first row, {must}, parted by commas."
+    columns = f"{n} {'column' if n == 1 else 'columns'}"
+    return (
+        f"has {columns} in its first row, expected {1 + PIXELS}: the label and {PIXELS} pixels, parted by commas; or a "
+        "list of picture files with their labels."
+    )

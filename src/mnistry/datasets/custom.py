@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnistry.datasets import arrays, csv_tables, image_folder, parquet
+from mnistry.datasets import (
+    archives,
+    csv_tables,
+    file_kinds,
+    idx_files,
+    image_folder,
+    kinds,
+    numpy_files,
+    parquet,
+    preprocess,
+)
 from mnistry.datasets.dataset import Dataset
-from mnistry.datasets.labelled import Labelled, LoadedSplits, natural
+from mnistry.datasets.kinds import Kind
+from mnistry.datasets.labelled import (
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    are_digits,
+    class_name,
+    listed,
+    natural,
+)
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -20,42 +40,132 @@ TEST_PART = 1 / 5  # of each class, where the data are split here
 SPLIT_SEED = 0
 MAX_CLASSES = 256  # labels are bytes
 MAX_NAME = 80  # characters
+MAX_DEPTH = 4  # folders with nothing but a folder in them, as archives unpack
 BRIGHT = 127.5
 FORMS = (
-    "a folder of class folders, perhaps below train and test; a folder with IDX files, with train.csv and test.csv or "
-    "with train-*.parquet and test-*.parquet; or one .npz, .csv or .parquet file"
+    "a folder of class folders, perhaps below train and test; a folder with IDX files, with train.csv and test.csv, "
+    "with a list of files, with NPY files or with train-*.parquet; one .npz, .csv or .parquet file; or a .zip or "
+    ".tar.gz of these"
 )
 
 
 def name_of(path: str | os.PathLike[str]) -> str:
-    """What a data set at a path is called: the whole path, the home folder as ~, wherever one stands."""
+    """The name of a data set at a path: the whole path, with the home folder as ~."""
     return short(Path(path).expanduser().resolve())
 
 
-def load(path: str | os.PathLike[str]) -> Dataset:
-    """The data set at a path.
+def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
+    """Load the data set at a path.
 
     Class names are sorted as people do, numbers by value. Where there is no test split, a fifth of each class, rounded,
-    is taken for it, always the same.
+    is taken for it, always the same. What was assumed and what was passed over is in the remarks.
 
     Args:
         path: of what there is; see `FORMS`.
+        kind: "ink" or "pictures"; None decides by looking.
 
     Raises:
         DataError: there is nothing, it has another form, something in it is wrong, or there is nothing to learn in it.
+        UsageError: there is no such kind.
     """
+    chosen = kinds.checked(kind)
     place = Path(path).expanduser().resolve()
-    found = _read(place)
+    try:
+        return _read(place, chosen)
+    except MemoryError:
+        raise DataError(f"{short(place)} needs more memory than there is.") from None
+
+
+def _read(place: Path, kind: Kind | None) -> Dataset:
+    """Read what is there, by its look; an archive is unpacked first."""
+    name = short(place)
+    try:
+        if place.is_dir():
+            return _dataset(place, _read_folder(place), kind)
+        if not place.is_file():
+            what = "is no regular file" if place.exists() else "does not exist"
+            raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
+        start = file_kinds.first_bytes(place)
+        if start.startswith(b"PK"):
+            return _read_zip(place, kind)
+        if start[:4] == b"PAR1":
+            return _dataset(place, parquet.read(place), kind)
+        if place.suffix.lower() in (".npz", ".parquet", ".zip"):
+            raise DataError(f"{name} is damaged or no {place.suffix.lower()} file: it does not begin as one.")
+        if idx_files.is_one(place):
+            return _dataset(place, idx_files.read(place.parent, place.name), kind)
+        if start[:2] == b"\0\0":
+            raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
+        told = file_kinds.describe(place, start)
+        if told is not None:
+            raise DataError(told)
+        if archives.is_tar(place):
+            with archives.unpacked(place) as folder:
+                return _dataset(place, _read_folder(folder), kind)
+        return _dataset(place, csv_tables.read(place), kind)
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
+
+
+def _read_zip(place: Path, kind: Kind | None) -> Dataset:
+    try:
+        with zipfile.ZipFile(place) as archive:
+            members = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        what = "NPZ file" if place.suffix.lower() == ".npz" else "ZIP file"
+        raise DataError(f"{short(place)} is damaged or no {what}: {str(error).rstrip('.')}.") from None
+    if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
+        return _dataset(place, numpy_files.read_npz(place), kind)
+    told = file_kinds.describe_zip(place, members)
+    if told is not None:
+        raise DataError(told)
+    if place.suffix.lower() == ".npz":
+        return _dataset(place, numpy_files.read_npz(place), kind)
+    with archives.unpacked(place) as folder:
+        return _dataset(place, _read_folder(folder), kind)
+
+
+def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
+    if idx_files.is_there(folder):
+        return idx_files.read(folder)
+    if csv_tables.tables_in(folder):
+        return csv_tables.read(folder)
+    if parquet.files_in(folder):
+        return parquet.read(folder)
+    if numpy_files.npy_files(folder):
+        return numpy_files.read_npy_folder(folder)
+    inner = [each for each in folder.iterdir() if each.name[0] not in "._"]
+    single = [
+        each for each in inner if each.is_file() and each.suffix.lower() in (".npz", ".zip", ".gz", ".tgz", ".tar")
+    ]
+    folders = [each for each in inner if each.is_dir()]
+    if not folders and len(single) == 1 and single[0].suffix.lower() == ".npz":
+        return numpy_files.read_npz(single[0])
+    if (
+        len(folders) == 1
+        and depth < MAX_DEPTH
+        and not any(image_folder.is_picture(each) for each in folders[0].iterdir())
+    ):
+        return _read_folder(folders[0], depth + 1)  # an archive that was unpacked into a folder of its own
+    return image_folder.read(folder)
+
+
+def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
+    """Make a data set of the splits that were read."""
+    remarks = list(found.remarks)
+    found, kind = _prepared(place, found, kind, remarks)
     train, test = (found.train, found.test) if found.test is not None else _split(found.train)
-    names = _class_names(train, test, short(place))
-    splits: dict[str, Any] = {
-        "x_train": np.ascontiguousarray(train.images),
-        "y_train": _numbers(train, names),
-        "x_test": np.ascontiguousarray(test.images),
-        "y_test": _numbers(test, names),
-    }
+    names = _class_names(train, {"test": test, "validation": found.validation}, short(place))
+    splits: dict[str, Any] = {}
+    for split, part in (("train", train), ("test", test), ("validation", found.validation)):
+        if part is not None:
+            splits |= {f"x_{split}": np.ascontiguousarray(part.images), f"y_{split}": _numbers(part, names)}
     for array in splits.values():
         array.setflags(write=False)
+    remarks += _remarks(train, test, found.validation, names, kind, was_split=found.test is None)
+    origins = {"train": train.origins, "test": test.origins}
+    if found.validation is not None:
+        origins["validation"] = found.validation.origins
     return Dataset(
         name=name_of(place),
         title=place.name,
@@ -67,81 +177,101 @@ def load(path: str | os.PathLike[str]) -> Dataset:
             **{name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in splits.items()},
             "class_names": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         },
-        about=f"{place.name}: a data set of your own, in fields of 28×28 pixels.",
-        origins={"train": train.origins, "test": test.origins},
-        remarks=(*found.remarks, *_remarks(train, test, names, was_split=found.test is None)),
+        about=f"{place.name}: a data set of your own, 28×28 pixels.",
+        origins=origins,
+        remarks=tuple(remarks),
+        kind=kind,
     )
 
 
-def _read(place: Path) -> LoadedSplits:
-    """What is there, by what it looks like."""
-    name = short(place)
-    try:
-        if place.is_dir():
-            return _read_folder(place)
-        if not place.is_file():
-            what = "is no regular file" if place.exists() else "does not exist"
-            raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
-        with place.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror}.") from None
-    if start.startswith(b"PK"):
-        return arrays.read_npz(place)
-    if start == b"PAR1":
-        return parquet.read(place)
-    if place.suffix.lower() in (".npz", ".parquet"):
-        raise DataError(f"{name} is damaged or no {place.suffix.lower()} file: it does not begin as one.")
-    if start[:2] == b"\0\0" or "-ubyte" in place.name:
-        raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
-    return csv_tables.read(place)
+def _prepared(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[str]) -> tuple[LoadedSplits, Kind]:
+    """Bring all images into the form that networks take: uint8 (n, 28, 28); labels are normalized."""
+    seen, coloured, colour_tells = kinds.look(found)
+    kind = kind or seen
+    digits = are_digits(np.concatenate([np.unique(part.labels) for part in found.all.values()]))
+    problems = ValidationErrors()
+    resized = any(
+        not isinstance(part.images, np.ndarray) or part.images.shape[1:] != (28, 28) for part in found.all.values()
+    )
+    parts: dict[str, Labelled] = {}
+    for split, part in found.all.items():
+        images = preprocess.load_images(part, problems, kind=kind, digits=digits)
+        labels = np.array([class_name(label) for label in part.labels.tolist()], np.str_)
+        parts[split] = Labelled(images, labels, part.origins)
+    problems.refuse(short(place))
+    if kind == "pictures" and resized:
+        remarks.append(
+            "The images are pictures, not ink on paper: they are made grey and 28×28 pixels small. If they do show "
+            "ink, say so with --kind ink."
+        )
+    if colour_tells or (coloured and kind == "pictures"):
+        remarks.append(
+            "Many of the images are coloured, and their colour is dropped: only their brightness is kept. Classes that "
+            "differ in colour alone cannot be told apart."
+        )
+    if kind == "ink" and kinds.lies_on_its_side(np.asarray(parts["train"].images), parts["train"].labels):
+        remarks.append(
+            "The digits lie on their side, with rows for columns, as EMNIST's files have them: turned upright."
+        )
+        parts = _turned(parts)
+    elif _is_emnist(place) and not _has_digits(parts["train"]) and isinstance(found.train.images, np.ndarray):
+        remarks.append("EMNIST's files have rows for columns: turned upright.")
+        parts = _turned(parts)
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation")), kind
 
 
-def _read_folder(folder: Path) -> LoadedSplits:
-    if arrays.has_idx(folder):
-        return arrays.read_idx(folder)
-    if (folder / csv_tables.SPLITS[0]).is_file():
-        return csv_tables.read(folder)
-    if parquet.files_in(folder):
-        return parquet.read(folder)
-    return image_folder.read(folder)
+def _turned(parts: Mapping[str, Labelled]) -> dict[str, Labelled]:
+    return {
+        split: Labelled(np.asarray(part.images).transpose(0, 2, 1), part.labels, part.origins)
+        for split, part in parts.items()
+    }
+
+
+def _is_emnist(place: Path) -> bool:
+    """Whether a file or folder, or the data in it, is named as EMNIST's."""
+    inside = [each.name for each in place.iterdir()] if place.is_dir() else []
+    return any(name.lower().startswith("emnist") for name in (place.name, *inside))
+
+
+def _has_digits(part: Labelled) -> bool:
+    return len(set(part.labels.tolist()) & set("0123456789")) == 10
 
 
 def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
-    """A fifth of each class, rounded, taken for the test; a class of one image stays in the training split."""
+    """Take a fifth of each class, rounded, for the test; a class of one image stays in the training split."""
     random = np.random.default_rng(SPLIT_SEED)
     tested = np.zeros(len(all_of_it.labels), bool)
-    for name in sorted(set(all_of_it.labels), key=natural):
+    for name in sorted(set(all_of_it.labels.tolist()), key=natural):
         members = np.flatnonzero(all_of_it.labels == name)
         n = max(1, round(len(members) * TEST_PART)) if len(members) > 1 else 0
         tested[random.permutation(members)[:n]] = True
     return all_of_it.of(~tested), all_of_it.of(tested)
 
 
-def _class_names(train: Labelled, test: Labelled, name: str) -> tuple[str, ...]:
-    learnt, tested = set(train.labels.tolist()), set(test.labels.tolist())
-    strange = sorted(tested - learnt, key=natural)
-    if strange:
-        raise DataError(
-            f"{name} has test images of {_listed(strange)}, but no training images: nothing can learn that."
-        )
+def _class_names(train: Labelled, others: Mapping[str, Labelled | None], name: str) -> tuple[str, ...]:
+    learnt = set(train.labels.tolist())
+    for split, part in others.items():
+        strange = sorted(set() if part is None else set(part.labels.tolist()) - learnt, key=natural)
+        if strange:
+            raise DataError(
+                f"{name} has {split} images of {listed(strange)}, but no training images: nothing can learn that."
+            )
     if len(learnt) < 2:
         raise DataError(
-            f"{name} has {len(train.labels):,} training images of one class, {_listed(sorted(learnt))}. There must be "
+            f"{name} has {len(train.labels):,} training images of one class, {listed(sorted(learnt))}. There must be "
             "two classes at least to tell apart."
         )
     if len(learnt) > MAX_CLASSES:
         raise DataError(
             f"{name} has {len(learnt):,} classes, more than the {MAX_CLASSES} that there can be: "
-            f"{_listed(sorted(learnt, key=natural))}. Is the first column, or the folder's name, the class?"
+            f"{listed(sorted(learnt, key=natural))}. Is the first column, or the folder's name, the class?"
         )
-    odd = [each for each in learnt if not each.isprintable() or len(each) > MAX_NAME or each != each.strip()]
+    odd = [each for each in learnt if not each.isprintable() or not 0 < len(each) <= MAX_NAME]
     if odd:
         raise DataError(
-            f"{name} has a class named {odd[0]!r:.100}. A name must be printable, have at most {MAX_NAME} characters, "
-            "and not begin or end with a blank."
+            f"{name} has a class named {odd[0]!r:.100}. A name must be printable and have 1 to {MAX_NAME} characters."
         )
-    if not tested:
+    if others["test"] is not None and not len(others["test"].labels):
         raise DataError(f"{name} has no image to test on: no class has more than one.")
     return tuple(sorted(learnt, key=natural))
 
@@ -153,7 +283,9 @@ def _numbers(part: Labelled, names: Sequence[str]) -> np.ndarray:
     return np.array([number[name] for name in unique.tolist()], np.uint8)[inverse]
 
 
-def _remarks(train: Labelled, test: Labelled, names: Sequence[str], *, was_split: bool) -> list[str]:
+def _remarks(
+    train: Labelled, test: Labelled, validation: Labelled | None, names: Sequence[str], kind: Kind, *, was_split: bool
+) -> list[str]:
     remarks = []
     if was_split:
         remarks.append(
@@ -162,17 +294,17 @@ def _remarks(train: Labelled, test: Labelled, names: Sequence[str], *, was_split
         )
     untested = sorted(set(names) - set(test.labels.tolist()), key=natural)
     if untested:
-        remarks.append(f"There are no test images of {_listed(untested)}: nothing is known of how well they are read.")
-    edges = np.concatenate([train.images[:, 0], train.images[:, -1]], axis=1).mean(axis=1)
+        remarks.append(f"There are no test images of {listed(untested)}: nothing is known of how well they are read.")
+    if validation is not None:
+        remarks.append(
+            f"There is a validation split of {len(validation.labels):,} images: it is used where training images would "
+            "be held out."
+        )
+    edges = np.concatenate([np.asarray(train.images)[:, 0], np.asarray(train.images)[:, -1]], axis=1).mean(axis=1)
     bright = float((edges > BRIGHT).mean())
-    if bright > 0.5:
+    if kind == "ink" and bright > 0.5:
         remarks.append(
             f"{bright:.0%} of the training images are bright at their edge, as paper is. MNIST's have bright ink on "
             "black, and so have pictures that are read: invert yours if they show dark ink."
         )
     return remarks
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:10])
-    return f"{shown}, … ({len(names):,} in all)" if len(names) > 10 else shown

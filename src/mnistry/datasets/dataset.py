@@ -92,6 +92,9 @@ class Dataset:
         fallback: why this set stands in for MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
         origins: for each split where its images come from, in words; None where their numbers say all.
+        x_validation: like `x_train`, where the data have a validation split of their own; else None.
+        y_validation: likewise.
+        kind: "ink", brought into MNIST's form, or "pictures", made grey and small.
     """
 
     name: str
@@ -108,6 +111,9 @@ class Dataset:
     fallback: str | None = None
     remarks: tuple[str, ...] = field(default=())
     origins: Mapping[str, Origins] | None = None
+    x_validation: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
+    kind: str = "ink"
 
     @property
     def shows_digits(self) -> bool:
@@ -122,19 +128,27 @@ class Dataset:
         """The class names of integers (n,)."""
         return [self.class_names[int(number)] for number in classes]
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Images and labels of each split, by name; "validation" only where the data have one."""
+        found = {"train": (self.x_train, self.y_train), "test": (self.x_test, self.y_test)}
+        if self.x_validation is not None and self.y_validation is not None:
+            found["validation"] = (self.x_validation, self.y_validation)
+        return found
+
     def statistics(self) -> dict[str, Any]:
         """Shapes, dtypes, images per class, and the mean and standard deviation of the pixels, for each split."""
-        splits = {"train": (self.x_train, self.y_train), "test": (self.x_test, self.y_test)}
-        return {name: _statistics(x, y, len(self.class_names)) for name, (x, y) in splits.items()}
+        return {name: _statistics(x, y, len(self.class_names)) for name, (x, y) in self.splits.items()}
 
     def facts(self) -> dict[str, Any]:
-        """What summaries and examinations tell of it; JSON's types only."""
+        """The facts that summaries and evaluations tell; JSON's types only."""
         return {
             "name": self.name,
             "source": self.source,
             "train_shape": list(self.x_train.shape),
             "test_shape": list(self.x_test.shape),
             "class_names": list(self.class_names),
+            "kind": self.kind,
             "fallback": self.fallback,
             "remarks": list(self.remarks),
             "licence": self.licence,
@@ -142,13 +156,14 @@ class Dataset:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """What `mnistry data --json` prints."""
+        """The object that `mnistry data --json` prints."""
         return {
             "name": self.name,
             "title": self.title,
             "source": self.source,
             "licence": self.licence,
             "class_names": list(self.class_names),
+            "kind": self.kind,
             "digests": dict(self.digests),
             "fallback": self.fallback,
             "remarks": list(self.remarks),
@@ -173,34 +188,52 @@ class Dataset:
 
 
 def validation_size(dataset: Dataset, part: float) -> int:
-    """How many training images `split` holds out: the part of each class, rounded down, at least one."""
-    counts = np.bincount(dataset.y_train, minlength=len(dataset.class_names))
-    return int(sum(max(1, int(count * part)) for count in counts if count)) if part else 0
+    """Count the images to choose by: those of a validation split, or those that `split` holds out."""
+    if part and dataset.y_validation is not None:
+        return len(dataset.y_validation)
+    counts = np.bincount(dataset.y_train, minlength=len(dataset.class_names)).tolist()
+    return sum(_held_out(count, part) for count in counts)
+
+
+def learning_size(dataset: Dataset, part: float) -> int:
+    """Count the training images that are learnt from."""
+    held_out = 0 if dataset.y_validation is not None else validation_size(dataset, part)
+    return len(dataset.y_train) - held_out
 
 
 def split(dataset: Dataset, part: float, seed: int) -> tuple[Split, Split]:
-    """The training split in two: to learn from, and to watch.
+    """Split the training images in two: to learn from, and to choose by.
+
+    Where the data have a validation split of their own, it is taken, and all training images are learnt from.
 
     Args:
-        dataset: whose training split.
-        part: how much of each class is held out, 0 to 0.5; 0 holds out none.
+        dataset: the data set.
+        part: the share of each class to hold out, 0 to 0.5, at least one image and never the only one; 0 holds out
+            none.
         seed: decides which.
 
     Returns:
         Images and labels to learn from, and images and labels held out, each in their old order.
     """
+    if part and dataset.x_validation is not None and dataset.y_validation is not None:
+        return (dataset.x_train, dataset.y_train), (dataset.x_validation, dataset.y_validation)
     held_out = np.zeros(len(dataset.y_train), bool)
     random = np.random.default_rng([seed, VALIDATION_STREAM])
     for number in range(len(dataset.class_names)):
         members = np.flatnonzero(dataset.y_train == number)
         if part and len(members):
-            held_out[random.permutation(members)[: max(1, int(len(members) * part))]] = True
+            held_out[random.permutation(members)[: _held_out(len(members), part)]] = True
     if not held_out.any():
         return (dataset.x_train, dataset.y_train), (dataset.x_train[:0], dataset.y_train[:0])
     return (dataset.x_train[~held_out], dataset.y_train[~held_out]), (
         dataset.x_train[held_out],
         dataset.y_train[held_out],
     )
+
+
+def _held_out(count: int, part: float) -> int:
+    """The images of a class to hold out: at least one, and never the only one."""
+    return min(max(1, int(count * part)), count - 1) if part and count else 0
 
 
 def _statistics(x: np.ndarray, y: np.ndarray, classes: int) -> dict[str, Any]:

@@ -8,25 +8,23 @@ Burges, "The MNIST database of handwritten digits", section "File formats".
 from __future__ import annotations
 
 import math
-import struct
 import zlib
 
 import numpy as np
 
+from mnistry.datasets import array_headers
 from mnistry.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
-UINT8 = 8
-DIMENSIONS = {1: "labels", 3: "images"}
 MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that claims more is not believed
 
 
 def unpack(payload: bytes, name: str) -> bytes:
-    """The bytes of a file that may be gzip-compressed.
+    """Unpack the bytes of a file that may be gzip-compressed.
 
     Args:
         payload: the file's bytes, compressed or not.
-        name: what error messages call the file.
+        name: the name of the file in errors.
 
     Raises:
         DataError: the compressed stream is cut short, damaged, or unpacks to more than `MAX_BYTES`.
@@ -48,11 +46,11 @@ def unpack(payload: bytes, name: str) -> bytes:
 
 
 def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
-    """The array in an IDX file.
+    """Parse the array in an IDX file.
 
     Args:
         payload: the unpacked bytes of the whole file.
-        name: what error messages call the file.
+        name: the name of the file in errors.
         dimensions: 1 for labels, 3 for images.
 
     Returns:
@@ -61,20 +59,8 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
     Raises:
         DataError: the header is not that of such a file, or the size is not what the header says.
     """
-    expected = DIMENSIONS[dimensions]
+    shape = array_headers.idx(payload, name, dimensions)
     header_size = 4 + 4 * dimensions
-    if len(payload) < header_size:
-        raise DataError(
-            f"{name} is too short for an IDX file of {expected}: expected a header of {header_size} bytes, "
-            f"received {len(payload)} bytes in all."
-        )
-    magic = struct.unpack(">I", payload[:4])[0]
-    if magic != (UINT8 << 8) + dimensions:
-        raise DataError(
-            f"{name} is not an IDX file of {expected}: expected the magic number {(UINT8 << 8) + dimensions}, "
-            f"received {magic}{_kind_of(payload)}."
-        )
-    shape = struct.unpack(f">{dimensions}I", payload[4:header_size])
     size, promised = len(payload) - header_size, math.prod(shape)
     if size < promised:
         raise DataError(
@@ -94,14 +80,14 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
 def parse_pair(
     images: bytes, labels: bytes, *, names: tuple[str, str], classes: int = 256, side: int | None = 28
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and their labels, checked against each other.
+    """Parse images and their labels, and check them against each other.
 
     Args:
         images: the unpacked bytes of an IDX file of images.
         labels: the unpacked bytes of the IDX file of their labels.
-        names: what error messages call the two files.
+        names: the names of the two files in errors.
         classes: labels are 0 to `classes` - 1.
-        side: how many pixels wide and high images must be; None takes any.
+        side: the pixels on each side that images must have; None takes any.
 
     Returns:
         Images, uint8 (n, side, side) 0–255, and labels, uint8 (n,).
@@ -123,9 +109,3 @@ def parse_pair(
             f"({int((y >= classes).sum()):,} such labels)."
         )
     return x, y
-
-
-def _kind_of(payload: bytes) -> str:
-    if payload[:2] == b"\0\0" and payload[2] == UINT8 and payload[3] in DIMENSIONS:
-        return f" (an IDX file of {DIMENSIONS[payload[3]]})"
-    return " (a web page)" if payload.lstrip()[:1] == b"<" else ""

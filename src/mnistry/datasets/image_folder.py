@@ -1,4 +1,4 @@
-"""Folders of pictures: a folder for each class, with its pictures in it; below `train` and `test`, or to be split."""
+"""Folders of pictures: a folder for each class, perhaps below folders of the splits."""
 
 from __future__ import annotations
 
@@ -7,83 +7,146 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import preprocess
 from mnistry.datasets.dataset import file_origins
-from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors, are_digits, natural
-from mnistry.datasets.preprocess import Raw
+from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, listed, natural
+from mnistry.datasets.wording import split_of
 from mnistry.errors import DataError
 from mnistry.ocr.read_many import SUFFIXES
 from mnistry.runtime.files import short
 
-SPLITS = ("train", "test")
 MIX_SEED = 0
+SPLITS = ("train", "test", "validation")
+
+Pairs = list[tuple[Path, str]]
+"""Pictures, each with the name of its class."""
 
 
 def read(folder: Path) -> LoadedSplits:
-    """The pictures below a folder.
+    """Read the pictures below a folder.
 
     Args:
-        folder: holds folders named after the classes, or `train` and perhaps `test` that do.
+        folder: holds folders named after the classes, or folders of the splits that do (`train`, `Testing`,
+            `val_images` …), or folders of classes that hold folders of the splits.
 
     Raises:
-        DataError: there are none, a class has no pictures, or some cannot be read.
+        DataError: there are none, or a class has no pictures.
     """
-    splits = {name: folder / name for name in SPLITS if _folders(folder / name)}
-    if "train" not in splits:
-        splits = {"train": folder}
+    problems, remarks = ValidationErrors(), list[str]()
     if not _folders(folder):
-        loose = any(_is_picture(entry) for entry in folder.iterdir())
+        has_pictures = any(is_picture(entry) for entry in folder.iterdir())
         raise DataError(
-            f"{short(folder)} holds {'pictures, but no folders' if loose else 'neither pictures nor data files'}. "
+            f"{short(folder)} holds {'pictures, but no folders' if has_pictures else 'neither pictures nor data files'}. "
             "Put the pictures of each class into a folder of its name."
         )
-    problems, remarks = ValidationErrors(), _left_out(folder, splits)
-    listed = {name: _listed(each, problems, remarks) for name, each in splits.items()}
+    places = _split_folders(folder)
+    if places:
+        known = {path for paths in places.values() for path in paths}
+        others = [each.name for each in _folders(folder) if each not in known]
+        if others:
+            remarks.append(f"{short(folder)}: passed over the folders {listed(others)}: they are named after no split.")
+        if "train" not in places:
+            raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
+        listing = {
+            split: [pair for path in paths for pair in _pictures(path, problems, remarks, split)]
+            for split, paths in places.items()
+        }
+    else:
+        listing = _split_inside(folder, problems, remarks)
+    loose = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
+    if loose:
+        remarks.append(f"{short(folder)}: passed over {loose:,} files that are no pictures or lie in no class.")
     problems.refuse(short(folder))
-    digits = are_digits([label for pairs in listed.values() for _, label in pairs])
-    read = {name: _labelled(folder, pairs, problems, digits=digits) for name, pairs in listed.items()}
-    problems.refuse(short(folder))
-    return LoadedSplits(read["train"], read.get("test"), tuple(remarks))
+    parts = {split: _labelled(folder, listing[split]) for split in SPLITS if listing.get(split)}
+    if "train" not in parts:
+        raise DataError(f"{short(folder)} holds no pictures to train on.")
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_summed(remarks)))
 
 
-def _labelled(folder: Path, pairs: list[tuple[Path, str]], problems: ValidationErrors, *, digits: bool) -> Labelled:
-    """The images, mixed, always the same: in order, a look at the first ones would show one class only."""
-    images = preprocess.images([Raw(str(path)) for path, _ in pairs], problems, digits=digits)
-    where = file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
-    in_order = Labelled(images, np.array([label for _, label in pairs], np.str_), where)
-    return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
+def is_picture(path: Path) -> bool:
+    """Whether a file's name ends as that of a picture."""
+    return path.suffix.lower() in SUFFIXES
 
 
-def _listed(folder: Path, problems: ValidationErrors, remarks: list[str]) -> list[tuple[Path, str]]:
-    """Each picture with the name of its class, in natural order."""
-    found: list[tuple[Path, str]] = []
-    others = 0
+def pictures_below(folder: Path) -> list[Path]:
+    """All pictures in and below a folder, in natural order; hidden files are left out."""
+    files = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names if name[0] != "."]
+    return sorted((path for path in files if is_picture(path)), key=lambda path: natural(str(path)))
+
+
+def _split_folders(folder: Path) -> dict[str, list[Path]]:
+    """The folders of each split; none where the folders are named after classes."""
+    found: dict[str, list[Path]] = {}
     for each in _folders(folder):
-        files = [Path(parent) / name for parent, _, names in os.walk(each) for name in names if name[0] != "."]
-        pictures = [path for path in files if _is_picture(path)]
-        others += len(files) - len(pictures)
-        if not pictures:
+        split = split_of(each.name)
+        if split is not None:
+            found.setdefault(split, []).append(each)
+    return found if "train" in found or len(found) == len(_folders(folder)) else {}
+
+
+def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) -> dict[str, Pairs]:
+    """The pictures of folders of classes, which may each hold folders of the splits."""
+    classes = _folders(folder)
+    inside = {each: _split_folders(each) for each in classes}
+    if not all("train" in places for places in inside.values()):
+        return {"train": _pictures(folder, problems, remarks, "train")}
+    listing: dict[str, Pairs] = {}
+    for each, places in inside.items():
+        for split, paths in places.items():
+            listing.setdefault(split, []).extend(
+                (picture, each.name) for path in paths for picture in pictures_below(path)
+            )
+    return listing
+
+
+def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], split: str) -> Pairs:
+    """Each picture with the name of its class, in natural order."""
+    found: Pairs = []
+    others = 0
+    classes = _folders(folder)
+    if not classes and split != "train" and any(is_picture(entry) for entry in folder.iterdir()):
+        remarks.append(
+            f"{short(folder)}: its pictures are in no folders of classes, so they have no labels and are not used. "
+            f"Once there is a model: mnistry predict MODEL --dataset {folder.name} --out answers.csv"
+        )
+        return []
+    for each in classes:
+        files = sum(name[0] != "." for _, _, names in os.walk(each) for name in names)
+        pictures = pictures_below(each)
+        others += files - len(pictures)
+        if not pictures and split != "train":
+            remarks.append(f"{short(each)}: there are no pictures in it.")
+        elif not pictures:
             problems.add(short(each), "there are no pictures in it: put some in, or remove the folder")
-        found.extend((path, each.name) for path in sorted(pictures, key=lambda path: natural(str(path))))
-    others += sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
+        found.extend((path, each.name) for path in pictures)
     if others:
         remarks.append(f"{short(folder)}: passed over {others:,} files that are no pictures or lie in no class.")
     return found
 
 
+def _labelled(folder: Path, pairs: Pairs) -> Labelled:
+    """The pictures, mixed, always the same: in order, a look at the first ones would show one class only."""
+    where = file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
+    pictures = [EncodedImage(str(path)) for path, _ in pairs]
+    in_order = Labelled(pictures, np.array([label for _, label in pairs], np.str_), where)
+    return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
+
+
 def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    found = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."]
+    found = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] not in "._"]
     return sorted(found, key=lambda entry: natural(entry.name))
 
 
-def _left_out(folder: Path, splits: dict[str, Path]) -> list[str]:
-    if folder in splits.values():
-        return []
-    names = [entry.name for entry in _folders(folder) if entry.name not in splits]
-    return [f"{short(folder)}: passed over {', '.join(names)}; only train and test are read."] if names else []
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
+def _summed(remarks: list[str]) -> list[str]:
+    """Remarks on files passed over in the same folder as one."""
+    counted: dict[str, int] = {}
+    others = []
+    for remark in remarks:
+        start, _, rest = remark.partition(": passed over ")
+        number, _, tail = rest.partition(" ")
+        if tail.startswith("files that are no pictures"):
+            counted[start] = counted.get(start, 0) + int(number.replace(",", ""))
+        else:
+            others.append(remark)
+    return [
+        f"{start}: passed over {n:,} files that are no pictures or lie in no class." for start, n in counted.items()
+    ] + others

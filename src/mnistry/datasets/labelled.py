@@ -1,72 +1,98 @@
-"""What the readers of own data give: images with the names of their classes, and a list of all that is wrong."""
+"""Images with the names of their classes, as the readers of one's own data give them, and a list of what is wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnistry.datasets.dataset import Origins
+from mnistry.datasets.dataset import Origins, join_origins
 from mnistry.errors import DataError
 
-SIDE, PIXELS = 28, 28 * 28
-LABELS = ("label", "labels", "class")  # what a column of labels may be called
 EXAMPLES = 10  # problems that are told one by one
-MAX_BYTES = 4_000_000_000  # of a file, unpacked: five million images
+MAX_BYTES = 2_000_000_000  # of one split or file, unpacked: two and a half million images of 28×28
 DIGITS = frozenset("0123456789")
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
-    """Images and what they show.
+class EncodedImage:
+    """A picture that is not opened yet.
 
     Attributes:
-        images: uint8 (n, 28, 28) 0–255, ink bright on black.
-        labels: str (n,), the name of each one's class.
-        origins: where each comes from.
+        name: the path of a file, or the place that errors name.
+        content: the bytes of its file; None where `name` is the path of one.
     """
 
-    images: np.ndarray
+    name: str
+    content: bytes | None = None
+
+
+Images = np.ndarray | Sequence[EncodedImage]
+"""Pixels, uint8 (n, height, width) or (n, height, width, 3 or 4); or pictures to be opened."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images and the names of their classes.
+
+    Attributes:
+        images: as they were found.
+        labels: str (n,), the name of each image's class.
+        origins: the place that each image comes from.
+    """
+
+    images: Images
     labels: np.ndarray
     origins: Origins
 
     def of(self, chosen: np.ndarray) -> Labelled:
-        """Some of them, chosen by a mask or by indices."""
-        return Labelled(self.images[chosen], self.labels[chosen], self.origins.of(chosen))
+        """Select some of them, by a mask or by indices."""
+        indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        images = self.images[indices] if isinstance(self.images, np.ndarray) else [self.images[int(i)] for i in indices]
+        return Labelled(images, self.labels[indices], self.origins.of(indices))
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedSplits:
-    """What a reader found.
+    """The splits that a reader found.
 
     Attributes:
-        train: to learn from; where there is no `test`, to be split.
+        train: to learn from; where there is no `test`, a part of it is split off.
         test: to test on, or None.
-        remarks: what else a user should know.
+        validation: to choose by, or None.
+        remarks: what else a user should know: what was assumed, and what was passed over.
     """
 
     train: Labelled
     test: Labelled | None = None
+    validation: Labelled | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> dict[str, Labelled]:
+        """The splits by name, those that exist."""
+        named = {"train": self.train, "test": self.test, "validation": self.validation}
+        return {name: part for name, part in named.items() if part is not None}
 
 
 @dataclass
 class ValidationErrors:
-    """What is wrong, gathered: the first few are kept to be told, the others are counted."""
+    """A list of what is wrong: the first few are kept to be told, the others are counted."""
 
     examples: list[str] = field(default_factory=list)
     count: int = 0
 
     def add(self, place: str, what: str, *, times: int = 1) -> None:
-        """Notes a problem; `times` where the same place stands for several."""
+        """Note a problem, found `times` times at the same place."""
         self.count += times
         if len(self.examples) < EXAMPLES:
             self.examples.append(f"{place}: {what}")
 
     def refuse(self, name: str) -> None:
-        """Ends here if there is a problem.
+        """Raise an error if there is a problem.
 
         Raises:
             DataError: with a line for each of the first ones, and how many more there are.
@@ -79,6 +105,28 @@ class ValidationErrors:
         raise DataError("\n".join([f"{name} cannot be used: {things} wrong.", *lines]))
 
 
+def join(parts: Sequence[Labelled]) -> Labelled:
+    """Join the content of several files, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    labels, where = np.concatenate([part.labels for part in parts]), join_origins([part.origins for part in parts])
+    arrays = [part.images for part in parts if isinstance(part.images, np.ndarray)]
+    if len(arrays) == len(parts):
+        if len({array.shape[1:] for array in arrays}) > 1:
+            raise DataError(f"{where.files[0]} and {where.files[-1]} have images of different sizes.")
+        return Labelled(np.concatenate(arrays), labels, where)
+    return Labelled([each for part in parts for each in part.images], labels, where)
+
+
+def class_name(label: str) -> str:
+    r"""Normalize the name of a class: é is one letter, whichever way a computer wrote it.
+
+    >>> class_name("e\u0301cole ") == "\u00e9cole"
+    True
+    """
+    return unicodedata.normalize("NFC", label).strip()
+
+
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     """The key that sorts names as people do: numbers by their value and before words.
 
@@ -89,48 +137,16 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return (*((0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts), (-1, 0, name))
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first ten of some names, and how many there are.
+
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    shown = ", ".join(names[:10])
+    return f"{shown}, … ({len(names):,} in all)" if len(names) > 10 else shown
+
+
 def are_digits(labels: Sequence[str] | np.ndarray) -> bool:
     """Whether all names of classes are single digits."""
     return set(labels) <= DIGITS
-
-
-def of_numbers(values: np.ndarray, place: Callable[[tuple[int, ...]], str], problems: ValidationErrors) -> np.ndarray:
-    """Numbers of any type as pixels.
-
-    Where no number is above 1, all are taken as parts of white, 0–1; otherwise they must be whole, 0–255.
-
-    Args:
-        values: bool, integers or floats of any shape.
-        place: the place of a number, from its index.
-        problems: takes what is neither.
-
-    Returns:
-        uint8 of the same shape, 0–255.
-    """
-    if values.dtype == bool:
-        return values.astype(np.uint8) * np.uint8(255)
-    top = values.max(initial=0)
-    if values.dtype == np.uint8 and top > 1:
-        return values
-    wrong = ~np.isfinite(values) | (values < 0) | (values > 255)
-    rule = "pixels must be from 0 to 255, or all from 0 to 1"
-    if not wrong.any() and top > 1:
-        wrong, rule = values != np.rint(values), "pixels above 1 must be whole numbers up to 255"
-    if wrong.any():
-        _tell(values, wrong, rule, place, problems)
-        return np.zeros(values.shape, np.uint8)
-    return np.rint(values * 255.0 if top <= 1 else values).astype(np.uint8)
-
-
-def _tell(
-    values: np.ndarray,
-    wrong: np.ndarray,
-    rule: str,
-    place: Callable[[tuple[int, ...]], str],
-    problems: ValidationErrors,
-) -> None:
-    indices = np.argwhere(wrong)
-    for number, row in enumerate(indices[:EXAMPLES]):
-        index = tuple(int(each) for each in row)
-        rest = len(indices) - EXAMPLES + 1 if number == EXAMPLES - 1 else 1
-        problems.add(place(index), f"{rule}; received {values[index]:g}", times=rest)

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from mnistry.datasets import catalog, custom, download, published, uci_digits
-from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, split, validation_size
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, learning_size, split, validation_size
 from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
 
-__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "name_of", "split", "validation_size"]
+__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "learning_size", "load", "name_of", "split", "validation_size"]
 
 
 def load(
@@ -22,8 +22,9 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     progress: download.Progress | None = None,
     timeouts: Timeouts | None = None,
+    kind: str | None = None,
 ) -> Dataset:
-    """A data set by name, or one's own by its path.
+    """Load a data set by name, or one's own by its path.
 
     MNIST is looked for in `data_dir` (or the folder that `MNISTRY_DATA_DIR` names), then in the user's cache folder,
     then on the public mirrors (or those that `MNISTRY_MIRRORS` names, separated by blanks). Wherever it is found, it
@@ -32,14 +33,16 @@ def load(
 
     Args:
         name: "mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits" or "digits", or the path of a folder or
-            file; see `own_data.FORMS`. None means MNIST if it is on disk or reachable, else the embedded digits; the
+            file; see `custom.FORMS`. None means MNIST if it is on disk or reachable, else the embedded digits; the
             result's `fallback` then says why.
         data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
         progress: called while a file is downloaded.
         timeouts: after which a mirror is given up.
+        kind: of data of one's own: "ink" brings handwriting into MNIST's form, "pictures" makes anything else grey and
+            28×28 pixels small; None decides by looking.
 
     Raises:
-        UsageError: the name is unknown and no path, or `data_dir` is not a folder.
+        UsageError: the name is unknown and not a path, or `data_dir` is not a folder.
         DataError: MNIST was asked for and is nowhere, what lies in `data_dir` is damaged, or something is wrong with
             the data at the path.
 
@@ -48,7 +51,7 @@ def load(
     ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
     """
     if name is not None and name not in LOADERS:
-        return custom.load(_own_path(name))
+        return custom.load(_own_path(name), kind)
     folder = _data_folder(data_dir)
     if name is not None:
         return LOADERS[name](folder, progress, timeouts or Timeouts())
@@ -61,7 +64,7 @@ def load(
 
 
 def name_of(name: str) -> str:
-    """What the data set that a user named is called in configs and reports: a path is completed.
+    """The name of a data set in configs and reports: a path is completed.
 
     Raises:
         UsageError: there is nothing of that name.

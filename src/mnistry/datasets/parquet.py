@@ -1,122 +1,175 @@
-"""Parquet tables: a column of pictures as the Hugging Face hub has MNIST, or 784 columns of pixels; and the labels."""
+"""Parquet tables: pictures with labels as the Hugging Face hub has MNIST, or pixels and a label."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import preprocess
-from mnistry.datasets.dataset import ROW, join_origins, numbered_origins
+from mnistry.datasets import pixels, wording
+from mnistry.datasets.dataset import ROW, numbered_origins
 from mnistry.datasets.labelled import (
-    LABELS,
     MAX_BYTES,
-    PIXELS,
-    SIDE,
+    EncodedImage,
     Labelled,
     LoadedSplits,
     ValidationErrors,
-    are_digits,
-    of_numbers,
+    join,
+    listed,
 )
-from mnistry.datasets.preprocess import Raw
+from mnistry.datasets.wording import split_of
 from mnistry.errors import DataError, require
 from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
     import pyarrow
 
-PICTURES = ("image", "images", "img", "picture")
+MAX_ROWS = 20_000_000
 ROWS_AT_A_TIME = 1000
+DEPTH = 3  # folders below the one that is named, as in a clone of a hub's repository
 
 
-def files_in(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split: `train-*.parquet` or `train.parquet`, and the same for `test`; in and below `data`."""
-    for place in (folder, folder / "data"):
-        found = {
-            split: sorted([*place.glob(f"{split}-*.parquet"), *place.glob(f"{split}.parquet")])
-            for split in ("train", "test")
-        }
-        if found["train"]:
-            return {split: paths for split, paths in found.items() if paths}
-    return {}
+def files_in(folder: Path) -> list[Path]:
+    """The Parquet files in and below a folder; hidden folders are left out."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = sorted(each for each in folders if each[0] not in "._" and depth < DEPTH)
+        found += [Path(parent) / name for name in sorted(names) if name.endswith(".parquet") and name[0] not in "._"]
+    return found
 
 
 def read(path: Path) -> LoadedSplits:
-    """One table, to be split, or a folder with those of `train` and perhaps of `test`.
+    """Read one table, or a folder with tables of the splits.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
         DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
     """
-    splits = files_in(path) if path.is_dir() else {"train": [path]}
+    splits, remarks = _by_split(path) if path.is_dir() else ({"train": [path]}, [])
     problems = ValidationErrors()
     tables = {split: [_Table(each, problems) for each in paths] for split, paths in splits.items()}
     problems.refuse(short(path))
-    digits = are_digits([label for those in tables.values() for table in those for label in table.labels])
-    read = {
-        split: _joined([table.labelled(problems, digits=digits) for table in those]) for split, those in tables.items()
-    }
+    parts = {split: join([table.labelled(problems) for table in those]) for split, those in tables.items()}
     problems.refuse(short(path))
-    return LoadedSplits(read["train"], read.get("test"))
-
-
-def _joined(parts: Sequence[Labelled]) -> Labelled:
-    return Labelled(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        join_origins([part.origins for part in parts]),
+    said = [each for those in tables.values() for table in those for each in table.said]
+    return LoadedSplits(
+        parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys([*remarks, *said]))
     )
 
 
-class _Table:
-    """What a file holds: labels, and pictures or pixels; rows are counted from 1."""
+def images_in(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
+    """Read the images of a table that may have no labels, and remarks."""
+    problems = ValidationErrors()
+    table = _Table(path, problems, labelled=False)
+    part = table.labelled(problems)
+    problems.refuse(short(path))
+    return part.images, table.said
 
-    def __init__(self, path: Path, problems: ValidationErrors) -> None:
+
+def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """The files of each split, named by the file or a folder above it: `train-*.parquet`, `train/0000.parquet`."""
+    groups: dict[str, dict[str, list[Path]]] = {}
+    for path in files_in(folder):
+        parents = path.relative_to(folder).parts[:-1]
+        said = [split for each in reversed(parents) if (split := split_of(each, prefix=True))]
+        split = split_of(path.stem, prefix=True) or next(iter(said), "all")
+        config = "/".join(each for each in parents if split_of(each, prefix=True) is None and each != "data")
+        groups.setdefault(config, {}).setdefault(split, []).append(path)
+    usable = {config: splits for config, splits in groups.items() if {"train", "all"} & set(splits)}
+    if len(usable) > 1:
+        raise DataError(
+            f"{short(folder)} holds several sets: {listed(sorted(usable))}. Name the folder of the one that you want."
+        )
+    if not usable:
+        names = [each.name for each in files_in(folder)]
+        raise DataError(f"{short(folder)} has no Parquet file to train on: {listed(names)}.")
+    config, splits = next(iter(usable.items()))
+    remarks = [f"{short(folder)}: passed over {each or 'the folder itself'}." for each in groups if each != config]
+    if "train" in splits and "all" in splits:
+        remarks.append(f"{short(folder)}: passed over {listed([each.name for each in splits.pop('all')])}.")
+    elif "all" in splits:
+        splits["train"] = splits.pop("all")
+    return splits, remarks
+
+
+class _Columns(NamedTuple):
+    """The columns of a table: the label, and pictures, lists of pixels, or a column for each pixel."""
+
+    label: str | None
+    pictures: str | None = None
+    lists: str | None = None
+    pixels: Sequence[str] = ()
+
+    @property
+    def all(self) -> list[str]:
+        """Those that are read."""
+        return [each for each in (self.label, self.pictures, self.lists, *self.pixels) if each is not None]
+
+
+class _Table:
+    """The content of a file: labels, and pictures or pixels; rows are counted from 1."""
+
+    def __init__(self, path: Path, problems: ValidationErrors, *, labelled: bool = True) -> None:
         self.name, self._file = short(path), path.name
-        self._pictures: list[Raw] = []
+        self.said: list[str] = []
+        self._pictures: list[EncodedImage] = []
         self._pixels: list[np.ndarray] = []
+        self._rows = 0
         labels: list[str] = []
         pyarrow, file = _opened(path, self.name)
         try:
-            label, picture, pixels = _columns(file.schema_arrow, self.name)
-            names = _class_names(file.schema_arrow, label)
-            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=[label, *([picture] if picture else pixels)]):
-                labels.extend(self._labels(batch.column(label), names, len(labels), problems))
-                if picture:
-                    self._take_pictures(batch.column(picture), problems)
+            columns = _columns(file.schema_arrow, self.name, labelled=labelled)
+            if file.metadata.num_rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
+                raise DataError(f"{self.name} claims {file.metadata.num_rows:,} rows, which is more than is read.")
+            self._columns = columns
+            names = _class_names(file.schema_arrow, columns.label)
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns.all):
+                if columns.label is not None:
+                    labels.extend(self._labels(batch.column(columns.label), names, problems))
+                if columns.pictures is not None:
+                    self._take_pictures(batch.column(columns.pictures), problems)
+                elif columns.lists is not None:
+                    self._take_lists(batch.column(columns.lists), problems)
                 else:
-                    self._take_pixels(batch, pixels, problems)
+                    self._take_pixels(batch, columns.pixels, problems)
+                self._rows += batch.num_rows
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self.name} is damaged: {_first_line(error)}.") from None
-        if not labels:
+        if not self._rows:
             raise DataError(f"{self.name} holds no rows.")
         self.labels = np.array(labels, np.str_)
 
-    def labelled(self, problems: ValidationErrors, *, digits: bool) -> Labelled:
-        """Its images and labels."""
-        where = numbered_origins(self._file, np.arange(1, len(self.labels) + 1), ROW)
+    def labelled(self, problems: ValidationErrors) -> Labelled:
+        """The images and labels."""
+        where = numbered_origins(self._file, np.arange(1, self._rows + 1), ROW)
         if self._pictures:
-            return Labelled(preprocess.images(self._pictures, problems, digits=digits), self.labels, where)
+            return Labelled(self._pictures, self.labels, where)
         values = np.concatenate(self._pixels)
 
         def place(index: tuple[int, ...]) -> str:
             return f"{self.name}, row {index[0] + 1}, pixel column {index[1] + 1}"
 
-        return Labelled(of_numbers(values, place, problems).reshape(-1, SIDE, SIDE), self.labels, where)
+        scaled, said = pixels.to_uint8(values, place, problems)
+        images, arranged = pixels.arranged(scaled, None, self.name)
+        self.said += [f"{self.name}: {each}." for each in (arranged, said) if each is not None]
+        return Labelled(images, self.labels, where)
 
-    def _labels(
-        self, column: pyarrow.Array, names: Sequence[str] | None, before: int, problems: ValidationErrors
-    ) -> list[str]:
+    def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, problems: ValidationErrors) -> list[str]:
         found = []
-        for row, value in enumerate(column.to_pylist(), before + 1):
+        for row, value in enumerate(column.to_pylist(), self._rows + 1):
+            if isinstance(value, bytes):
+                value = value.decode("utf-8", "replace")
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
             text = "" if value is None else value.strip() if isinstance(value, str) else str(value)
             if isinstance(value, int) and names is not None and 0 <= value < len(names):
                 text = names[value]
-            elif not text or isinstance(value, float | dict | list | bytes) or (isinstance(value, int) and value < 0):
+            elif not text or isinstance(value, float | dict | list) or (isinstance(value, int) and value < 0):
                 problems.add(
                     f"{self.name}, row {row}",
                     f"a label must be a whole number from 0 or a word; received {value!r:.40}",
@@ -130,19 +183,41 @@ class _Table:
             content = value.get("bytes") if isinstance(value, dict) else value
             if not content:
                 problems.add(place, "it holds no bytes of a picture")
-            self._pictures.append(Raw(place, content or b""))
+            self._pictures.append(EncodedImage(place, content or b""))
+
+    def _take_lists(self, column: pyarrow.Array, problems: ValidationErrors) -> None:
+        """Take pixels that are a list, or a list of lists, in each row."""
+        rows: list[np.ndarray] = []
+        for number, value in enumerate(column.to_pylist(), self._rows + 1):
+            try:
+                row = np.asarray(value, np.float32)
+            except (ValueError, TypeError):
+                row = np.empty(0, np.float32)
+            first = self._pixels[0][0] if self._pixels else rows[0] if rows else row
+            if row.size == 0 or row.shape != first.shape:
+                problems.add(f"{self.name}, row {number}", "its pixels are not as many numbers as in the first row")
+            else:
+                rows.append(row)
+        if rows:
+            self._pixels.append(_narrow(np.stack(rows)))
 
     def _take_pixels(self, batch: pyarrow.RecordBatch, columns: Sequence[str], problems: ValidationErrors) -> None:
-        before = sum(len(part) for part in self._pixels)
         for name in columns:
             missing = np.flatnonzero(batch.column(name).is_null().to_numpy(zero_copy_only=False))
             if len(missing):
-                place = f"{self.name}, row {before + missing[0] + 1}, column {name}"
+                place = f"{self.name}, row {self._rows + missing[0] + 1}, column {name}"
                 problems.add(place, "a pixel is missing", times=len(missing))
-        parts = [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
-        self._pixels.append(
-            np.nan_to_num(np.stack(parts, axis=1), nan=0.0) if problems.count else np.stack(parts, axis=1)
-        )
+        part = np.stack([batch.column(name).to_numpy(zero_copy_only=False) for name in columns], axis=1)
+        self._pixels.append(_narrow(np.nan_to_num(part, nan=0.0) if problems.count else part))
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """Whole numbers that fit into bytes as bytes; others as float32."""
+    if values.size and values.dtype != bool and ((values >= 0) & (values <= 255)).all():
+        small = values.astype(np.uint8)
+        if (small == values).all():
+            return small
+    return values if values.dtype == bool else values.astype(np.float32)
 
 
 def _opened(path: Path, name: str) -> tuple[Any, Any]:
@@ -154,9 +229,7 @@ def _opened(path: Path, name: str) -> tuple[Any, Any]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(
-            f"{name} is damaged or no Parquet file: {str(error).splitlines()[0].rstrip('.'):.200}."
-        ) from None
+        raise DataError(f"{name} is damaged or no Parquet file: {_first_line(error)}.") from None
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
     if size > MAX_BYTES:
@@ -164,47 +237,51 @@ def _opened(path: Path, name: str) -> tuple[Any, Any]:
     return pyarrow, file
 
 
-def _columns(schema: pyarrow.Schema, name: str) -> tuple[str, str | None, list[str]]:
-    """The column of labels, that of pictures if there is one, and otherwise those of pixels."""
-    import pyarrow
+def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
+    """Tell the columns apart, by their names and types."""
+    import pyarrow.types as types
 
-    label = next((each for each in LABELS if each in schema.names), None)
-    if label is None:
-        raise DataError(f"{name} has no column {' or '.join(LABELS)}; its columns are {_listed(schema.names)}.")
-    picture = next((each for each in PICTURES if each in schema.names), None)
+    label = wording.named(schema.names, wording.LABELS)
+    if label is None and labelled:
+        raise DataError(
+            f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {listed(schema.names)}."
+        )
+    picture = wording.named(schema.names, wording.PICTURES)
     if picture is not None:
         kind = schema.field(picture).type
-        inner = (
-            kind.field("bytes").type if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
-        )
-        if not (pyarrow.types.is_binary(inner) or pyarrow.types.is_large_binary(inner)):
+        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+            return _Columns(label, lists=picture)
+        inner = kind.field("bytes").type if types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+        if not (types.is_binary(inner) or types.is_large_binary(inner)):
             raise DataError(f"{name}: column {picture} must hold the bytes of picture files; it is {kind!s:.80}.")
-        return label, picture, []
-    pixels = [each for each in schema.names if each != label]
-    if len(pixels) != PIXELS:
+        return _Columns(label, pictures=picture)
+    rest = [each for each in schema.names if each != label]
+    nested = [each for each in rest if types.is_nested(schema.field(each).type)]
+    lists = [each for each in nested if not types.is_struct(schema.field(each).type)]
+    if len(lists) == 1:
+        return _Columns(label, lists=lists[0])
+    if pixels.side_of(len(rest)) is None:
+        rest = [each for each in rest if each.lower() not in wording.INDICES]
+    if pixels.side_of(len(rest)) is None:
         raise DataError(
-            f"{name} must have a column image, or {PIXELS} columns of pixels beside {label}; it has {len(pixels)}: "
-            f"{_listed(pixels)}."
+            f"{name} must have a column image, or 784 columns of pixels beside {label or 'the label'}; it has "
+            f"{len(rest)}: {listed(rest)}."
         )
-    for each in pixels:
+    for each in rest:
         kind = schema.field(each).type
-        if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
             raise DataError(f"{name}: column {each} must hold numbers; it is {kind!s:.80}.")
-    return label, None, pixels
+    return _Columns(label, pixels=rest)
 
 
-def _class_names(schema: pyarrow.Schema, label: str) -> list[str] | None:
+def _class_names(schema: pyarrow.Schema, label: str | None) -> list[str] | None:
     """The names behind numbers, where the Hugging Face hub has noted them in the table."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return noted if isinstance(noted, list) and all(isinstance(each, str) and each for each in noted) else None
 
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".")[:200]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f", … ({len(names)})" if len(names) > 10 else "")

@@ -1,18 +1,21 @@
-"""Pictures as images to learn from: those of 28×28 grey pixels as they are, others as the picture reader sees them.
+"""Pictures as images to learn from: ink as the picture reader sees it, other pictures made grey and small.
 
 Many are shared among processes, one for each core.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistry.datasets.labelled import SIDE, ValidationErrors
+from mnistry.constants import IMAGE_SIZE
+from mnistry.datasets import kinds
+from mnistry.datasets.kinds import Kind
+from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.errors import PictureError
 from mnistry.ocr import pipeline
 from mnistry.ocr.image_io import open_image
@@ -26,54 +29,62 @@ AT_ONCE = 16  # pictures that a process is handed at a time
 SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
 
 
-@dataclass(frozen=True, eq=False)
-class Raw:
-    """A picture that is not opened yet.
+def load_images(part: Labelled, problems: ValidationErrors, *, kind: Kind, digits: bool) -> np.ndarray:
+    """Bring images into the form that networks take.
 
-    Attributes:
-        name: what to call it: its path, or the row that it stands in.
-        content: the bytes of its file; None where `name` is the path of one.
-    """
-
-    name: str
-    content: bytes | None = None
-
-
-def images(pictures: Sequence[Raw], problems: ValidationErrors, *, digits: bool) -> np.ndarray:
-    """Pictures in the form that networks take.
-
-    A grey picture of 28×28 pixels passes as it is. Of any other one all ink is taken, as `mnistry read --single` does:
-    dark on bright or bright on dark, scaled, centred, and its strokes made as thick as MNIST's.
+    A grey image of 28×28 pixels passes as it is. Of any other picture of ink all ink is taken, as `mnistry read
+    --single` does: dark on bright or bright on dark, scaled, centred, and its strokes made as thick as MNIST's. Any
+    other picture is made grey and 28×28 pixels small.
 
     Args:
-        pictures: what to open.
+        part: the images.
         problems: takes those that cannot be read or show no ink.
-        digits: whether they show digits; then the recogniser that comes with mnistry decides which ink it is where
-            that is open.
+        kind: of the images.
+        digits: whether they show digits: the built-in model then decides which ink it is where that is open.
 
     Returns:
-        uint8 (n, 28, 28) 0–255, ink bright on black; black where there was a problem.
+        uint8 (n, 28, 28) 0–255, black where there was a problem.
     """
-    setup = partial(_recognizer, digits=digits)
+    found = part.images
+    if isinstance(found, np.ndarray):
+        if found.shape[1:] == (IMAGE_SIZE, IMAGE_SIZE):
+            return found
+        if kind == "pictures":
+            return np.stack([kinds.shrink(pixels) for pixels in found])
+        return load_pictures(
+            [EncodedImage(part.origins[number], _as_file(pixels)) for number, pixels in enumerate(found)],
+            problems,
+            kind=kind,
+            digits=digits,
+        )
+    return load_pictures(found, problems, kind=kind, digits=digits)
+
+
+def load_pictures(
+    pictures: Sequence[EncodedImage], problems: ValidationErrors, *, kind: Kind, digits: bool
+) -> np.ndarray:
+    """Open pictures and bring them into the form that networks take; see `load_images`."""
+    setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(one, kind=kind)
     if len(pictures) < MANY or cpu_count() < 2:
         recognizer = setup()
-        answers: list[np.ndarray | str | LostTask] = [one(recognizer, picture) for picture in pictures]
+        answers: list[np.ndarray | str | LostTask] = [work(recognizer, picture) for picture in pictures]
     else:
-        with ProcessPool(setup, one, seconds=SECONDS) as pool:
+        with ProcessPool(setup, work, seconds=SECONDS) as pool:
             answers = list(pool.map(pictures, chunk=AT_ONCE))
-    result = np.zeros((len(pictures), SIDE, SIDE), np.uint8)
+    result = np.zeros((len(pictures), IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    wrong = []
     for number, answer in enumerate(answers):
-        if isinstance(answer, LostTask):
-            problems.add(pictures[number].name, answer.reason)
-        elif isinstance(answer, str):
-            problems.add(pictures[number].name, answer)
-        else:
+        if isinstance(answer, np.ndarray):
             result[number] = answer
+        else:
+            wrong.append((pictures[number].name, answer.reason if isinstance(answer, LostTask) else answer))
+    for name, reason in sorted(wrong, key=lambda each: natural(each[0])):
+        problems.add(name, reason)
     return result
 
 
-def one(recognizer: Classifier | None, picture: Raw) -> np.ndarray | str:
-    """One picture as an image, uint8 (28, 28), or why it cannot be one; see `images`."""
+def one(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
+    """Bring one picture into the form that networks take, uint8 (28, 28), or say why it cannot be."""
     try:
         opened = open_image(picture.name if picture.content is None else picture.content, "it")
     except PictureError as error:
@@ -81,14 +92,24 @@ def one(recognizer: Classifier | None, picture: Raw) -> np.ndarray | str:
     except MemoryError:
         return "it needs more memory than there is"
     grey = opened.pixels[:, :, 0]
-    if grey.shape == (SIDE, SIDE) and (opened.pixels == grey[:, :, None]).all():
+    if grey.shape == (IMAGE_SIZE, IMAGE_SIZE) and (opened.pixels == grey[:, :, None]).all():
         return grey
+    if kind == "pictures":
+        return kinds.shrink(opened.pixels)
     if recognizer is not None:
         digit = pipeline.digit_in(recognizer, opened)
         found = None if digit is None else digit.image
     else:
         found = next((image for image, _ in pipeline.images_of_one(opened)), None)
     return "no ink is found in it" if found is None else found
+
+
+def _as_file(pixels: np.ndarray) -> bytes:
+    from PIL import Image
+
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG", compress_level=1)
+    return sink.getvalue()
 
 
 def _recognizer(*, digits: bool) -> Classifier | None:

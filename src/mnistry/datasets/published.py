@@ -69,9 +69,10 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     if folder is not None:
         place = folder / published.name if published.beside_others else folder
         try:
-            found = _found_in(place, published)
-            if found is not None:
-                return found
+            for each in (place, place / "raw", place / "MNIST" / "raw"):  # the last two as torchvision has them
+                found = _found_in(each, published)
+                if found is not None:
+                    return found
             tried.append(f"{short(place)}: holds none of {published.title}'s {published.its_files}")
         except DataError as error:
             damaged = DamagedFolderError(str(error))
@@ -165,7 +166,10 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
     candidates = [file.name]
     if file.unpacked_sha256 is not None:
         candidates += [plain, plain.replace("-idx", ".idx")]  # the last: how some archivers name it
-    return next((folder / name for name in candidates if (folder / name).exists()), None)
+    places = [folder / name for name in candidates]
+    places += [place / place.name for place in places]  # as some archives unpack: a folder of the file's name
+    there = [place for place in places if place.exists()]
+    return next((place for place in there if not place.is_dir()), next(iter(there), None))
 
 
 def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:

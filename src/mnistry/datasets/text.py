@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistry.datasets.loading import Dataset
-
-if TYPE_CHECKING:
-    pass
 from mnistry.reporting.text import GRID_COLUMNS, WIDEST, picture
+
+SHOWN = {"ink": "ink bright on black", "pictures": "grey pictures"}
 
 
 def shapes(dataset: Dataset) -> str:
-    """Where the data came from, and the shapes and dtypes of the four arrays."""
+    """The source of the data, and the shapes and dtypes of its arrays."""
     lines = [f"{dataset.title}, {len(dataset.x_train) + len(dataset.x_test):,} images ({dataset.source})"]
-    splits = (("train", dataset.x_train, dataset.y_train), ("test", dataset.x_test, dataset.y_test))
-    width = max(len(f"{x.shape} {x.dtype}") for _, x, _ in splits)
-    for split, x, y in splits:
-        lines.append(f"{'x_' + split:<7} {f'{x.shape} {x.dtype}':<{width}}   {'y_' + split:<7} {y.shape} {y.dtype}")
+    width = max(len(f"{x.shape} {x.dtype}") for x, _ in dataset.splits.values())
+    side = max(len(f"x_{split}") for split in dataset.splits)
+    for split, (x, y) in dataset.splits.items():
+        lines.append(
+            f"{'x_' + split:<{side}} {f'{x.shape} {x.dtype}':<{width}}   {'y_' + split:<{side}} {y.shape} {y.dtype}"
+        )
     return "\n".join(lines)
 
 
 def dataset(loaded: Dataset, index: int) -> str:
-    """What a data set holds: shapes, counts per class, mean and standard deviation, source, and a picture."""
+    """The content of a data set: shapes, counts per class, mean and standard deviation, source, and a picture."""
     statistics = loaded.statistics()
+    side = max(7, *(len(split) for split in statistics))
     lines = [
-        f"{loaded.title}: {len(loaded.x_train) + len(loaded.x_test):,} images, uint8 28×28, ink bright on black",
+        f"{loaded.title}: {len(loaded.x_train) + len(loaded.x_test):,} images, uint8 28×28, {SHOWN[loaded.kind]}",
         f"source   {loaded.source}",
         f"licence  {loaded.licence}",
         "",
-        f"{'split':<7} {'images':<17} {'labels':<10} {'mean':>7} {'std':>7}   of 0–255; of 0–1",
+        f"{'split':<{side}} {'images':<17} {'labels':<10} {'mean':>7} {'std':>7}   of 0–255; of 0–1",
     ]
     for split, numbers in statistics.items():
         images, labels = (str(tuple(numbers[part]["shape"])) for part in ("images", "labels"))
         mean, std = numbers["mean"], numbers["std"]
         lines.append(
-            f"{split:<7} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
+            f"{split:<{side}} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
         )
     lines += ["", counts(loaded.class_names, {split: numbers["counts"] for split, numbers in statistics.items()})]
     label = loaded.class_names[loaded.y_train[index]]
@@ -56,8 +57,9 @@ def counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> s
     largest = max(len(f"{max(numbers):,}") for numbers in splits.values())
     width = max(6, largest + 1, *(len(name) + 1 for name in class_names))
     if len(class_names) * width <= WIDEST:
-        head = f"{'class':<7} " + "".join(f"{name:>{width}}" for name in class_names)
-        rows = (f"{name:<7} " + "".join(f"{n:>{width},}" for n in numbers) for name, numbers in splits.items())
+        side = max(7, *(len(split) for split in splits))
+        head = f"{'class':<{side}} " + "".join(f"{name:>{width}}" for name in class_names)
+        rows = (f"{name:<{side}} " + "".join(f"{n:>{width},}" for n in numbers) for name, numbers in splits.items())
         return "\n".join([head, *rows])
     side = max(5, *(len(name) for name in class_names))
     head = f"{'class':<{side}} " + "".join(f"{split:>9}" for split in splits)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets.dataset import Dataset, validation_size
+from mnistry.datasets.dataset import Dataset, learning_size
 from mnistry.errors import UsageError, did_you_mean
 from mnistry.models import test_time_augmentation
 from mnistry.models.backend import keras
@@ -65,7 +65,7 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
     """
     own = recipe(config.recipe)
     validation = own.validation if config.validation is None else config.validation
-    n = len(dataset.x_train) - validation_size(dataset, validation)
+    n = learning_size(dataset, validation)
     batch_size = config.batch_size
     if batch_size is None:
         batch_size = _default_batch_size(own.batch_size, n, config.devices)

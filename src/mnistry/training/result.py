@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets.loading import Dataset, validation_size
+from mnistry.datasets.loading import Dataset, learning_size
 from mnistry.evaluation.metrics import Evaluation
 from mnistry.models.backend import keras
 from mnistry.models.layers import plain
@@ -80,7 +80,7 @@ class Result:
     @property
     def trained_on(self) -> int:
         """The number of training images that the network learnt from."""
-        return len(self.dataset.x_train) - validation_size(self.dataset, self.config.validation)
+        return learning_size(self.dataset, self.config.validation)
 
     @property
     def grid_labels(self) -> list[str]:

@@ -118,7 +118,7 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
 
 def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
     """How many images the network learns from: all but those held out."""
-    return len(dataset.x_train) - loading.validation_size(dataset, config.validation)
+    return loading.learning_size(dataset, config.validation)
 
 
 def _restore(

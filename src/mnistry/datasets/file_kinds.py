@@ -1,0 +1,94 @@
+"""Kinds of files that hold no data set as they are: the name of each, and the way to turn it into one that is taken."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+START = 512  # bytes that are looked at
+
+SAVE = "np.savez('own.npz', x_train=images, y_train=labels)"
+HDF5 = "with h5py.File({name!r}) as f: images, labels = f['x_train'][:], f['y_train'][:], then " + SAVE
+MATLAB = "content = scipy.io.loadmat({name!r}), then " + SAVE
+PICKLE_IS = "a pickle, which can run any program when it is opened"
+PICKLE = "if you trust who made it: pickle.load(open({name!r}, 'rb')), then " + SAVE
+ARROW = "pyarrow.parquet.write_table(table, 'own.parquet')"
+ARCHIVE = "unpack it and name the folder"
+ONE_PICTURE = "name the folder of folders of classes; to read digits in it: mnistry read {name}"
+JSON = "pd.read_json({name!r}).to_csv('own.csv', index=False), with a column label and the pixels"
+TORCH = "images, labels = (each.numpy() for each in torch.load({name!r})), then " + SAVE
+MODEL = "name it as the model: mnistry predict {name} --dataset DATA"
+
+BY_START: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", HDF5),
+    (b"MATLAB 5.0", "a MATLAB file", MATLAB),
+    (b"\x93NUMPY", "one NumPy array", "name the folder that holds the labels too, or " + SAVE),
+    *((b"\x80" + bytes([version]), PICKLE_IS, PICKLE) for version in range(2, 6)),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the data", "fetch the data with: git lfs pull"),
+    (b"7z\xbc\xaf'\x1c", "a 7-Zip archive", ARCHIVE),
+    (b"Rar!", "a RAR archive", ARCHIVE),
+    (b"ARROW1", "an Arrow file", ARROW),
+    (b"FEA1", "a Feather file", ARROW),
+    (b"SQLite format 3", "an SQLite database", "write its images and labels into a CSV or NPZ file"),
+    (b"%PDF", "a PDF document", "take its pictures out into a folder for each class"),
+    *((magic, "one picture", ONE_PICTURE) for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
+    (b"@relation", "an ARFF file", "pd.DataFrame(scipy.io.arff.loadarff({name!r})[0]).to_csv('own.csv', index=False)"),
+    (b"<!doctype", "a web page, not the data", "download the file itself"),
+    (b"<html", "a web page, not the data", "download the file itself"),
+    (b"{", "a JSON file", JSON),
+    (b"[", "a JSON file", JSON),
+)
+BY_ENDING = {
+    ".h5": ("no HDF5 file, although its name says so", HDF5),
+    ".hdf5": ("no HDF5 file, although its name says so", HDF5),
+    ".mat": ("no MATLAB file of version 5, although its name says so", MATLAB),
+    ".pkl": (PICKLE_IS, PICKLE),
+    ".pickle": (PICKLE_IS, PICKLE),
+    ".onnx": ("a model, not data", MODEL),
+    ".tfrecord": ("a TFRecord file", "iterate tf.data.TFRecordDataset({name!r}), then " + SAVE),
+}
+IN_ZIP: tuple[tuple[str, str, str], ...] = (
+    ("[Content_Types].xml", "an Excel or Office file", "save the sheet as CSV"),
+    ("model.weights.h5", "a Keras model, not data", MODEL),
+    ("data.pkl", "a file of PyTorch, with a pickle inside", TORCH),
+)
+
+
+def describe(path: Path, start: bytes) -> str | None:
+    """Name the kind of a file that is not taken, and what to do with it; None where it may be a table of text.
+
+    Args:
+        path: of the file.
+        start: its first bytes, unpacked where it is packed with gzip.
+    """
+    lower = start.lstrip().lower()
+    for magic, kind, remedy in BY_START:
+        if start.startswith(magic) or (magic[:1] in b"@<{[" and lower.startswith(magic)):
+            return _sentence(path, kind, remedy)
+    ending = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
+    return _sentence(path, *BY_ENDING[ending]) if ending in BY_ENDING else None
+
+
+def describe_zip(path: Path, members: list[str]) -> str | None:
+    """Name the kind of a ZIP file that is not taken, by what it holds."""
+    names = {member.rpartition("/")[2] for member in members}
+    return next((_sentence(path, kind, remedy) for name, kind, remedy in IN_ZIP if name in names), None)
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file; unpacked where it is packed with gzip."""
+    with path.open("rb") as file:
+        start = file.read(START)
+    if start[:2] != b"\x1f\x8b":
+        return start
+    try:
+        with gzip.open(path) as packed:
+            return packed.read(START)
+    except (OSError, EOFError, zlib.error):
+        return start
+
+
+def _sentence(path: Path, kind: str, remedy: str) -> str:
+    told = remedy.format(name=path.name) if "{name" in remedy else remedy
+    return f"{path.name} is {kind}. To use it: {told}."

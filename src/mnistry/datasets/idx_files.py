@@ -1,0 +1,152 @@
+"""Four IDX files in a folder, named as MNIST's or EMNIST's are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mnistry.datasets import idx
+from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.labelled import Labelled, LoadedSplits
+from mnistry.datasets.wording import SPLITS
+from mnistry.errors import DataError
+from mnistry.runtime.files import read_bytes, short
+
+NAME = re.compile(
+    rf"(?P<set>(?:.*[-_])?)(?P<split>{'|'.join(sorted(SPLITS, key=len, reverse=True))})[-_]"
+    r"(?P<kind>images|labels)[-._]idx[13][-_]ubyte(?:\.gz)?"
+)
+NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+UPPER, LOWER = (tuple(map(chr, range(first, first + 26))) for first in (65, 97))
+DIGITS = tuple("0123456789")
+EMNIST = {  # the classes of the sets, in order; those of letters begin with 1
+    "letters": ("", *UPPER),
+    "byclass": (*DIGITS, *UPPER, *LOWER),
+    "bymerge": (*DIGITS, *UPPER, *"abdefghnqrt"),
+    "balanced": (*DIGITS, *UPPER, *"abdefghnqrt"),
+}
+
+Files = dict[str, dict[tuple[str, str], list[Path]]]
+"""By the name of a set, such as "emnist-letters-", and by split and kind: the copies of a file."""
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a folder holds files named as MNIST's are."""
+    return bool(_files(folder))
+
+
+def is_one(path: Path) -> bool:
+    """Whether a file is named as MNIST's are."""
+    return NAME.fullmatch(path.name) is not None
+
+
+def read(folder: Path, one: str | None = None) -> LoadedSplits:
+    """Read files in MNIST's format, with any content: images of any size, labels from 0 to 255.
+
+    Args:
+        folder: holds the files, gzip-compressed or not; those for `t10k` (or `test`) may be missing.
+        one: the name of one of the files, where the folder holds several sets: its set is taken.
+
+    Raises:
+        DataError: a file is missing or damaged, or there are several sets or different copies.
+    """
+    sets = _files(folder)
+    if one is not None and (match := NAME.fullmatch(one)) is not None:
+        sets = {name: files for name, files in sets.items() if name == match["set"]}
+    whole = {name: files for name, files in sets.items() if {("train", "images"), ("train", "labels")} <= set(files)}
+    if len(whole) > 1:
+        first = sorted(str(next(iter(paths)).name) for files in whole.values() for paths in list(files.values())[:1])
+        raise DataError(
+            f"{short(folder)} holds {len(whole)} sets: {', '.join(name.rstrip('-_') or 'MNIST' for name in whole)}. "
+            f"Name a file of the one that you want, such as {short(folder / first[0])}."
+        )
+    name, files = next(iter((whole or sets).items()))
+    splits = [split for split in ("train", "test", "validation") if split == "train" or (split, "images") in files]
+    missing = [f"{split} {kind}" for split in splits for kind in ("images", "labels") if (split, kind) not in files]
+    if missing:
+        raise DataError(f"{short(folder)} lacks the {' and the '.join(missing)}. Expected are {NAMES}.")
+    classes, remarks = _classes(folder, name)
+    remarks += [
+        f"{short(folder)}: passed over {paths[0].name}: there are no images for it."
+        for (split, _), paths in files.items()
+        if split not in splits
+    ]
+    parts = {
+        split: _pair(_one_of(files[split, "images"], remarks), _one_of(files[split, "labels"], remarks), classes)
+        for split in splits
+    }
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
+
+
+def _files(folder: Path) -> Files:
+    """The files in a folder, and in folders that have such a file's name, as some archives unpack."""
+    found: Files = {}
+    for entry in sorted(folder.iterdir()):
+        match = NAME.fullmatch(entry.name)
+        if match is None:
+            continue
+        paths = [entry] if entry.is_file() else [each for each in sorted(entry.iterdir()) if is_one(each)]
+        if not paths and not entry.is_dir():
+            paths = [entry]  # a link to nowhere: the error comes when it is read
+        kind = (SPLITS[match["split"]], match["kind"])
+        if paths:
+            found.setdefault(match["set"], {}).setdefault(kind, []).extend(paths)
+    return found
+
+
+def _one_of(paths: Sequence[Path], remarks: list[str]) -> Path:
+    """The file, of which there may be identical copies, packed and unpacked.
+
+    Raises:
+        DataError: two of them differ.
+    """
+    first, *others = paths
+    content = _content(first) if others else b""
+    for other in others:
+        if _content(other) != content:
+            raise DataError(
+                f"{short(first.parent)} holds both {first.name} and {other.name}, and they differ. Keep one set in a "
+                "folder."
+            )
+        remarks.append(f"{short(first.parent)} holds {first.name} more than once; the copies are identical.")
+    return first
+
+
+def _content(path: Path) -> bytes:
+    name = short(path)
+    return idx.unpack(read_bytes(path, idx.MAX_BYTES), name)
+
+
+def _pair(images: Path, labels: Path, classes: Sequence[str]) -> Labelled:
+    names = (short(images), short(labels))
+    x, y = idx.parse_pair(_content(images), _content(labels), names=names, side=None)
+    known = np.array([*classes, *(str(number) for number in range(len(classes), 256))])
+    return Labelled(x, known[y], numbered_origins(images.name, np.arange(len(x)), ITEM))
+
+
+def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:
+    """The classes that labels stand for, by a mapping file or by EMNIST's names, and a remark on it."""
+    mapping = folder / f"{name}mapping.txt"
+    if name and mapping.is_file():
+        return _mapped(mapping), [f"The classes are named by {mapping.name}."]
+    for part, classes in EMNIST.items():
+        if name.lower().startswith("emnist") and part in name.lower():
+            return list(classes), [f"The classes are named as those of EMNIST's {part} are."]
+    return [], []
+
+
+def _mapped(path: Path) -> list[str]:
+    """The characters in EMNIST's mapping file: a line a label, with the numbers of its characters."""
+    classes: dict[int, str] = {}
+    try:
+        for line in read_bytes(path, 1_000_000).decode("ascii").splitlines():
+            label, *codes = (int(word) for word in line.split())
+            classes[label] = chr(codes[0])
+    except (ValueError, IndexError, OverflowError):
+        raise DataError(f"{short(path)} is no mapping file: each line must be a label and its characters.") from None
+    if not classes or not 0 <= min(classes) <= max(classes) < 256:
+        raise DataError(f"{short(path)} is no mapping file: labels must be from 0 to 255.")
+    return [classes.get(number, str(number)) for number in range(max(classes) + 1)]

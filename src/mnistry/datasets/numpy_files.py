@@ -1,0 +1,358 @@
+"""NumPy's files: one NPZ with several arrays, or a folder with NPY files."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from mnistry.constants import IMAGE_SIZE
+from mnistry.datasets import array_headers, pixels
+from mnistry.datasets.array_headers import Header
+from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, listed
+from mnistry.datasets.wording import split_of, words
+from mnistry.errors import DataError
+from mnistry.runtime.files import short
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+MAX_PICKLE = 100_000_000  # bytes of labels that were stored as Python objects
+X_WORDS = {"x", "image", "images", "img", "imgs", "data", "pictures", "pixels", "features", "inputs", "input"}
+Y_WORDS = {"y", "label", "labels", "target", "targets", "class", "classes", "digit", "output"}
+DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError)
+
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+class _Array(NamedTuple):
+    name: str
+    header: Header
+    open: Opener
+
+
+def read_npz(path: Path) -> LoadedSplits:
+    """Read arrays in one NPZ file; see `_read`.
+
+    Raises:
+        DataError: the file is damaged, or its arrays cannot be told apart.
+    """
+    name = short(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.namelist() if each.endswith(".npy")]
+            openers = {each.removesuffix(".npy"): _opener(archive, each) for each in members}
+            return _read(openers, name)
+    except DAMAGES as error:
+        raise DataError(f"{name} is damaged or no NPZ file: {str(error).rstrip('.')}.") from None
+
+
+def read_npy_folder(folder: Path) -> LoadedSplits:
+    """Read the NPY files of a folder as the arrays of one NPZ file are read."""
+    try:
+        return _read({each.stem: lambda each=each: each.open("rb") for each in npy_files(folder)}, short(folder))  # type: ignore[misc] # the loop's own each
+    except OSError as error:
+        raise DataError(f"{short(folder)} cannot be read: {error.strerror or error}.") from None
+
+
+def npy_files(folder: Path) -> list[Path]:
+    """The NPY files of a folder."""
+    return sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npy" and each.is_file())
+
+
+def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Read the images of an NPY or NPZ file that may have no labels: uint8 (n, height, width, …), and remarks.
+
+    Raises:
+        DataError: the file is damaged, or there is not one array of images to choose.
+    """
+    name = short(path)
+    problems = ValidationErrors()
+    try:
+        if path.suffix.lower() == ".npy":
+            arrays = [_Array(path.stem, _header(lambda: path.open("rb"), name), lambda: path.open("rb"))]
+            return _images(arrays[0], None, name, problems, [])
+        with zipfile.ZipFile(path) as archive:
+            found = [
+                _Array(each, _header(opener, f"{name}, {each}"), opener)
+                for each, opener in (
+                    (each.removesuffix(".npy"), _opener(archive, each))
+                    for each in archive.namelist()
+                    if each.endswith(".npy")
+                )
+            ]
+            images = [each for each in found if _role(each) == "images"]
+            tests = [each for each in images if split_of(each.name, prefix=True) == "test"]
+            if len(tests or images) != 1:
+                raise DataError(
+                    f"{name} has {len(images)} arrays of images: {listed([each.name for each in found])}. Save the one "
+                    "that is meant in a file of its own."
+                )
+            remarks = [f"{name}: the images are those of {(tests or images)[0].name}."]
+            return _images((tests or images)[0], None, name, problems, remarks)
+    except DAMAGES as error:
+        raise DataError(f"{name} is damaged or not a file of NumPy's: {str(error).rstrip('.')}.") from None
+
+
+def _images(
+    array: _Array, images: int | None, name: str, problems: ValidationErrors, remarks: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    _check_size([array.header], name)
+    pixels_, said = _pixels(array, images, name, problems)
+    problems.refuse(name)
+    return pixels_, [*remarks, *(f"{name}, {array.name}: {each}." for each in said)]
+
+
+def _opener(archive: zipfile.ZipFile, member: str) -> Opener:
+    return lambda: archive.open(member)
+
+
+def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
+    """Read the images and labels of each split.
+
+    Which array is which is told by its name (`x_train`, `train_images`, `X`, `labels` …) and its shape: images are
+    (n, 28, 28) or (n, height, width), rows of pixels, or with channels; labels are (n,), (n, 1) or one-hot
+    (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
+    """
+    arrays = [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
+    chosen, extra = _chosen(arrays, name)
+    _check_size([array.header for pair in chosen.values() for array in pair], name)
+    problems = ValidationErrors()
+    remarks, parts = [], {}
+    for split, (x, y) in chosen.items():
+        labels, said = _labels(y, f"{name}, {y.name}", problems)
+        image_pixels, more = _pixels(x, len(labels), name, problems)
+        if len(image_pixels) != len(labels):
+            raise DataError(
+                f"{name}, {x.name} has {len(image_pixels):,} images but {y.name} has {len(labels):,} labels: they do "
+                "not match."
+            )
+        parts[split] = Labelled(image_pixels, labels, numbered_origins(x.name, np.arange(len(labels)), ITEM))
+        remarks += [
+            f"{name}, {array}: {each}." for array, each in [*((x.name, e) for e in more), *((y.name, e) for e in said)]
+        ]
+    problems.refuse(name)
+    unusual = [f"{x.name} with {y.name}" for split, (x, y) in chosen.items() if x.name not in NAMES]
+    if unusual:
+        remarks.insert(0, f"{name}: taken are {', '.join(unusual)}.")
+    if extra:
+        remarks.append(f"{name}: passed over {listed([each.name for each in extra])}.")
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+
+
+def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:
+    """The images and labels of each split, and the arrays that are neither.
+
+    Raises:
+        DataError: there is more than one way to choose, or none.
+    """
+    by_split: dict[str, dict[str, list[_Array]]] = {}
+    extra = []
+    for array in _by_position(arrays):
+        role, split = _role(array), split_of(array.name, prefix=True) or "train"
+        if role is None:
+            extra.append(array)
+        else:
+            by_split.setdefault(split, {"images": [], "labels": []})[role].append(array)
+    chosen: dict[str, tuple[_Array, _Array]] = {}
+    for split, roles in by_split.items():
+        pairs = [(x, y) for x in roles["images"] for y in roles["labels"] if _fits(x.header, y.header)]
+        if len(pairs) > 1:
+            exact = [(x, y) for x, y in pairs if (x.name, y.name) == (f"x_{split}", f"y_{split}")]
+            pairs = exact if len(exact) == 1 else pairs
+        if len(pairs) != 1:
+            one = len(roles["images"]) == len(roles["labels"]) == 1
+            if one:
+                pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: that is told later
+            else:
+                has = {kind: [each.name for each in roles[kind]] for kind in roles}
+                lacks = [kind for kind, names in has.items() if not names]
+                what = f"no {' and no '.join(lacks)}" if lacks else "several arrays that may be the images or labels"
+                raise DataError(f"{name} has {what} for {split}. {_expected(arrays)}")
+        chosen[split] = pairs[0]
+        extra += [each for each in (*roles["images"], *roles["labels"]) if each not in pairs[0]]
+    if "train" not in chosen:
+        raise DataError(f"{name} has no images to train on. {_expected(arrays)}")
+    return chosen, extra
+
+
+def _expected(arrays: list[_Array]) -> str:
+    return (
+        f"Expected are {', '.join(NAMES)}, the last two of which may both be missing; it has "
+        f"{', '.join(each.name for each in arrays) or 'no arrays'}."
+    )
+
+
+def _by_position(arrays: list[_Array]) -> list[_Array]:
+    """Arrays that were stored without names, arr_0 to arr_3, under the usual names in Keras's order."""
+    by_name = {array.name: array for array in arrays}
+    if set(by_name) == {f"arr_{number}" for number in range(4)}:
+        return [by_name[f"arr_{number}"]._replace(name=name) for number, name in enumerate(NAMES)]
+    return arrays
+
+
+def _role(array: _Array) -> str | None:
+    """The role of an array, images or labels, by name and shape; None for neither."""
+    shape, dtype, said_by = array.header.shape, array.header.dtype, set(words(array.name))
+    said = [role for role, known in (("images", X_WORDS), ("labels", Y_WORDS)) if said_by & known]
+    if len(said) == 1:
+        return said[0]
+    if len(said) == 2:  # "train_image_labels"
+        return "labels" if len(shape) <= 2 else "images"
+    if dtype.kind not in "buif":
+        return "labels" if len(shape) == 1 else None
+    if len(shape) >= 3 or (len(shape) == 2 and pixels.side_of(shape[1]) is not None):
+        return "images"
+    return "labels" if len(shape) in (1, 2) and 0 not in shape else None
+
+
+def _fits(x: Header, y: Header) -> bool:
+    return bool(x.shape) and bool(y.shape) and y.shape[0] in (x.shape[0], x.shape[-1])
+
+
+def _header(opener: Opener, name: str) -> Header:
+    with opener() as stream:
+        return array_headers.npy(stream, name)
+
+
+def _check_size(headers: list[Header], name: str) -> None:
+    """Refuse arrays that are too large, by what their headers claim."""
+    for header in headers:
+        if header.size > MAX_BYTES:
+            raise DataError(
+                f"{name} claims to hold {header.dtype} {header.shape}: more than {MAX_BYTES:,} bytes are not read."
+            )
+    if (size := sum(header.size for header in headers)) > MAX_BYTES:
+        raise DataError(f"{name} claims to hold {size:,} bytes of arrays; more than {MAX_BYTES:,} are not read.")
+
+
+def _values(array: _Array, name: str) -> np.ndarray:
+    """The values of an array, whose size has been checked."""
+    if array.header.dtype.hasobject:
+        raise DataError(f"{name} holds Python objects, which are never loaded. Save it as numbers or text.")
+    try:
+        with array.open() as stream:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except (ValueError, MemoryError, RuntimeError) as error:
+        raise DataError(f"{name} is damaged: {next(iter(str(error).splitlines()), 'no memory for it'):.200}.") from None
+
+
+def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
+    called = f"{name}, {array.name}"
+    header = array.header
+    if header.dtype.hasobject:
+        raise DataError(f"{called} holds Python objects, which are never loaded. Save it as numbers.")
+    if header.dtype.kind not in "buif":
+        raise DataError(f"{called} must be numbers (n, 28, 28); received {header.dtype} {header.shape}.")
+    values, arranged = pixels.arranged(_values(array, called), labels, called)
+
+    def place(index: tuple[int, ...]) -> str:
+        return f"{called}[{index[0]}], row {index[1]}, column {index[2]}"
+
+    scaled, said = pixels.to_uint8(values, place, problems)
+    if (
+        scaled.ndim == 4
+        and scaled.shape[1:3] == (IMAGE_SIZE, IMAGE_SIZE)
+        and (scaled[..., :3] == scaled[..., :1]).all()
+        and scaled.shape[3] == 3
+    ):
+        scaled = scaled[..., 0]  # grey, stored three times
+    return scaled, [each for each in (arranged, said) if each is not None]
+
+
+def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
+    """Labels as text, str (n,), and what was assumed."""
+    y, said = (_objects(array, name) if array.header.dtype.hasobject else _values(array, name)), []
+    if y.ndim == 2 and 1 in y.shape:
+        y = y.reshape(-1)
+    if y.ndim == 2 and y.dtype.kind in "buif" and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+        y, said = y.argmax(axis=1), [f"labels are one-hot, of {y.shape[1]} classes"]
+    if y.ndim != 1:
+        raise DataError(f"{name} must be (n,), the class of each image; received {y.dtype} {y.shape}.")
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "replace"), said
+    if y.dtype.kind == "U":
+        return y, said
+    if y.dtype.kind not in "uif":
+        raise DataError(f"{name} must be whole numbers or text; received {y.dtype}.")
+    wrong = ~np.isfinite(y) | (y < 0) | (y != np.rint(y)) | (y > 2**31)
+    for index in np.flatnonzero(wrong):
+        problems.add(f"{name}[{index}]", f"labels must be whole numbers from 0; received {y[index]:g}")
+    return np.where(wrong, 0, y).astype(np.int64).astype(np.str_), said
+
+
+def _objects(array: _Array, name: str) -> np.ndarray:
+    """Labels that were stored as Python objects: text and whole numbers only, read without executing the pickle."""
+    (length, *more) = array.header.shape or (0,)
+    if more not in ([], [1]):
+        raise DataError(
+            f"{name} must be (n,), the class of each image; received {array.header.dtype} {array.header.shape}."
+        )
+    with array.open() as stream:
+        array_headers.npy(stream, name)
+        content = stream.read(MAX_PICKLE + 1)
+    if len(content) > MAX_PICKLE:
+        raise DataError(f"{name} holds more than {MAX_PICKLE:,} bytes of Python objects. Save it as numbers or text.")
+    try:
+        items = _pickled_items(content)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeError):
+        items = []
+    if len(items) != length or not all(isinstance(each, str | int) and not isinstance(each, bool) for each in items):
+        raise DataError(f"{name} holds Python objects, which are never loaded. Save it as numbers or text.")
+    return np.array([str(each) for each in items], np.str_)
+
+
+def _pickled_items(content: bytes) -> list[Any]:
+    """The items of an array of objects: a machine that knows text, numbers and lists, and can call nothing."""
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    marks: list[int] = []
+    items: list[Any] = []
+    for opcode, argument, _ in pickletools.genops(io.BytesIO(content)):
+        match opcode.name:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case "MARK":
+                marks.append(len(stack))
+            case "EMPTY_LIST" | "EMPTY_TUPLE":
+                stack.append([])
+            case "LIST" | "TUPLE":
+                start = marks.pop()
+                stack[start:] = [stack[start:]]
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                size = int(opcode.name[-1])
+                stack[-size:] = [stack[-size:]]
+            case "APPENDS":
+                start = marks.pop()
+                stack[start - 1].extend(stack[start:])
+                items = stack[start - 1]
+                del stack[start:]
+            case "APPEND":
+                items = stack[-2]
+                items.append(stack.pop())
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINPUT" | "LONG_BINPUT" | "PUT":
+                memo[_number(argument)] = stack[-1]
+            case "BINGET" | "LONG_BINGET" | "GET":
+                stack.append(memo[_number(argument)])
+            case "STACK_GLOBAL" | "REDUCE" | "BUILD":
+                stack.pop()
+                stack[-1] = None
+            case "GLOBAL" | "NONE":
+                stack.append(None)
+            case _ if argument is not None or opcode.name in ("NEWTRUE", "NEWFALSE"):
+                stack.append(argument if opcode.name not in ("NEWTRUE", "NEWFALSE") else opcode.name == "NEWTRUE")
+            case _:
+                raise ValueError(opcode.name)
+    return items
+
+
+def _number(argument: Any) -> int:
+    return int(argument)

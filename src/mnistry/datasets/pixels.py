@@ -1,0 +1,111 @@
+"""Numbers of any usual type and shape as images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mnistry.constants import IMAGE_SIZE
+from mnistry.datasets.labelled import EXAMPLES, ValidationErrors
+from mnistry.errors import DataError
+
+SMALLEST_SIDE = 8  # pixels: of images that are rows of numbers
+WHITES = (15, 16)  # the brightest value where grey levels are of four bits, as in scikit-learn's digits
+
+Place = Callable[[tuple[int, ...]], str]
+"""Names the place of a number, from its index."""
+
+
+def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tuple[np.ndarray, str | None]:
+    """Bring numbers of any type to 0–255.
+
+    Numbers up to 255 are taken as they are, fractions among them rounded; if none is above 1, all are parts of white,
+    0–1, and if the least is -1, from -1 to 1. Whole numbers of 16 bits are scaled.
+
+    Args:
+        values: bool, integers or floats of any shape.
+        place: names the place of a number.
+        problems: takes numbers that are none of these.
+
+    Returns:
+        uint8 of the same shape, 0–255; and what was assumed, where it is not plain.
+    """
+    if values.dtype == bool:
+        return values.astype(np.uint8) * np.uint8(255), None
+    top, least = (0, 0) if values.size == 0 else (values.max(), values.min())
+    if values.dtype.kind in "ui":
+        if least >= 0 and top == 1:
+            return values.astype(np.uint8) * np.uint8(255), None
+        if least >= 0 and top in WHITES and values.size >= 100 * top:
+            return _scaled(values, 255 / top), f"its brightest pixel is {top}, which is taken as white"
+        if least >= 0 and values.dtype == np.uint16 and top > 4095:
+            return _scaled(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
+    elif np.isfinite(top) and np.isfinite(least):
+        if -1 <= least < 0 and top <= 1:
+            return _scaled(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
+        if least >= 0 and 1 < top <= 255 and not (values == np.rint(values)).all():
+            return _scaled(values, 1.0), "fractions of grey levels are rounded"
+    wrong = ~np.isfinite(values) | (values < 0) | (values > 255)
+    if wrong.any():
+        _tell(values, wrong, place, problems)
+        return np.zeros(values.shape, np.uint8), None
+    return (_scaled(values, 255.0), None) if top <= 1 else (values.astype(np.uint8, copy=False), None)
+
+
+def _scaled(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
+    """Scale numbers and round them, a part at a time: memory for one float32 copy of a part, not of all."""
+    scaled = np.empty(values.shape, np.uint8)
+    step = max(1, 2**22 // max(1, math.prod(values.shape[1:])))
+    for start in range(0, len(values), step):
+        scaled[start : start + step] = np.rint(values[start : start + step] * float(factor) + offset)
+    return scaled
+
+
+def _tell(values: np.ndarray, wrong: np.ndarray, place: Place, problems: ValidationErrors) -> None:
+    rule = "pixels must be from 0 to 255, or all from 0 to 1"
+    indices = np.argwhere(wrong)
+    for number, row in enumerate(indices[:EXAMPLES]):
+        index = tuple(int(each) for each in row)
+        rest = len(indices) - EXAMPLES + 1 if number == EXAMPLES - 1 else 1
+        problems.add(place(index), f"{rule}; received {values[index]:g}", times=rest)
+
+
+def side_of(columns: int) -> int | None:
+    """The side of a square image that has so many pixels; None if there is none of a sensible size.
+
+    >>> side_of(784), side_of(64), side_of(785)
+    (28, 8, None)
+    """
+    side = math.isqrt(max(0, columns))
+    return side if side * side == columns and side >= SMALLEST_SIDE else None
+
+
+def arranged(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, str | None]:
+    """Arrange an array as images (n, height, width) or (n, height, width, 3 or 4).
+
+    Args:
+        x: numbers; (n, height, width), (n, pixels), or with channels first or last.
+        images: the number of labels, where it is known: it tells which axis counts images.
+        name: the name of the array in errors.
+
+    Returns:
+        A view of the array, and what was assumed, where it is not plain.
+
+    Raises:
+        DataError: it is no array of images.
+    """
+    said = None
+    if images is not None and x.ndim in (2, 3) and x.shape[0] != images == x.shape[-1]:
+        x = np.moveaxis(x, -1, 0)  # as MATLAB has them
+        said = "images are counted by its last axis"
+    if x.ndim == 2 and (side := side_of(x.shape[1])) is not None:
+        return x.reshape(len(x), side, side), said if side == IMAGE_SIZE else f"rows are images of {side}×{side}"
+    if x.ndim == 4 and x.shape[3] not in (1, 3, 4) and x.shape[1] in (1, 3, 4):
+        x, said = np.moveaxis(x, 1, 3), said if x.shape[1] == 1 else "channels are its second axis"
+    if x.ndim == 4 and x.shape[3] == 1:
+        x = x[..., 0]
+    if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (3, 4)) or 0 in x.shape[1:]:
+        raise DataError(f"{name} must be images (n, 28, 28) or (n, height, width); received {x.dtype} {x.shape}.")
+    return x, said

@@ -1,0 +1,82 @@
+"""The usual names of splits, labels and files: the words that tell a reader of data what is what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SPLITS = {
+    "train": "train", "training": "train", "trn": "train", "learn": "train",
+    "test": "test", "testing": "test", "tst": "test", "t10k": "test", "holdout": "test",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+}  # fmt: skip
+FILLERS = {
+    "set", "sets", "data", "dataset", "datasets", "image", "images", "img", "imgs", "pictures", "split", "samples",
+    "folder", "part", "x", "y", "labels", "label", "targets", "target", "digits", "mnist", "the", "files", "csv", "png",
+    "jpg", "jpeg", "resized", "all", "full", "of", "and",
+}  # fmt: skip
+LABELS = (
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "target",
+    "targets",
+    "y",
+    "digit",
+    "category",
+    "class_name",
+    "classname",
+)
+INDICES = ("", "index", "id", "unnamed: 0", "imageid", "image_id", "row", "row_id", "no", "number", "__index_level_0__")
+PICTURES = ("image", "images", "img", "picture", "pixel_values")
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, in lower case; "trainset" and "xtest" are two.
+
+    >>> words("trainingSet"), words("MNIST_train-2"), words("xtest"), words("valve")
+    (['training', 'set'], ['mnist', 'train', '2'], ['x', 'test'], ['valve'])
+    """
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [each for word in re.findall(r"[a-z]+[0-9]*[a-z]*|[0-9]+", parts.lower()) for each in _apart(word)]
+
+
+def split_of(name: str, *, prefix: bool = False) -> str | None:
+    """The split that a folder or array is named after: "train", "test" or "validation"; None if it is another name.
+
+    Args:
+        name: without an extension.
+        prefix: whether other words may stand beside it, as in emnist-letters-train.
+
+    >>> split_of("TRAIN"), split_of("testSet"), split_of("val_images"), split_of("trains")
+    ('train', 'test', 'validation', None)
+    >>> split_of("emnist-letters-train"), split_of("emnist-letters-train", prefix=True)
+    (None, 'train')
+    """
+    found, others = [], 0
+    for word in words(name):
+        if word in SPLITS:
+            found.append(SPLITS[word])
+        elif word not in FILLERS and not word.isdigit():
+            others += 1
+    return found[0] if len(set(found)) == 1 and (prefix or not others) else None
+
+
+def named(names: Iterable[str], known: Iterable[str]) -> str | None:
+    """The first of some known words that is among names, whatever its case; None if there is none.
+
+    >>> named(["pixel0", "Label"], LABELS)
+    'Label'
+    """
+    by_word = {name.strip().lower(): name for name in reversed(list(names))}
+    return next((by_word[word] for word in known if word in by_word), None)
+
+
+def _apart(word: str) -> list[str]:
+    for split in SPLITS:
+        if word.startswith(split) and word[len(split) :] in FILLERS:
+            return [split, word[len(split) :]]
+        if word.endswith(split) and word[: -len(split)] in FILLERS:
+            return [word[: -len(split)], split]
+    return [word]
