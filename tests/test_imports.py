@@ -240,9 +240,9 @@ def test_a_door_opens_its_own_package_only():
         assert {package_of(name) for name in used} <= {package_of(door)}, door
 
 
-def test_batch_takes_nothing_but_the_idx_format_from_the_data_sets():
+def test_batch_takes_nothing_but_the_formats_of_arrays_from_the_data_sets():
     used = set().union(*(used for name, used in dependencies().items() if package_of(name) == "batch"))
-    assert {name for name in used if package_of(name) == "datasets"} <= {"datasets.idx"}
+    assert {name for name in used if package_of(name) == "datasets"} <= {"datasets.idx", "datasets.array_headers"}
 
 
 def test_no_module_depends_on_itself_by_a_detour():

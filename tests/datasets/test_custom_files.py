@@ -19,8 +19,7 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, arrays, drawing
-from mnistry.datasets import numpy_files
-from mnistry.datasets import labelled, loading
+from mnistry.datasets import labelled, loading, numpy_files
 from mnistry.datasets import parquet as datasets_parquet
 from mnistry.errors import DataError, MissingExtraError
 
@@ -71,7 +70,7 @@ def test_idx_files(tmp_path: Path) -> None:
 
 
 def test_idx_files_without_a_test_split_and_with_a_prefix(tmp_path: Path) -> None:
-    folder = write_idx(tmp_path / "own", "emnist-letters-train", X, Y + 1)
+    folder = write_idx(tmp_path / "own", "other-letters-train", X, Y + 1)
     assert same_images(loading.load(str(folder)))
 
 
@@ -87,13 +86,13 @@ def test_idx_images_of_another_size_are_read_as_pictures(tmp_path: Path) -> None
 def test_idx_files_that_are_wrong(tmp_path: Path) -> None:
     folder = write_idx(tmp_path / "own", "train", X, Y)
     write_idx(folder, "other-train", X, Y)
-    assert "holds both other-train-images-idx3-ubyte.gz and train-images-idx3-ubyte.gz" in refused(folder)
+    assert "holds 2 sets: other, MNIST. Name a file of the one that you want, such as" in refused(folder)
+    assert loading.load(str(folder / "other-train-images-idx3-ubyte.gz")).class_names == ("0", "1")
     (folder / "other-train-images-idx3-ubyte.gz").unlink()
     (folder / "other-train-labels.idx1-ubyte").rename(folder / "t10k-labels.idx1-ubyte")
     assert loading.load(str(folder)).class_names == ("0", "1")  # labels alone make no test split
     (folder / "train-labels.idx1-ubyte").unlink()
     assert "lacks the train labels. Expected are train-images-idx3-ubyte" in refused(folder)
-    assert "is one of the IDX files; name the folder" in refused(folder / "t10k-labels.idx1-ubyte")
     (folder / "train-labels.idx1-ubyte").write_bytes(struct.pack(">II", 2049, 2**32 - 1) + b"\1")
     assert "is cut short: its header promises 4,294,967,295 values" in refused(folder)
 
@@ -125,8 +124,8 @@ def test_bools_and_noughts_and_ones_are_black_and_white(tmp_path: Path) -> None:
         assert same_images(loading.load(str(npz(tmp_path, x_train=x, y_train=Y))), ink * np.uint8(255))
 
 
-NAN, MINUS, LARGE, FRACTION = (X.astype(np.float32) for _ in range(4))
-NAN[3, 4, 5], MINUS[3, 4, 5], LARGE[3, 4, 5], FRACTION[3, 4, 5] = np.nan, -1, 256, 77.5
+NAN, MINUS, LARGE = (X.astype(np.float32) for _ in range(3))
+NAN[3, 4, 5], MINUS[3, 4, 5], LARGE[3, 4, 5] = np.nan, -1, 256
 
 
 @pytest.mark.parametrize(
@@ -141,18 +140,20 @@ NAN[3, 4, 5], MINUS[3, 4, 5], LARGE[3, 4, 5], FRACTION[3, 4, 5] = np.nan, -1, 25
             "x_train[3], row 4, column 5: pixels must be from 0 to 255, or all from 0 to 1; received -1",
         ),
         ({"x_train": LARGE.reshape(12, 784)}, "x_train[3], row 4, column 5: pixels must be from 0 to 255"),
-        ({"x_train": FRACTION}, "pixels above 1 must be whole numbers up to 255; received 77.5"),
         ({"x_train": np.full((12, 28, 28), 300)}, "9,408 things are wrong"),
         ({"x_train": np.full((12, 28, 28), 300)}, "… and 9,398 more"),
         ({"x_train": X.astype(complex)}, "x_train must be numbers (n, 28, 28); received complex128 (12, 28, 28)"),
-        ({"x_train": X[:, :, :, None, None]}, "x_train must be numbers (n, 28, 28); received uint8 (12, 28, 28, 1, 1)"),
+        (
+            {"x_train": X[:, :, :, None, None]},
+            "x_train must be images (n, 28, 28) or (n, height, width); received uint8 (12, 28, 28, 1, 1)",
+        ),
         ({"x_train": X.reshape(12, 392, 2)[:, :, 0]}, "x_train must be images (n, 28, 28) or (n, height, width)"),
         ({"x_train": X[:11]}, "x_train has 11 images but"),
         ({"y_train": np.eye(12)[:, :2]}, "y_train must be (n,), the class of each image; received float64 (12, 2)"),
         ({"y_train": Y - 1}, "y_train[0]: labels must be whole numbers from 0; received -1"),
         ({"y_train": Y + 0.5}, "12 things are wrong"),
         ({"y_train": Y > 0}, "y_train must be whole numbers or text; received bool"),
-        ({"x_test": X}, "has no y_test. Expected are x_train, y_train, x_test, y_test"),
+        ({"x_test": X}, "has no labels for test. Expected are x_train, y_train, x_test, y_test"),
         ({"x_train": np.array([{}] * 12), "y_train": Y}, "x_train holds Python objects, which are never loaded"),
     ],
 )
@@ -183,7 +184,9 @@ def test_a_header_that_claims_too_much_is_not_believed(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "own.npz", "w") as file:
         file.writestr("x_train.npy", sink.getvalue())
         file.writestr("y_train.npy", sink.getvalue())
-    assert "claims to be uint8 (1000000000000, 28, 28): more than 4,000,000,000 bytes" in refused(tmp_path / "own.npz")
+    assert "claims to hold uint8 (1000000000000, 28, 28): more than 2,000,000,000 bytes" in refused(
+        tmp_path / "own.npz"
+    )
 
 
 @pytest.mark.parametrize("keep", [10, 200, 5000])
@@ -195,7 +198,9 @@ def test_npz_files_cut_short(keep: int, tmp_path: Path) -> None:
 
 def test_files_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numpy_files, "MAX_BYTES", 5000)
-    assert "is larger than 5,000 bytes" in refused(npz(tmp_path, x_train=X, y_train=Y))
+    assert "claims to hold uint8 (12, 28, 28): more than 5,000 bytes are not read" in refused(
+        npz(tmp_path, x_train=X, y_train=Y)
+    )
 
 
 # CSV
@@ -266,7 +271,6 @@ def test_more_rows_than_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.M
         (2, 5, "-1", "own.csv, row 4, column 6: pixels must be from 0 to 255"),
         (2, 5, "nan", "own.csv, row 4, column 6: pixels must be from 0 to 255, or all from 0 to 1; received nan"),
         (2, 5, "1e300", "own.csv, row 4, column 6: pixels must be from 0 to 255, or all from 0 to 1; received inf"),
-        (2, 5, "7.5", "own.csv, row 4, column 6: pixels above 1 must be whole numbers up to 255; received 7.5"),
         (2, 5, "7,8", "own.csv, row 4: expected 785 columns, received 786"),
         (2, 0, " ", "own.csv, row 4, column 1: the label is empty"),
     ],
@@ -286,10 +290,9 @@ def test_csv_cells_that_are_wrong(row: int, column: int, cell: str, sentence: st
         (b"a,b,c\n1,2,3", "has 3 columns in its first row, expected 785"),
         (b"hello", "has 1 column in its first row, expected 785"),
         (HEADER.removeprefix("label,").encode(), "has 784 columns, .* it has no labels, as the test.csv of Kaggle"),
-        (f"{HEADER.removeprefix('label,')},Label\n{'0,' * 784}7".encode(), "the column 'Label' as number 785: labels"),
         (b"5,\xff\xfe", "is no text in UTF-8: row 1 has a byte that does not belong"),
         (b"5,\0", "is no CSV table: it holds bytes of zero"),
-        (gzip.compress(HEADER.encode())[:-9], "is cut short: its gzip stream ends"),
+        (gzip.compress(HEADER.encode())[:-9], "is cut short or damaged: Compressed file ended"),
     ],
 )
 def test_csv_files_that_are_none(content: bytes, sentence: str, tmp_path: Path) -> None:

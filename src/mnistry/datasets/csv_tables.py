@@ -401,7 +401,7 @@ def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path
             continue
         cells = [row[number].strip() for row in whole[:20]]
         known = sum(_picture(path.parent, cell) is not None for cell in cells)
-        if known and (known == len(cells) or any(Path(cell).suffix.lower() in SUFFIXES for cell in cells)):
+        if known > len(cells) / 2 or (known and any(Path(cell).suffix.lower() in SUFFIXES for cell in cells)):
             return number
         if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
             return number

@@ -34,10 +34,8 @@ def read(folder: Path) -> LoadedSplits:
     problems, remarks = ValidationErrors(), list[str]()
     if not _folders(folder):
         has_pictures = any(is_picture(entry) for entry in folder.iterdir())
-        raise DataError(
-            f"{short(folder)} holds {'pictures, but no folders' if has_pictures else 'neither pictures nor data files'}. "
-            "Put the pictures of each class into a folder of its name."
-        )
+        holds = "pictures, but no folders" if has_pictures else "neither pictures nor data files"
+        raise DataError(f"{short(folder)} holds {holds}. Put the pictures of each class into a folder of its name.")
     places = _split_folders(folder)
     if places:
         known = {path for paths in places.values() for path in paths}

@@ -163,9 +163,8 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
     chosen: dict[str, tuple[_Array, _Array]] = {}
     for split, roles in by_split.items():
         pairs = [(x, y) for x in roles["images"] for y in roles["labels"] if _fits(x.header, y.header)]
-        if len(pairs) > 1:
-            exact = [(x, y) for x, y in pairs if (x.name, y.name) == (f"x_{split}", f"y_{split}")]
-            pairs = exact if len(exact) == 1 else pairs
+        best = max((_said(x, y, split) for x, y in pairs), default=0)
+        pairs = [(x, y) for x, y in pairs if _said(x, y, split) == best]
         if len(pairs) != 1:
             one = len(roles["images"]) == len(roles["labels"]) == 1
             if one:
@@ -210,6 +209,13 @@ def _role(array: _Array) -> str | None:
     if len(shape) >= 3 or (len(shape) == 2 and pixels.side_of(shape[1]) is not None):
         return "images"
     return "labels" if len(shape) in (1, 2) and 0 not in shape else None
+
+
+def _said(x: _Array, y: _Array, split: str) -> int:
+    """The certainty with which names say that arrays are the images and labels of a split."""
+    if (x.name, y.name) == (f"x_{split}", f"y_{split}"):
+        return 3
+    return bool(X_WORDS & set(words(x.name))) + bool(Y_WORDS & set(words(y.name)))
 
 
 def _fits(x: Header, y: Header) -> bool:

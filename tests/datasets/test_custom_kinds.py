@@ -1,0 +1,514 @@
+"""Data as people have them: other names and shapes, splits of any name, pictures of anything, archives, EMNIST."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import struct
+import tarfile
+import unicodedata
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from helpers.drawn import NAMES, write_folder
+from mnistry.datasets import archives, kinds, loading, numpy_files
+from mnistry.datasets.dataset import Dataset, learning_size, split, validation_size
+from mnistry.datasets.wording import split_of
+from mnistry.errors import DataError, UsageError
+
+DIGITS = loading.load("digits")
+X, Y = DIGITS.x_train[:60], DIGITS.y_train[:60] % 3
+FLAT = X.reshape(60, 784)
+PIXELS = [f"pixel{number}" for number in range(784)]
+
+
+def load(path: Path, **options: Any) -> Dataset:
+    return loading.load(str(path), **options)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def same(loaded: Dataset, x: np.ndarray = X, y: np.ndarray = Y) -> bool:
+    """Whether all images are there, each with its label."""
+    pairs = [
+        (image.tobytes(), loaded.class_names[label])
+        for images, labels in loaded.splits.values()
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return sorted(pairs) == sorted((image.tobytes(), str(label)) for image, label in zip(x, y, strict=True))
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def write_pictures(folder: Path, x: np.ndarray = X, y: np.ndarray = Y) -> Path:
+    for number, (image, label) in enumerate(zip(x, y, strict=True)):
+        write_png(folder / str(label) / f"{number}.png", image)
+    return folder
+
+
+def write_csv(path: Path, head: list[str], rows: list[list[Any]], separator: str = ",") -> Path:
+    lines = [separator.join(map(str, row)) for row in ([head] if head else []) + rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def said(loaded: Dataset, *words: str) -> bool:
+    return any(all(word in remark for word in words) for remark in loaded.remarks)
+
+
+# Names of splits
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("train", "train"), ("Training", "train"), ("TRAIN", "train"), ("trainingSet", "train"),
+        ("train_images", "train"), ("training-data", "train"), ("mnist_train", "train"),
+        ("testSample", None), ("Test", "test"), ("testing", "test"),
+        ("testset", "test"), ("t10k", "test"), ("val", "validation"), ("Valid", "validation"), ("dev", "validation"),
+        ("validation_set", "validation"), ("cat", None), ("trainer", None), ("valve", None), ("7", None),
+        ("train and test", None), ("test pilot", None),
+    ],
+)  # fmt: skip
+def test_names_of_splits(name, expected):
+    assert split_of(name) == expected
+
+
+NAMED = [("training", "testing", "validation"), ("Train", "Test", "Val"), ("trainingSet", "testSet", "dev_images")]
+
+
+@pytest.mark.parametrize("names", NAMED)
+def test_folders_of_splits_have_any_usual_name(names, tmp_path):
+    parts = (slice(0, 40), slice(40, 50), slice(50, 60))
+    for name, part in zip(names, parts, strict=True):
+        write_pictures(tmp_path / "own" / name, X[part], Y[part])
+    loaded = load(tmp_path / "own")
+    assert loaded.class_names == ("0", "1", "2")
+    assert [len(y) for _, y in loaded.splits.values()] == [40, 10, 10]
+    assert same(loaded)
+
+
+def test_folders_of_classes_may_hold_the_splits(tmp_path):
+    for number, (image, label) in enumerate(zip(X, Y, strict=True)):
+        write_png(tmp_path / "own" / str(label) / ("train" if number < 45 else "test") / f"{number}.png", image)
+    loaded = load(tmp_path / "own")
+    assert (len(loaded.x_train), len(loaded.x_test)) == (45, 15)
+    assert same(loaded)
+
+
+def test_pictures_without_classes_in_the_test_folder_are_named(tmp_path):
+    write_pictures(tmp_path / "own" / "train")
+    write_png(tmp_path / "own" / "test" / "1.png", X[0])
+    assert said(load(tmp_path / "own"), "no labels", "mnistry predict")
+
+
+def test_a_folder_in_a_folder_is_found(tmp_path):
+    write_pictures(tmp_path / "own" / "mnist_png" / "pictures")
+    assert same(load(tmp_path / "own"))
+
+
+# Validation splits
+
+
+def test_a_validation_split_is_used_where_images_would_be_held_out(tmp_path):
+    np.savez(
+        tmp_path / "own.npz",
+        x_train=X[:40],
+        y_train=Y[:40],
+        x_val=X[40:50],
+        y_val=Y[40:50],
+        x_test=X[50:],
+        y_test=Y[50:],
+    )
+    loaded = load(tmp_path / "own.npz")
+    (learnt, _), (watched, labels) = split(loaded, 0.1, 0)
+    np.testing.assert_array_equal(learnt, X[:40])
+    np.testing.assert_array_equal(watched, X[40:50])
+    np.testing.assert_array_equal(labels, Y[40:50])
+    assert (learning_size(loaded, 0.1), validation_size(loaded, 0.1)) == (40, 10)
+    assert (learning_size(loaded, 0.0), validation_size(loaded, 0.0)) == (40, 0)
+    assert said(loaded, "validation split of 10 images")
+    assert {"x_validation", "y_validation"} <= set(loaded.digests)
+    assert loaded.as_json()["validation"]["images"]["shape"] == [10, 28, 28]
+
+
+def test_the_only_image_of_a_class_is_learnt_from(tmp_path):
+    labels = np.array([0] * 20 + [1] * 20 + [2])
+    np.savez(tmp_path / "own.npz", x_train=X[:41], y_train=labels)
+    loaded = load(tmp_path / "own.npz")
+    (_, learnt), (_, held_out) = split(loaded, 1 / 12, 0)
+    assert set(learnt.tolist()) == {0, 1, 2}
+    assert len(held_out) == validation_size(loaded, 1 / 12) == 2
+    assert said(loaded, "no test images of 2")
+
+
+# NumPy's files
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"train_images": X, "train_labels": Y}, {"X_train": X, "Y_train": Y}, {"xtrain": X, "ytrain": Y},
+        {"X": X, "y": Y}, {"data": FLAT, "target": Y}, {"images": X, "labels": Y}, {"arr_0": X, "arr_1": Y},
+        {"x_train": X, "y_train": np.eye(3)[Y]}, {"x_train": X, "y_train": np.eye(3, dtype=bool)[Y]},
+        {"x_train": X[:, None], "y_train": Y}, {"x_train": X / 255, "y_train": Y},
+        {"x_train": X / 127.5 - 1, "y_train": Y},
+        {"x_train": np.moveaxis(X, 0, 2), "y_train": Y}, {"x_train": X, "y_train": Y[None]},
+        {"x_train": np.repeat(X[..., None], 3, axis=3), "y_train": Y},
+        {"x_train": X.astype(np.uint16) * 257, "y_train": Y}, {"x_train": X + 0.25 * (X < 255), "y_train": Y},
+        {"x_train": X, "y_train": Y.astype(str).astype(object)},
+        {"x_train": X, "y_train": Y.tolist(), "ids": np.arange(60)},
+        {"x_train": np.asfortranarray(X), "y_train": Y.astype(float)}, {"x_train": X, "y_train": Y.astype(object)},
+    ],
+    ids=lambda arrays: " ".join(f"{name}{np.shape(a)}" for name, a in arrays.items()),
+)  # fmt: skip
+def test_arrays_by_other_names_and_in_other_forms(arrays, tmp_path):
+    np.savez(tmp_path / "own.npz", **arrays)
+    assert same(load(tmp_path / "own.npz"))
+    (tmp_path / "folder").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "folder" / f"{name}.npy", array)
+    assert same(load(tmp_path / "folder"))
+
+
+def test_what_was_assumed_is_said(tmp_path):
+    np.savez(tmp_path / "own.npz", train_images=X / 127.5 - 1, train_labels=np.eye(3)[Y], ids=np.arange(60))
+    loaded = load(tmp_path / "own.npz")
+    assert said(loaded, "taken are train_images with train_labels")
+    assert said(loaded, "labels are one-hot, of 3 classes")
+    assert said(loaded, "pixels from -1 to 1 are scaled")
+    assert said(loaded, "passed over ids")
+
+
+def test_four_arrays_without_names_are_in_the_usual_order(tmp_path):
+    np.savez(tmp_path / "own.npz", X[:40], Y[:40], X[40:], Y[40:])
+    loaded = load(tmp_path / "own.npz")
+    np.testing.assert_array_equal(loaded.x_test, X[40:])
+    np.testing.assert_array_equal(loaded.y_train, Y[:40])
+
+
+def test_arrays_that_can_be_read_in_two_ways_are_refused(tmp_path):
+    np.savez(tmp_path / "own.npz", images=X, pictures=X, labels=Y)
+    assert "several arrays that may be the images or labels for train" in refused(tmp_path / "own.npz")
+
+
+def test_labels_stored_as_objects_are_read_without_running_anything(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.touch, (Path("trace"),)
+
+    np.savez("own.npz", x_train=X, y_train=np.array(["a", Trap()] * 30, object))
+    assert "holds Python objects, which are never loaded" in refused(Path("own.npz"))
+    assert not Path("trace").exists()
+    items = ["zebra", "ant", "zebra", 7]
+    assert numpy_files._pickled_items(pickle.dumps(items, 4)) == items
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (3_000_000, 28, 28)})
+    with zipfile.ZipFile(tmp_path / "own.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("x_train.npy", header.getvalue() + bytes(1000))
+        file.writestr("y_train.npy", header.getvalue())
+    assert "more than 2,000,000,000 bytes are not read" in refused(tmp_path / "own.npz")
+
+
+# CSV tables
+
+
+def rows(x: np.ndarray = FLAT, y: Any = Y) -> list[list[Any]]:
+    return [[label, *image] for image, label in zip(x.tolist(), y, strict=True)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("header", [True, False])
+def test_labels_may_be_last_and_cells_parted_otherwise(separator, header, tmp_path):
+    table = [[*row[1:], row[0]] for row in rows()]
+    path = write_csv(tmp_path / "own.csv", [*PIXELS, "class"] if header else [], table, separator)
+    loaded = load(path)
+    assert same(loaded)
+    assert said(loaded, "785" if not header else "column 785, 'class'")
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_column_that_counts_is_passed_over(header, tmp_path):
+    table = [[number, *row] for number, row in enumerate(rows())]
+    loaded = load(write_csv(tmp_path / "own.csv", ["", "label", *PIXELS] if header else [], table))
+    assert same(loaded)
+    assert said(loaded, "passed over the")
+
+
+def test_fractions_floats_and_small_images_in_a_table(tmp_path):
+    loaded = load(write_csv(tmp_path / "own.csv", ["label", *PIXELS], rows((FLAT / 255).round(6), Y.astype(float))))
+    assert same(loaded)
+    small = X.reshape(60, 14, 2, 14, 2).max(axis=(2, 4)).reshape(60, 196)
+    loaded = load(write_csv(tmp_path / "small.csv", ["label", *PIXELS[:196]], rows(small)))
+    assert loaded.x_train.shape[1:] == (28, 28)
+
+
+def test_kaggles_folder_as_it_was_unpacked(tmp_path):
+    write_csv(tmp_path / "train.csv", ["label", *PIXELS], rows())
+    write_csv(tmp_path / "test.csv", PIXELS, FLAT[:9].tolist())
+    write_csv(tmp_path / "sample_submission.csv", ["ImageId", "Label"], [[1, 0], [2, 0]])
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert said(loaded, "test.csv has no labels", "mnistry predict MODEL")
+    assert said(loaded, "passed over sample_submission.csv")
+
+
+def test_a_list_of_files_with_labels(tmp_path):
+    for number, image in enumerate(X):
+        write_png(tmp_path / "images" / f"{number}.png", image)
+    parts = ["train"] * 40 + ["valid"] * 10 + ["test"] * 10
+    table = [[f"{n}.png", label, part] for n, (label, part) in enumerate(zip(Y, parts, strict=True))]
+    loaded = load(write_csv(tmp_path / "labels.csv", ["filename", "label", "split"], table))
+    assert same(loaded)
+    assert [len(y) for _, y in loaded.splits.values()] == [40, 10, 10]
+    table = [[number, label] for number, label in enumerate(Y)]  # without an extension, without a word for labels
+    loaded = load(write_csv(tmp_path / "labels.csv", ["id", "breed"], table))
+    assert same(loaded)
+    assert said(loaded, "the labels are the column 'breed'")
+    (tmp_path / "images" / "7.png").unlink()
+    assert "labels.csv, row 9: there is no picture '7'" in refused(tmp_path / "labels.csv")
+
+
+# Parquet
+
+
+def shard(path: Path, part: slice, **more: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = []
+    for image in X[part]:
+        sink = io.BytesIO()
+        Image.fromarray(image).save(sink, "PNG")
+        content.append({"bytes": sink.getvalue(), "path": None})
+    pyarrow.parquet.write_table(pyarrow.table({"image": content, "label": Y[part], **more}), path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("part-00000.parquet", "part-00001.parquet", ""), ("part.0.parquet", "part.1.parquet", ""),
+        ("mnist/train-00000-of-1.parquet", "mnist/test-00000-of-1.parquet", "mnist/validation-00000-of-1.parquet"),
+        ("data/train.parquet", "data/test.parquet", ""),
+        ("mnist/train/0000.parquet", "mnist/test/0000.parquet", "mnist/dev/0.parquet"),
+    ],
+)  # fmt: skip
+def test_parquet_files_of_any_usual_name(names, tmp_path):
+    parts = (slice(0, 40), slice(40, 50), slice(50, 60)) if names[2] else (slice(0, 40), slice(40, 60))
+    for name, part in zip(names, parts, strict=False):
+        shard(tmp_path / name, part)
+    (tmp_path / "README.md").write_text("a card")
+    loaded = load(tmp_path)
+    assert same(loaded)
+    if not names[0].startswith("part"):
+        assert len(loaded.x_train) == 40
+
+
+def test_parquet_with_lists_of_pixels_and_an_index(tmp_path):
+    columns = {"label": Y.astype(float), "pixels": FLAT.tolist()}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "own.parquet")
+    assert same(load(tmp_path / "own.parquet"))
+    columns = {"target": Y, "image": X.tolist(), "__index_level_0__": np.arange(60)}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "own.parquet")
+    assert same(load(tmp_path / "own.parquet"))
+
+
+def test_two_sets_in_a_clone_are_not_mixed(tmp_path):
+    shard(tmp_path / "mnist/train.parquet", slice(0, 30))
+    shard(tmp_path / "fashion/train.parquet", slice(30, 60))
+    assert "holds several sets: fashion, mnist. Name the folder" in refused(tmp_path)
+
+
+# IDX and EMNIST
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    content = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def test_identical_copies_are_one_and_different_ones_are_refused(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    for ending in ("", ".gz"):
+        write_idx(raw / f"train-images-idx3-ubyte{ending}", X)
+        write_idx(raw / f"train-labels-idx1-ubyte{ending}", Y)
+    assert same(load(raw))
+    assert same(load(tmp_path))
+    write_idx(raw / "train-labels-idx1-ubyte", Y[::-1])
+    assert "holds both train-labels-idx1-ubyte and train-labels-idx1-ubyte.gz, and they differ" in refused(raw)
+
+
+def test_folders_named_as_the_files_are(tmp_path):
+    for name, array in (("train-images-idx3-ubyte", X), ("train-labels-idx1-ubyte", Y)):
+        write_idx(tmp_path / name / name, array)
+        write_idx(tmp_path / name.replace("-idx", ".idx"), array)
+    assert same(load(tmp_path))
+
+
+def test_emnist_is_turned_upright_and_named_by_its_mapping(tmp_path):
+    x, y = DIGITS.x_train[:200], DIGITS.y_train[:200]
+    turned = x.transpose(0, 2, 1)
+    write_idx(tmp_path / "emnist-letters-train-images-idx3-ubyte.gz", turned)
+    write_idx(tmp_path / "emnist-letters-train-labels-idx1-ubyte.gz", y + 1)
+    (tmp_path / "emnist-letters-mapping.txt").write_text("".join(f"{n + 1} {65 + n} {97 + n}\n" for n in range(26)))
+    loaded = load(tmp_path)
+    assert loaded.class_names == tuple("ABCDEFGHIJ")
+    assert same(loaded, x, np.array([chr(65 + each) for each in y]))
+    assert said(loaded, "turned upright")
+    assert said(loaded, "named by emnist-letters-mapping.txt")
+    (tmp_path / "emnist-letters-mapping.txt").unlink()
+    assert load(tmp_path / "emnist-letters-train-labels-idx1-ubyte.gz").class_names == tuple("ABCDEFGHIJ")
+
+
+def test_digits_on_their_side_are_turned_whatever_they_are_called(tmp_path):
+    x, y = DIGITS.x_train[:200], DIGITS.y_train[:200]
+    np.savez(tmp_path / "own.npz", x_train=x.transpose(0, 2, 1), y_train=y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded, x, y)
+    assert said(loaded, "turned upright")
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y)
+    assert not said(load(tmp_path / "own.npz"), "turned")
+
+
+# Ink and pictures
+
+
+def wave(kind: int, random: np.random.Generator, side: int, tint: tuple[float, float, float]) -> np.ndarray:
+    """Slanted waves, every grey level used: uint8 (side, side, 3)."""
+    y, x = np.mgrid[:side, :side]
+    grey = 128 + 80 * np.sin((y, x, x + y)[kind] / 3 + random.uniform(0, 6)) + random.normal(0, 10, (side, side))
+    return np.clip(grey[..., None] * np.array(tint), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("side", "coloured"), [(28, True), (32, True), (64, False)])
+def test_pictures_are_made_grey_and_small(side, coloured, tmp_path):
+    random = np.random.default_rng(0)
+    tint = (1.0, 0.5, 0.3) if coloured else (1.0, 1.0, 1.0)
+    x = np.stack([wave(n % 3, random, side, tint) for n in range(60)])
+    np.savez(tmp_path / "own.npz", x_train=x if coloured else x[..., 0], y_train=np.arange(60) % 3)
+    loaded = load(tmp_path / "own.npz")
+    assert loaded.kind == "pictures"
+    assert said(loaded, "made grey and 28×28")
+    assert said(loaded, "colour is dropped") == coloured
+    expected = sorted(np.asarray(Image.fromarray(each).convert("L").resize((28, 28), 1)).tobytes() for each in x)
+    together = np.concatenate([loaded.x_train, loaded.x_test])
+    if side == 28:
+        assert sorted(image.tobytes() for image in together) == expected
+    assert together.std() > 30
+    assert loaded.facts()["kind"] == "pictures"
+
+
+def test_pictures_in_folders(tmp_path):
+    random = np.random.default_rng(0)
+    for number in range(30):
+        write_png(
+            tmp_path / "animals" / ("cat", "dog")[number % 2] / f"{number}.png", wave(number % 2, random, 50, (1, 1, 1))
+        )
+    loaded = load(tmp_path / "animals")
+    assert loaded.kind == "pictures"
+    assert loaded.x_train.shape == (24, 28, 28)
+
+
+def test_ink_stays_ink_and_the_kind_can_be_chosen(tmp_path):
+    folder = write_folder(tmp_path / "animals", 5)
+    assert load(folder).kind == "ink"
+    chosen = load(folder, kind="pictures")
+    assert chosen.kind == "pictures"
+    assert chosen.x_train[:, 0].min() > 200  # the paper stays bright
+    with pytest.raises(UsageError, match="is ink or pictures; received 'photos'"):
+        load(folder, kind="photos")
+    assert chosen.class_names == NAMES
+
+
+def test_colours_that_tell_the_classes_apart_are_said_to_be_lost(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.integers(0, 40, (40, 28, 28, 3)).astype(np.uint8)
+    for n in range(40):
+        x[n, 8:20, 8:20, n % 2] = 220
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=np.arange(40) % 2)
+    assert said(load(tmp_path / "own.npz"), "colour is dropped")
+
+
+def test_paper_in_uneven_light_is_still_paper():
+    y, x = np.mgrid[:60, :60]
+    light = 150 + x + 0.5 * y
+    written = np.where((abs(x - 30) < 3) & (abs(y - 30) < 20), light * 0.3, light)
+    assert kinds.is_ink(written)
+    assert not kinds.is_ink(np.where((x - 30) ** 2 + (y - 30) ** 2 < 400, 90.0, 240.0))  # a ball, no stroke
+
+
+# Names, archives, other files
+
+
+def test_accents_are_one_letter_whichever_way_they_are_written(tmp_path):
+    for number, form in enumerate(("NFC", "NFD")):
+        name = unicodedata.normalize(form, "école")
+        for each in range(5):
+            write_png(tmp_path / "own" / ("train", "test")[number] / name / f"{each}.png", X[each])
+            write_png(tmp_path / "own" / ("train", "test")[number] / "b" / f"{each}.png", X[5 + each])
+    loaded = load(tmp_path / "own")
+    assert loaded.class_names == ("b", unicodedata.normalize("NFC", "école"))
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz", ".tar"])
+def test_archives_of_pictures_are_read(ending, tmp_path):
+    folder = write_pictures(tmp_path / "own")
+    path = tmp_path / f"own{ending}"
+    if ending == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for each in sorted(folder.rglob("*.png")):
+                archive.write(each, each.relative_to(tmp_path))
+            archive.writestr("__MACOSX/own/._1.png", b"no picture")
+            archive.writestr("../outside.txt", b"never written")
+    else:
+        with tarfile.open(path, "w:gz" if ending.endswith("gz") else "w") as tar:
+            tar.add(folder, "own")
+    assert same(load(path))
+    assert not (tmp_path.parent / "outside.txt").exists()
+
+
+def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "own.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", bytes(1001))
+    assert "unpacks to 1,001 bytes in 1 files; at most 1,000" in refused(tmp_path / "own.zip")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("own.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), ("an HDF5 file", "h5py.File('own.h5')", "np.savez")),
+        ("own.mat", b"MATLAB 5.0 MAT-file", ("a MATLAB file", "scipy.io.loadmat")),
+        ("mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2], 2)), ("a pickle", "np.savez")),
+        ("own.pkl", pickle.dumps([1, 2], 0), ("a pickle",)),
+        ("x_train.npy", b"\x93NUMPY\x01\x00" + bytes(99), ("one NumPy array", "name the folder")),
+        ("own.json", b'{"a": 1}', ("a JSON file", "to_csv")),
+        ("page.csv", b"<!DOCTYPE html><html>", ("a web page",)),
+        ("own.csv", b"version https://git-lfs.github.com/spec/v1\n", ("Git LFS", "git lfs pull")),
+        ("1.png", b"\x89PNG\r\n", ("one picture", "mnistry read 1.png")),
+        ("own.7z", b"7z\xbc\xaf'\x1c", ("a 7-Zip archive", "unpack it")),
+    ],
+)  # fmt: skip
+def test_files_of_other_kinds_are_named_with_a_way_out(name, content, words, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    sentence = refused(tmp_path / name)
+    assert all(word in sentence for word in words), sentence
