@@ -55,7 +55,7 @@ def tutorial(
     """
     tell, watch = callbacks.step, Stopwatch()
     with run_folder.new_folder(out, "tutorial") as (work, folder):
-        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
         config, index, names = recipes.resolve(config, dataset), dataset.checked_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train

@@ -417,7 +417,7 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
         "labels",
         lambda: Path("labels").write_bytes(struct.pack(">2I", 2049, 12) + b"\1" * 12),
         DataError,
-        r"labels is not an IDX file of images: expected the magic number 2051, received 2049 \(an IDX file of labels\)\.",
+        r"labels is not an IDX file of images: expected .* 2051, received 2049 \(an IDX file of labels\)\.",
     ),
     (
         "huge.gz",

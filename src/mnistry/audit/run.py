@@ -26,6 +26,7 @@ def audit_dataset(
     *,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    kind: str | None = None,
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path, DatasetAudit]:
@@ -34,6 +35,7 @@ def audit_dataset(
     Args:
         dataset: its name; None means MNIST if it is on disk or reachable, else the embedded digits.
         data_dir: where to look for the data first.
+        kind: of data of one's own, "ink" or "pictures"; None decides by looking.
         out: the folder for the page, new or empty. None means the next free `runs/check-N`.
         callbacks: who wants to hear how it goes on.
 
@@ -45,10 +47,10 @@ def audit_dataset(
     """
     watch = Stopwatch()
     with run_folder.new_folder(out, "check") as (work, folder):
-        loaded = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
+        loaded = loading.load(dataset, data_dir=data_dir, progress=callbacks.download, kind=kind)
         callbacks.loaded(loaded)
         watch.lap("load")
-        command = f"{provenance.command('data', {'dataset': loaded.name}, data_dir)} --check"
+        command = f"{provenance.command('data', {'dataset': loaded.name, 'kind': kind}, data_dir)} --check"
         result = check(loaded, watch, callbacks, command)
         from mnistry.audit import report as audit_report
 

@@ -15,7 +15,7 @@ from mnistry.errors import UsageError
 from mnistry.runtime import provenance
 
 
-@with_config("dataset")
+@with_config("dataset", "kind")
 def data(
     *,
     data_dir: DataDirOption = None,
@@ -37,7 +37,7 @@ def data(
     and writes a page with the pictures.
     """
     if check:
-        _check(settings["dataset"], data_dir, index, out, as_json=as_json)
+        _check(settings, data_dir, index, out, as_json=as_json)
         return
     if out is not None:
         raise UsageError("--out is for the page of a check: add --check.")
@@ -46,14 +46,18 @@ def data(
     from mnistry.datasets import text as datasets_text
 
     with progress.LiveBars() as bars:
-        loaded = datasets.load(settings["dataset"], data_dir=data_dir, progress=bars.download)
+        loaded = datasets.load(
+            data_dir=data_dir, progress=bars.download, name=settings["dataset"], kind=settings["kind"]
+        )
     progress.warn_about(loaded)
     index = loaded.checked_index(index)
     print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.dataset(loaded, index))
     terminal.suggest(f"mnistry data --check{_chosen(settings['dataset'])}", "looks for wrong labels")
 
 
-def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool) -> None:
+def _check(
+    settings: dict[str, Any], data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool
+) -> None:
     provenance.command_begins()
     if index is not None:
         raise UsageError("--index shows one image, --check looks at all of them: leave one of both out.")
@@ -64,7 +68,7 @@ def _check(dataset: str | None, data_dir: Path | None, index: int | None, out: P
 
     with progress.LiveBars() as bars:
         folder, result = audit_run.audit_dataset(
-            dataset=dataset, data_dir=data_dir, out=out, callbacks=progress.for_an_evaluation(bars)
+            **settings, data_dir=data_dir, out=out, callbacks=progress.for_an_evaluation(bars)
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)

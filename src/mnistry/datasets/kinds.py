@@ -10,7 +10,6 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from mnistry.constants import IMAGE_SIZE
 from mnistry.datasets.labelled import DIGITS, EncodedImage, Images, LoadedSplits
 from mnistry.errors import PictureError, UsageError
 from mnistry.ocr.image_io import open_image
@@ -102,19 +101,6 @@ def _thickness(mask: np.ndarray) -> float:
     while mask.any():
         mask, width = mask[1:, 1:] & mask[:-1, 1:] & mask[1:, :-1] & mask[:-1, :-1], width + 1
     return float(width / side)
-
-
-def shrink(pixels: np.ndarray) -> np.ndarray:
-    """Make a picture, uint8 (height, width) or (height, width, 3 or 4), grey and 28×28 pixels small: uint8 (28, 28)."""
-    from PIL import Image
-
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        opaque = pixels[..., 3:] / 255.0
-        pixels = np.rint(pixels[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)
-    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("L")
-    if picture.size != (IMAGE_SIZE, IMAGE_SIZE):
-        picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS, reducing_gap=3)
-    return np.asarray(picture)
 
 
 def lies_on_its_side(images: np.ndarray, labels: np.ndarray) -> bool:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
-from mnistry.datasets import kinds
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.errors import PictureError
 from mnistry.ocr import pipeline
 from mnistry.ocr.image_io import open_image
+from mnistry.ocr.thumbnail import thumbnail
 from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def load_images(part: Labelled, problems: ValidationErrors, *, kind: Kind, digit
         if found.shape[1:] == (IMAGE_SIZE, IMAGE_SIZE):
             return found
         if kind == "pictures":
-            return np.stack([kinds.shrink(pixels) for pixels in found])
+            return np.stack([thumbnail(pixels) for pixels in found])
         return load_pictures(
             [EncodedImage(part.origins[number], _as_file(pixels)) for number, pixels in enumerate(found)],
             problems,
@@ -95,7 +95,7 @@ def one(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> 
     if grey.shape == (IMAGE_SIZE, IMAGE_SIZE) and (opened.pixels == grey[:, :, None]).all():
         return grey
     if kind == "pictures":
-        return kinds.shrink(opened.pixels)
+        return thumbnail(opened.pixels)
     if recognizer is not None:
         digit = pipeline.digit_in(recognizer, opened)
         found = None if digit is None else digit.image

@@ -31,6 +31,7 @@ class ModelMetadata:
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
             answers are taken together (`models/test_time_augmentation.py`); from 0, never, to 1.
+        kind: of the images that it was trained on: "ink", brought into MNIST's form, or "pictures", made grey and small.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.
@@ -43,6 +44,7 @@ class ModelMetadata:
     sure_threshold: float = SURE_THRESHOLD
     digit_threshold: float = DIGIT_THRESHOLD
     second_look: float = 0.0
+    kind: str = "ink"
     version: str = ""
     licence: str = "MIT"
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class ModelMetadata:
             _check(name, value, "a number from 0 to 2", _is_number(value) and 0 <= value <= 2)
         again = self.second_look
         _check("second_look", again, "a number from 0 to 1", _is_number(again) and 0 <= again <= 1)
+        _check("kind", self.kind, "ink or pictures", self.kind in ("ink", "pictures"))
         _check("details", self.details, "a JSON object", isinstance(self.details, Mapping))
 
     def to_json(self) -> str:
@@ -91,6 +94,8 @@ class ModelMetadata:
             content = json.loads(text)
         except RecursionError:
             raise ValueError("its facts are nested too deeply") from None
+        except ValueError as error:
+            raise ValueError(f"its facts are no JSON: {error}") from None
         if not isinstance(content, dict):
             raise ValueError("its facts are no JSON object")
         if content.get("format") != FORMAT:
@@ -117,4 +122,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any, *, above: float = -math.inf) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > above
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > above
+    except OverflowError:  # a whole number too large for a float
+        return False

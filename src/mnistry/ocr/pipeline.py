@@ -23,6 +23,7 @@ from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
 from mnistry.ocr.rejection import DecodedDigit, reject_implausible
 from mnistry.ocr.result import Digit, Reading
 from mnistry.ocr.segmentation import isolate_digit, segment_lines
+from mnistry.ocr.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
@@ -46,7 +47,7 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
         PictureError: it is no picture, damaged, or too large.
     """
     picture = open_image(source, name)
-    if single:
+    if single or recognizer.info.kind == "pictures":
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     found: list[list[Digit]] = []
@@ -88,6 +89,9 @@ def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int
 
 def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     """The digit that all ink makes, with the ink that the recogniser finds most believable."""
+    if recognizer.info.kind == "pictures":
+        height, width = picture.pixels.shape[:2]
+        return _digits(recognizer, picture, thumbnail(picture.pixels)[None], [(0, 0, width, height)])[0]
     best: Digit | None = None
     for image, box in images_of_one(picture):
         digit = _digits(recognizer, picture, image[None], [box])[0]

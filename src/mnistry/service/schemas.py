@@ -147,6 +147,7 @@ class Model(BaseModel):
     temperature: float
     sure_threshold: float
     digit_threshold: float
+    kind: str = Field(description="The images that it was trained on: ink or pictures.")
     second_look: float = Field(description="An image whose best probability is below this is looked at again.")
     version: str = Field(description="Version of mnistry that exported the model.")
     licence: str

@@ -30,6 +30,11 @@ class TrainConfig:
         "mnist, fashion-mnist, kmnist, qmnist, emnist-digits, digits, or the path of your own data.",
         "MNIST if it is on disk or reachable, else the digits",
     )
+    kind: str | None = _setting(
+        None,
+        "Your own data show ink on paper, brought into MNIST's form, or pictures, made grey and 28×28.",
+        "decided by looking",
+    )
     epochs: int | None = _setting(
         None,
         "Passes over the training images.",
@@ -63,6 +68,8 @@ class TrainConfig:
             UsageError: one of them does not.
         """
         _require(self.epochs is None or self.epochs >= 1, "The number of epochs must be 1 or more", self.epochs)
+        kinds = "The kind of a data set is ink or pictures"
+        _require(self.kind in (None, "ink", "pictures"), kinds, repr(self.kind))
         size, part = self.batch_size, self.validation
         _require(size is None or size >= 1, "The batch size must be 1 or more", size)
         _require(0 <= self.seed <= MAX_SEED, f"The seed must be a whole number from 0 to {MAX_SEED}", self.seed)

@@ -99,6 +99,7 @@ def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetad
         sure_threshold=calibrated.get("sure_threshold", SURE_THRESHOLD),
         digit_threshold=calibrated.get("digit_threshold", DIGIT_THRESHOLD),
         second_look=calibrated.get("second_look", 0.0),
+        kind=dataset.get("kind", "ink"),
         version=mnistry.__version__,
         details={
             "config": config,

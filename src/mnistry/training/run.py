@@ -64,7 +64,7 @@ def train_run(
                 return folder, None
         elif resume:
             callbacks.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
-        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
         resolved = recipes.resolve(config, dataset)
         if stored is None:

@@ -65,7 +65,7 @@ def train(
         RunError: checkpoints cannot be read or written, or are of other data.
         TrainingError: the training diverged.
     """
-    dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download)
+    dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
     resolved = recipes.resolve(config, dataset)
     want_cpu_devices(resolved.devices)
     model = recipes.build(resolved, classes=len(dataset.class_names), images=trained_on(resolved, dataset))
