@@ -72,7 +72,7 @@ def _check(
         )
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
-    terminal.suggest(f"mnistry train{_chosen(dataset)}", "trains on it")
+    terminal.suggest(f"mnistry train{_chosen(settings['dataset'])}", "trains on it")
 
 
 def _chosen(dataset: str | None) -> str:
