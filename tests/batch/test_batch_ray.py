@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.batching import STORE, cluster, descendants, parts, rows, started, wait_for, workers
+from helpers.batching import STORE, cluster, descendants, listening, parts, rows, started, wait_for, workers
 from helpers.writing import Page, digit
 from mnistry.batch import storage
 from mnistry.ocr.read_many import read_all
@@ -77,7 +78,6 @@ def test_a_node_that_is_killed_costs_no_picture(nodes, stack, tmp_path):
 
 
 def test_a_worker_that_is_killed_costs_no_picture(nodes, tmp_path):
-    """After its death it reads in a process beside it; what it says is the same."""
     pictures, out = tmp_path / "pictures", tmp_path / "out"
     pictures.mkdir()
     for number in range(400):
@@ -141,7 +141,10 @@ def test_a_batch_that_is_stopped_says_how_to_go_on(nodes, stack, tmp_path):
     check_every_picture_is_there_once(out, stack)
 
 
-def test_a_ray_of_its_own_is_gone_afterwards(tmp_path, mnistry):
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def test_a_ray_of_its_own_listens_to_this_machine_only_and_is_gone_afterwards(tmp_path, mnistry, monkeypatch):
     (tmp_path / "pictures").mkdir()
     sheet = Page(400, 130)
     sheet.write("2035", (40, 30), 70)
@@ -150,9 +153,18 @@ def test_a_ray_of_its_own_is_gone_afterwards(tmp_path, mnistry):
     (tmp_path / "pictures" / "c.png").write_text("no picture")
     before = set(descendants(os.getpid()))
     scratch = Path(tempfile.mkdtemp(prefix="b"))  # others may have a Ray at work in the usual place
-    done = mnistry("batch", "pictures", "--out", "out", "--workers", "2", env={"TMPDIR": str(scratch)})
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "0 of 3 pictures  starting\n"
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.chdir(tmp_path)
+    process, addresses = started("pictures", "out", "--workers", "2"), set[str]()
+    while process.poll() is None:
+        addresses |= listening(process.pid)
+        assert not any("dashboard.py" in name for name in descendants(process.pid).values())
+        time.sleep(0.2)
+    results, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert errors == "0 of 3 pictures  starting\n"
+    assert addresses
+    assert addresses <= LOOPBACK
     found = rows(tmp_path / "out").to_pylist()
     expected = [json.loads(line) for line in mnistry("read", "--json", "pictures").stdout.splitlines()]
     for row, each in zip(found, expected, strict=True):
@@ -162,7 +174,7 @@ def test_a_ray_of_its_own_is_gone_afterwards(tmp_path, mnistry):
         assert row["probabilities"] == [digit["probabilities"] for digit in each["digits"]]
     unsure = sum(not row["sure"] for row in found) - 1
     counts = [["pictures", "3"], ["read", "2"], ["unsure", str(unsure)], ["failed", "1"]]
-    assert [line.split()[:2] for line in done.stdout.splitlines()[:4]] == counts
-    assert set(descendants(os.getpid())) <= before
+    assert [line.split()[:2] for line in results.splitlines()[:4]] == counts
+    wait_for(lambda: set(descendants(os.getpid())) <= before)
     assert not list(scratch.iterdir())
     scratch.rmdir()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -93,6 +93,22 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def listening(pid: int) -> set[str]:
+    """The addresses, as /proc/net writes them, at which a process and those below it listen for TCP connections."""
+    sockets = set()
+    for process in (pid, *descendants(pid)):
+        with suppress(OSError):  # it has just ended
+            links = {os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir()}
+            sockets |= {link[8:-1] for link in links if link.startswith("socket:[")}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and rest[5] in sockets:
+                found.add(local.partition(":")[0])
+    return found
 
 
 @contextmanager

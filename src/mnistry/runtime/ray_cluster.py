@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest import mock
 
 import filelock
 
@@ -35,6 +36,7 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from some version on; unset, it warns
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
 }
+ON_THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's name for: listen on 127.0.0.1 only
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -56,11 +58,12 @@ def connected(
         ClusterError: the cluster cannot be reached, or Ray cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_environment(SETTINGS | dict(settings)))
+        stack.enter_context(_environment(SETTINGS | dict(settings) | ({} if address else ON_THIS_MACHINE)))
         import ray
 
         if address is None:
             folder = stack.enter_context(_folder())
+            stack.enter_context(_without_usage_reports())
             own: dict[str, Any] = {"address": "local", "num_cpus": cpus, "object_store_memory": object_store}
             own |= {"include_dashboard": False, "_temp_dir": str(folder)}
         else:
@@ -89,6 +92,19 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in new:
             os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _without_usage_reports() -> Iterator[None]:
+    """Keep Ray from starting its API server.
+
+    Without a dashboard its only work is usage reports. They are switched off, but it would still ask the metadata
+    addresses of three clouds where it runs.
+    """
+    from ray._private.node import Node
+
+    with mock.patch.object(Node, "start_api_server", return_value=None):
+        yield
 
 
 @contextlib.contextmanager
