@@ -28,13 +28,13 @@ KEPT = 0.98  # of MNIST's test digits
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Examines the model and writes `results/model.json`."""
+    """Evaluates the model and writes `results/model.json`."""
     recognizer = Recognizer.load()
-    exam = evaluation_run.evaluate_model(dataset="mnist")[1].as_json()
-    exam["dataset"] |= {"source": "MNISTRY_DATA_DIR"}  # where that is on a machine concerns nobody
+    evaluation = evaluation_run.evaluate_model(dataset="mnist")[1].as_json()
+    evaluation["dataset"] |= {"source": "MNISTRY_DATA_DIR"}  # where that is on a machine concerns nobody
     content = {
         "command": "python benchmarks/model.py",
-        "exam": exam,
+        "evaluation": evaluation,
         "nondigit": nondigit(recognizer, folder),
         "environment": provenance.environment(),
     }
@@ -78,16 +78,16 @@ def _rejected(digits: np.ndarray, others: Sequence[float]) -> float:
 
 def table(content: Mapping[str, Any]) -> str:
     """The figures as a Markdown table."""
-    exam, others = content["exam"], content["nondigit"]
-    test, sure = exam["test"], exam["sure"]
+    evaluation, others = content["evaluation"], content["nondigit"]
+    test, sure = evaluation["test"], evaluation["sure"]
     low, high = test["interval"]
     rows = [
         ("errors on MNIST's 10,000 test images", f"{test['errors']}"),
         ("accuracy, with its 95% interval", f"{test['accuracy']:.2%} ({low:.2%} to {high:.2%})"),
         ("log loss", f"{test['loss']:.4f}"),
         ("expected calibration error", f"{test['ece']:.2%}"),
-        ("said to be sure; right among those", f"{sure['share']:.1%}; {sure['precision']:.2%}"),
-        ("mean accuracy over fifteen corruptions", f"{exam['corruptions']['mean_accuracy']:.2%}"),
+        ("said to be sure; right among those", f"{sure['coverage']:.1%}; {sure['accuracy']:.2%}"),
+        ("mean accuracy over fifteen corruptions", f"{evaluation['corruptions']['mean_accuracy']:.2%}"),
         ("pictures of no digit against test digits: AUROC", f"{others['auroc']:.4f}"),
         (
             "the same: rejected where 98% of digits are kept",

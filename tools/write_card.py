@@ -19,7 +19,7 @@ from mnistry import Recognizer
 from mnistry.models import onnx_file
 
 ROOT = Path(__file__).parent.parent
-WEIGHTS = ROOT / "src" / "mnistry" / "weights"
+WEIGHTS = ROOT / "src" / "mnistry" / "models" / "weights"
 MODEL, CARD, MISTAKES = WEIGHTS / "mnistry.onnx", WEIGHTS / "MODEL_CARD.md", ROOT / "docs" / "mistakes.png"
 RESULTS = ROOT / "benchmarks" / "results"
 SHOWN = 20
@@ -42,13 +42,13 @@ def card() -> str:
     details: Mapping[str, Any] = info.details
     config, calibrated, machine = details["config"], details["calibration"], details["environment"]
     measured, written = _result("model"), _result("handwriting")
-    exam, others = measured["exam"], measured["nondigit"]
-    test, sure = exam["test"], exam["sure"]
+    evaluation, others = measured["evaluation"], measured["nondigit"]
+    test, sure = evaluation["test"], evaluation["sure"]
     seeds = _result("strong_seeds")["seeds"]
     low, high = test["interval"]
     corrupted = "\n".join(
-        f"| {name.replace('_', ' ')} | {each['precision']:.1%} | {each['sure']['share']:.1%} | {_share(each['sure'])} |"
-        for name, each in exam["corruptions"]["each"].items()
+        f"| {name.replace('_', ' ')} | {each['accuracy']:.1%} | {each['sure']['coverage']:.1%} | {_share(each['sure'])} |"
+        for name, each in evaluation["corruptions"]["each"].items()
     )
     groups = "\n".join(
         f"| {name} | {each['pictures']} | {each['auroc']:.3f} | {each['rejected']:.1%} |"
@@ -99,9 +99,9 @@ people's own writing worse (`docs/log.md`). Command: `{measured["command"]}`.
 | errors | {test["errors"]} of {test["n"]:,} |
 | accuracy, 95% interval | {test["accuracy"]:.2%} ({low:.2%} to {high:.2%}) |
 | log loss; expected calibration error | {test["loss"]:.4f}; {test["ece"]:.2%} |
-| said to be sure; right among those | {sure["share"]:.1%}; {_share(sure)} |
+| said to be sure; right among those | {sure["coverage"]:.1%}; {_share(sure)} |
 | the recipe with {seeds[0]["epochs"]} epochs, errors with seeds {seeds[0]["seed"]} to {seeds[-1]["seed"]} | {", ".join(str(row["errors"]) for row in seeds)} |
-| mean accuracy over the fifteen corruptions below | {exam["corruptions"]["mean_accuracy"]:.1%} |
+| mean accuracy over the fifteen corruptions below | {evaluation["corruptions"]["mean_accuracy"]:.1%} |
 
 Each corruption on all test images, by our own implementation of the kinds of MNIST-C (Mu and Gilmer 2019); the strengths are
 our own, so these figures do not compare with those on the published files:
@@ -160,7 +160,7 @@ def draw_mistakes() -> None:
 
 
 def _share(chosen: Mapping[str, Any]) -> str:
-    return "none" if chosen["n"] == 0 else f"{chosen['precision']:.2%}"
+    return "none" if chosen["n"] == 0 else f"{chosen['accuracy']:.2%}"
 
 
 def _most_confused(confusion: list[list[int]], most: int = 4) -> str:

@@ -291,20 +291,20 @@ def test_arguments_are_not_changed(random_case):
 def test_answers_picked_out_by_hand():
     # Six answers, two of them wrong; four are picked out, one of the wrong ones among them.
     picked = np.array([True, True, False, True, False, True])
-    found = metrics.chosen(picked, np.array([True, False, True, True, False, True]))
-    assert (found.n, found.share, found.errors, found.precision) == (4, 4 / 6, 1, 0.75)
+    found = metrics.selective_accuracy(picked, np.array([True, False, True, True, False, True]))
+    assert (found.n, found.coverage, found.errors, found.accuracy) == (4, 4 / 6, 1, 0.75)
     assert found.interval == wilson_interval(3, 4)
     assert found.as_json() == {
         "n": 4,
-        "share": 4 / 6,
+        "coverage": 4 / 6,
         "errors": 1,
-        "precision": 0.75,
+        "accuracy": 0.75,
         "interval": list(wilson_interval(3, 4)),
     }
 
 
 def test_where_no_answer_is_picked_out_nothing_is_known_of_its_precision():
-    found = metrics.chosen(np.zeros(3, bool), np.ones(3, bool))
-    assert (found.n, found.share, found.errors, found.interval) == (0, 0.0, 0, (0.0, 1.0))
-    assert math.isnan(found.precision)
-    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["precision"] is None
+    found = metrics.selective_accuracy(np.zeros(3, bool), np.ones(3, bool))
+    assert (found.n, found.coverage, found.errors, found.interval) == (0, 0.0, 0, (0.0, 1.0))
+    assert math.isnan(found.accuracy)
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["accuracy"] is None

@@ -1,4 +1,4 @@
-"""Examinations: the same numbers as by hand, of files and runs alike; their words, page and JSON."""
+"""Evaluations: the same numbers as by hand, of files and runs alike; their words, page and JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mnistry.evaluation import corruptions
 from mnistry.evaluation import report as evaluation_report
 from mnistry.evaluation import run as evaluation_run
 from mnistry.evaluation import text as evaluation_text
-from mnistry.evaluation.metrics import chosen, evaluate
+from mnistry.evaluation.metrics import evaluate, selective_accuracy
 from mnistry.evaluation.result import Corrupted, ModelEvaluation
 from mnistry.models import onnx_export, onnx_file
 from mnistry.models.backend import keras
@@ -37,7 +37,7 @@ NAMES = tuple("0123456789")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the lesson on the embedded digits."""
-    folder = tmp_path_factory.mktemp("exam") / "run"
+    folder = tmp_path_factory.mktemp("evaluation") / "run"
     train_run({"dataset": "digits", "epochs": 3, "seed": 1}, out=folder)
     return folder
 
@@ -68,8 +68,8 @@ def test_the_numbers_are_those_of_the_recognisers_answers(result, model, digits)
     answers = Recognizer.load(model).predict_all(digits.x_test)
     test, right = evaluate(answers.probabilities, digits.y_test), answers.digits == digits.y_test
     assert result.test.as_json() == test.as_json()
-    assert result.sure == chosen(answers.sure, right)
-    assert result.digits == chosen(answers.is_digit, right)
+    assert result.sure == selective_accuracy(answers.sure, right)
+    assert result.digits == selective_accuracy(answers.is_digit, right)
     assert 0 < result.sure.n < result.digits.n < 360
     assert result.sure_of_mistakes.tolist() == answers.sure[test.mistakes].tolist()
 
@@ -92,9 +92,9 @@ def test_every_corruption_is_examined(result, model, digits):
     answers = Recognizer.load(model).predict_all(corruptions.corrupt("shear", digits.x_test, seed=0))
     right = answers.digits == digits.y_test
     shear = next(each for each in result.corrupted if each.name == "shear")
-    assert (shear.all.n, shear.all.precision) == (360, right.mean())
-    assert shear.sure == chosen(answers.sure, right)
-    assert result.mean_accuracy == np.mean([each.all.precision for each in result.corrupted])
+    assert (shear.all.n, shear.all.accuracy) == (360, right.mean())
+    assert shear.sure == selective_accuracy(answers.sure, right)
+    assert result.mean_accuracy == np.mean([each.all.accuracy for each in result.corrupted])
 
 
 def test_corruptions_may_be_left_out(model):
@@ -245,13 +245,13 @@ def test_the_page_has_the_numbers(folder, result):
     text = Page(folder).text
     test, sure = result.test, result.sure
     assert f"It read 360 test images of the UCI digits and got {test.errors} of them wrong." in text
-    assert f"It was sure of {sure.share:.2%} of its answers, and {sure.precision:.2%} of those are right." in text
+    assert f"It was sure of {sure.coverage:.2%} of its answers, and {sure.accuracy:.2%} of those are right." in text
     assert f"{100 * test.interval[0]:.2f} to {test.interval[1]:.2%}" in text
     assert f"2.000 {test.loss:.4f} {test.ece:.2%}" in text
     assert f"1, as without it {result.uncalibrated.loss:.4f} {result.uncalibrated.ece:.2%}" in text
     assert "its digit-ness is at least 0.3," in text
     for each in result.corrupted:
-        assert f"{each.name.replace('_', ' ')} {each.all.precision:.2%} {each.sure.share:.1%}" in text
+        assert f"{each.name.replace('_', ' ')} {each.all.accuracy:.2%} {each.sure.coverage:.1%}" in text
     assert f"mean of the corrupted {result.mean_accuracy:.2%}" in text
     assert result.command in text
 
@@ -265,7 +265,7 @@ def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, mon
     assert unsure[0] + sure[0] == pytest.approx(result.test.errors / 360)
     assert sure[0] == result.sure.errors / 360
     for each, one, other in zip(result.corrupted, unsure[1:], sure[1:], strict=True):
-        assert one + other == pytest.approx(1 - each.all.precision)
+        assert one + other == pytest.approx(1 - each.all.accuracy)
         assert other == each.sure.errors / 360
 
 
@@ -279,7 +279,7 @@ def test_what_the_model_says_of_itself_is_escaped(result, tmp_path):
     hostile = replace(result, info=replace(result.info, name="<script>alert(1)</script>", licence="<b>&"))
     page = drawn_of(hostile, tmp_path)
     assert "<script" not in page.source
-    assert "The examination of <script>alert(1)</script>" in page.text
+    assert "Evaluation of <script>alert(1)</script>" in page.text
 
 
 def without_mistakes(result: ModelEvaluation) -> ModelEvaluation:
@@ -290,7 +290,7 @@ def without_mistakes(result: ModelEvaluation) -> ModelEvaluation:
         result,
         test=test,
         uncalibrated=None,
-        sure=chosen(nothing, everything),
+        sure=selective_accuracy(nothing, everything),
         sure_of_mistakes=np.zeros(0, bool),
         corrupted=(),
     )
@@ -324,7 +324,7 @@ def test_the_words_have_the_numbers(result):
         f"without its temperature of 2.000: loss {result.uncalibrated.loss:.4f}, {result.uncalibrated.ece:.2%}" in text
     )
     assert re.search(
-        rf"^sure of +{result.sure.n} \({result.sure.share:.2%}\), probability at least 0.6; right", text, re.M
+        rf"^sure of +{result.sure.n} \({result.sure.coverage:.2%}\), probability at least 0.6; right", text, re.M
     )
     assert re.search(rf"^taken for a digit {result.digits.n} .* digit-ness at least 0.3;", text, re.M)
     assert re.search(rf"^mean +{result.mean_accuracy:.2%}$", text, re.M)
@@ -342,8 +342,12 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
     ]
     right = np.array([True, True, True, False])
     rows = [
-        Corrupted("motion_blur", chosen(np.ones(4, bool), right), chosen(np.array([True, True, False, False]), right)),
-        Corrupted("fog", chosen(np.ones(4, bool), ~right), chosen(np.zeros(4, bool), right)),
+        Corrupted(
+            "motion_blur",
+            selective_accuracy(np.ones(4, bool), right),
+            selective_accuracy(np.array([True, True, False, False]), right),
+        ),
+        Corrupted("fog", selective_accuracy(np.ones(4, bool), ~right), selective_accuracy(np.zeros(4, bool), right)),
     ]
     assert evaluation_text.corruptions(rows, 0.5).splitlines() == [
         "corruption      accuracy     sure  right of those",

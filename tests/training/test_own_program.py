@@ -105,7 +105,7 @@ def test_what_a_strong_model_has_learnt_to_refuse(strong: tuple[Path, Result]) -
     assert own > 0.8 > 0.5 > blank
 
 
-def examined(run: Path, dataset: Path) -> ModelEvaluation:
+def evaluate_run(run: Path, dataset: Path) -> ModelEvaluation:
     return evaluation_run.evaluate_model(run, dataset=str(dataset), with_corruptions=False)[1]
 
 
@@ -114,7 +114,7 @@ def test_data_may_lack_a_class_of_the_model(lesson: tuple[Path, Result], tmp_pat
     for path in (folder / "cat").iterdir():
         path.unlink()
     (folder / "cat").rmdir()
-    result = examined(lesson[0], folder)
+    result = evaluate_run(lesson[0], folder)
     assert result.dataset.class_names == NAMES
     assert set(result.dataset.y_test.tolist()) == {1, 2}
     assert np.isnan(result.test.recall[0])

@@ -1,4 +1,4 @@
-"""What a model's probabilities are worth, counted exactly: plain arrays in, one frozen result out."""
+"""Metrics of a classifier: accuracy, log loss, calibration, confusion and selective accuracy, from plain arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Z_95 = 1.959963984540054  # the normal distribution's 97.5% quantile
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How right, and how rightly sure, a model is on labelled images.
+    """Accuracy and calibration of a model on labelled images.
 
     Attributes:
         n: images.
@@ -28,11 +28,11 @@ class Evaluation:
         ece: expected calibration error: the mean gap between confidence and accuracy over 15 bins of equal width,
             weighted by the images in each.
         confusion: int64 (classes, classes): rows are labels, columns are answers.
-        precision: float64 (classes,): of the images answered so, the part that is; NaN where none was.
-        recall: float64 (classes,): of the images that are so, the part answered so; NaN where there is none.
-        f1: float64 (classes,): the harmonic mean of the two; 0 where a class was never right, NaN where it is absent.
+        precision: float64 (classes,): share of the images predicted as this class that are of it; NaN if none are.
+        recall: float64 (classes,): share of the images of this class that are predicted as it; NaN if there are none.
+        f1: float64 (classes,): harmonic mean of the two; 0 for a class never predicted right, NaN for an absent one.
         bins: the reliability diagram's bins.
-        mistakes: int64 (errors,): the images answered wrongly, the most confident first.
+        mistakes: int64 (errors,): indices of the wrong answers, the most confident first.
         answers: int64 (n,): the most probable class of each image.
         confidences: float64 (n,): its probability.
     """
@@ -73,11 +73,11 @@ class Bin:
     """The images whose confidence lies in (low, high].
 
     Attributes:
-        low: exclusive, but for the first bin, which takes 0 too.
+        low: exclusive, except in the first bin, which includes 0.
         high: inclusive.
-        n: how many there are.
+        n: number of images.
         confidence: their mean confidence, NaN if there are none.
-        accuracy: the part of them that is right, NaN if there are none.
+        accuracy: share of them that is right, NaN if there are none.
     """
 
     low: float
@@ -89,30 +89,29 @@ class Bin:
 
 @dataclass(frozen=True)
 class SelectiveAccuracy:
-    """What a model picked out of its answers, such as those that it is sure of, and how right those are.
+    """Accuracy on the answers that a model selects, such as those that it is sure of.
 
     Attributes:
-        n: answers picked out.
-        share: their part of all answers.
+        n: selected answers.
+        coverage: their share of all answers, 0 to 1.
         errors: wrong ones among them.
-        precision: the part of them that is right; NaN if there are none.
-        interval: its 95% Wilson score interval, (low, high); (0, 1) if there are none.
+        accuracy: share of right ones among them; NaN if none are selected.
+        interval: 95% Wilson score interval of the accuracy, (low, high); (0, 1) if none are selected.
     """
 
     n: int
-    share: float
+    coverage: float
     errors: int
-    precision: float
+    accuracy: float
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, Any]:
-        """Its numbers, null for a precision of none."""
-        precision = self.precision if self.n else None
-        return {**vars(self), "precision": precision, "interval": list(self.interval)}
+        """The numbers, with null for an accuracy of NaN."""
+        return {**vars(self), "accuracy": self.accuracy if self.n else None, "interval": list(self.interval)}
 
 
 def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
-    """Compares probabilities with labels.
+    """Evaluate probabilities against labels.
 
     Args:
         probabilities: float (n, classes), each row adding up to 1.
@@ -150,24 +149,24 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     )
 
 
-def chosen(picked: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
-    """How right the answers are that were picked out.
+def selective_accuracy(selected: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
+    """Count how many of the selected answers are right.
 
     Args:
-        picked: bool (n,), n at least 1.
+        selected: bool (n,), n at least 1.
         right: bool (n,).
 
-    >>> found = chosen(np.array([True, True, True, False]), np.array([True, False, True, False]))
-    >>> found.n, found.share, found.errors, round(found.precision, 4)
+    >>> found = selective_accuracy(np.array([True, True, True, False]), np.array([True, False, True, False]))
+    >>> found.n, found.coverage, found.errors, round(found.accuracy, 4)
     (3, 0.75, 1, 0.6667)
     """
-    n, successes = int(picked.sum()), int((picked & right).sum())
+    n, successes = int(selected.sum()), int((selected & right).sum())
     interval = wilson_interval(successes, n) if n else (0.0, 1.0)
-    return SelectiveAccuracy(n, n / len(picked), n - successes, successes / n if n else float("nan"), interval)
+    return SelectiveAccuracy(n, n / len(selected), n - successes, successes / n if n else float("nan"), interval)
 
 
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
-    """The Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
+    """Compute the Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
 
     Raises:
         UsageError: n is 0, or there are more successes than n.

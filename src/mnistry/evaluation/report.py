@@ -1,4 +1,4 @@
-"""An examination's report: figures as PNG files, one HTML page that carries them all, and the numbers as JSON."""
+"""The report of an evaluation: figures as PNG files, one HTML page with all of them, and the numbers as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(result: ModelEvaluation, folder: Path) -> None:
 
 
 def draw(result: ModelEvaluation) -> dict[str, Drawing]:
-    """The figures of an examination, by name."""
+    """Draw the figures of an evaluation, by name."""
     dataset, test = result.dataset, result.test
     drawn = draw_test(dataset, test)
     if result.corrupted:
@@ -56,7 +56,7 @@ def page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
         drawn: the figures.
     """
     return html.rendered(
-        "exam.html",
+        "evaluation.html",
         result=result,
         info=result.info,
         dataset=result.dataset,

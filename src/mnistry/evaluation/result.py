@@ -1,4 +1,4 @@
-"""What an examination of a model gives: how right it is, how rightly sure, and what leads it astray."""
+"""The result of evaluating a model: accuracy, calibration, mistakes and robustness."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ AS_THEY_ARE = "as they are"
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """How a model does on the test images with one kind of corruption.
+    """Accuracy on the test images with one kind of corruption.
 
     Attributes:
         name: of the corruption.
-        all: of all its answers, how right they are.
-        sure: of those that it is sure of.
+        all: accuracy of all answers.
+        sure: accuracy of those that the model is sure of.
     """
 
     name: str
@@ -32,20 +32,20 @@ class Corrupted:
 
 @dataclass(frozen=True, eq=False)
 class ModelEvaluation:
-    """What came out of an examination.
+    """The evaluation of a model.
 
     Attributes:
-        command: what to type to have it again.
+        command: the command line that repeats it.
         source: where the model is.
-        info: what the model says of itself.
-        dataset: whose test split it was examined on.
-        test: how right and how rightly sure it is.
-        uncalibrated: the same with temperature 1; None where that is the model's own.
-        sure: the answers that it is sure of.
-        digits: the answers to images that it takes for digits at all; all of them are.
-        sure_of_mistakes: bool (errors,), whether it is sure, for each of `test.mistakes`.
-        corrupted: how it does on corrupted images; none if that was not asked for.
-        seconds: how long each part took.
+        info: the metadata of the model file.
+        dataset: the data set whose test split was used.
+        test: accuracy and calibration on the test split.
+        uncalibrated: the same with temperature 1; None if the model has no other.
+        sure: accuracy of the answers that it is sure of.
+        digits: accuracy of the answers to images that it takes for digits at all, which all of them are.
+        sure_of_mistakes: bool (errors,), for each of `test.mistakes` whether the model was sure.
+        corrupted: accuracy on corrupted images; empty if that was not requested.
+        seconds: the time of each part.
         environment: versions and machine.
     """
 
@@ -64,12 +64,12 @@ class ModelEvaluation:
 
     @property
     def mean_accuracy(self) -> float:
-        """Over all kinds of corruption; NaN if there are none."""
-        accuracies = [each.all.precision for each in self.corrupted]
+        """Mean accuracy over all kinds of corruption; NaN if there are none."""
+        accuracies = [each.all.accuracy for each in self.corrupted]
         return float(np.mean(accuracies)) if accuracies else float("nan")
 
     def mistakes(self) -> list[dict[str, Any]]:
-        """The most confident mistakes, at most twenty: which image, its origin, label, answer, and how sure."""
+        """List the most confident mistakes, at most twenty: image, origin, label, answer and probability."""
         test, names = self.test, self.dataset.class_names
         return [
             {
@@ -84,7 +84,7 @@ class ModelEvaluation:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `evaluate --json` prints and `evaluation.json` keeps."""
+        """Give the object that `evaluate --json` prints and `evaluation.json` keeps."""
         info = self.info
         return {
             "dataset": self.dataset.facts(),
@@ -113,7 +113,7 @@ class ModelEvaluation:
 
 
 def in_words(corruption: str) -> str:
-    """The name of a corruption for people.
+    """Give the name of a corruption for people.
 
     >>> in_words("motion_blur")
     'motion blur'

@@ -1,4 +1,4 @@
-"""One examination of a model, from its file to its report."""
+"""Evaluate a model, from its file to its report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import ModelError, UsageError
 from mnistry.evaluation import corruptions
-from mnistry.evaluation.metrics import Evaluation, chosen, evaluate
+from mnistry.evaluation.metrics import Evaluation, evaluate, selective_accuracy
 from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, ModelEvaluation, in_words
 from mnistry.models import onnx_file, outputs
 from mnistry.models.classifier import Classifier, Predictions
@@ -39,13 +39,13 @@ def evaluate_model(
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path | None, ModelEvaluation]:
-    """Examines a model and, where a folder is asked for, writes a report.
+    """Evaluate a model and, if a folder is given, write a report.
 
     Args:
         model: a model file, or a run folder; None is the model that comes with mnistry.
         dataset: the name or path of the data set; None is that on which the model was trained.
         data_dir: where to look for the data first.
-        with_corruptions: whether to examine it on corrupted images too.
+        with_corruptions: whether to evaluate it on corrupted images too.
         out: the folder for the report, new or empty; None writes none.
         callbacks: who wants to hear how it goes on.
 
@@ -83,8 +83,8 @@ def evaluate_model(
             dataset=loaded,
             test=test,
             uncalibrated=_uncalibrated(answers, recognizer.info.temperature, labels),
-            sure=chosen(answers.sure, answers.digits == labels),
-            digits=chosen(answers.is_digit, answers.digits == labels),
+            sure=selective_accuracy(answers.sure, answers.digits == labels),
+            digits=selective_accuracy(answers.is_digit, answers.digits == labels),
             sure_of_mistakes=answers.sure[test.mistakes],
             corrupted=tuple(corrupted),
             seconds=watch.seconds,
@@ -189,7 +189,7 @@ def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) 
 def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
     answers = recognizer.predict_all(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
     right = answers.digits == dataset.y_test
-    return Corrupted(name, chosen(np.ones_like(right), right), chosen(answers.sure, right))
+    return Corrupted(name, selective_accuracy(np.ones_like(right), right), selective_accuracy(answers.sure, right))
 
 
 def _command(

@@ -1,25 +1,21 @@
-"""An examination as plain text, aligned for a terminal."""
+"""An evaluation as text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
 from mnistry.evaluation.result import Corrupted, ModelEvaluation, in_words
 from mnistry.reporting import text as reporting_text
-
-if TYPE_CHECKING:
-    pass
 from mnistry.reporting.text import WIDEST, counted
 
 MISTAKES_PRINTED = 10
 
 
 def evaluation(result: ModelEvaluation) -> str:
-    """All that came out, part by part."""
+    """The whole evaluation, part by part."""
     parts = [
         heading(result),
         verdict(result),
@@ -32,7 +28,7 @@ def evaluation(result: ModelEvaluation) -> str:
 
 
 def heading(result: ModelEvaluation) -> str:
-    """Which model, on which images."""
+    """The model and the images."""
     info, dataset = result.info, result.dataset
     return (
         f"{info.name} ({result.source}), recipe {info.recipe}, version {info.version or 'unknown'}\n"
@@ -41,7 +37,7 @@ def heading(result: ModelEvaluation) -> str:
 
 
 def verdict(result: ModelEvaluation) -> str:
-    """How right it is, how rightly sure, and what the temperature did."""
+    """Accuracy, calibration with and without the temperature, and selective accuracy."""
     info, raw = result.info, result.uncalibrated
     thing = "digit" if result.dataset.shows_digits else "class"
     lines = [test_result(result.test)]
@@ -49,8 +45,8 @@ def verdict(result: ModelEvaluation) -> str:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
         "",
-        _chosen("sure of          ", result.sure, f"probability at least {info.sure_threshold:.4g}"),
-        _chosen(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
+        _selected("sure of          ", result.sure, f"probability at least {info.sure_threshold:.4g}"),
+        _selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
     ]
     return "\n".join(lines)
 
@@ -71,7 +67,7 @@ def classes(test: Evaluation, class_names: Sequence[str]) -> str:
 
 
 def mistakes(result: ModelEvaluation) -> str:
-    """The most confident mistakes, a line each; nothing if there are none."""
+    """The most confident mistakes, a line each; empty if there are none."""
     shown = result.mistakes()[:MISTAKES_PRINTED]
     if not shown:
         return ""
@@ -85,22 +81,22 @@ def mistakes(result: ModelEvaluation) -> str:
 
 
 def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
-    """How right the answers to corrupted images are, and those that the model is sure of; nothing if there are none."""
+    """A table of the accuracy on corrupted images; empty if there are none."""
     if not rows:
         return ""
     head = f"{'corruption':<14}  accuracy     sure  right of those"
     lines = (
-        f"{in_words(each.name):<14}  {each.all.precision:>8.2%}  {each.sure.share:>7.2%}  "
-        f"{_share(each.sure.precision):>14}"
+        f"{in_words(each.name):<14}  {each.all.accuracy:>8.2%}  {each.sure.coverage:>7.2%}  "
+        f"{_share(each.sure.accuracy):>14}"
         for each in rows
     )
     return "\n".join([head, *lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
 
 
-def _chosen(name: str, picked: SelectiveAccuracy, line: str) -> str:
+def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
-    right = f"right of those: {picked.precision:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
-    return f"{name} {picked.n:,} ({picked.share:.2%}), {line}; {right}"
+    right = f"right of those: {picked.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
+    return f"{name} {picked.n:,} ({picked.coverage:.2%}), {line}; {right}"
 
 
 def _share(value: float) -> str:
@@ -141,7 +137,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
 
 
 def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> str:
-    """What is most often taken for what, a line each."""
+    """The most frequent confusions, a line each."""
     wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
     pairs = np.argwhere(wrong)
     order = np.argsort(-wrong[wrong > 0], kind="stable")[:CONFUSIONS_SHOWN]
