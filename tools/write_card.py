@@ -133,7 +133,7 @@ The digit-ness of pictures of no digit against that of MNIST's test digits: AURO
 Most often: {confused}. The most confident mistakes on the test images, each with its label and the answer (the picture
 is `docs/mistakes.png` in the repository). Several of them a person would not read as their label says either.
 
-![The test images that the model misreads most confidently](../../../docs/mistakes.png)
+![The test images that the model misreads most confidently](../../../../docs/mistakes.png)
 
 Letters that are a digit's double (O, I, l, S, Z, B) are read as that digit, often with confidence. Writing that is upside
 down, more than about 40° aslant, or covered for the most part is not for it.
