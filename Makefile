@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help run test format lint bench docs clean
+.PHONY: help run test format lint bench site docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -41,11 +41,14 @@ bench: $(VENV)/installed-dev ## measure everything, beside its peers (MNISTRY_DA
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/batch_kills.py
 
+site: $(VENV)/installed-docs ## build the documentation site into site/; its first page is the last line
+	$(BIN)/python tools/build_site.py
+
 docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
 	$(BIN)/python tools/write_docs.py
 
 clean: ## remove what the other targets made, run folders apart
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Some systems split ensurepip off Python: then the pip at hand sets up the new environment.
 $(VENV)/bin/python:
@@ -54,6 +57,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --editable '.[train]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --editable '.[docs]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

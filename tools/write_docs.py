@@ -26,6 +26,7 @@ PAGES = (
     ROOT / "README.ko.md",
     DOCS / "benchmarks.md",
     DOCS / "handwriting.md",
+    DOCS / "install.md",
     DOCS / "scaling.md",
     DOCS / "serving.md",
 )
