@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mnistry.datasets.mnist_form import to_mnist_form
 from PIL import Image
 
 from mnistry import Recognizer
@@ -126,7 +125,20 @@ def cropped(grey: np.ndarray) -> np.ndarray:
     """Ink by one threshold half way between the darkest and the brightest, in a box of 20 pixels, centred."""
     dark = 255 - grey if grey.mean() > 127 else grey
     ink = np.where(dark > (int(dark.min()) + int(dark.max())) / 2, dark, 0) / 255
-    return to_mnist_form(ink) if ink.any() else np.zeros((28, 28), np.uint8)
+    if not ink.any():
+        return np.zeros((28, 28), np.uint8)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    box = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32))
+    scale = 20 / max(box.size)
+    small = np.asarray(box.resize([max(1, round(side * scale)) for side in box.size], Image.Resampling.BICUBIC))
+    pixels = np.rint(np.clip(small / small.max(), 0, 1) * 255)
+    centre = np.array([np.average(np.indices(pixels.shape)[axis], weights=pixels) for axis in (0, 1)])
+    top, left = (
+        int(np.clip(round(13.5 - middle), 0, 28 - side)) for middle, side in zip(centre, pixels.shape, strict=True)
+    )
+    image = np.zeros((28, 28), np.uint8)
+    image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return image
 
 
 def speed(recognizer: Recognizer, folder: Path) -> dict[str, float]:

@@ -136,6 +136,11 @@ def test_a_public_name_is_that_of_its_module(name):
     assert value is getattr(importlib.import_module(value.__module__), name)
 
 
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_has_an_example_that_runs(name):  # doctests run with all tests
+    assert ">>> " in getattr(mnistry, name).__doc__
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'mnistry' has no attribute 'lod'"):
         _ = mnistry.lod

@@ -31,7 +31,15 @@ EXTRAS = {
 
 
 class MnistryError(Exception):
-    """The base of all errors that mnistry raises on purpose."""
+    """The base of all errors that mnistry raises on purpose.
+
+    >>> from mnistry import read
+    >>> try:
+    ...     read("nowhere.png")
+    ... except MnistryError as error:
+    ...     print(error)
+    nowhere.png cannot be read: No such file or directory.
+    """
 
     exit_status = 1
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import mnistry
@@ -88,11 +87,6 @@ def test_a_notebook_marks_doubt_and_escapes_names():
     card = notebook.card(np.zeros((28, 28), np.uint8), np.array([0.3, 0.7]), ("a", "<b>"), sure=False)
     assert "<b>&lt;b&gt;?</b><br>&lt;b&gt;: 70%<br>a: 30%" in card
     assert "<b>a" not in card
-
-
-@pytest.mark.parametrize("name", ["Reading", "Digit", "Recognizer", "read"])
-def test_what_a_person_calls_has_an_example(name):
-    assert ">>> " in getattr(mnistry, name).__doc__
 
 
 def urls(page: str) -> list[str]:

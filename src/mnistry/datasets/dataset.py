@@ -95,6 +95,13 @@ class Dataset:
         x_validation: like `x_train`, where the data have a validation split of their own; else None.
         y_validation: likewise.
         kind: "ink", brought into MNIST's form, or "pictures", made grey and small.
+
+    >>> from mnistry import load
+    >>> digits = load("digits")
+    >>> digits
+    Dataset('digits', train=1437, test=360, classes=10)
+    >>> digits.x_train.shape, digits.x_train.dtype
+    ((1437, 28, 28), dtype('uint8'))
     """
 
     name: str
@@ -114,6 +121,10 @@ class Dataset:
     x_validation: np.ndarray | None = None
     y_validation: np.ndarray | None = None
     kind: str = "ink"
+
+    def __repr__(self) -> str:
+        train, test = len(self.x_train), len(self.x_test)
+        return f"Dataset({self.name!r}, train={train}, test={test}, classes={len(self.class_names)})"
 
     @property
     def shows_digits(self) -> bool:

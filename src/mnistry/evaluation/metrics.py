@@ -35,6 +35,9 @@ class Evaluation:
         mistakes: int64 (errors,): indices of the wrong answers, the most confident first.
         answers: int64 (n,): the most probable class of each image.
         confidences: float64 (n,): its probability.
+
+    >>> evaluate(np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]]), np.array([0, 1, 0]))
+    Evaluation(errors=1, n=3, accuracy=66.67%)
     """
 
     n: int
@@ -51,6 +54,9 @@ class Evaluation:
     mistakes: np.ndarray
     answers: np.ndarray
     confidences: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Evaluation(errors={self.errors}, n={self.n}, accuracy={self.accuracy:.2%})"
 
     def as_json(self) -> dict[str, Any]:
         """The object that `summary.json` and `evaluate --json` show as `test`."""

@@ -65,6 +65,10 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
     Returns:
         float32 (n, ...), what the model gives for each input.
+
+    >>> model = keras.Sequential([keras.layers.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    >>> predict(model, np.zeros((5, 28, 28), np.uint8)).shape
+    (5, 10)
     """
 
     @jax.jit

@@ -37,6 +37,13 @@ class Predictions:
         digits: int64 (n,), the most probable class of each, an index into the model's class names.
         is_digit: bool (n,), whether the digit-ness reaches the model's threshold.
         sure: bool (n,), whether it is taken for a digit and the probability of the answer reaches the threshold.
+
+    >>> blank = np.zeros((2, 28, 28), np.uint8)
+    >>> predictions = Classifier().predict_all(blank)
+    >>> predictions
+    Predictions(n=2, sure=0)
+    >>> predictions.probabilities.shape, predictions.is_digit
+    ((2, 10), array([False, False]))
     """
 
     probabilities: np.ndarray
@@ -44,6 +51,9 @@ class Predictions:
     digits: np.ndarray
     is_digit: np.ndarray
     sure: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Predictions(n={len(self.digits)}, sure={int(self.sure.sum())})"
 
 
 class Classifier:

@@ -21,7 +21,12 @@ def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
 class TrainConfig:
     """All that decides the result of a training, the machine and the versions apart.
 
-    The command line takes its options from these fields; each carries its meaning as metadata.
+    The command line takes its options from these fields; each carries its meaning as metadata. None leaves a value to
+    the recipe.
+
+    >>> config = TrainConfig(recipe="strong", epochs=3)
+    >>> config.epochs, config.batch_size, config.seed
+    (3, None, 0)
     """
 
     recipe: str = _setting("tutorial", "The named network with its training settings.")

@@ -67,6 +67,15 @@ def fit(
 
     Raises:
         UsageError: something cannot be honoured; the sentence says what to use instead.
+
+    >>> from mnistry import load
+    >>> digits = load("digits")
+    >>> layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    >>> model = keras.Sequential(layers)
+    >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> history = fit(model, digits.x_train / 255.0, digits.y_train, epochs=3, batch_size=32)
+    >>> len(history.history["loss"])
+    3
     """
     n = count(x)
     _refuse_what_cannot_be(model, callbacks)

@@ -33,12 +33,21 @@ class Trained:
         dataset: what it was trained on.
         model: the trained network, compiled.
         records: of each epoch its number, loss, metrics and seconds.
+
+    >>> trained = train(TrainConfig(dataset="digits", epochs=2))
+    >>> trained
+    Trained('tutorial', dataset='digits', epochs=2)
+    >>> trained.model.count_params()
+    101770
     """
 
     config: ResolvedConfig
     dataset: Dataset
     model: keras.Model
     records: tuple[dict[str, Any], ...]
+
+    def __repr__(self) -> str:
+        return f"Trained({self.config.recipe!r}, dataset={self.dataset.name!r}, epochs={len(self.records)})"
 
 
 def train(
@@ -64,6 +73,10 @@ def train(
         DataError: the data cannot be had.
         RunError: checkpoints cannot be read or written, or are of other data.
         TrainingError: the training diverged.
+
+    >>> trained = train(TrainConfig(dataset="digits", epochs=2, seed=1))
+    >>> [record["epoch"] for record in trained.records]
+    [1, 2]
     """
     dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
     resolved = recipes.resolve(config, dataset)
