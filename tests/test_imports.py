@@ -221,7 +221,7 @@ def test_the_package_holds_these_packages_and_modules_only():
 
 def test_the_walk_over_the_imports_sees_them():
     used = dependencies()
-    assert {"datasets.loading", "training.trainer", "training.report"} <= used["tutorial"]
+    assert {"datasets.loading", "training.trainer", "training.lesson.report"} <= used["tutorial"]
     assert {"tutorial", "training.run", "cli.progress"} <= used["cli.tutorial"] | used["cli.train"]  # inside functions
     assert "models.metadata" in used["models.classifier"]  # for type checkers only
     assert {"training.augmentation.random_pool", "training.augmentation.glyphs"} <= used[

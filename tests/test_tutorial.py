@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mnistry.errors import UsageError
 from mnistry.evaluation import metrics
 from mnistry.models import backend
 from mnistry.models.backend import keras
+from mnistry.reporting import language
 from mnistry.runtime.callbacks import Callbacks
 from mnistry.training.config import TrainConfig
 
@@ -27,7 +29,8 @@ def on_digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tupl
     told: list[tuple[int, str, str]] = []
     callbacks = Callbacks(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
-    folder, _ = tutorial.tutorial(TrainConfig(dataset="digits", seed=2), out=out, callbacks=callbacks)
+    config = TrainConfig(dataset="digits", seed=2)
+    folder, _ = tutorial.tutorial(config, out=out, language="en", callbacks=callbacks)
     return folder, told
 
 
@@ -37,7 +40,7 @@ def on_mnist(tmp_path_factory: pytest.TempPathFactory, mnist_folder: Path) -> tu
     told: list[tuple[int, str, str]] = []
     callbacks = Callbacks(step=lambda *step: told.append(step))
     out = tmp_path_factory.mktemp("lesson") / "run"
-    folder, _ = tutorial.tutorial(data_dir=mnist_folder, out=out, callbacks=callbacks)
+    folder, _ = tutorial.tutorial(data_dir=mnist_folder, out=out, language="en", callbacks=callbacks)
     return json.loads((folder / "summary.json").read_text()), told
 
 
@@ -45,8 +48,8 @@ def test_eleven_steps_are_told_in_their_order(on_digits: tuple[Path, list[tuple[
     _, told = on_digits
     assert [number for number, _, _ in told] == list(range(1, 12))
     assert [name for _, name, _ in told] == [
-        "load", "look at one image", "look at many", "normalise", "build", "compile", "train", "evaluate",
-        "confusion matrix", "probabilities", "answer",
+        "Load the data", "Look at one image", "Look at many images", "Normalise", "Build the network", "Compile",
+        "Train", "Evaluate", "Confusion matrix", "Probabilities", "Answer",
     ]  # fmt: skip
 
 
@@ -54,7 +57,8 @@ def test_the_run_folder_is_complete(on_digits: tuple[Path, list[tuple[int, str, 
     folder, _ = on_digits
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert sorted(path.stem for path in (folder / "figures").iterdir()) == [
-        "confusion", "curves", "image", "mistakes", "probabilities", "reliability", "samples",
+        "confusion", "curves", "ideas", "image", "learning", "mistakes", "network", "probabilities", "reliability",
+        "samples",
     ]  # fmt: skip
 
 
@@ -177,12 +181,12 @@ def test_the_lessons_values_on_mnist(on_mnist: tuple[dict, list[tuple[int, str, 
     assert "(10000, 28, 28) uint8" in text[1]
     assert "(10000,) uint8" in text[1]
     row = [0] * 9 + [92, 255, 254, 254, 119] + [0] * 14
-    assert text[2] == "training image 2000, row 10\n" + " ".join(map(str, row))
-    assert text[3] == "training images 1990 to 2009\n6 5 4 5 3\n0 5 5 2 0\n5 8 8 4 2\n6 9 7 1 0"
+    assert "training image 2000, row 10\n" + " ".join(map(str, row)) in text[2]
+    assert "training images 1990 to 2009\n6 5 4 5 3\n0 5 5 2 0\n5 8 8 4 2\n6 9 7 1 0" in text[3]
     assert "101,770" in text[5]
     assert "5 epochs of 1,875 steps" in text[7]
-    assert "train (60000, 10), test (10000, 10); training image 2000" in text[10]
-    assert text[11].endswith("the label says 5")
+    assert "train (60000, 10), test (10000, 10)\ntraining image 2000:" in text[10]
+    assert "Your tutorial says 0.9775" in " ".join(text[8].split())
     assert summary["sample"]["row_10"] == row
     assert summary["sample"]["label"] == 5
     assert summary["grid"]["labels"] == [6, 5, 4, 5, 3, 0, 5, 5, 2, 0, 5, 8, 8, 4, 2, 6, 9, 7, 1, 0]
@@ -195,4 +199,32 @@ def test_the_lessons_values_on_mnist(on_mnist: tuple[dict, list[tuple[int, str, 
 def test_the_lessons_model_says_5_on_mnist(on_mnist: tuple[dict, list[tuple[int, str, str]]]) -> None:
     summary, told = on_mnist
     assert summary["sample"]["prediction"] == 5
-    assert told[-1] == (11, "answer", "the model says 5, the label says 5")
+    assert "\nthe model says 5, the label says 5\n" in told[-1][2]
+
+
+def test_the_lesson_speaks_korean_and_gives_the_same_values(tmp_path: Path) -> None:
+    told: dict[int, tuple[str, str]] = {}
+    callbacks = Callbacks(step=lambda number, name, text: told.update({number: (name, text)}))
+    config = TrainConfig(dataset="digits", epochs=1, settings={"hidden": 16, "dropout": 0})
+    folder, result = tutorial.tutorial(config, out=tmp_path / "run", language="ko", callbacks=callbacks)
+    assert [name for name, _ in told.values()] == [
+        "데이터 읽어오기", "이미지 하나 살펴보기", "이미지 여러 개 살펴보기", "정규화", "인공신경망 구성", "컴파일",
+        "학습", "평가", "혼동 행렬", "확률", "예측",
+    ]  # fmt: skip
+    assert f"평가 이미지 360개 중 오류 {result.test.errors}개: 정확도 {result.test.accuracy:.2%}" in told[8][1]
+    assert " ".join(map(str, result.sample.image[10])) in told[2][1]
+    assert "12,730" in told[5][1]  # 784 × 16 + 16 + 16 × 10 + 10
+    assert max(language.width(line) for _, text in told.values() for line in text.splitlines()) <= 76
+    assert json.loads((folder / "config.json").read_text())["settings"] == {"hidden": 16, "dropout": 0}
+    assert '<html lang="ko">' in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_reading_between_the_steps_is_not_counted(tmp_path: Path) -> None:
+    def slow(number: int, *_: str) -> None:
+        time.sleep(1.5 if number == 6 else 0)
+
+    begun = time.perf_counter()
+    _, result = tutorial.tutorial(
+        TrainConfig(dataset="digits", epochs=1), out=tmp_path / "run", callbacks=Callbacks(step=slow)
+    )
+    assert time.perf_counter() - begun - result.seconds["total"] >= 1.5

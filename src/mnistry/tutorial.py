@@ -9,24 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import loading
-from mnistry.datasets import text as datasets_text
-from mnistry.evaluation import text as evaluation_text
 from mnistry.evaluation.metrics import evaluate
-from mnistry.models import backend, networks, onnx_file
+from mnistry.models import backend, networks, onnx_file, outputs
+from mnistry.reporting.language import Language, LanguageName, preferred
 from mnistry.runtime import files, provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.runtime.provenance import Stopwatch
 from mnistry.training import export, recipes, trainer
-from mnistry.training import report as training_report
 from mnistry.training import result as training_result
-from mnistry.training import text as training_text
-from mnistry.training.config import TrainConfig
+from mnistry.training.config import ResolvedConfig, TrainConfig
+from mnistry.training.lesson import report, terminal
+from mnistry.training.lesson.snapshots import Snapshots
+from mnistry.training.lesson.steps import Facts, steps
 from mnistry.training.result import Result, Sample
 
-OPTIONS = ("dataset", "epochs", "batch_size", "seed")  # what can be chosen; the rest is the lesson's
-GRID_AROUND = 10  # the lesson shows images 1990 to 2009 around its image 2000
-
-
+OPTIONS = ("dataset", "epochs", "batch_size", "seed", "settings")  # that can be chosen; the rest is the lesson's
 THE_LESSON = TrainConfig(recipe="tutorial")
 
 
@@ -36,61 +33,70 @@ def tutorial(
     data_dir: str | os.PathLike[str] | None = None,
     index: int | None = None,
     out: str | os.PathLike[str] | None = None,
+    language: LanguageName | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path, Result]:
-    """Runs the lesson and writes its run folder with the report.
+    """Run the lesson and write its run folder with the report.
 
     Args:
-        config: epochs, batch size, seed and data set; what it leaves open is as in the lesson.
-        data_dir: where to look for the data first.
-        index: the training image that the lesson looks at; None means the data set's own, 2000 for MNIST.
+        config: epochs, batch size, seed, data set and the network's settings; the rest is as in the lesson.
+        data_dir: the folder that is searched for the data first.
+        index: the training image that the lesson follows; None means the data set's example, 2000 for MNIST.
         out: the run folder; None means the next free `runs/tutorial-N`.
-        callbacks: who wants to hear how it goes on.
+        language: of the steps and the report, "en" or "ko"; None means the machine's, and a report that opens in the
+            language of the browser.
+        callbacks: hear about each step and the progress.
 
     Returns:
-        The run folder, and what is in it.
+        The run folder, and the result.
 
     Raises:
-        MnistryError: the config, the data or the folder is not what it should be.
+        MnistryError: the config, the data or the folder is wrong.
     """
-    tell, watch = callbacks.step, Stopwatch()
+    watch, say = Stopwatch(), Language(language or preferred())
     with run_folder.new_folder(out, "tutorial") as (work, folder):
         dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
         config, index, names = recipes.resolve(config, dataset), dataset.checked_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train
-        tell(1, "load", datasets_text.shapes(dataset))
+        facts = _facts(config, dataset, index)
+        lesson, grid = steps(facts), slice(facts.first, facts.last + 1)
 
-        tell(2, "look at one image", datasets_text.row(x[index], index, training_result.ROW))
+        def tell(number: int, shown: str) -> None:
+            step = lesson[number - 1]
+            with watch.stopped():  # somebody may be reading
+                callbacks.step(number, say.say(step.title), terminal.step(step, shown, say))
 
-        grid = range(max(0, index - GRID_AROUND), min(len(x), index + GRID_AROUND))
-        tell(3, "look at many", datasets_text.grid(grid, dataset.labels(y[grid.start : grid.stop])))
-
-        tell(4, "normalise", f"{x.min()} to {x.max()} becomes 0 to 1, by dividing by 255: the network's first layer")
+        tell(1, terminal.load(dataset, say))
+        tell(2, terminal.one_image(x[index], index, say))
+        tell(3, terminal.many_images(x[grid], dataset.labels(y[grid]), facts.first, say))
+        tell(4, terminal.normalise(x[index], say))
         watch.lap("load")
 
-        model = networks.tutorial(seed=config.seed, classes=len(names))
-        tell(5, "build", training_text.layers(networks.layers(model)))
+        model = networks.tutorial(seed=config.seed, classes=len(names), hidden=facts.hidden, dropout=facts.dropout)
+        tell(5, terminal.build(networks.layers(model), facts, say))
 
         recipes.compile_model(model, learning_rate=config.learning_rate)
-        tell(6, "compile", "Adam, sparse categorical cross-entropy, accuracy")
+        tell(6, terminal.compiled(say))
         watch.lap("build")
 
-        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks)
-        tell(7, "train", training_text.epochs(records, steps=-(-len(x) // config.batch_size)))
+        snapshots = Snapshots(config.epochs, model.get_weights())
+        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(snapshots.keep))
+        tell(7, terminal.train(records, facts, say))
         watch.lap("train")
 
         train_probabilities, test_probabilities = backend.predict(model, x), backend.predict(model, dataset.x_test)
         train, test = evaluate(train_probabilities, y), evaluate(test_probabilities, dataset.y_test)
-        tell(8, "evaluate", evaluation_text.test_result(test))
-
-        tell(9, "confusion matrix", evaluation_text.confusion(test.confusion, names))
+        tell(8, terminal.evaluated(test, say))
+        tell(9, terminal.confused(test, names, say))
 
         once = train_probabilities[index].astype(np.float64)
-        sample = Sample(index, x[index], names[y[index]], once, softmax(once), names[int(once.argmax())])
-        tell(10, "probabilities", training_text.probabilities(sample, train_probabilities, test_probabilities, names))
+        twice = outputs.probabilities(once[None])[0]
+        sample = Sample(index, x[index], names[y[index]], once, twice, names[int(once.argmax())])
+        tell(10, terminal.probabilities(sample, train_probabilities.shape, test_probabilities.shape, names, say))
 
-        tell(11, "answer", f"the model says {sample.answer}, the label says {sample.label}")
+        unseen = index % len(dataset.y_test)
+        tell(11, terminal.answered(sample, unseen, names[test.answers[unseen]], names[dataset.y_test[unseen]], say))
         watch.lap("evaluate")
 
         result = Result(
@@ -102,14 +108,14 @@ def tutorial(
             records=records,
             train=train,
             test=test,
-            grid=grid,
+            grid=range(facts.first, facts.last + 1),
             seconds=watch.seconds,
             environment=provenance.environment(),
             sample=sample,
         )
         files.write_json(work / run_folder.CONFIG, asdict(config))
         files.write_json_lines(work / run_folder.METRICS, records)
-        training_report.write(result, work)
+        report.write(result, facts, snapshots.network(model.get_weights()), work, language)
         watch.lap("report")
         export.write_of(model, result, work / onnx_file.EXPORTED)
         watch.lap("export")
@@ -118,16 +124,22 @@ def tutorial(
     return folder, result
 
 
-def _command(config: TrainConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
+def _facts(config: ResolvedConfig, dataset: loading.Dataset, index: int) -> Facts:
+    """The numbers that the words of the steps need."""
+    usual = recipes.resolve(TrainConfig(dataset=config.dataset, seed=config.seed), dataset)
+    return Facts(
+        train=len(dataset.x_train),
+        test=len(dataset.x_test),
+        index=index,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        classes=len(dataset.class_names),
+        hidden=int(config.settings.get("hidden", Facts.hidden)),
+        dropout=config.settings.get("dropout", Facts.dropout),
+        comparable=dataset.name == "mnist" and config == usual,
+    )
+
+
+def _command(config: ResolvedConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
     chosen = {name: getattr(config, name) for name in OPTIONS}
     return provenance.command("tutorial", chosen | {"index": index}, data_dir)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Softmax of scores (classes,).
-
-    >>> softmax(np.array([0.0, 0.0])).tolist()
-    [0.5, 0.5]
-    """
-    powers = np.exp(scores - scores.max())
-    return np.asarray(powers / powers.sum())

@@ -286,7 +286,7 @@ def test_a_run_ends_with_the_place_of_its_report(lesson):
 def test_a_run_prints_its_eleven_steps_on_standard_output(lesson):
     steps = re.findall(r"^( ?\d+)  (\w.*)$", lesson[0].stdout, re.MULTILINE)
     assert [int(number) for number, _ in steps] == list(range(1, 12))
-    assert [name for _, name in steps][:5] == ["load", "look at one image", "look at many", "normalise", "build"]
+    assert [name for _, name in steps][:3] == ["Load the data", "Look at one image", "Look at many images"]
     assert "training image 7, row 10" in lesson[0].stdout
 
 
@@ -332,7 +332,7 @@ def test_a_reader_that_stops_early_gets_what_it_asked_for_and_no_complaint(tmp_p
 
 def test_a_lesson_whose_reader_stops_early_does_not_blame_its_folder(tmp_path):
     answer = shell(tmp_path, f"mnistry {' '.join(QUICK)} | head -1")
-    assert answer.stdout == " 1  load\n"
+    assert answer.stdout == " 1  Load the data\n"
     assert "Traceback" not in answer.stderr
     assert "folder" not in answer.stderr
     assert not list(tmp_path.rglob(".unfinished"))

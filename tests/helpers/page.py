@@ -39,5 +39,5 @@ class Page(HTMLParser):
             self.unbalanced.append(f"/{tag}")
 
     def handle_data(self, data):
-        if "style" not in self._open and "title" not in self._open:
+        if not {"style", "title", "script"} & set(self._open):
             self._pieces.append(data)

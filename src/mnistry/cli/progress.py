@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from mnistry.training.result import Result
 
 INDENT = "    "
+STEPS = 11  # of the lesson
 LINE_EVERY = 10  # seconds between plain lines on a long work's progress, where there is no terminal
 
 
 def step(number: int, name: str, text: str) -> None:
     """Prints a step of the lesson: its number and name, and below what there is to say."""
-    body = "\n".join(INDENT + line for line in text.splitlines())
+    body = "\n".join((INDENT + line).rstrip() for line in text.splitlines())
     print(f"{number:>2}  {name}\n{body}\n", flush=True)
 
 
@@ -56,9 +57,23 @@ def warn_about(dataset: Dataset) -> None:
         warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
 
 
-def for_the_lesson(bars: LiveBars) -> Callbacks:
-    """Tells a person how the lesson goes on."""
-    return Callbacks(step=step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn)
+def for_the_lesson(bars: LiveBars, *, wait: bool = False) -> Callbacks:
+    """Show the steps and the progress of the lesson.
+
+    Args:
+        bars: for the progress.
+        wait: for Enter after each step but the last.
+    """
+
+    def waiting(number: int, name: str, text: str) -> None:
+        step(number, name, text)
+        if number < STEPS:
+            print("[Enter] ", end="", file=sys.stderr, flush=True)
+            sys.stdin.readline()
+
+    return Callbacks(
+        step=waiting if wait else step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn
+    )
 
 
 def for_a_training(bars: LiveBars) -> Callbacks:

@@ -9,11 +9,12 @@ import typer
 
 from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, IndexOption, given, import_keras, with_config
+from mnistry.reporting.language import LanguageName
 from mnistry.runtime import provenance
 from mnistry.training.config import TrainConfig
 
 
-@with_config("dataset", "epochs", "batch_size", "seed")
+@with_config("dataset", "epochs", "batch_size", "seed", "settings")
 def tutorial(
     *,
     data_dir: DataDirOption = None,
@@ -22,9 +23,21 @@ def tutorial(
         Path | None,
         typer.Option(metavar="DIR", help="The run folder. [default: runs/tutorial-N, the next free N]"),
     ] = None,
+    lang: Annotated[
+        LanguageName | None,
+        typer.Option(
+            metavar="en|ko",
+            help="Language of the lesson. [default: the machine's]",
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each step.")] = False,
     **settings: Any,
 ) -> None:
-    """Run the MNIST lesson, from its first cell to its last, and write a report."""
+    """Run the MNIST lesson in eleven steps: the lines of Keras, what comes out, why, and something to try.
+
+    Writes a report that holds the trained network: draw on it and see inside.
+    """
     provenance.command_begins()
     import_keras()
     from mnistry.cli import progress
@@ -36,7 +49,8 @@ def tutorial(
             data_dir=data_dir,
             index=index,
             out=out,
-            callbacks=progress.for_the_lesson(bars),
+            language=lang,
+            callbacks=progress.for_the_lesson(bars, wait=step),
         )
     progress.say_where(folder, result)
     terminal.suggest("mnistry read photo.jpg", "reads your own handwriting")

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from mnistry.datasets.loading import Dataset
-from mnistry.reporting.text import GRID_COLUMNS, WIDEST, picture
+from mnistry.reporting.text import WIDEST, picture
 
 SHOWN = {"ink": "ink bright on black", "pictures": "grey pictures"}
-
-
-def shapes(dataset: Dataset) -> str:
-    """The source of the data, and the shapes and dtypes of its arrays."""
-    lines = [f"{dataset.title}, {len(dataset.x_train) + len(dataset.x_test):,} images ({dataset.source})"]
-    width = max(len(f"{x.shape} {x.dtype}") for x, _ in dataset.splits.values())
-    side = max(len(f"x_{split}") for split in dataset.splits)
-    for split, (x, y) in dataset.splits.items():
-        lines.append(
-            f"{'x_' + split:<{side}} {f'{x.shape} {x.dtype}':<{width}}   {'y_' + split:<{side}} {y.shape} {y.dtype}"
-        )
-    return "\n".join(lines)
 
 
 def dataset(loaded: Dataset, index: int) -> str:
@@ -66,22 +52,3 @@ def counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> s
     columns = zip(class_names, *splits.values(), strict=True)
     rows = (f"{name:<{side}} " + "".join(f"{n:>9,}" for n in numbers) for name, *numbers in columns)
     return "\n".join([head, *rows])
-
-
-def row(image: np.ndarray, index: int, number: int) -> str:
-    """One row of a training image, uint8 (28, 28), as numbers."""
-    return f"training image {index}, row {number}\n" + " ".join(str(value) for value in image[number])
-
-
-def grid(indices: range, labels: Sequence[str]) -> str:
-    """The labels of consecutive training images, in rows of five.
-
-    >>> print(grid(range(1990, 1997), list("6545305")))
-    training images 1990 to 1996
-    6 5 4 5 3
-    0 5
-    """
-    width = max(len(label) for label in labels)
-    labels = [f"{label:<{width}}" for label in labels]
-    lines = [" ".join(labels[start : start + GRID_COLUMNS]).rstrip() for start in range(0, len(labels), GRID_COLUMNS)]
-    return "\n".join([f"training images {indices[0]} to {indices[-1]}", *lines])

@@ -9,6 +9,8 @@ import numpy as np
 from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
 from mnistry.evaluation.result import Corrupted, ModelEvaluation, in_words
 from mnistry.reporting import text as reporting_text
+from mnistry.reporting.language import padded
+from mnistry.reporting.language import width as columns_of
 from mnistry.reporting.text import WIDEST, counted
 
 MISTAKES_PRINTED = 10
@@ -116,21 +118,36 @@ def test_result(test: Evaluation) -> str:
     )
 
 
-def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> str:
+def confusion(
+    matrix: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    label: str = "label",
+    answer: str = "answer",
+    widest: int = WIDEST,
+) -> str:
     """A confusion matrix: a row a label, a column an answer, a dot for none; of many classes the confusions as a list.
+
+    Args:
+        matrix: int (classes, classes).
+        class_names: of the rows and columns.
+        label: the word for the rows.
+        answer: the word for the columns.
+        widest: columns of the terminal that it may take.
 
     >>> print(confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
     label   0  1  ← answer
         0   3  ·
         1   1 12
     """
-    width = max(len(str(int(matrix.max()))), *(len(name) for name in class_names))
-    side = max(5, *(len(name) for name in class_names))
-    if len(class_names) * (width + 1) > WIDEST:
+    width = max(len(str(int(matrix.max()))), *map(columns_of, class_names))
+    side = max(columns_of(label), *map(columns_of, class_names))
+    if side + 2 + len(class_names) * (width + 1) + 10 > widest:
         return _confusions(matrix, class_names, side)
-    head = f"{'label':<{side}}  " + " ".join(f"{name:>{width}}" for name in class_names) + "  ← answer"
+    names = " ".join(padded(name, width, right=True) for name in class_names)
+    head = f"{padded(label, side)}  {names}  ← {answer}"
     rows = (
-        f"{name:>{side}}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
+        f"{padded(name, side, right=True)}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
         for name, counts in zip(class_names, matrix.tolist(), strict=True)
     )
     return "\n".join([head, *rows])

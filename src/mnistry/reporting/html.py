@@ -16,6 +16,7 @@ from mnistry.runtime import run_folder
 
 FIGURES = "figures"
 CODE = re.compile(r"`([^`]+)`")
+FOLDERS = re.compile(r"(?<![^\s('\"=\[])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")  # of an absolute path
 STRONG = re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -59,7 +60,7 @@ def rendered(
     def figure(name: str, label: Message) -> markupsafe.Markup:
         drawing = (figures or {})[name]
         attributes = f' role="img" {words.attribute("aria-label", label)}'
-        return markupsafe.Markup(drawing.svg(attributes, words))  # noqa: S704 - made of numbers and escaped words
+        return markupsafe.Markup(drawing.svg(attributes, words.in_drawing))  # noqa: S704 - made of numbers and escaped words
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(resource),
@@ -68,7 +69,7 @@ def rendered(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "count_of": "{:,}".format, "counted": _counted}
+    environment.filters |= {"share": share, "count_of": "{:,}".format, "counted": _counted, "shareable": shareable}
     environment.globals |= {
         "t": words.of_text,
         "tn": words.of_count,
@@ -77,6 +78,7 @@ def rendered(
         "figure": figure,
         "message": message,
         "words": words,
+        "phrase": words.number,
         "resource": lambda name: markupsafe.Markup(resource(name)),  # noqa: S704 - files of ours
     }
     return environment.get_template(template).render(written=_date(datetime.now(UTC)), language=languages[0], **facts)
@@ -98,7 +100,11 @@ class Words:
         self.languages = languages
         self.others: list[list[str]] = []
 
-    def __call__(self, said: Message | str) -> Any:
+    def in_drawing(self, said: Message | str) -> Any:
+        """A text as the content of an SVG's element, in which a span would end the SVG."""
+        return self(said, "tspan")
+
+    def __call__(self, said: Message | str, element: str = "span") -> Any:
         """A text as the content of an element."""
         from markupsafe import Markup, escape
 
@@ -107,7 +113,17 @@ class Words:
         texts = [self._marked_up(language, said) for language in self.languages]
         if len(set(texts)) == 1:
             return Markup(texts[0])  # noqa: S704 - its values are escaped
-        return Markup('<span data-t="{}">{}</span>').format(self._kept(texts), Markup(texts[0]))  # noqa: S704
+        content = Markup(texts[0])  # noqa: S704 - its values are escaped
+        return Markup('<{0} data-t="{1}">{2}</{0}>').format(element, self._kept(texts), content)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the languages."""
+        return [language.name for language in self.languages]
+
+    def number(self, text: str) -> int:
+        """The number of a text that a script fills in."""
+        return self._kept([language.template(message(text)) for language in self.languages])
 
     def of_text(self, text: str, /, **values: Any) -> Any:
         """A text of a template."""
@@ -148,6 +164,15 @@ def share(value: float, decimals: int = 2) -> str:
     ('12.35%', 'none')
     """
     return "none" if math.isnan(value) else f"{value:.{decimals}%}"
+
+
+def shareable(text: str) -> str:
+    """A text without the folders of this machine: only the last part of each path stays.
+
+    >>> shareable("mnistry tutorial --data-dir /home/kim/data/mnist --seed 0; https://a.org/b/c.gz")
+    'mnistry tutorial --data-dir …/mnist --seed 0; https://a.org/b/c.gz'
+    """
+    return FOLDERS.sub("…/", text)
 
 
 def _counted(n: int, thing: str) -> str:

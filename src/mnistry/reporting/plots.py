@@ -343,7 +343,7 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers between two values: at most so many steps of 1, 2 or 5 times a power of ten.
 
     >>> _ticks(0.2, 1.1, 5)
-    [0.4, 0.6, 0.8, 1.0]
+    [0.2, 0.4, 0.6, 0.8, 1.0]
     """
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -23,6 +23,7 @@ class Callbacks:
         download: called while a file arrives.
         progress: gets what is at work, and how many parts of how many are done.
         warning: told of what is not as it should be, and did not stop the run.
+        weights: gets the number of each epoch and the trainable weights after it, if there is somebody.
     """
 
     step: Callable[[int, str, str], None] = _nobody
@@ -32,6 +33,11 @@ class Callbacks:
     download: Callable[..., None] = _nobody
     progress: Callable[[str, int, int], None] = _nobody
     warning: Callable[[str], None] = _nobody
+    weights: Callable[[int, list[Any]], None] | None = None
+
+    def with_weights(self, listener: Callable[[int, list[Any]], None]) -> Callbacks:
+        """The same callbacks, with one more that gets the weights after each epoch."""
+        return replace(self, weights=listener)
 
 
 NO_CALLBACKS = Callbacks()

@@ -8,7 +8,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,14 @@ class Stopwatch:
         if _command_began:
             self.lap("import")
             _command_began.clear()
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out the time of a block."""
+        began = time.perf_counter()
+        yield
+        away = time.perf_counter() - began
+        self._began, self._last = self._began + away, self._last + away
 
     def lap(self, name: str) -> None:
         """Books the time since the last lap under a name."""

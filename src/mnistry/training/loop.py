@@ -160,6 +160,10 @@ class Session:
         # Copies: a dispatch overwrites the session's own values in place.
         self.state = self.placement.everywhere(jax.tree.map(jax.numpy.copy, _values(self.model)))
 
+    def trainable(self) -> list[np.ndarray]:
+        """The values of the trainable variables, in the model's order."""
+        return [np.array(value) for value in self.state[0]]  # copies: the next dispatch overwrites them
+
     def snapshot(self) -> list[np.ndarray]:
         """All values but those of the metrics, in a fixed order, to be kept."""
         return [np.asarray(value) for part in self.state[:3] for value in part]

@@ -17,8 +17,8 @@ from mnistry.models.networks import Layer
 from mnistry.runtime import files, run_folder
 from mnistry.training.calibration import Calibration
 from mnistry.training.config import ResolvedConfig
+from mnistry.training.lesson.steps import ROW
 
-ROW = 10  # the row of the sample image that the lesson prints as numbers
 MODEL = "model.keras"
 
 

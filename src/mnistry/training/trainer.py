@@ -115,6 +115,8 @@ def run_epochs(
         if folder is not None:
             _keep(session, folder, records, _identity(dataset))
         callbacks.epoch(records[-1], config.epochs)
+        if callbacks.weights is not None:
+            callbacks.weights(epoch, session.trainable())
     session.give_back()
     return tuple(records)
 

@@ -1,0 +1,1 @@
+"""The lesson: its eleven steps in words, in the terminal and as a report."""

@@ -1,0 +1,104 @@
+"""The lesson's report: one page with the trained network inside, and its figures as files beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.reporting import html, plots
+from mnistry.reporting.drawing import Drawing
+from mnistry.reporting.language import LANGUAGES, Language, LanguageName, message, preferred
+from mnistry.training import report as training_report
+from mnistry.training.lesson import drawings
+from mnistry.training.lesson.snapshots import Network
+from mnistry.training.lesson.steps import ROW, Facts, steps
+from mnistry.training.lesson.terminal import commonest, title
+from mnistry.training.result import Result
+
+
+def write(result: Result, facts: Facts, network: Network, folder: Path, language: LanguageName | None = None) -> None:
+    """Write `figures/*.png` and `report.html` into a run folder.
+
+    Args:
+        result: of the lesson.
+        facts: the numbers in the words of the steps.
+        network: the trained network.
+        folder: the run folder, which exists.
+        language: in which the page opens; None means that of the browser, and without scripts the machine's.
+    """
+    drawn = draw(result, facts, network)
+    html.save_figures(drawn, folder)
+    html.write(page(result, facts, network, drawn, language), folder)
+
+
+def draw(result: Result, facts: Facts, network: Network) -> dict[str, Drawing]:
+    """The figures of the lesson, by name."""
+    sample, names = result.sample, result.dataset.class_names
+    assert sample is not None  # noqa: S101 - a lesson has one
+    title = message("training image {index}, label {label}", index=sample.index, label=sample.label)
+    return training_report.draw(result) | {
+        "image": plots.image(sample.image, title),
+        "probabilities": plots.probabilities(sample.probabilities, sample.doubled, names),
+        "network": drawings.network(sample.image, facts, names),
+        "ideas": drawings.ideas(facts),
+        "learning": drawings.learning(network),
+    }
+
+
+def page(
+    result: Result,
+    facts: Facts,
+    network: Network,
+    drawn: Mapping[str, Drawing],
+    language: LanguageName | None = None,
+) -> str:
+    """The report as HTML, in all languages.
+
+    Args:
+        result: of the lesson.
+        facts: the numbers in the words of the steps.
+        network: the trained network.
+        drawn: the figures.
+        language: in which the page opens; None means that of the browser, and without scripts the machine's.
+    """
+    first = language or preferred()
+    languages = [first, *(name for name in LANGUAGES if name != first)]
+    return html.rendered(
+        "lesson.html",
+        figures=drawn,
+        languages=[Language(name) for name in languages],
+        follow=language is None,
+        steps=steps(facts),
+        facts=facts,
+        live=live(result, network),
+        worst=commonest(result.test.confusion, result.dataset.class_names),
+        unseen=facts.index % len(result.dataset.y_test),
+        row_number=ROW,
+        sample=result.sample,
+        title=title(result.dataset),
+        **training_report.shown(result),
+    )
+
+
+def live(result: Result, network: Network) -> dict[str, Any]:
+    """What the page's script needs: the network, and images to put on the pad; JSON's types only."""
+    dataset, test, grid = result.dataset, result.test, result.grid
+    wrong = test.mistakes[:MISTAKES_SHOWN]
+    return {
+        "names": list(dataset.class_names),
+        "epochs": result.config.epochs,
+        "start": result.sample.index - grid.start if result.sample else 0,
+        "network": network.packed(),
+        "samples": _images(dataset.x_train[grid.start : grid.stop], result.grid_labels),
+        "mistakes": _images(dataset.x_test[wrong], dataset.labels(dataset.y_test[wrong]))
+        | {"answers": dataset.labels(test.answers[wrong])},
+    }
+
+
+def _images(images: np.ndarray, labels: list[str]) -> dict[str, Any]:
+    return {"labels": labels, "pixels": base64.b64encode(np.ascontiguousarray(images).tobytes()).decode("ascii")}
