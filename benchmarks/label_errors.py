@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.audit import label_errors
-from mnistry.audit.cross_validation import RECIPE, dealt
+from mnistry.audit.cross_validation import RECIPE, assign_folds
 from mnistry.datasets import loading
 from mnistry.models import backend
 from mnistry.models.backend import keras
@@ -59,11 +59,11 @@ def main(folder: str | None = None) -> None:
 
     def mean(kind: str, given: np.ndarray, folds: int, rounds: int, epochs: slice) -> np.ndarray:
         """The out-of-fold probabilities of a variant, float64 (n, classes)."""
-        for round_ in range(rounds):
-            if (kind, folds, round_) not in asked:
-                path = Path(folder) / f"{kind}-{folds}-{round_}.npy" if folder else None
-                asked[kind, folds, round_] = kept(images, given, folds, round_, path)
-        parts = [asked[kind, folds, round_][epochs].mean(axis=0, dtype=np.float64) for round_ in range(rounds)]
+        for repeat in range(rounds):
+            if (kind, folds, repeat) not in asked:
+                path = Path(folder) / f"{kind}-{folds}-{repeat}.npy" if folder else None
+                asked[kind, folds, repeat] = kept(images, given, folds, repeat, path)
+        parts = [asked[kind, folds, repeat][epochs].mean(axis=0, dtype=np.float64) for repeat in range(rounds)]
         return np.mean(parts, axis=0)
 
     rows = []
@@ -105,24 +105,24 @@ def flipped(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return spoilt, wrong
 
 
-def kept(images: np.ndarray, labels: np.ndarray, folds: int, round_: int, path: Path | None) -> np.ndarray:
+def kept(images: np.ndarray, labels: np.ndarray, folds: int, repeat: int, path: Path | None) -> np.ndarray:
     """As `asked_after_each_epoch`; out of a file, if there is one already."""
     if path is not None and path.exists():
         found: np.ndarray = np.load(path)
         return found
-    probabilities = asked_after_each_epoch(images, labels, folds, round_)
+    probabilities = asked_after_each_epoch(images, labels, folds, repeat)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, probabilities)
     return probabilities
 
 
-def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, round_: int) -> np.ndarray:
+def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, repeat: int) -> np.ndarray:
     """What `cross_validation.out_of_fold` gives with seed 0, after each epoch of one round: float32 (epochs, n, 10)."""
     probabilities = np.zeros((EPOCHS, len(labels), 10), np.float32)
-    fold_of, own = dealt(labels, folds, 0, round_), recipes.recipe(RECIPE)
+    fold_of, own = assign_folds(labels, folds, 0, repeat), recipes.recipe(RECIPE)
     for fold in range(folds):
-        number, held_out = round_ * folds + fold, fold_of == fold
+        number, held_out = repeat * folds + fold, fold_of == fold
         model = own.compiled(own.build(seed=number, classes=10), learning_rate=own.learning_rate)
 
         def ask(epoch: int, _: Any, model: keras.Model = model, held_out: np.ndarray = held_out) -> None:
@@ -137,14 +137,14 @@ def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, r
             seed=number,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=ask)],
         )
-        print(f"{folds} folds, round {round_}, fold {fold}", file=sys.stderr, flush=True)
+        print(f"{folds} folds, round {repeat}, fold {fold}", file=sys.stderr, flush=True)
     return probabilities
 
 
 def orders(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """All images, the most suspicious first, by each score."""
     by_confidence = label_errors.self_confidence(probabilities, labels).argsort(kind="stable")
-    by_margin = label_errors.margins(probabilities, labels).argsort(kind="stable")
+    by_margin = margins(probabilities, labels).argsort(kind="stable")
     ranks = by_confidence.argsort() + by_margin.argsort()
     return {"self-confidence": by_confidence, "margin": by_margin, "sum of both ranks": ranks.argsort(kind="stable")}
 
@@ -154,10 +154,10 @@ def measured(
 ) -> dict[str, Any]:
     """Both measures of one variant: by each score, and of what confident learning suspects."""
     test = slice(60_000, None)
-    suspects = label_errors.suspicion(noisy, spoilt).suspects
+    suspects = label_errors.find_label_issues(noisy, spoilt).indices
     right = np.isin(suspects, wrong).sum()
     return {
-        "test_suspects": int((label_errors.suspicion(clean, labels).suspects >= 60_000).sum()),
+        "test_suspects": int((label_errors.find_label_issues(clean, labels).indices >= 60_000).sum()),
         "published": {score: published(order) for score, order in orders(clean[test], labels[test]).items()},
         "flipped": {
             score: {
@@ -190,6 +190,15 @@ def line(row: Mapping[str, Any]) -> str:
     cells += [f"{of['self-confidence']['found_in_as_many']:.1%}", f"{found['n']:,}", f"{found['precision']:.1%}"]
     cells += [f"{found['recall']:.1%}", *(str(top[str(n)]) for n in (15, 30, 100))]
     return " | ".join([f"| {row['name']}", *cells]) + " |"
+
+
+def margins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The normalised margin, float64 (n,), -1 to 1: the label's probability less the largest other one."""
+    images = np.arange(len(labels))
+    others = np.array(probabilities, np.float64)
+    own = others[images, labels]
+    others[images, labels] = -np.inf
+    return np.asarray(own - others.max(axis=1))
 
 
 def table(content: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ def images(digits):
 
 
 def groups(images):
-    return [(group.members.tolist(), group.exact) for group in duplicates.find(images)]
+    return [(group.members.tolist(), group.exact) for group in duplicates.find_duplicates(images)]
 
 
 def with_copy(images, copy):
@@ -84,13 +84,13 @@ def test_blank_images_are_copies_of_the_same_blank_only(images):
 def test_a_thousand_copies_are_one_group(images):
     random = np.random.default_rng(1)
     copies = np.clip(images[7].astype(int) + random.integers(-3, 4, (1000, 28, 28)), 0, 255).astype(np.uint8)
-    found = duplicates.find(np.concatenate([images, copies]))
+    found = duplicates.find_duplicates(np.concatenate([images, copies]))
     assert [len(group.members) for group in found] == [1001, 2]
 
 
 def test_no_images_have_no_duplicates():
-    assert duplicates.find(np.empty((0, 28, 28), np.uint8)) == ()
-    assert duplicates.find(np.zeros((1, 28, 28), np.uint8)) == ()
+    assert duplicates.find_duplicates(np.empty((0, 28, 28), np.uint8)) == ()
+    assert duplicates.find_duplicates(np.zeros((1, 28, 28), np.uint8)) == ()
 
 
 def test_similarity_is_the_cosine_after_the_best_shift(images):

@@ -15,8 +15,8 @@ def images(digits):
 
 
 def odd(images):
-    found = image_quality.look(images)
-    return {kind: getattr(found, kind).tolist() for kind in ("blank", "inverted", "resized", "misplaced")}
+    found = image_quality.find_outliers(images)
+    return {kind: getattr(found, kind).tolist() for kind in ("blank", "inverted", "wrong_size", "off_center")}
 
 
 def made_small(image, side):
@@ -27,7 +27,7 @@ def made_small(image, side):
     return small
 
 
-NONE = {"blank": [], "inverted": [], "resized": [], "misplaced": []}
+NONE = {"blank": [], "inverted": [], "wrong_size": [], "off_center": []}
 
 
 def test_images_in_mnists_form_are_not_odd(images):
@@ -53,12 +53,12 @@ def test_dark_ink_on_a_bright_ground_is_inverted(images):
 
 def test_another_size_is_told_the_farthest_off_first(images):
     images[5], images[6] = made_small(images[5], 20), made_small(images[6], 14)
-    assert odd(images) == NONE | {"resized": [6, 5]}
+    assert odd(images) == NONE | {"wrong_size": [6, 5]}
 
 
 def test_another_place_is_told_the_farthest_off_first(images):
     images[7], images[8] = np.roll(images[7], 3, 1), np.roll(images[8], 4, 1)
-    assert odd(images) == NONE | {"misplaced": [8, 7]}
+    assert odd(images) == NONE | {"off_center": [8, 7]}
 
 
 def test_an_ink_box_is_measured_from_the_first_to_the_last_inked_pixel():
@@ -72,7 +72,7 @@ def test_off_centre_is_the_distance_of_the_centre_of_mass_along_a_side():
     images = np.zeros((3, 28, 28), np.uint8)
     images[0, 10, 13] = images[0, 10, 14] = 100  # the middle of 13.5 across; 3.5 up
     images[1, 13:15, 20], images[1, 13:15, 22] = 200, 100  # (2 × 20 + 22) / 3 = 20.67: 7.17 to the right
-    np.testing.assert_allclose(image_quality.off_centre(images), [3.5, 62 / 3 - 13.5, 0])
+    np.testing.assert_allclose(image_quality.center_offset(images), [3.5, 62 / 3 - 13.5, 0])
 
 
 def test_there_may_be_no_images():

@@ -27,7 +27,7 @@ def test_a_class_without_images_has_a_threshold_that_nothing_reaches():
     assert label_errors.confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [label_errors.UNDECIDED]
 
 
-def test_an_image_is_counted_as_the_most_probable_class_whose_threshold_it_reaches():
+def test_an_image_is_predicted_as_the_most_probable_class_whose_threshold_it_reaches():
     lines = label_errors.thresholds(PROBABILITIES, LABELS)
     assert label_errors.confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, label_errors.UNDECIDED, 2]
 
@@ -38,21 +38,21 @@ def test_the_most_probable_class_does_not_count_where_its_threshold_is_not_reach
 
 
 def test_the_confident_joint_counts_labels_against_classes():
-    found = label_errors.suspicion(PROBABILITIES, LABELS)
+    found = label_errors.find_label_issues(PROBABILITIES, LABELS)
     assert found.joint.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
-def test_what_is_off_the_diagonal_is_suspect():
-    found = label_errors.suspicion(PROBABILITIES, LABELS)
-    assert found.suspects.tolist() == [2]
-    assert found.counted_as.tolist() == [1]
+def test_what_is_off_the_diagonal_is_a_label_issue():
+    found = label_errors.find_label_issues(PROBABILITIES, LABELS)
+    assert found.indices.tolist() == [2]
+    assert found.predicted.tolist() == [1]
 
 
-def test_suspects_come_by_the_probability_of_their_label_and_then_by_their_index():
+def test_issues_come_by_the_probability_of_their_label_and_then_by_their_index():
     probabilities = np.array([[0.1, 0.9], [0.05, 0.95], [0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
-    found = label_errors.suspicion(probabilities, np.array([0, 0, 0, 0, 1]))
+    found = label_errors.find_label_issues(probabilities, np.array([0, 0, 0, 0, 1]))
     # thresholds 0.2875 and 0.8: images 0, 1 and 2 reach class 1 only
-    assert found.suspects.tolist() == [1, 0, 2]
+    assert found.indices.tolist() == [1, 0, 2]
 
 
 def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
@@ -62,20 +62,16 @@ def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
     assert label_errors.estimated_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
 
 
-def test_a_margin_is_the_labels_probability_less_the_largest_other():
-    np.testing.assert_allclose(label_errors.margins(PROBABILITIES, LABELS), [0.8, 0.5, -0.6, 0.7, 0.0, 0.2])
-
-
 def test_self_confidence_is_the_labels_probability():
     assert label_errors.self_confidence(PROBABILITIES, LABELS).tolist() == [0.9, 0.7, 0.2, 0.8, 0.4, 0.5]
 
 
 def test_the_order_of_the_classes_does_not_matter():
-    swapped = label_errors.suspicion(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]))
-    assert swapped.suspects.tolist() == [2]
+    swapped = label_errors.find_label_issues(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]))
+    assert swapped.indices.tolist() == [2]
     assert swapped.joint.tolist() == [[1, 0, 0], [0, 2, 1], [0, 0, 1]]
 
 
-def test_right_labels_are_not_suspect():
+def test_right_labels_are_no_issue():
     probabilities = np.eye(4)[[0, 1, 2, 3, 0, 1]] * 0.9 + 0.025
-    assert label_errors.suspicion(probabilities, np.array([0, 1, 2, 3, 0, 1])).suspects.tolist() == []
+    assert label_errors.find_label_issues(probabilities, np.array([0, 1, 2, 3, 0, 1])).indices.tolist() == []

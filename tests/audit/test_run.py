@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from helpers.page import Page
 from mnistry.audit import report as audit_report
 from mnistry.audit import run as audit_run
 from mnistry.audit import text as audit_text
+from mnistry.audit.cross_validation import Plan
+from mnistry.cli.app import app
 from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
@@ -26,7 +30,7 @@ BLANK, INVERTED, MISPLACED = 20, 21, 22
 
 @pytest.fixture(scope="module")
 def spoilt(digits: Dataset) -> Dataset:
-    """The embedded digits with five wrong labels, a blank, an inverted and a misplaced image, and two copies."""
+    """The embedded digits with five wrong labels, a blank, an inverted and an off-centre image, and two copies."""
     x_train, y_train, x_test, y_test = (
         np.array(part) for part in (digits.x_train, digits.y_train, digits.x_test, digits.y_test)
     )
@@ -57,21 +61,21 @@ def places(found):
 # What is found
 
 
-def test_wrong_labels_are_the_most_suspicious(result):
-    first = places(suspect.place for suspect in result.suspects()[:8])
+def test_wrong_labels_come_first(result):
+    first = places(issue.place for issue in result.label_issues()[:8])
     assert len({("train", index) for index in FLIPPED} & set(first)) >= 4
 
 
-def test_a_suspect_tells_its_label_and_what_it_probably_is(result, digits):
-    suspect = next(each for each in result.suspects("train") if each.place.index == 100)
-    assert suspect.place.label == str((digits.y_train[100] + 3) % 10)
-    assert suspect.answer == str(digits.y_train[100])
-    assert suspect.of_label < 0.1 < 0.9 < suspect.of_answer
+def test_an_issue_tells_its_label_and_what_it_probably_is(result, digits):
+    issue = next(each for each in result.label_issues("train") if each.place.index == 100)
+    assert issue.place.label == str((digits.y_train[100] + 3) % 10)
+    assert issue.answer == str(digits.y_train[100])
+    assert issue.of_label < 0.1 < 0.9 < issue.of_answer
 
 
-def test_suspects_of_both_splits_are_all_suspects(result):
-    both = [*result.suspects("train"), *result.suspects("test")]
-    assert sorted(both, key=lambda suspect: suspect.of_label) == result.suspects()
+def test_issues_of_both_splits_are_all_issues(result):
+    both = [*result.label_issues("train"), *result.label_issues("test")]
+    assert sorted(both, key=lambda issue: issue.of_label) == result.label_issues()
 
 
 def test_copies_are_found_and_what_is_wrong_with_them(result):
@@ -81,13 +85,20 @@ def test_copies_are_found_and_what_is_wrong_with_them(result):
 
 
 def test_images_that_look_odd_are_found(result):
-    assert result.appearance.blank.tolist() == [BLANK]
-    assert result.appearance.inverted.tolist() == [INVERTED]
-    assert result.appearance.misplaced.tolist() == [MISPLACED]
-    assert result.appearance.resized.tolist() == []
+    assert result.image_quality.blank.tolist() == [BLANK]
+    assert result.image_quality.inverted.tolist() == [INVERTED]
+    assert result.image_quality.off_center.tolist() == [MISPLACED]
+    assert result.image_quality.wrong_size.tolist() == []
 
 
-def test_the_same_check_gives_the_same_result(spoilt, result):
+@pytest.fixture
+def two_networks(monkeypatch):
+    """Let a check train two networks where it would train fifteen: each is compiled anew, which takes seconds."""
+    monkeypatch.setattr(audit_run, "Plan", partial(Plan, folds=2, repeats=1))
+
+
+@pytest.mark.usefixtures("two_networks")
+def test_the_same_check_gives_the_same_result(spoilt):
     small = replace(spoilt, x_train=spoilt.x_train[:300], y_train=spoilt.y_train[:300])
     one, other = (audit_run.check(small, Stopwatch(), Callbacks(), "", epochs=1) for _ in range(2))
     assert np.array_equal(one.labels.probabilities, other.labels.probabilities)
@@ -98,7 +109,7 @@ def test_labels_of_very_few_images_are_not_judged(digits):
     few = replace(few, x_test=digits.x_test[:4], y_test=digits.y_test[:4])
     found = audit_run.check(few, Stopwatch(), Callbacks(), "")
     assert found.labels is None
-    assert found.suspects() == []
+    assert found.label_issues() == []
     assert found.as_json()["labels"] is None
     assert "not checked: that needs 20 images or more" in audit_text.audit(found)
     assert "Too few images or classes" in audit_report.page(found)
@@ -119,15 +130,15 @@ def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
     text = audit_text.audit(result)
     assert text.startswith("the UCI digits: 1,437 training and 360 test images")
     for line in (
-        f"labels        {len(result.suspects()):,} of 1,797 are suspect",
+        f"labels        {len(result.label_issues()):,} of 1,797 are probably wrong",
         "duplicates    3 groups of images that are copies, 1 of them exact; 3 images too many; "
         "1 group with images of both splits",
         "blank         1 image with nothing to see",
         "inverted      1 image with dark ink on a bright ground",
-        "resized       none",
-        "misplaced     1 image with ink more than 1.5 pixels off the middle",
+        "wrong size    none",
+        "off centre    1 image with ink more than 1.5 pixels off the middle",
         "classes       even: the largest has",
-        f"blank      train {BLANK} (",
+        f"blank       train {BLANK} (",
     ):
         assert line in text
 
@@ -137,13 +148,13 @@ def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     rows = numbered_origins("train.csv", np.arange(len(dataset.x_train)) + 2, ROW)
     files = file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
-    assert own.as_json()["appearance"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
-    assert f"\nblank      train.csv, row {BLANK + 2} (" in audit_text.audit(own)
+    assert own.as_json()["image_quality"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
+    assert f"\nblank       train.csv, row {BLANK + 2} (" in audit_text.audit(own)
     assert "7.png (" in audit_text.groups(own, own.duplicates)
-    found = own.suspects("train")
-    lines = audit_text.suspects(found, "train").splitlines()
+    found = own.label_issues("train")
+    lines = audit_text.label_issues(found, "train").splitlines()
     assert lines[0].endswith("  where")
-    for line, each in zip(lines[1:], found[: audit_text.SUSPECTS_PRINTED], strict=False):
+    for line, each in zip(lines[1:], found[: audit_text.ISSUES_PRINTED], strict=False):
         assert line.endswith(f"train.csv, row {each.place.index + 2}")
         assert line.index("train.csv") == lines[0].index("where")
     audit_report.write(own, tmp_path)
@@ -152,12 +163,12 @@ def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
 
 def test_json_has_all_that_was_found(result):
     content = json.loads(json.dumps(result.as_json(), allow_nan=False))
-    assert [place["index"] for place in content["appearance"]["blank"]] == [BLANK]
+    assert [place["index"] for place in content["image_quality"]["blank"]] == [BLANK]
     assert content["duplicates"]["across_splits"] == 1
     assert content["balance"]["counts"]["train"] == np.bincount(result.dataset.y_train).tolist()
     labels = content["labels"]
-    assert len(labels["suspects"]) == len(result.suspects())
-    assert labels["suspects"][0]["split"] == result.suspects()[0].place.split
+    assert len(labels["issues"]) == len(result.label_issues())
+    assert labels["issues"][0]["split"] == result.label_issues()[0].place.split
     assert np.array(labels["confident_joint"]).shape == (10, 10)
     assert labels["estimated_errors"] == pytest.approx(result.estimated_errors)
 
@@ -191,9 +202,11 @@ def test_the_page_says_what_is_wrong_with_copies(page):
 # The command
 
 
-def test_the_command_prints_the_table_and_writes_the_page(mnistry, tmp_path):
-    done = mnistry("data", "--check", "--dataset", "digits")
-    assert done.returncode == 0, done.stderr
+@pytest.mark.usefixtures("two_networks")
+def test_the_command_prints_the_table_and_writes_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["data", "--check", "--dataset", "digits"])
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "report  runs/check-1/report.html"
     content = json.loads((tmp_path / "runs" / "check-1" / "check.json").read_text(encoding="utf-8"))
     assert content["command"] == "mnistry data --dataset digits --check"

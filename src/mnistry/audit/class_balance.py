@@ -1,4 +1,4 @@
-"""Whether all classes have enough images, and as many in one split as in the other."""
+"""Class balance: classes with few images, and classes whose share differs between the splits."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ BY_CHANCE = 4.0  # standard deviations that shares of two random splits may diff
 
 @dataclass(frozen=True, eq=False)
 class Balance:
-    """How many images each class has, and what is odd about that.
+    """The number of images of each class, and what stands out.
 
     Attributes:
         counts: int64 (2, classes), images of each class in train and test.
-        scarce: bool (2, classes), classes with less than half of an even share of their split.
-        unequal: bool (classes,), classes whose share of train and of test differ by more than a quarter, and by more
-            than chance would have it.
+        underrepresented: bool (2, classes), classes with less than half of an even share of their split.
+        split_shift: bool (classes,), classes whose shares of train and test differ by more than a quarter, and by
+            more than chance explains.
     """
 
     counts: np.ndarray
-    scarce: np.ndarray
-    unequal: np.ndarray
+    underrepresented: np.ndarray
+    split_shift: np.ndarray
 
     @property
     def ratio(self) -> float:
-        """How many times as many images the largest class has as the smallest, both splits taken together."""
+        """The size of the largest class divided by that of the smallest, over both splits; inf if one is empty."""
         together = self.counts.sum(axis=0)
         return float(together.max() / together.min()) if together.min() else np.inf
 
 
-def weigh(y_train: np.ndarray, y_test: np.ndarray, classes: int) -> Balance:
-    """Counts the images of each class in both splits.
+def check_balance(y_train: np.ndarray, y_test: np.ndarray, classes: int) -> Balance:
+    """Count the images of each class, and find those with few images or with other shares in the two splits.
 
     Args:
         y_train: integers (n,), below `classes`.
         y_test: integers (m,), below `classes`.
-        classes: how many there are.
+        classes: number of classes.
     """
     counts = np.stack([np.bincount(y, minlength=classes) for y in (y_train, y_test)])
     sizes = counts.sum(axis=1, keepdims=True)
-    scarce = (counts < SCARCE * sizes / classes) & (sizes > 0)
-    return Balance(counts, scarce, _unequal(counts))
+    underrepresented = (counts < SCARCE * sizes / classes) & (sizes > 0)
+    return Balance(counts, underrepresented, _split_shift(counts))
 
 
-def _unequal(counts: np.ndarray) -> np.ndarray:
-    """Which classes have other shares in the two splits; a two-proportion test, with all classes of one split apart."""
+def _split_shift(counts: np.ndarray) -> np.ndarray:
+    """Test for each class whether its shares of the two splits differ (two-proportion test)."""
     sizes = counts.sum(axis=1)
     if not sizes.all():
         return np.zeros(counts.shape[1], bool)

@@ -1,7 +1,7 @@
-"""Probabilities for images that a network has not seen: the lesson's network, trained on all but a part, for each part.
+"""Out-of-fold probabilities: the lesson's network, trained on all folds but one, predicts that one.
 
-Each round deals the images anew into folds and trains networks with other first weights; what an image gets is the mean
-over the rounds.
+Each repeat assigns the images to folds anew and trains networks with other initial weights. The result is the mean over
+the repeats.
 """
 
 from __future__ import annotations
@@ -17,33 +17,29 @@ from mnistry.training import fitting, recipes
 from mnistry.training.loop import TrainProgress
 
 RECIPE = "tutorial"
-DEAL_STREAM = 1  # sets these random numbers apart from those of the validation split, which has 0 there
+FOLD_STREAM = 1  # sets these random numbers apart from those of the validation split, which has 0 there
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the networks are trained.
+    """The settings of the cross-validation.
 
     Attributes:
         epochs: of each network.
-        folds: how many parts the images are dealt into, 2 or more.
-        rounds: how often all of that is done.
-        seed: decides the parts, first weights, dropout and order.
+        folds: how many parts the images are assign_folds into, 2 or more.
+        repeats: number of cross-validations that are averaged.
+        seed: determines folds, initial weights, dropout and order.
     """
 
     epochs: int
     folds: int = 5
-    rounds: int = 3
+    repeats: int = 3
     seed: int = 0
 
     @property
     def networks(self) -> int:
-        """How many are trained."""
-        return self.folds * self.rounds
-
-
-def _nobody(*_: object) -> None:
-    """Does not listen."""
+        """The number of networks that are trained."""
+        return self.folds * self.repeats
 
 
 def out_of_fold(
@@ -51,24 +47,24 @@ def out_of_fold(
     labels: np.ndarray,
     classes: int,
     plan: Plan,
-    progress: Callable[[int, TrainProgress], None] = _nobody,
+    progress: Callable[[int, TrainProgress], None] = lambda *_: None,
 ) -> np.ndarray:
-    """What networks say of images that they were not trained on.
+    """Predict each image by networks that were not trained on it.
 
     Args:
         images: uint8 (n, 28, 28), n at least the number of folds.
         labels: uint8 (n,), below `classes`.
-        classes: how many there are.
-        plan: how the networks are trained.
-        progress: gets the number of a network, from 0, and where its training stands, several times an epoch.
+        classes: number of classes.
+        plan: the settings.
+        progress: called several times an epoch with the number of the network, from 0, and the training's progress.
 
     Returns:
-        float64 (n, classes), of each image the mean over the rounds.
+        float64 (n, classes), the mean over the repeats.
     """
     total = np.zeros((len(images), classes))
     for number in range(plan.networks):
-        round_, fold = divmod(number, plan.folds)
-        held_out = dealt(labels, plan.folds, plan.seed, round_) == fold
+        repeat, fold = divmod(number, plan.folds)
+        held_out = assign_folds(labels, plan.folds, plan.seed, repeat) == fold
         own = recipes.recipe(RECIPE)
         model = own.compiled(own.build(seed=plan.seed + number, classes=classes), learning_rate=own.learning_rate)
         fitting.fit(
@@ -81,19 +77,19 @@ def out_of_fold(
             progress=partial(progress, number),
         )
         total[held_out] += backend.predict(model, images[held_out])
-    return total / plan.rounds
+    return total / plan.repeats
 
 
-def dealt(labels: np.ndarray, folds: int, seed: int, round_: int) -> np.ndarray:
-    """The fold of each image, int64 (n,): of every class each fold gets as many, or one more.
+def assign_folds(labels: np.ndarray, folds: int, seed: int, repeat: int) -> np.ndarray:
+    """Assign each image to a fold, int64 (n,), stratified: class counts of two folds differ by at most one.
 
     Args:
         labels: integers (n,).
-        folds: how many there are.
-        seed: decides who comes where.
-        round_: the same; each round deals anew.
+        folds: number of folds.
+        seed: determines the assignment.
+        repeat: the number of the repeat, which determines it as well.
     """
-    order = np.random.default_rng([seed, DEAL_STREAM, round_]).permutation(len(labels))
+    order = np.random.default_rng([seed, FOLD_STREAM, repeat]).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     fold = np.empty(len(labels), np.int64)
     fold[order] = np.arange(len(labels)) % folds  # on through the classes, so that the folds are of one size too

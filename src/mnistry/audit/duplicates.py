@@ -41,8 +41,8 @@ class Group:
     exact: bool
 
 
-def find(images: np.ndarray) -> tuple[Group, ...]:
-    """All groups of duplicates, in the order of their first images.
+def find_duplicates(images: np.ndarray) -> tuple[Group, ...]:
+    """Find all groups of duplicates, in the order of their first images.
 
     Images without ink are copies of each other only if they are the same, pixel by pixel.
 
@@ -62,7 +62,7 @@ def find(images: np.ndarray) -> tuple[Group, ...]:
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How alike images are, pair by pair: the cosine of the best shift by up to two pixels each way.
+    """Compute the similarity of images, pair by pair: the cosine at the best shift by up to two pixels each way.
 
     Args:
         one: uint8 (n, 28, 28), none without ink.

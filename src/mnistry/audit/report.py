@@ -1,4 +1,4 @@
-"""The page of a check: the pictures of what was found, and the numbers as JSON beside it."""
+"""The page of an audit, with the pictures of what was found, and the numbers as JSON beside it."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ import numpy as np
 from mnistry.audit import result as audit_result
 from mnistry.audit import text as audit_text
 from mnistry.audit.duplicates import SHIFT, SIMILARITY, Group
-from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTRE
+from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTER
 from mnistry.audit.result import DatasetAudit
 from mnistry.reporting import html, images
 from mnistry.runtime import files
 
 NUMBERS = "check.json"
-SUSPECTS_SHOWN = 40  # of each split
+ISSUES_SHOWN = 40  # of each split
 GROUPS_SHOWN, MEMBERS_SHOWN = 12, 8
 ODD_SHOWN = 20  # of each kind
 
 
 @dataclass(frozen=True)
 class Bar:
-    """How many images of a split have a class.
+    """The number of images of a class in a split.
 
     Attributes:
         split: "train" or "test".
         n: images.
         share: of the split.
         length: of the bar, in percent of the longest.
-        scarce: whether they are few.
+        underrepresented: whether that is less than half of an even share.
     """
 
     split: str
     n: int
     share: float
     length: float
-    scarce: bool
+    underrepresented: bool
 
 
 def write(result: DatasetAudit, folder: Path) -> None:
-    """Writes `report.html` and `check.json` into a folder, which exists."""
+    """Write `report.html` and `check.json` into a folder, which must exist."""
     html.write(page(result), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
 def page(result: DatasetAudit) -> str:
-    """The report as HTML, with all pictures within."""
-    looks = result.appearance
+    """Render the report as HTML, with all pictures in it."""
+    looks = result.image_quality
     kinds = (
         ("with nothing to see", f"Their greys differ by less than {LEAST_CONTRAST}.", looks.blank),
         ("with dark ink on a bright ground", "Their border is bright, where that of MNIST is black.", looks.inverted),
-        ("of another size", f"The ink's longest side is not {BOX[0]} to {BOX[1]} pixels.", looks.resized),
-        ("off the middle", f"The ink's centre of mass is more than {OFF_CENTRE:g} pixels away.", looks.misplaced),
+        ("of another size", f"The ink's longest side is not {BOX[0]} to {BOX[1]} pixels.", looks.wrong_size),
+        ("off the middle", f"The ink's centre of mass is more than {OFF_CENTER:g} pixels away.", looks.off_center),
     )
     return html.rendered(
         "audit.html",
         result=result,
         dataset=result.dataset,
         picture=lambda place: images.data_url(result.picture(place)),
-        suspects={split: result.suspects(split) for split in audit_result.SPLITS},
-        suspects_shown=SUSPECTS_SHOWN,
+        issues={split: result.label_issues(split) for split in audit_result.SPLITS},
+        issues_shown=ISSUES_SHOWN,
         groups=[(group, result.places(group.members)) for group in shown_groups(result)],
         members_shown=MEMBERS_SHOWN,
         odd=[(title, why, numbers, result.places(numbers[:ODD_SHOWN])) for title, why, numbers in kinds],
@@ -74,15 +74,15 @@ def page(result: DatasetAudit) -> str:
 
 
 def shown_groups(result: DatasetAudit) -> Sequence[Group]:
-    """The duplicates that matter most: different labels first, then those across the splits, then the others."""
+    """Pick the duplicates to show: different labels first, then those across the splits, then the others."""
     contradicting, leaking = ({id(group) for group in part} for part in (result.contradictions(), result.leaks()))
     ranked = sorted(result.duplicates, key=lambda group: (id(group) not in contradicting, id(group) not in leaking))
     return ranked[:GROUPS_SHOWN]
 
 
 def bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
-    """For each class its name and its bars, one a split."""
-    counts, scarce = result.balance.counts, result.balance.scarce
+    """Give for each class its name and its bars, one for each split."""
+    counts, underrepresented = result.balance.counts, result.balance.underrepresented
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     longest = max(float(shares.max()), 1e-9)
     return [
@@ -91,7 +91,7 @@ def bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
             [
                 Bar(split, int(n), float(share), 100 * float(share) / longest, bool(few))
                 for split, n, share, few in zip(
-                    audit_result.SPLITS, counts[:, number], shares[:, number], scarce[:, number], strict=True
+                    audit_result.SPLITS, counts[:, number], shares[:, number], underrepresented[:, number], strict=True
                 )
             ],
         )

@@ -1,4 +1,4 @@
-"""What a check of a data set gives: what is in it that spoils training or makes a test look better than it is."""
+"""The result of an audit: what in a data set spoils training or makes a test look better than it is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from mnistry.audit.class_balance import Balance
 from mnistry.audit.duplicates import Group
-from mnistry.audit.image_quality import Appearance
-from mnistry.audit.label_errors import Suspicion, estimated_errors
+from mnistry.audit.image_quality import ImageQuality
+from mnistry.audit.label_errors import LabelIssues, estimated_errors
 from mnistry.datasets.loading import Dataset
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Place:
-    """Where an image is.
+    """The place of an image in a data set.
 
     Attributes:
         split: "train" or "test".
         index: its number there, from 0.
         label: the name of its class.
-        origin: the file, and the row there, that it was read from; None where its number says all.
+        origin: the file, and its row there; None for a published data set.
     """
 
     split: str
@@ -37,23 +37,23 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What to call it: where it comes from, or its number."""
+        """Its origin, or its split and number."""
         return self.origin or f"{self.split} {self.index}"
 
     def as_json(self) -> dict[str, Any]:
-        """As `mnistry data --check --json` has it."""
+        """Give the object of `mnistry data --check --json`."""
         return {"split": self.split, "index": self.index, "label": self.label, "origin": self.origin}
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelIssue:
     """An image whose label is probably wrong.
 
     Attributes:
         place: where it is, with its label.
-        answer: the class that the networks see in it.
-        of_label: the probability that they give its label.
-        of_answer: the probability that they give the answer.
+        answer: the class that the networks predict.
+        of_label: their probability for its label.
+        of_answer: their probability for the answer.
     """
 
     place: Place
@@ -62,45 +62,45 @@ class Suspect:
     of_answer: float
 
     def as_json(self) -> dict[str, Any]:
-        """As `mnistry data --check --json` has it."""
+        """Give the object of `mnistry data --check --json`."""
         own = {"answer": self.answer, "probability_of_label": self.of_label, "probability_of_answer": self.of_answer}
         return {**self.place.as_json(), **own}
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What networks that have not seen an image make of its label.
+    """The check of the labels.
 
     Attributes:
-        plan: how they were trained.
-        probabilities: float64 (n, classes), theirs, of train and test images in one row.
-        suspicion: what follows from them.
+        plan: the settings of the cross-validation.
+        probabilities: float64 (n, classes), out-of-fold, for the training images and then the test images.
+        issues: what confident learning finds.
     """
 
     plan: Plan
     probabilities: np.ndarray
-    suspicion: Suspicion
+    issues: LabelIssues
 
 
 @dataclass(frozen=True, eq=False)
 class DatasetAudit:
-    """What came out of a check. Images are numbered through both splits, the training images first.
+    """The audit of a data set. Images are numbered through both splits, the training images first.
 
     Attributes:
-        command: what to type to have it again.
-        dataset: what was checked.
-        duplicates: images that are there more than once.
-        appearance: images that do not look as MNIST's do.
-        balance: how many images each class has.
-        labels: what is to be said of the labels; None where there are too few images or classes to tell.
-        seconds: how long each part took.
+        command: the command line that repeats it.
+        dataset: the data set.
+        duplicates: groups of copies.
+        image_quality: images unlike MNIST's.
+        balance: the sizes of the classes.
+        labels: the check of the labels; None with too few images or classes.
+        seconds: the time of each part.
         environment: versions and machine.
     """
 
     command: str
     dataset: Dataset
     duplicates: tuple[Group, ...]
-    appearance: Appearance
+    image_quality: ImageQuality
     balance: Balance
     labels: Labels | None
     seconds: dict[str, float]
@@ -108,63 +108,61 @@ class DatasetAudit:
 
     @property
     def n(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.dataset.x_train) + len(self.dataset.x_test)
 
     def place(self, number: int) -> Place:
-        """Where an image is."""
+        """Locate an image by its number."""
         train = len(self.dataset.y_train)
         split, index = ("train", number) if number < train else ("test", number - train)
         label = (self.dataset.y_train if split == "train" else self.dataset.y_test)[index]
         return Place(split, int(index), self.dataset.class_names[label], self.dataset.origin(split, int(index)))
 
     def picture(self, place: Place) -> np.ndarray:
-        """The pixels of an image, uint8 (28, 28)."""
+        """Give the pixels of an image, uint8 (28, 28)."""
         pixels: np.ndarray = (self.dataset.x_train if place.split == "train" else self.dataset.x_test)[place.index]
         return pixels
 
     def places(self, numbers: np.ndarray) -> list[Place]:
-        """Where images are."""
+        """Locate images by their numbers."""
         return [self.place(int(number)) for number in numbers]
 
-    def suspects(self, split: str | None = None) -> list[Suspect]:
-        """The images whose labels are probably wrong, the most suspicious first; of one split, if one is named."""
+    def label_issues(self, split: str | None = None) -> list[LabelIssue]:
+        """List images whose labels are probably wrong, the least probable first; those of one split, if it is given."""
         if self.labels is None:
             return []
-        found, probabilities, names = self.labels.suspicion, self.labels.probabilities, self.dataset.class_names
+        found, probabilities, names = self.labels.issues, self.labels.probabilities, self.dataset.class_names
         labels = np.concatenate([self.dataset.y_train, self.dataset.y_test])
-        all_of_them = (
-            Suspect(
+        issues = (
+            LabelIssue(
                 self.place(int(number)),
                 names[answer],
                 float(probabilities[number, labels[number]]),
                 float(probabilities[number, answer]),
             )
-            for number, answer in zip(found.suspects, found.counted_as, strict=True)
+            for number, answer in zip(found.indices, found.predicted, strict=True)
         )
-        return [suspect for suspect in all_of_them if split in (None, suspect.place.split)]
+        return [issue for issue in issues if split in (None, issue.place.split)]
 
     @property
     def estimated_errors(self) -> float:
-        """How many labels may be wrong in all, as confident learning estimates it."""
+        """The number of wrong labels that confident learning estimates."""
         if self.labels is None:
             return 0.0
-        return estimated_errors(
-            self.labels.suspicion.joint, np.concatenate([self.dataset.y_train, self.dataset.y_test])
-        )
+        return estimated_errors(self.labels.issues.joint, np.concatenate([self.dataset.y_train, self.dataset.y_test]))
 
     def leaks(self) -> list[Group]:
-        """The groups of duplicates with members in both splits: a test of them is none."""
+        """List the groups of duplicates with members in both splits, which make a test meaningless."""
         train = len(self.dataset.y_train)
         return [group for group in self.duplicates if group.members[0] < train <= group.members[-1]]
 
     def contradictions(self) -> list[Group]:
-        """The groups of duplicates whose members have different labels: one of them is wrong."""
+        """List the groups of duplicates whose members have different labels, at least one of which is wrong."""
         return [group for group in self.duplicates if len({each.label for each in self.places(group.members)}) > 1]
 
     def as_json(self) -> dict[str, Any]:
-        """What `mnistry data --check --json` prints and `check.json` holds."""
-        looks, classes = self.appearance, self.dataset.class_names
+        """Give the object that `mnistry data --check --json` prints and `check.json` holds."""
+        looks, classes = self.image_quality, self.dataset.class_names
         return {
             "dataset": {"title": self.dataset.title, **self.dataset.facts()},
             "labels": None if self.labels is None else self._labels_as_json(self.labels),
@@ -177,22 +175,24 @@ class DatasetAudit:
                     for group in self.duplicates
                 ],
             },
-            "appearance": {
+            "image_quality": {
                 kind: [place.as_json() for place in self.places(numbers)]
                 for kind, numbers in (
                     ("blank", looks.blank),
                     ("inverted", looks.inverted),
-                    ("resized", looks.resized),
-                    ("misplaced", looks.misplaced),
+                    ("wrong_size", looks.wrong_size),
+                    ("off_center", looks.off_center),
                 )
             },
             "balance": {
                 "counts": dict(zip(SPLITS, self.balance.counts.tolist(), strict=True)),
-                "scarce": {
+                "underrepresented": {
                     split: [name for name, is_scarce in zip(classes, row, strict=True) if is_scarce]
-                    for split, row in zip(SPLITS, self.balance.scarce, strict=True)
+                    for split, row in zip(SPLITS, self.balance.underrepresented, strict=True)
                 },
-                "unequal": [name for name, differs in zip(classes, self.balance.unequal, strict=True) if differs],
+                "split_shift": [
+                    name for name, differs in zip(classes, self.balance.split_shift, strict=True) if differs
+                ],
             },
             "seconds": self.seconds,
             "command": self.command,
@@ -200,7 +200,7 @@ class DatasetAudit:
         }
 
     def _labels_as_json(self, labels: Labels) -> dict[str, Any]:
-        plan, found = labels.plan, labels.suspicion
+        plan, found = labels.plan, labels.issues
         finite = np.isfinite(found.thresholds)
         return {
             "networks": plan.networks,
@@ -210,5 +210,5 @@ class DatasetAudit:
             "thresholds": [float(line) if real else None for line, real in zip(found.thresholds, finite, strict=True)],
             "confident_joint": found.joint.tolist(),
             "estimated_errors": self.estimated_errors,
-            "suspects": [suspect.as_json() for suspect in self.suspects()],
+            "issues": [issue.as_json() for issue in self.label_issues()],
         }

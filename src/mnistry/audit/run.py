@@ -1,4 +1,4 @@
-"""One check of a data set, from its loading to its page."""
+"""Audit a data set, from loading it to its page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def audit_dataset(
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path, DatasetAudit]:
-    """Checks a data set and writes a page about it.
+    """Check a data set and write a page about it.
 
     Args:
         dataset: its name; None means MNIST if it is on disk or reachable, else the embedded digits.
@@ -75,16 +75,16 @@ def check(
         np.concatenate([dataset.y_train, dataset.y_test]),
     )
     epochs = epochs or recipes.recipe("tutorial").epochs(dataset)
-    plan = Plan(epochs) if _can_tell(labels) else None
+    plan = Plan(epochs) if _has_enough(labels) else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 
     callbacks.progress("duplicates", 0, total)
-    copies = duplicates.find(images)
+    copies = duplicates.find_duplicates(images)
     watch.lap("duplicates")
     callbacks.progress("sizes and places", FORMER_PARTS - 1, total)
-    looks = image_quality.look(images)
-    watch.lap("appearance")
-    judged = None if plan is None else _judged(images, labels, len(dataset.class_names), plan, callbacks)
+    looks = image_quality.find_outliers(images)
+    watch.lap("image_quality")
+    judged = None if plan is None else _check_labels(images, labels, len(dataset.class_names), plan, callbacks)
     watch.lap("labels")
     callbacks.progress("done", total, total)
     watch.finish()
@@ -92,20 +92,20 @@ def check(
         command=command,
         dataset=dataset,
         duplicates=copies,
-        appearance=looks,
-        balance=class_balance.weigh(dataset.y_train, dataset.y_test, len(dataset.class_names)),
+        image_quality=looks,
+        balance=class_balance.check_balance(dataset.y_train, dataset.y_test, len(dataset.class_names)),
         labels=judged,
         seconds=watch.seconds,
         environment=provenance.environment(),
     )
 
 
-def _can_tell(labels: np.ndarray) -> bool:
-    """Whether there is enough to train networks on."""
+def _has_enough(labels: np.ndarray) -> bool:
+    """Tell whether there are enough images and classes to train networks on."""
     return len(labels) >= FEWEST_IMAGES and len(np.unique(labels)) > 1
 
 
-def _judged(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, callbacks: Callbacks) -> Labels:
+def _check_labels(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, callbacks: Callbacks) -> Labels:
     total = FORMER_PARTS + plan.networks * plan.epochs
 
     def progress(number: int, moment: TrainProgress) -> None:
@@ -113,4 +113,4 @@ def _judged(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, ca
         callbacks.progress(f"labels: network {number + 1} of {plan.networks}", done, total)
 
     probabilities = out_of_fold(images, labels, classes, plan, progress)
-    return Labels(plan, probabilities, label_errors.suspicion(probabilities, labels))
+    return Labels(plan, probabilities, label_errors.find_label_issues(probabilities, labels))

@@ -1,4 +1,4 @@
-"""The check of a data set as plain text, aligned for a terminal."""
+"""An audit as text for a terminal."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from collections.abc import Sequence
 import numpy as np
 
 from mnistry.audit.duplicates import Group
-from mnistry.audit.image_quality import BOX, OFF_CENTRE
-from mnistry.audit.result import SPLITS, DatasetAudit, Place, Suspect
+from mnistry.audit.image_quality import BOX, OFF_CENTER
+from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
 from mnistry.reporting.text import counted
 
-SUSPECTS_PRINTED = 10  # of each split
+ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
 MEMBERS_PRINTED = 4
 PLACES_PRINTED = 5
-ODD = ("blank", "inverted", "resized", "misplaced")
+OUTLIERS = {"blank": "blank", "inverted": "inverted", "wrong size": "wrong_size", "off centre": "off_center"}
 
 
 def audit(result: DatasetAudit) -> str:
-    """All that came out: a line for each thing looked for, then what was found."""
+    """The whole audit: a line for each check, then the findings."""
     parts = [heading(result), "\n".join(f"{name:<12}  {text}" for name, text in findings(result))]
-    parts += [suspects(result.suspects(split), split) for split in SPLITS]
+    parts += [label_issues(result.label_issues(split), split) for split in SPLITS]
     parts += [groups(result, result.duplicates), odd(result)]
     return "\n\n".join(part for part in parts if part)
 
 
 def heading(result: DatasetAudit) -> str:
-    """Which data set."""
+    """The data set and its size."""
     dataset = result.dataset
     sizes = f"{len(dataset.x_train):,} training and {len(dataset.x_test):,} test images"
     return f"{dataset.title}: {sizes} ({dataset.source})"
 
 
 def findings(result: DatasetAudit) -> list[tuple[str, str]]:
-    """A name and a sentence for each thing that was looked for."""
-    looks = result.appearance
+    """A name and a sentence for each check."""
+    looks = result.image_quality
     return [
         ("labels", labels(result)),
         ("duplicates", duplicates(result)),
         ("blank", _images(looks.blank, "with nothing to see")),
         ("inverted", _images(looks.inverted, "with dark ink on a bright ground")),
-        ("resized", _images(looks.resized, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
-        ("misplaced", _images(looks.misplaced, f"with ink more than {OFF_CENTRE:g} pixels off the middle")),
+        ("wrong size", _images(looks.wrong_size, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
+        ("off centre", _images(looks.off_center, f"with ink more than {OFF_CENTER:g} pixels off the middle")),
         ("classes", classes(result)),
     ]
 
 
 def labels(result: DatasetAudit) -> str:
-    """How many labels are suspect."""
+    """The number of label issues."""
     if result.labels is None:
         return "not checked: that needs 20 images or more, of two classes or more"
-    found = {split: len(result.suspects(split)) for split in SPLITS}
+    found = {split: len(result.label_issues(split)) for split in SPLITS}
     where = " and ".join(f"{n:,} in {split}" for split, n in found.items())
-    return f"{sum(found.values()):,} of {result.n:,} are suspect ({where})"
+    return f"{sum(found.values()):,} of {result.n:,} are probably wrong ({where})"
 
 
 def duplicates(result: DatasetAudit) -> str:
-    """How many images are copies."""
+    """The number of duplicates."""
     if not result.duplicates:
         return "none, neither exact nor near"
     exact = sum(group.exact for group in result.duplicates)
@@ -74,14 +74,14 @@ def duplicates(result: DatasetAudit) -> str:
 
 
 def classes(result: DatasetAudit) -> str:
-    """How even the classes are."""
+    """The balance of the classes."""
     names, balance = result.dataset.class_names, result.balance
     said = []
-    for split, counts, scarce in zip(SPLITS, balance.counts, balance.scarce, strict=True):
-        few = [f"{name} ({count:,})" for name, count, is_few in zip(names, counts, scarce, strict=True) if is_few]
+    for split, counts, low in zip(SPLITS, balance.counts, balance.underrepresented, strict=True):
+        few = [f"{name} ({count:,})" for name, count, is_few in zip(names, counts, low, strict=True) if is_few]
         if few:
             said.append(f"few images in {split}: {', '.join(few)}")
-    other = [name for name, differs in zip(names, balance.unequal, strict=True) if differs]
+    other = [name for name, differs in zip(names, balance.split_shift, strict=True) if differs]
     if other:
         said.append(f"other shares in train and test: {', '.join(other)}")
     if said:
@@ -89,11 +89,11 @@ def classes(result: DatasetAudit) -> str:
     return f"even: the largest has {balance.ratio:.2f} times as many images as the smallest"
 
 
-def suspects(found: Sequence[Suspect], split: str) -> str:
-    """The labels of a split that are probably wrong, a line each; nothing if there are none."""
+def label_issues(found: Sequence[LabelIssue], split: str) -> str:
+    """The labels of a split that are probably wrong, a line each; empty if there are none."""
     if not found:
         return ""
-    shown = found[:SUSPECTS_PRINTED]
+    shown = found[:ISSUES_PRINTED]
     width = max(5, *(len(f"{each.place.index}") for each in shown))
     side = max(5, *(len(each.place.label) for each in shown))
     other = max(6, *(len(each.answer) for each in shown))
@@ -108,7 +108,7 @@ def suspects(found: Sequence[Suspect], split: str) -> str:
 
 
 def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
-    """Duplicates, a line for each group; nothing if there are none."""
+    """Duplicates, a line for each group; empty if there are none."""
     lines = []
     for group in found[:GROUPS_PRINTED]:
         members = ", ".join(_named(place) for place in result.places(group.members[:MEMBERS_PRINTED]))
@@ -118,14 +118,14 @@ def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
 
 
 def odd(result: DatasetAudit) -> str:
-    """Images that do not look as MNIST's do, the first of each kind; nothing if there are none."""
+    """Images unlike MNIST's, the first of each kind; empty if there are none."""
     lines = []
-    for kind in ODD:
-        numbers = getattr(result.appearance, kind)
+    for kind, attribute in OUTLIERS.items():
+        numbers = getattr(result.image_quality, attribute)
         if len(numbers):
             shown = ", ".join(_named(place) for place in result.places(numbers[:PLACES_PRINTED]))
             more = len(numbers) - PLACES_PRINTED
-            lines.append(f"{kind:<9}  {shown}{f' and {more:,} more' if more > 0 else ''}")
+            lines.append(f"{kind:<10}  {shown}{f' and {more:,} more' if more > 0 else ''}")
     return "\n".join(lines)
 
 
