@@ -5,6 +5,8 @@ Importing this package loads the standard library only. Each name below loads wh
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from mnistry import _lazy
@@ -40,6 +42,9 @@ __all__ = [
     "read",
     "train",
 ]
+
+if "keras" not in sys.modules:
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # a Keras that is imported after this package is one it can train
 
 __getattr__, __dir__ = _lazy.attach(
     __name__,

@@ -94,4 +94,16 @@ def test_another_backend_in_the_environment_gives_way() -> None:
 def test_keras_loaded_on_another_backend_is_an_error() -> None:
     done = python("import keras\nimport mnistry.models.backend", KERAS_BACKEND="numpy")
     assert done.returncode == 1
-    assert "Keras was loaded on 'numpy' before. Import mnistry first, or set KERAS_BACKEND=jax" in done.stderr
+    assert (
+        "Keras is loaded on 'numpy' already: import mnistry before keras, with KERAS_BACKEND unset or jax."
+        in done.stderr
+    )
+
+
+@pytest.mark.parametrize(("chosen", "backend"), [(None, "jax"), ("numpy", "numpy")])
+def test_keras_imported_after_mnistry_is_on_jax_unless_the_user_chose(chosen, backend, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    environment |= {"KERAS_HOME": str(tmp_path)} | ({"KERAS_BACKEND": chosen} if chosen else {})
+    program = "import mnistry, keras; print(keras.backend.backend())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.strip() == backend

@@ -12,7 +12,7 @@ from mnistry.errors import UsageError
 from mnistry.models import backend, networks
 from mnistry.models.backend import jax, keras
 from mnistry.training import loop, recipes
-from mnistry.training.loop import Session, TrainProgress, shuffled
+from mnistry.training.loop import TrainProgress, TrainSession, shuffled
 
 
 def small_network(*, dropout: float = 0.0, learning_rate: float = 0.01) -> keras.Model:
@@ -23,7 +23,7 @@ def convolutional_network() -> keras.Model:
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            keras.layers.Conv2D(4, 5, strides=3, kernel_initializer=keras.initializers.GlorotUniform(1)),
+            keras.layers.Conv2DTranspose(4, 5, strides=3, kernel_initializer=keras.initializers.GlorotUniform(1)),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.GlorotUniform(2)),
         ]
@@ -36,7 +36,7 @@ def some_images(n: int) -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 256, (n, 28, 28), dtype=np.uint8), random.integers(0, 10, n, dtype=np.uint8)
 
 
-def run(session: Session, epochs: int, *, seed: int = 1) -> list[TrainProgress]:
+def run(session: TrainSession, epochs: int, *, seed: int = 1) -> list[TrainProgress]:
     return [
         moment
         for epoch in range(1, epochs + 1)
@@ -55,21 +55,21 @@ def test_orders_are_permutations_drawn_from_seed_and_epoch() -> None:
 def test_same_seed_same_bits_whatever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = some_images(300)
     first, second = small_network(dropout=0.5), small_network(dropout=0.5)
-    session = Session(first, x, y, 7)
+    session = TrainSession(first, (x, y), 7)
     run(session, 2)
-    session.give_back()
+    session.push()
     monkeypatch.setattr(loop, "SECONDS_PER_DISPATCH", 1e-9)  # one step a dispatch, and someone who looks after each
     monkeypatch.setattr(loop, "FIRST_DISPATCH_STEPS", 1)
-    session = Session(second, x, y, 7)
+    session = TrainSession(second, (x, y), 7)
     assert len(run(session, 2)) == 2 * 43
-    session.give_back()
+    session.push()
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 
 
 def test_moments_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "FIRST_DISPATCH_STEPS", 4)
     x, y = some_images(100)
-    seen = run(Session(small_network(), x, y, 8), 2)
+    seen = run(TrainSession(small_network(), (x, y), 8), 2)
     assert {moment.steps for moment in seen} == {13}
     assert seen[0].step == 4
     assert all(a.epoch < b.epoch or a.step < b.step for a, b in itertools.pairwise(seen))
@@ -81,7 +81,7 @@ def test_the_logs_are_means_over_all_images_of_the_epoch() -> None:
     x, y = some_images(50)
     model = small_network(learning_rate=0.0)  # nothing changes: the epoch's loss is the loss of the model
     probabilities = backend.predict(model, x).astype(np.float64)
-    last = run(Session(model, x, y, 16), 2)[-1]
+    last = run(TrainSession(model, (x, y), 16), 2)[-1]
     assert last.logs["loss"] == pytest.approx(-np.log(probabilities[np.arange(50), y]).mean(), rel=1e-5)
     assert last.logs["accuracy"] == pytest.approx((probabilities.argmax(axis=1) == y).mean(), rel=1e-6)
 
@@ -89,15 +89,15 @@ def test_the_logs_are_means_over_all_images_of_the_epoch() -> None:
 def test_evaluating_changes_nothing() -> None:
     x, y = some_images(90)
     with_evaluation, without = small_network(dropout=0.5), small_network(dropout=0.5)
-    watched = Session(with_evaluation, x, y, 8)
-    checked = watched.on_device(x[:33], y[:33])
+    watched = TrainSession(with_evaluation, (x, y), 8)
+    checked = watched.place((x[:33], y[:33]))
     for epoch in (1, 2):
         for _ in watched.epoch(shuffled(90, 1, epoch), epoch, 2):
             watched.evaluate(checked, 10)
-    watched.give_back()
-    plain = Session(without, x, y, 8)
+    watched.push()
+    plain = TrainSession(without, (x, y), 8)
     run(plain, 2)
-    plain.give_back()
+    plain.push()
     assert all(np.array_equal(a, b) for a, b in zip(with_evaluation.get_weights(), without.get_weights(), strict=True))
 
 
@@ -105,15 +105,15 @@ def test_evaluating_changes_nothing() -> None:
 def test_evaluation_is_that_of_keras(batch_size: int) -> None:
     x, y = some_images(33)
     model = small_network(dropout=0.5)
-    session = Session(model, x, y, 8)
-    logs = session.evaluate(session.on_device(x, y), batch_size)
+    session = TrainSession(model, (x, y), 8)
+    logs = session.evaluate(session.place((x, y)), batch_size)
     expected = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
     assert logs == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_snapshot_brings_everything_back() -> None:
     x, y = some_images(64)
-    session = Session(small_network(dropout=0.5), x, y, 8)
+    session = TrainSession(small_network(dropout=0.5), (x, y), 8)
     run(session, 1)
     kept = [value.copy() for value in session.snapshot()]
     first = run(session, 1, seed=3)[-1].logs
@@ -124,25 +124,25 @@ def test_a_snapshot_brings_everything_back() -> None:
 
 def test_a_snapshot_of_another_model_is_refused() -> None:
     x, y = some_images(16)
-    other = Session(recipes.compile_model(networks.tutorial(hidden=8), learning_rate=0.01), x, y, 8)
+    other = TrainSession(recipes.compile_model(networks.tutorial(hidden=8), learning_rate=0.01), (x, y), 8)
     with pytest.raises(ValueError, match="another model"):
-        Session(small_network(), x, y, 8).restore(other.snapshot())
+        TrainSession(small_network(), (x, y), 8).restore(other.snapshot())
 
 
-def test_convolutions_run_step_by_step_on_a_cpu_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_convolutions_of_xla_run_step_by_step_on_a_cpu_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = some_images(40)
     stepwise, looped = convolutional_network(), convolutional_network()
     dispatches: list[int] = []
     one_step = loop.one_step
     monkeypatch.setattr(loop, "one_step", lambda *a: (dispatches.append(1), one_step(*a))[1])
-    session = Session(stepwise, x[..., None], y, 8)
+    session = TrainSession(stepwise, (x[..., None], y), 8)
     run(session, 2)
-    session.give_back()
+    session.push()
     assert len(dispatches) == 2  # traced as a loop, where the convolution was seen, and then as a single step
     monkeypatch.setattr(loop, "SLOW_IN_LOOPS_ON_CPU", "no such primitive")
-    session = Session(looped, x[..., None], y, 8)
+    session = TrainSession(looped, (x[..., None], y), 8)
     run(session, 2)
-    session.give_back()
+    session.push()
     for a, b in zip(stepwise.get_weights(), looped.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -160,10 +160,10 @@ def noisy(key: Any, x: Any, y: Any, step: Any) -> tuple[Any, Any]:
 def test_with_augmentation_an_epoch_leaves_out_what_fills_no_batch() -> None:
     x, y = some_images(50)
     model = small_network()
-    session = Session(model, x, y, 8, augment=noisy)
+    session = TrainSession(model, (x, y), 8, augment=noisy)
     assert session.steps == 6
     assert run(session, 2)[-1].step == 6
-    session.give_back()
+    session.push()
     assert int(model.optimizer.iterations) == 12
 
 
@@ -177,7 +177,7 @@ def test_each_step_has_a_key_of_its_own_that_depends_on_the_steps_before() -> No
         return x, y
 
     x, y = some_images(50)
-    session = Session(small_network(), x, y, 8, augment=watched, seed=4)
+    session = TrainSession(small_network(), (x, y), 8, augment=watched, seed=4)
     run(session, 1)
     kept = [value.copy() for value in session.snapshot()]
     run(session, 1)
@@ -197,15 +197,15 @@ def test_what_augmentation_gives_is_what_is_trained_on() -> None:
     model = small_network(learning_rate=0.0)
     expected = -np.log(backend.predict(model, np.full((1, 28, 28), 9, np.uint8))[0, 3])
     watched = model.evaluate(x, y, verbose=0, return_dict=True)
-    session = Session(model, x, y, 8, augment=lambda key, x, y, step: (x * 0 + 9, y * 0 + 3))
+    session = TrainSession(model, (x, y), 8, augment=lambda key, x, y, step: (x * 0 + 9, y * 0 + 3))
     assert run(session, 1)[-1].logs["loss"] == pytest.approx(expected, rel=1e-5)
-    assert session.evaluate(session.on_device(x, y), 8) == pytest.approx(watched, rel=1e-5)  # as it is
+    assert session.evaluate(session.place((x, y)), 8) == pytest.approx(watched, rel=1e-5)  # as it is
 
 
 def test_an_augmented_training_goes_on_to_the_same_bits() -> None:
     x, y = some_images(50)
     straight, first, second, other = (
-        Session(small_network(dropout=0.5), x, y, 8, augment=noisy, seed=seed) for seed in (1, 1, 1, 2)
+        TrainSession(small_network(dropout=0.5), (x, y), 8, augment=noisy, seed=seed) for seed in (1, 1, 1, 2)
     )
     run(straight, 2)
     for _ in first.epoch(shuffled(50, 1, 1), 1, 2):
@@ -223,7 +223,7 @@ def test_predictions_do_not_depend_on_how_many_come_at_once(n: int, monkeypatch:
     x, _ = some_images(n)
     model = small_network(dropout=0.5)
     at_once = backend.predict(model, x)
-    monkeypatch.setattr(loop, "PREDICT_CHUNK", 10)
+    monkeypatch.setattr(backend, "PREDICT_CHUNK", 10)
     np.testing.assert_allclose(backend.predict(model, x), at_once, atol=1e-6)
     np.testing.assert_allclose(at_once, model.predict(x, verbose=0), atol=1e-6)
     assert at_once.shape == (n, 10)
@@ -234,4 +234,4 @@ def test_more_devices_than_there_are() -> None:
     x, y = some_images(16)
     available = len(jax.local_devices())
     with pytest.raises(UsageError, match=f"There are {available} devices of kind cpu; received devices=64"):
-        Session(small_network(), x, y, 8, devices=64)
+        TrainSession(small_network(), (x, y), 8, devices=64)

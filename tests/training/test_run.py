@@ -195,13 +195,13 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 def test_diverging_keeps_the_last_good_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "run"
-    epoch = loop.Session.epoch
+    epoch = loop.TrainSession.epoch
 
-    def diverging(self: loop.Session, order: np.ndarray, number: int, epochs: int) -> Any:
+    def diverging(self: loop.TrainSession, order: np.ndarray, number: int, epochs: int) -> Any:
         for moment in epoch(self, order, number, epochs):
             yield moment if number < 3 else loop.TrainProgress(number, epochs, 45, 45, {"loss": float("nan")}, 1.0, 1.0)
 
-    monkeypatch.setattr(loop.Session, "epoch", diverging)
+    monkeypatch.setattr(loop.TrainSession, "epoch", diverging)
     with pytest.raises(TrainingError, match=r"loss is nan in epoch 3.*Epoch 2, the last good one, is kept in"):
         training_run.train_run(ASKED, out=out)
     found = checkpoints.latest(out, pytest.fail)

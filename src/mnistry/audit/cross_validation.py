@@ -74,6 +74,7 @@ def out_of_fold(
             epochs=plan.epochs,
             batch_size=min(own.batch_size, int((~held_out).sum())),
             seed=plan.seed + number,
+            verbose=0,
             progress=partial(progress, number),
         )
         total[held_out] += backend.predict(model, images[held_out])

@@ -16,13 +16,19 @@ if "keras" not in sys.modules:
 import jax
 import keras
 import numpy as np
+from keras.src.backend.jax import nn as keras_nn
+from keras.src.backend.jax.trainer import JAXEpochIterator, JAXTrainer
+from keras.src.layers.convolutional.base_conv import BaseConv
+from keras.src.trainers.data_adapters import array_data_adapter, array_slicing
+from keras.src.trainers.trainer import model_supports_jit
+from keras.src.utils.python_utils import is_default, pythonify_logs
 
 from mnistry.models import compilation_cache, threefry
 
 if keras.backend.backend() != "jax":
     raise TrainingError(
-        f"mnistry trains with Keras on the JAX backend, but Keras was loaded on {keras.backend.backend()!r} before. "
-        "Import mnistry first, or set KERAS_BACKEND=jax before importing keras."
+        f"mnistry trains with Keras on the JAX backend, but Keras is loaded on {keras.backend.backend()!r} already: "
+        "import mnistry before keras, with KERAS_BACKEND unset or jax."
     )
 
 
@@ -50,7 +56,21 @@ def _cache_compilations() -> None:
 _cache_compilations()
 threefry.install()
 
-__all__ = ["jax", "keras", "predict", "want_cpu_devices"]
+__all__ = [
+    "BaseConv",
+    "JAXEpochIterator",
+    "JAXTrainer",
+    "array_data_adapter",
+    "array_slicing",
+    "is_default",
+    "jax",
+    "keras",
+    "keras_nn",
+    "model_supports_jit",
+    "predict",
+    "pythonify_logs",
+    "want_cpu_devices",
+]
 
 
 PREDICT_CHUNK = 10_000

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistry.models.backend import keras
-from mnistry.models.layers import MatrixConv2D
 
 if TYPE_CHECKING:
     pass
@@ -72,7 +71,7 @@ def strong(*, seed: int = 0, classes: int = 10, width: int = CHANNELS[-1]) -> ke
         drawn = keras.initializers.HeNormal(seeds[number])
         options = {"padding": "same", "use_bias": False, "kernel_initializer": drawn, "name": f"convolution_{number}"}
         parts += [
-            MatrixConv2D(channels, size, stride, **options),
+            keras.layers.Conv2D(channels, size, stride, **options),
             keras.layers.BatchNormalization(momentum=0.95, name=f"normalisation_{number}"),
             keras.layers.ReLU(name=f"relu_{number}"),
         ]

@@ -1,178 +1,432 @@
-"""`fit`: Keras's `Model.fit` for arrays that fit in memory, on compiled epochs."""
+"""`fit`: Keras's `Model.fit`, on compiled epochs where the data are arrays in memory.
+
+The flow of a training is that of Keras's own JAX trainer, call by call; only its inner loop is another: many steps run
+in one compiled program, and Python sees every step only if a callback wants to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from mnistry.errors import UsageError
-from mnistry.models.backend import jax, keras
-from mnistry.training.loop import Session, TrainProgress, count, shuffled
-
-BATCH_METHODS = (
-    "on_batch_begin",
-    "on_batch_end",
-    "on_train_batch_begin",
-    "on_train_batch_end",
-    "on_test_batch_begin",
-    "on_test_batch_end",
+from mnistry.models.backend import (
+    JAXEpochIterator,
+    JAXTrainer,
+    array_data_adapter,
+    array_slicing,
+    is_default,
+    keras,
+    model_supports_jit,
 )
-NEEDS_NO_BATCHES = (keras.callbacks.TerminateOnNaN, keras.callbacks.ModelCheckpoint)
+from mnistry.training.loop import TrainProgress, TrainSession, shuffled
+from mnistry.training.steps import SparseRows
+
+KERAS_FIT = JAXTrainer.fit  # as it was when this was loaded: a program may put ours in its place
+STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
+COST = (
+    "Python then runs every step by itself, which takes two to ten times as long for small networks. "
+    "Arrays in memory, and a model compiled without run_eagerly, jit_compile=False and steps_per_execution, are fast."
+)
 
 
 def fit(
     model: keras.Model,
-    x: Any,
-    y: Any,
-    *,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
     epochs: int = 1,
-    batch_size: int = 32,
-    seed: int = 0,
-    shuffle: bool = True,
-    sample_weight: Any = None,
+    verbose: str | int = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool | str = True,
     class_weight: Mapping[int, float] | None = None,
-    validation: Sequence[Any] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    sample_weight: Any = None,
     initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Any = 1,
+    *,
+    seed: int = 0,
     devices: int = 1,
     progress: Callable[[TrainProgress], None] | None = None,
+    validation: Any = None,
 ) -> keras.callbacks.History:
-    """Trains a compiled Keras model in place, as `keras.Model.fit` does, and several times as fast.
+    """Train a compiled Keras model in place, as `keras.Model.fit` does, and several times as fast.
 
-    Every epoch takes all images once, in an order drawn from (seed, epoch); a last short batch is trained on too.
-    Afterwards the model has its weights, optimizer state and compiled metrics as after Keras's `fit`. What `progress`
-    does has no influence on the result.
+    All arguments up to `validation_freq` are Keras's, with Keras's defaults. Afterwards the model has its weights,
+    optimizer state and metrics as after Keras's `fit`; the differences are those of rounding, and the order of the
+    images. That order depends on `seed` and on the number of steps that the optimizer has made: the same calls give
+    the same bits, and a training that goes on with `initial_epoch` gives those of one that was not interrupted.
+
+    What cannot be compiled is given to Keras's own `fit`, with a warning that says why: data that are not arrays in
+    memory (generators, `PyDataset`, `tf.data`, loaders), `run_eagerly`, `jit_compile=False`, `steps_per_execution`,
+    a distribution of `keras.distribution`, methods of Keras's trainer that are overridden. `docs/fit.md` has the list.
 
     Args:
-        model: compiled, on the JAX backend; losses and metrics by name or object, any optimizer and schedule.
-        x: (n, ...) inputs, an array or a list or dict of arrays. For a model that takes floats, integers such as
-            uint8 images are turned to float32 on the device, without scaling.
-        y: (n,) integer labels, (n, classes) one-hot labels, or what the model's loss takes.
-        epochs: the number of the last epoch, as in Keras.
-        batch_size: images a step, at most n.
+        model: compiled, on the JAX backend.
+        x: (n, ...) inputs: an array, a sparse matrix, a DataFrame, or a list or dict of them; or anything else that
+            Keras takes.
+        y: (n, ...) labels, likewise; None if the loss needs none.
+        batch_size: images per step; None is 32.
+        epochs: the number of the last epoch.
+        verbose: 0 silent, 1 a progress bar, 2 a line per epoch; "auto" is 1.
+        callbacks: one Keras callback, a list of them, or None. If one of them has a hook for batches, the compiled
+            loop is left after every step.
+        validation_split: share of the images, the last ones, to hold out for validation.
+        validation_data: (x, y) or (x, y, sample weights), or anything else that Keras takes.
+        shuffle: whether each epoch has another order; "batch" shuffles within the batches.
+        class_weight: weight of the images of each class; 1 for classes left out.
+        sample_weight: float (n,) weight of each image, or one such array per output.
+        initial_epoch: epochs that are done already.
+        steps_per_epoch: steps that count as one epoch; the next goes on with the images that follow.
+        validation_steps: steps of a validation; None takes all images.
+        validation_batch_size: images per step of a validation; None is `batch_size`.
+        validation_freq: validate after every so many epochs, or after the epochs of a list.
         seed: decides the order of the images; 0 or larger.
-        shuffle: whether the order changes; otherwise it is that of x.
-        sample_weight: float (n,), how much each image counts.
-        class_weight: how much the images of each class count; classes left out count 1.
-        validation: (x, y) or (x, y, sample_weight), evaluated after every epoch.
-        callbacks: Keras callbacks; those that want to act in every batch are refused.
-        initial_epoch: epochs that are done already, as in Keras.
-        devices: how many local devices share each batch.
-        progress: called several times an epoch.
+        devices: number of local devices that share each batch.
+        progress: called several times an epoch. What it does cannot change the result.
+        validation: an older name of `validation_data`.
 
     Returns:
         The history, with a list over the epochs for the loss and for each metric.
 
     Raises:
-        UsageError: something cannot be honoured; the sentence says what to use instead.
+        UsageError: `model`, `seed`, `batch_size` or `devices` make no sense.
+        ValueError: Keras refuses the model or the data.
 
     >>> from mnistry import load
     >>> digits = load("digits")
     >>> layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
     >>> model = keras.Sequential(layers)
     >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> history = fit(model, digits.x_train / 255.0, digits.y_train, epochs=3, batch_size=32)
+    >>> history = fit(model, digits.x_train / 255.0, digits.y_train, epochs=3, verbose=0)
     >>> len(history.history["loss"])
     3
     """
-    n = count(x)
-    _refuse_what_cannot_be(model, callbacks)
-    _check_sizes(n, count(y), epochs, batch_size, seed)
-    weights = _weights(y, n, sample_weight, class_weight)
-    session = Session(model, x, y, batch_size, sample_weight=weights, devices=devices)
-    checked = None if validation is None else session.on_device(*validation)
-    order = np.arange(n, dtype=np.int32)
-    listeners = keras.callbacks.CallbackList(
-        list(callbacks), add_history=True, model=model, epochs=epochs, steps=session.steps, verbose=0
-    )
-    model.stop_training = False
-    logs: dict[str, float] = {}
-    listeners.on_train_begin()
-    for epoch in range(initial_epoch, epochs):
-        listeners.on_epoch_begin(epoch)
-        session.take()
-        for moment in session.epoch(shuffled(n, seed, epoch + 1) if shuffle else order, epoch + 1, epochs):
-            if progress is not None:
-                progress(moment)
-        session.give_back()
-        logs = dict(moment.logs)
-        _tell_of_batches(listeners, session.steps - 1, logs)
-        if checked is not None:
-            listeners.on_test_begin()
-            logs |= {f"val_{name}": value for name, value in session.evaluate(checked, batch_size).items()}
-            listeners.on_test_end(logs)
-        listeners.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    if epochs > initial_epoch:
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-    listeners.on_train_end(logs)
-    return model.history
+    if not isinstance(model, JAXTrainer):
+        raise UsageError(f"fit trains Keras models on the JAX backend; received {type(model).__name__}.")
+    if seed < 0 or (batch_size or 0) < 0:
+        raise UsageError(f"seed and batch_size must not be negative; received seed={seed}, batch_size={batch_size}.")
+    arguments = {
+        "x": x,
+        "y": y,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "verbose": verbose,
+        "callbacks": callbacks,
+        "validation_split": validation_split,
+        "validation_data": validation_data if validation is None else validation,
+        "shuffle": shuffle,
+        "class_weight": class_weight,
+        "sample_weight": sample_weight,
+        "initial_epoch": initial_epoch,
+        "steps_per_epoch": steps_per_epoch,
+        "validation_steps": validation_steps,
+        "validation_batch_size": validation_batch_size,
+        "validation_freq": validation_freq,
+    }
+    model._assert_compile_called("fit")
+    obstacle = _obstacle(model, (x, y, sample_weight))
+    if not obstacle:
+        try:
+            training = _Training(model, seed=seed, devices=devices, **arguments)
+            training.session.prepare()
+        except UsageError:
+            raise
+        except Exception as error:  # whatever it is, Keras either copes with it or tells it best
+            obstacle = f"it cannot be compiled as a whole ({type(error).__name__}: {_first_line(error)})"
+        else:
+            return training.run(progress)
+    if devices > 1:
+        raise UsageError(f"devices={devices} needs compiled epochs, but {obstacle}.")
+    warnings.warn(f"Keras's own fit takes over, as {obstacle}. {COST}", stacklevel=2)
+    return KERAS_FIT(model, **arguments)
 
 
-def _refuse_what_cannot_be(model: keras.Model, callbacks: Sequence[Any]) -> None:
-    if not isinstance(model, keras.Model):
-        raise UsageError(f"fit trains Keras models; received {type(model).__name__}.")
-    if not model.compiled:
-        raise UsageError("The model is not compiled: call model.compile(optimizer, loss, metrics) first.")
-    if model.run_eagerly or model.jit_compile is False:
-        raise UsageError(
-            "fit compiles every step, so run_eagerly=True and jit_compile=False cannot be honoured. "
-            "Compile the model without them, or use model.fit."
-        )
-    if keras.distribution.distribution() is not None:
-        raise UsageError("fit places data itself: use devices=N instead of keras.distribution, or use model.fit.")
-    for callback in callbacks:
-        wanted = [] if isinstance(callback, NEEDS_NO_BATCHES) else _batch_methods(callback)
-        if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq != "epoch":
-            wanted = [f"save_freq={callback.save_freq!r}"]
-        if wanted:
-            raise UsageError(
-                f"{type(callback).__name__} wants to act in every batch ({', '.join(wanted)}), but many batches run in "
-                "one go. Use on_epoch_begin or on_epoch_end, the progress argument, or model.fit."
-            )
-
-
-def _batch_methods(callback: Any) -> list[str]:
-    """The batch-level methods that a callback has made its own."""
-    base = keras.callbacks.Callback
-    return [
-        name for name in BATCH_METHODS if getattr(getattr(callback, name), "__func__", None) is not vars(base)[name]
+def _obstacle(model: keras.Model, data: Any) -> str:
+    """Why Python must run every step by itself; "" if it need not."""
+    overridden = [
+        name
+        for name in ("fit", "make_train_function")
+        if getattr(type(model), name) not in (getattr(JAXTrainer, name), getattr(keras.Model, name), KERAS_FIT)
     ]
+    if overridden:
+        return f"{type(model).__name__} has a {overridden[0]} of its own"
+    if not array_data_adapter.can_convert_arrays(data):
+        return f"the data are not arrays in memory but of the type {type(data[0]).__name__}"
+    if model.run_eagerly:
+        return "the model is compiled with run_eagerly=True"
+    if not model.jit_compile and model_supports_jit(model):  # without support it is off by itself: see if JAX minds
+        return "the model is compiled with jit_compile=False"
+    if model.steps_per_execution != 1:
+        return f"the model is compiled with steps_per_execution={model.steps_per_execution}"
+    if keras.distribution.distribution() is not None:
+        return "keras.distribution places the data"
+    return ""
 
 
-def _tell_of_batches(listeners: Any, last: int, logs: dict[str, float]) -> None:
-    """Lets the built-in callbacks that look for NaN in every batch look once an epoch."""
-    for callback in listeners.callbacks:
-        if isinstance(callback, keras.callbacks.TerminateOnNaN):
-            callback.on_batch_end(last, logs)
+class _Training:
+    """One call of `fit` that runs compiled: its data, its callbacks and how far it has come."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        seed: int,
+        devices: int,
+        x: Any,
+        y: Any,
+        batch_size: int | None,
+        epochs: int,
+        verbose: str | int,
+        callbacks: Any,
+        validation_split: float,
+        validation_data: Any,
+        shuffle: bool | str,
+        class_weight: Mapping[int, float] | None,
+        sample_weight: Any,
+        initial_epoch: int,
+        steps_per_epoch: int | None,
+        validation_steps: int | None,
+        validation_batch_size: int | None,
+        validation_freq: int | Any,
+    ) -> None:
+        self.model, self.seed, self.shuffle = model, seed, shuffle
+        limit = keras.config.max_epochs()
+        if limit and limit < epochs:
+            warnings.warn(f"Limiting epochs to {limit}", stacklevel=3)
+            epochs = limit
+        self.epochs, self.initial_epoch, self.verbose, self.callbacks = epochs, initial_epoch, verbose, callbacks
+        self.validation_freq = validation_freq
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
+                (x, y, sample_weight), validation_split=validation_split
+            )
+        self.iterator = JAXEpochIterator(
+            x=x,
+            y=y,
+            sample_weight=sample_weight,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=shuffle,
+            class_weight=class_weight,
+        )
+        model._symbolic_build(iterator=self.iterator)
+        self.iterator.reset()
+        size = min(self.iterator.data_adapter.batch_size, self.iterator.data_adapter._num_samples)
+        self.session = TrainSession(model, _arrays(self.iterator), size, devices=devices)
+        self.validation = None
+        if validation_data is not None:
+            self.validation = _Validation(
+                self.session, validation_data, validation_batch_size or batch_size, validation_steps
+            )
+        self.order = np.zeros(0, np.int32)
+        self.position = 0  # the next step in the pass over the data
+
+    def run(self, progress: Callable[[TrainProgress], None] | None) -> keras.callbacks.History:
+        """Train, as `JAXTrainer.fit` does."""
+        model, _session = self.model, self.session
+        heard = self._listeners()
+        every_step = any(_wants(callback, STEP_HOOKS) for callback in heard.callbacks)
+        model.stop_training = False
+        logs: dict[str, Any] = {}
+        finished = False
+        heard.on_train_begin()
+        first_epoch = model._initial_epoch or self.initial_epoch
+        try:
+            for epoch in range(first_epoch, self.epochs):
+                model.reset_metrics()
+                heard.on_epoch_begin(epoch)
+                logs = self._run_epoch(epoch, heard, every_step, progress)
+                if self.validation is not None and model._should_eval(epoch, self.validation_freq):
+                    found = self.validation.run(heard)
+                    logs |= {f"val_{name}": value for name, value in found.items()}
+                heard.on_epoch_end(epoch, logs)
+                if model.stop_training:
+                    break
+            finished = True
+        finally:
+            model.jax_state_sync()
+            if isinstance(model.optimizer, keras.optimizers.Optimizer) and self.epochs > 0:
+                model.optimizer.finalize_variable_values(model.trainable_weights)
+            if self.validation is not None:
+                self.validation.close()
+            if finished:
+                heard.on_train_end(logs)
+            model._jax_state = None
+        return model.history
+
+    def _listeners(self) -> Any:
+        """The callbacks, with Keras's own history and progress bar."""
+        if isinstance(self.callbacks, keras.callbacks.CallbackList):
+            return self.callbacks
+        given = self.callbacks
+        if isinstance(given, keras.callbacks.Callback):
+            given = [given]  # from one alone Keras does not learn that it must not run beside the training
+        return keras.callbacks.CallbackList(
+            given,
+            add_history=True,
+            add_progbar=self.verbose != 0,
+            verbose=self.verbose,
+            epochs=self.epochs,
+            steps=self.iterator.num_batches,
+            model=self.model,
+        )
+
+    def _run_epoch(
+        self, epoch: int, heard: Any, every_step: bool, progress: Callable[[TrainProgress], None] | None
+    ) -> dict[str, Any]:
+        """Run the steps of one epoch. Returns its logs; the values are in the model's variables afterwards."""
+        model, session = self.model, self.session
+        before = self._steps_made()
+        first, until = self._next_steps(before)
+        moments = session.advance(self.order, epoch + 1, self.epochs, first, until, every_step=every_step)
+        model._jax_state_synced = True
+        step, logs = 0, {}
+        try:
+            while step < until - first:
+                heard.on_train_batch_begin(step)
+                if model._jax_state_synced:
+                    session.pull()
+                    _purge(model)
+                    model._jax_state_synced = False
+                model._jax_state = _as_keras_names_it(session.state)
+                moment = next(moments)
+                model._jax_state = _as_keras_names_it(session.state)
+                step, logs = moment.step, moment.logs
+                heard.on_train_batch_end(step - 1, logs)
+                if progress is not None:
+                    progress(moment)
+                if model.stop_training:
+                    break
+        finally:
+            if not model._jax_state_synced:
+                model._jax_state = _as_keras_names_it(session.state)
+                model.jax_state_sync()
+        if self._steps_made() == before:  # an optimizer of the model's own
+            object.__setattr__(model, EPOCHS_WITHOUT_STEPS, getattr(model, EPOCHS_WITHOUT_STEPS, 0) + 1)
+        return dict(logs)
+
+    def _next_steps(self, steps_made: int) -> tuple[int, int]:
+        """The steps of the present pass over the data that make the next epoch; draws the order of a new pass."""
+        wanted = self.iterator.steps_per_epoch
+        if self.position == 0 or wanted is None:
+            self.position = 0
+            self.order = self._draw_order(steps_made)
+        first = self.position
+        until = min(first + (wanted or self.session.steps), self.session.steps)
+        if wanted and until - first < wanted:
+            self.iterator._interrupted_warning()
+        self.position = until % self.session.steps
+        return first, until
+
+    def _draw_order(self, steps_made: int) -> np.ndarray:
+        n, size = self.session.n, self.session.batch_size
+        if not self.shuffle:
+            return np.arange(n, dtype=np.int32)
+        if self.shuffle == "batch":
+            random = np.random.default_rng([self.seed, steps_made])
+            parts = [start + random.permutation(min(size, n - start)) for start in range(0, n, size)]
+            return np.concatenate(parts).astype(np.int32)
+        return shuffled(n, self.seed, steps_made)
+
+    def _steps_made(self) -> int:
+        """What tells one pass over the data from another: the optimizer's steps, or epochs if it makes none."""
+        made = getattr(self.model.optimizer, "iterations", 0)
+        return int(made) + getattr(self.model, EPOCHS_WITHOUT_STEPS, 0)
 
 
-def _check_sizes(n: int, labels: int, epochs: int, batch_size: int, seed: int) -> None:
-    if labels != n:
-        raise UsageError(f"There must be as many labels as images; received {n:,} images and {labels:,} labels.")
-    if not 1 <= batch_size <= n:
-        raise UsageError(f"The batch size must be from 1 to the number of images, {n:,}; received {batch_size:,}.")
-    if epochs < 0 or seed < 0:
-        raise UsageError(f"epochs and seed must be 0 or more; received epochs={epochs}, seed={seed}.")
+class _Validation:
+    """Validation data, evaluated after epochs: compiled if that can be, else by the model's own `evaluate`."""
+
+    def __init__(self, session: TrainSession, data: Any, batch_size: int | None, steps: int | None) -> None:
+        self.session, self.model, self.steps = session, session.model, steps
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self.arguments = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+        self.iterator = JAXEpochIterator(**self.arguments, steps_per_epoch=steps, shuffle=False)
+        evaluates_as_keras = getattr(self.model.evaluate, "__func__", None) is JAXTrainer.evaluate
+        self.data = None
+        if evaluates_as_keras and array_data_adapter.can_convert_arrays((x, y, sample_weight)):
+            self.data = session.place(_arrays(self.iterator))
+
+    def run(self, heard: Any) -> dict[str, Any]:
+        """Evaluate; the callbacks hear of it."""
+        if self.data is None or any(_wants(callback, TEST_STEP_HOOKS) for callback in heard.callbacks):
+            self.model._eval_epoch_iterator = self.iterator
+            found: dict[str, Any] = self.model.evaluate(
+                **self.arguments,
+                steps=self.steps,
+                callbacks=heard,
+                return_dict=True,
+                _use_cached_eval_dataset=True,
+            )
+            return found
+        heard.on_test_begin()
+        self.model.reset_metrics()
+        parts = (self.model.trainable_variables, self.model.non_trainable_variables, self.model.metrics_variables)
+        values = self.session.place(tuple([variable.value for variable in part] for part in parts))
+        logs, after = self.session.test(
+            self.data, self.iterator.data_adapter.batch_size, values, self.iterator.steps_per_epoch
+        )
+        for variables, changed in zip(parts[1:], after[1:], strict=True):
+            for variable, value in zip(variables, changed, strict=True):
+                variable.assign(value)
+        heard.on_test_end(logs)
+        return logs
+
+    def close(self) -> None:
+        """Forget what Keras keeps between the epochs."""
+        if getattr(self.model, "_eval_epoch_iterator", None) is not None:
+            del self.model._eval_epoch_iterator
 
 
-def _weights(y: Any, n: int, sample_weight: Any, class_weight: Mapping[int, float] | None) -> np.ndarray | None:
-    """The weight of each image, float32 (n,), or None where all count the same."""
-    if sample_weight is not None:
-        weights = np.asarray(sample_weight, np.float32)
-        if class_weight is not None:
-            raise UsageError("Give sample_weight or class_weight, not both: multiply them into sample_weight.")
-        if weights.shape[:1] != (n,):
-            raise UsageError(f"sample_weight must have one weight an image, ({n},); received {weights.shape}.")
-        return weights
-    if class_weight is None:
-        return None
-    if len(jax.tree.leaves(y)) != 1:
-        raise UsageError("class_weight needs one array of labels; use sample_weight for several outputs.")
-    labels = np.asarray(y)
-    numbers = labels.argmax(axis=-1) if labels.ndim > 1 and labels.shape[-1] > 1 else labels.reshape(-1)
-    table = {int(number): class_weight.get(int(number), 1.0) for number in np.unique(numbers)}
-    return np.array([table[int(number)] for number in numbers], np.float32)
+def _wants(callback: Any, hooks: tuple[str, ...]) -> bool:
+    """Whether a callback does something in these hooks for batches."""
+    kinds = keras.callbacks
+    if type(callback) in (kinds.ProgbarLogger, kinds.TerminateOnNaN):  # they look as often as the loop is left
+        return False
+    if type(callback) in (kinds.ModelCheckpoint, kinds.BackupAndRestore) and callback.save_freq == "epoch":
+        return False
+    return not all(is_default(getattr(callback, name)) for name in hooks)
+
+
+def _arrays(iterator: Any) -> Any:
+    """The data of an iterator over arrays, whole, as Keras would hand them to the model batch by batch.
+
+    Raises:
+        ValueError: a sparse tensor of a kind whose rows cannot be gathered in a compiled program.
+    """
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, array_slicing.ScipySparseSliceable):
+            return SparseRows.from_scipy(part.array)
+        if isinstance(part, array_slicing.JaxSparseSliceable):
+            return SparseRows.from_bcoo(part.array)
+        return np.asarray(part.convert_to_jax_compatible(part[:]))
+
+    inputs = array_slicing.convert_to_sliceable(iterator.data_adapter._inputs, target_backend="jax")
+    return keras.tree.map_structure(whole, inputs, none_is_leaf=False)
+
+
+def _purge(model: keras.Model) -> None:
+    """Take the values from the model's variables, as Keras does while it trains: the session has them."""
+    model._purge_model_variables(
+        trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
+    )
+
+
+def _as_keras_names_it(state: Any) -> dict[str, Any]:
+    names = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+    return dict(zip(names, state, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")

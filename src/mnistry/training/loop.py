@@ -3,12 +3,15 @@
 A session runs the model's own `train_step` (Keras's stateless one) inside one compiled program, over data that lies
 on the device as it came: what Keras's `fit` spends between two steps falls away, the arithmetic stays the same.
 
-On a CPU, XLA compiles a convolution inside a loop onto a path more than ten times slower; models that have one are
-therefore advanced one step a dispatch there.
+On a CPU, convolutions and pooling are traced in forms that are fast there (`models/cpu_tracing.py`). A convolution of
+XLA's that is left would be ten times slower in a loop: such a model is advanced one step a dispatch.
 """
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from mnistry.errors import UsageError
-from mnistry.models.backend import jax, keras
-from mnistry.training.placement import Placement
-from mnistry.training.steps import Augment, Data, State, Step, many_steps, one_step, test_step, train_step
+from mnistry.models.backend import JAXTrainer, jax, keras, pythonify_logs
+from mnistry.models.cpu_tracing import cpu_forms
+from mnistry.training.steps import Augment, Data, DataParallel, State, Step, many_steps, one_step, test_step, train_step
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
@@ -37,7 +40,7 @@ class TrainProgress:
         epochs: how many there will be.
         step: steps done in this epoch.
         steps: steps in an epoch, the last short one included.
-        logs: loss and metrics over the epoch so far.
+        logs: loss and metrics over the epoch so far, or what the model's own `train_step` logged in the last step.
         seconds: since the epoch began, compilation included in the first.
         steps_per_second: over the last dispatch.
     """
@@ -46,119 +49,156 @@ class TrainProgress:
     epochs: int
     step: int
     steps: int
-    logs: dict[str, float]
+    logs: dict[str, Any]
     seconds: float
     steps_per_second: float
 
 
-class Session:
+class TrainSession:
     """One training in progress: the variables' values on the device, and the programs that advance them.
 
-    The model's own variables keep their old values until `give_back`.
+    The model's own variables keep their old values until `push`.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        x: Any,
-        y: Any,
+        data: Data,
         batch_size: int,
         *,
-        sample_weight: Any = None,
         devices: int = 1,
         augment: Augment | None = None,
         seed: int = 0,
     ) -> None:
-        """Brings the data and the model's values onto the device.
+        """Bring the data and the model's values onto the device.
 
         Args:
             model: compiled, with or without variables yet.
-            x: (n, ...) inputs, an array or a tree of arrays. For a model that takes floats, integers are turned to
-                float32 on the device, without scaling.
-            y: (n, ...) labels, an array or a tree of arrays.
-            batch_size: images a step, at most n.
-            sample_weight: float (n,), or None.
+            data: x, (x, y) or (x, y, sample weights), as the model's `train_step` takes them: arrays or trees of
+                arrays, (n, ...) each.
+            batch_size: images per step. Fewer than that in all make one short batch.
             devices: how many local devices share each batch.
-            augment: `augment(key, x, y, step)` makes what is trained on out of a batch, inside the compiled step. An
-                epoch then leaves out the images that fill no batch, others each time.
+            augment: `augment(key, x, y, step)` returns what is trained on, inside the compiled step. An epoch then
+                leaves out the images that do not fill a batch, other ones each time. `data` must be (x, y).
             seed: of the keys that `augment` gets; each step has its own, which depends on the number of steps before.
 
         Raises:
-            UsageError: there are not as many devices, or they cannot share a batch evenly.
+            UsageError: there are fewer devices, or they cannot share a batch evenly.
         """
         self.model = model
-        self.n, self.batch_size = count(x), batch_size
+        self.n, self.batch_size = count(data), batch_size
         self.whole, self.short = divmod(self.n, batch_size)
         if augment is not None:
             self.short = 0
         self.steps = self.whole + bool(self.short)
         self.augment = None if augment is None else (augment, seed)
-        self.placement = Placement(devices, batch_size)
-        data: Data = (_plain(x), _labels(y), None if sample_weight is None else np.asarray(sample_weight, np.float32))
+        self.placement = DataParallel(devices, batch_size)
         # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
         model._symbolic_build(data_batch=jax.tree.map(lambda leaf: leaf[:batch_size], data))
         model.reset_metrics()
-        self.data: Data = self.placement.everywhere(data)
+        self.data: Data = self.placement.replicate(data)
         self.fresh_metrics = [np.asarray(variable.value) for variable in model.metrics_variables]
-        self.state: State = self.placement.everywhere(_values(model))
-        self.programs = _programs_of(model)
+        self.logs: Any = None
         self.rate = 0.0
+        self.state: State
+        self.pull()
 
     def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[TrainProgress]:
-        """Runs one epoch; gives a moment after each dispatch. What the caller does in between changes nothing.
+        """Run one epoch; yields after each dispatch. Nothing that the caller does in between changes the result.
 
         Args:
-            order: int32 (n,), who comes when.
+            order: int32 (n,), the order of the images.
             epoch: its number, from 1.
             epochs: how many there will be.
         """
-        self.state = (*self.state[:3], self.placement.everywhere(self.fresh_metrics))
-        boundary = self.whole * self.batch_size
-        started, step = time.perf_counter(), 0
-        while step < self.steps:
-            if step < self.whole:
-                until = min(self.whole, step + self._steps_ahead())
-                self._advance(order[:boundary], self.batch_size, step, until)
-            else:
-                until = step + 1
-                self._advance(order[boundary:], self.short, 0, 1)
-            step = until
-            yield TrainProgress(epoch, epochs, step, self.steps, self._logs(self.state[3]), _since(started), self.rate)
+        self.state = (*self.state[:3], self.placement.replicate(self.fresh_metrics))
+        yield from self.advance(order, epoch, epochs, 0, self.steps)
 
-    def evaluate(self, data: Data, batch_size: int) -> dict[str, float]:
-        """Loss and metrics of the present values on other data, on the device already; nothing is changed.
+    def advance(
+        self, order: np.ndarray, epoch: int, epochs: int, first: int, until: int, *, every_step: bool = False
+    ) -> Iterator[TrainProgress]:
+        """Run the steps `first` to `until` - 1 of a pass over the data; yields after each dispatch.
 
         Args:
-            data: inputs, labels, and sample weights or None, as `on_device` gives them.
+            order: int32 (n,), the order of the images.
+            epoch: the number of the epoch that these steps make, from 1.
+            epochs: how many there will be.
+            first: the first step of the pass to run.
+            until: the step to end before.
+            every_step: return after every step, not only a few times a second.
+        """
+        boundary = self.whole * self.batch_size
+        started, step = time.perf_counter(), first
+        while step < until:
+            if step < self.whole:
+                end = step + 1 if every_step else min(self.whole, until, step + self._steps_ahead())
+                self._dispatch(order[:boundary], self.batch_size, step, end)
+            else:
+                end = step + 1
+                self._dispatch(order[boundary:], self.short, 0, 1)
+            step = end
+            logs = self._logs(self.state[3], self.logs)
+            yield TrainProgress(epoch, epochs, step - first, until - first, logs, _since(started), self.rate)
+
+    def evaluate(self, data: Data, batch_size: int) -> dict[str, Any]:
+        """Loss and metrics of the present values on other data; nothing is changed.
+
+        Args:
+            data: as in training, on the device already.
             batch_size: images a step.
         """
-        n = count(data[0])
+        return self.test(data, batch_size, (*self.state[:2], self.placement.replicate(self.fresh_metrics)))[0]
+
+    def test(
+        self, data: Data, batch_size: int, state: tuple[Any, Any, Any], steps: int | None = None
+    ) -> tuple[dict[str, Any], tuple[Any, Any, Any]]:
+        """Run the model's evaluation steps.
+
+        Args:
+            data: as in training, on the device already.
+            batch_size: images a step.
+            state: values of trainable, non-trainable and metric variables to begin with.
+            steps: how many steps, from the first; None for all images.
+
+        Returns:
+            Loss and metrics, or what the model's own `test_step` logged last; and the values afterwards.
+        """
+        n = count(data)
+        if steps is not None:
+            n = min(n, steps * batch_size)
         size = min(batch_size, n)
-        metrics = self.placement.everywhere(self.fresh_metrics)
         order = np.arange(n, dtype=np.int32)
+        logs: Any = None
         for part in (order[: n - n % size], order[n - n % size :]):
             if len(part):
                 step_size = min(size, len(part))
-                program = self._program(test_step, step_size, (*self.state[:2], metrics), data, part)
-                metrics = program((*self.state[:2], metrics), data, part, 0, len(part) // step_size)[2]
-        return self._logs(metrics)
+                program = self._program(test_step, step_size, state, data, part)
+                state, logs = program(state, data, part, 0, len(part) // step_size)
+        return self._logs(state[2], logs), state
 
-    def on_device(self, x: Any, y: Any, sample_weight: Any = None) -> Data:
-        """Data for `evaluate`."""
-        weights = None if sample_weight is None else np.asarray(sample_weight, np.float32)
-        placed: Data = self.placement.everywhere((_plain(x), _labels(y), weights))
-        return placed
+    def prepare(self) -> None:
+        """Compile the training steps, so that an error shows before the first of them."""
+        boundary = self.whole * self.batch_size
+        if self.whole:
+            self._program(train_step, self.batch_size, self.state, self.data, np.zeros(boundary, np.int32))
+        if self.short:
+            self._program(train_step, self.short, self.state, self.data, np.zeros(self.short, np.int32))
 
-    def give_back(self) -> None:
-        """Puts the values into the model's own variables; they are shared until `take`."""
+    def place(self, data: Data) -> Data:
+        """Put data on the device, for `evaluate`."""
+        return self.placement.replicate(data)
+
+    def push(self) -> None:
+        """Put the values into the model's own variables; they are shared until `pull`."""
         for variables, values in zip(_variables(self.model), self.state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def take(self) -> None:
-        """Takes the values of the model's own variables, which somebody may have changed."""
+    def pull(self) -> None:
+        """Take the values of the model's own variables, which somebody may have changed."""
         # Copies: a dispatch overwrites the session's own values in place.
-        self.state = self.placement.everywhere(jax.tree.map(jax.numpy.copy, _values(self.model)))
+        self.state = self.placement.replicate(jax.tree.map(jax.numpy.copy, _values(self.model)))
+        self.programs = _programs_of(self.model)
 
     def trainable(self) -> list[np.ndarray]:
         """The values of the trainable variables, in the model's order."""
@@ -169,7 +209,7 @@ class Session:
         return [np.asarray(value) for part in self.state[:3] for value in part]
 
     def restore(self, values: Sequence[np.ndarray]) -> None:
-        """Goes back to a snapshot.
+        """Go back to a snapshot.
 
         Raises:
             ValueError: it is not one of this model's.
@@ -178,47 +218,76 @@ class Session:
         parts = [[next(kept) for _ in part] for part in self.state[:3]]
         if [value.shape for part in parts for value in part] != [v.shape for part in self.state[:3] for v in part]:
             raise ValueError("the snapshot is of another model")
-        self.state = (*self.placement.everywhere(tuple(parts)), self.state[3])
+        self.state = (*self.placement.replicate(tuple(parts)), self.state[3])
 
     def _steps_ahead(self) -> int:
         return max(1, round(self.rate * SECONDS_PER_DISPATCH)) if self.rate else FIRST_DISPATCH_STEPS
 
-    def _advance(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
+    def _dispatch(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
         program = self._program(train_step, batch_size, self.state, self.data, order)
         started = time.perf_counter()
-        self.state = jax.block_until_ready(program(self.state, self.data, order, first, until))
+        with _interrupts_deferred():  # the program overwrites the values: they must not be lost half-way
+            self.state, self.logs = jax.block_until_ready(program(self.state, self.data, order, first, until))
         self.rate = (until - first) / _since(started)
 
     def _program(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
         """The compiled steps for one batch size; how many a dispatch takes is decided at run time."""
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((data, order)))
-        key = (step, batch_size, self.placement.devices, self.augment, jax.tree.structure(data), shapes)
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((state, data, order)))
+        key = (step, batch_size, self.placement.devices, self.augment, jax.tree.structure((state, data)), shapes)
         if key not in self.programs:
             self.programs[key] = self._compiled(step, batch_size, state, data, order)
         return self.programs[key]
 
     def _compiled(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
         trains = step is train_step
-        one = partial(one_step, self.model, step, batch_size, self.placement, self.augment if trains else None)
+        augment, own = (self.augment if trains else None), has_own_logs(self.model, step.__name__)
+        one = partial(one_step, self.model, step, batch_size, self.placement, augment, own)
         donated = (0,) if trains else ()
-        traced = jax.jit(partial(many_steps, one), donate_argnums=donated).trace(state, data, order, 0, 1)
+        with cpu_forms():
+            traced = jax.jit(partial(many_steps, one, own), donate_argnums=donated).trace(state, data, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
             many: Callable[..., Any] = traced.lower().compile()
             return many
-        single = jax.jit(one, donate_argnums=donated).lower(state, data, order, 0).compile()
+        with cpu_forms():
+            single = jax.jit(one, donate_argnums=donated).lower(state, data, order, 0).compile()
 
         def stepwise(state: Any, data: Data, order: np.ndarray, first: int, until: int) -> Any:
-            placed = self.placement.everywhere(order)
+            placed, logs = self.placement.replicate(order), None
             for index in range(first, until):
-                state = single(state, data, placed, index)
-            return state
+                state, logs = single(state, data, placed, index)
+            return state, logs
 
         return stepwise
 
-    def _logs(self, metrics: list[Any]) -> dict[str, float]:
+    def _logs(self, metrics: list[Any], own: Any) -> dict[str, Any]:
+        if own is not None:
+            return dict(own)
         if "logs" not in self.programs:
             self.programs["logs"] = _log_reader(self.model)
-        return {name: float(value) for name, value in self.programs["logs"](metrics).items()}
+        return pythonify_logs(self.programs["logs"](metrics))  # type: ignore[no-any-return]  # Keras comes without types
+
+
+def has_own_logs(model: keras.Model, step: str) -> bool:
+    """Whether a model's `train_step` or `test_step` logs anything else than the results of its metrics."""
+    methods = (step, "compute_metrics", "get_metrics_result", "_update_metrics_variables")
+    return any(getattr(getattr(model, name), "__func__", None) is not getattr(JAXTrainer, name) for name in methods)
+
+
+@contextlib.contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Let a Ctrl-C wait until the end of the block."""
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+        yield
+        return
+    caught: list[tuple[Any, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        if caught:
+            previous(*caught[0])
 
 
 def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
@@ -236,18 +305,6 @@ def count(x: Any) -> int:
     if len(counts) != 1:
         raise UsageError(f"All inputs must have the same number of images; received {sorted(counts)}.")
     return counts.pop()
-
-
-def _labels(y: Any) -> Any:
-    def converted(leaf: Any) -> np.ndarray:
-        array = np.asarray(leaf)
-        return array.astype(np.int32) if np.issubdtype(array.dtype, np.integer) else array
-
-    return jax.tree.map(converted, y)
-
-
-def _plain(x: Any) -> Any:
-    return jax.tree.map(np.asarray, x)
 
 
 def _mentions(program: Any, primitive: str) -> bool:

@@ -12,7 +12,6 @@ import numpy as np
 from mnistry.datasets.loading import Dataset, learning_size
 from mnistry.evaluation.metrics import Evaluation
 from mnistry.models.backend import keras
-from mnistry.models.layers import plain
 from mnistry.models.networks import Layer
 from mnistry.runtime import files, run_folder
 from mnistry.training.calibration import Calibration
@@ -123,7 +122,7 @@ class Result:
 
 def save(result: Result, model: keras.Model, folder: Path) -> None:
     """Writes the model and the summary into a run folder that has the config and the metrics already."""
-    plain(model).save(folder / MODEL)
+    model.save(folder / MODEL)
     files.write_json(folder / run_folder.SUMMARY, result.summary())
 
 

@@ -20,7 +20,7 @@ from mnistry.training import checkpoints, recipes
 from mnistry.training.augmentation import other_classes
 from mnistry.training.checkpoints import Checkpoint
 from mnistry.training.config import ResolvedConfig, TrainConfig
-from mnistry.training.loop import Session, TrainProgress, shuffled
+from mnistry.training.loop import TrainProgress, TrainSession, shuffled
 from mnistry.training.steps import Augment
 
 
@@ -101,8 +101,8 @@ def run_epochs(
     """
     learn, watch = loading.split(dataset, config.validation, config.seed)
     augment = _augmentation(config, dataset.class_names, len(learn[1]))
-    session = Session(model, *learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
-    watched = session.on_device(*watch) if len(watch[1]) else None
+    session = TrainSession(model, learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
+    watched = session.place(watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), callbacks.warning)
     for epoch in range(len(records) + 1, config.epochs + 1):
         for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
@@ -117,7 +117,7 @@ def run_epochs(
         callbacks.epoch(records[-1], config.epochs)
         if callbacks.weights is not None:
             callbacks.weights(epoch, session.trainable())
-    session.give_back()
+    session.push()
     return tuple(records)
 
 
@@ -137,7 +137,7 @@ def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
 
 
 def _restore(
-    session: Session, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
+    session: TrainSession, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Brings the session to the last checkpoint, and gives the records of the epochs done."""
     found = checkpoints.latest(folder, warn)
@@ -156,7 +156,7 @@ def _restore(
     return found.records
 
 
-def _keep(session: Session, folder: Path, records: list[dict[str, Any]], identity: dict[str, Any]) -> None:
+def _keep(session: TrainSession, folder: Path, records: list[dict[str, Any]], identity: dict[str, Any]) -> None:
     epoch = len(records)
     try:
         checkpoints.write(folder, Checkpoint(epoch, session.snapshot(), records, identity))

@@ -1,0 +1,223 @@
+"""Convolutions and pooling as they are traced for a CPU, beside Keras's own: outputs and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnistry.models import convolution
+from mnistry.models.backend import jax, keras
+from mnistry.models.cpu_tracing import cpu_forms
+
+jnp = jax.numpy
+layers = keras.layers
+XLAS = ("conv_general_dilated", "reduce_window", "select_and_scatter", "select_and_gather")
+Case = tuple[list[keras.Layer], tuple[int, ...]]
+
+
+def some(*shape: int) -> np.ndarray:
+    """Values of which some are equal, as after relu: ties show who gets the gradient of max pooling."""
+    return np.maximum(np.random.default_rng(1).normal(size=shape), -0.3).astype(np.float32)
+
+
+def built(parts: list[keras.Layer], shape: tuple[int, ...]) -> keras.Model:
+    model = keras.Sequential([keras.Input(shape), *parts])
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(size=w.shape).astype(np.float32) for w in model.get_weights()])
+    return model
+
+
+def outputs_and_gradients(models: list[keras.Model], xs: list[np.ndarray]) -> tuple[list[list[np.ndarray]], str]:
+    """Of each model the outputs, and the gradients of a weighted sum of them by the weights and by the input.
+
+    All in one program, whose text comes too.
+    """
+
+    def run(weights: list[Any], xs: list[Any]) -> list[Any]:
+        found = []
+        for model, own, x in zip(models, weights, xs, strict=True):
+            call = lambda own, x, model=model: model.stateless_call(own, [], x)[0]  # noqa: E731 - bound in a loop
+            outputs, back = jax.vjp(call, own, x)
+            found.append((outputs, back(jnp.cos(jnp.arange(outputs.size, dtype=jnp.float32)).reshape(outputs.shape))))
+        return found
+
+    weights = [[each.value for each in model.trainable_variables] for model in models]
+    traced = jax.jit(run).trace(weights, xs)
+    found = traced.lower().compile()(weights, xs)
+    return [[np.asarray(leaf) for leaf in jax.tree.leaves(each)] for each in found], str(traced.jaxpr)
+
+
+def assert_same(*cases: Case, n: int = 2) -> None:
+    models = [built(parts, shape) for parts, shape in cases]
+    xs = [some(n, *shape) for _, shape in cases]
+    expected, _ = outputs_and_gradients(models, xs)
+    with cpu_forms():
+        given, program = outputs_and_gradients(models, xs)
+    for case, ours, theirs in zip(cases, given, expected, strict=True):
+        about = f"{[part.get_config() for part in case[0]]} on {case[1]}"
+        assert [(a.shape, a.dtype) for a in ours] == [(b.shape, b.dtype) for b in theirs], about
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()), err_msg=about)
+    assert not any(name in program for name in XLAS)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_convolutions(padding: str) -> None:
+    kinds: list[tuple[Any, dict[str, Any], tuple[int, ...]]] = [
+        (1, {}, (5, 5, 3)),
+        (2, {}, (4, 5, 2)),
+        (3, {}, (7, 7, 3)),
+        (3, {}, (6, 9, 1)),
+        ((1, 4), {}, (6, 9, 2)),
+        ((4, 1), {}, (6, 9, 2)),
+        (5, {}, (7, 6, 2)),
+        (1, {"strides": 2}, (7, 6, 2)),
+        (3, {"strides": 2}, (7, 7, 3)),
+        (3, {"strides": (2, 1)}, (6, 9, 2)),
+        (5, {"strides": 3}, (9, 7, 2)),
+        (2, {"strides": 3}, (7, 8, 1)),
+        (3, {"dilation_rate": 2}, (9, 8, 2)),
+        (2, {"dilation_rate": (3, 1)}, (9, 8, 1)),
+        (3, {"groups": 2}, (6, 7, 4)),
+        (3, {"groups": 4}, (6, 7, 4)),
+        (3, {"groups": 2, "strides": 2}, (7, 6, 6)),
+    ]
+    assert_same(*(([layers.Conv2D(4, size, padding=padding, **options)], shape) for size, options, shape in kinds))
+
+
+def test_bias_and_activation() -> None:
+    kinds = [(activation, bias) for activation in (None, "relu", "tanh", "softmax") for bias in (False, True)]
+    assert_same(*(([layers.Conv2D(3, 3, activation=name, use_bias=bias)], (6, 7, 2)) for name, bias in kinds))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_depthwise_and_separable_convolutions(padding: str) -> None:
+    kinds: list[tuple[Any, dict[str, Any], tuple[int, ...]]] = [
+        (3, {}, (6, 7, 2)),
+        (3, {"depth_multiplier": 3}, (6, 7, 2)),
+        ((2, 5), {}, (6, 7, 1)),
+        (3, {"strides": 2}, (7, 6, 3)),
+        (3, {"dilation_rate": 2}, (8, 7, 2)),
+    ]
+    for kind in (layers.DepthwiseConv2D, layers.SeparableConv2D):
+        width = () if kind is layers.DepthwiseConv2D else (4,)
+        assert_same(*(([kind(*width, size, padding=padding, **options)], shape) for size, options, shape in kinds))
+
+
+def test_pooling() -> None:
+    kinds: list[tuple[Any, Any, tuple[int, ...]]] = [
+        (2, None, (6, 8, 3)),
+        (2, None, (7, 9, 2)),
+        (3, 2, (7, 8, 2)),
+        (3, 1, (5, 6, 1)),
+        (2, 3, (7, 8, 2)),
+        ((1, 3), None, (4, 7, 2)),
+    ]
+    for kind in (layers.MaxPooling2D, layers.AveragePooling2D):
+        assert_same(*(([kind(size, steps, pad)], shape) for size, steps, shape in kinds for pad in ("valid", "same")))
+
+
+def test_sequences() -> None:
+    assert_same(
+        ([layers.Conv1D(3, 4, strides=2, activation="relu"), layers.MaxPooling1D(2)], (17, 2)),
+        ([layers.DepthwiseConv1D(3), layers.AveragePooling1D(3, 2, "same")], (12, 2)),
+        ([layers.Conv1D(3, 3, padding="causal", dilation_rate=2)], (9, 2)),
+    )
+
+
+def test_channels_first() -> None:
+    parts = [
+        [layers.Conv2D(4, 3, activation="relu")],
+        [layers.Conv2D(4, 3, strides=2, padding="same", groups=2)],
+        [layers.DepthwiseConv2D(3)],
+        [layers.SeparableConv2D(3, 3)],
+        [layers.AveragePooling2D(2)],
+        [layers.MaxPooling2D(3, 2, "same")],
+        [layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D(2)],
+    ]
+    lasts = [built(layers_, (7, 8, 2)) for layers_ in parts]
+    firsts = [
+        keras.Sequential(
+            [keras.Input((2, 7, 8))]
+            + [type(part).from_config(part.get_config() | {"data_format": "channels_first"}) for part in layers_]
+        )
+        for layers_ in parts
+    ]
+    for first, last in zip(firsts, lasts, strict=True):
+        first.set_weights(last.get_weights())
+    x = some(2, 2, 7, 8)
+    expected, _ = outputs_and_gradients(lasts, [np.moveaxis(x, 1, -1)] * len(parts))
+    with cpu_forms():
+        given, program = outputs_and_gradients(firsts, [x] * len(parts))
+    for ours, theirs in zip(given, expected, strict=True):
+        np.testing.assert_allclose(ours[0], np.moveaxis(theirs[0], -1, 1), atol=1e-5)
+    assert not any(name in program for name in XLAS)
+
+
+def test_a_convolution_with_its_pooling_is_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[convolution.Block] = []
+    forward = convolution._forward
+    monkeypatch.setattr(convolution, "_forward", lambda *a: (made.append(a[3]), forward(*a))[1])
+    pools = [(2, None, "valid"), (3, 2, "same"), (2, 1, "valid")]
+    assert_same(
+        *(
+            ([layers.Conv2D(3, 3, activation=activation), layers.MaxPooling2D(*pool)], (9, 8, 2))
+            for activation in ("relu", "linear")
+            for pool in pools
+        )
+    )
+    assert len({block for block in made if block.pool is not None}) == 6
+
+
+def test_outputs_that_are_used_elsewhere_too() -> None:
+    image = keras.Input((8, 8, 2))
+    y = layers.Conv2D(3, 3, padding="same", activation="relu")(image)
+    model = keras.Model(image, layers.Add()([y, layers.UpSampling2D(2)(layers.MaxPooling2D(2)(y))]))
+    expected, _ = outputs_and_gradients([model], [some(2, 8, 8, 2)])
+    with cpu_forms():
+        given, _ = outputs_and_gradients([model], [some(2, 8, 8, 2)])
+    for a, b in zip(given[0], expected[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 6, 7, 13])
+def test_batches_in_pieces(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "PIECE_BYTES", 8_000)  # three images or so
+    assert_same(
+        *(
+            ([layers.Conv2D(4, 3, strides=strides, activation="relu"), *rest], (9, 8, 2))
+            for strides in (1, 2)
+            for rest in ([], [layers.MaxPooling2D(2)])
+        ),
+        n=n,
+    )
+
+
+def test_the_middle_of_a_kernel_by_hand() -> None:
+    image = np.zeros((1, 3, 3, 1), np.float32)
+    image[0, 1, 1, 0] = 2
+    kernel = np.arange(1, 10, dtype=np.float32).reshape(3, 3, 1, 1)
+    window = convolution.make_window((3, 3), (3, 3), (1, 1), (1, 1), "same")
+    turned = 2 * np.arange(9, 0, -1).reshape(3, 3)  # a dot brings out the kernel upside down
+    found = convolution.convolve(image, kernel, None, convolution.Block(window))
+    assert np.array_equal(np.asarray(found)[0, :, :, 0], turned)
+
+
+def test_what_has_no_fast_form_stays_as_it_is() -> None:
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(3, 3, dtype="bfloat16")])
+    x = some(2, 6, 6, 2)
+    expected = np.asarray(model(x), np.float32)
+    with cpu_forms():
+        np.testing.assert_array_equal(np.asarray(model(x), np.float32), expected)
+        with pytest.raises(ValueError, match="empty output"):
+            keras.ops.conv(np.ones((1, 2, 2, 1), np.float32), np.ones((3, 3, 1, 1), np.float32))
+
+
+def test_keras_has_its_own_operations_back_afterwards() -> None:
+    nn = keras.src.backend.nn
+    before = (layers.Conv2D.call, nn.conv, nn.depthwise_conv, nn.max_pool, nn.average_pool)
+    with cpu_forms():
+        assert nn.conv is not before[1]
+    assert (layers.Conv2D.call, nn.conv, nn.depthwise_conv, nn.max_pool, nn.average_pool) == before
