@@ -101,7 +101,9 @@ class SparseRows:
         n, entries = self.columns.shape
         rows = jnp.broadcast_to(jnp.arange(n, dtype=jnp.int32)[:, None], (n, entries))
         indices = jnp.stack([rows, self.columns], axis=-1).reshape(n * entries, 2)
-        return jax.experimental.sparse.BCOO((self.values.reshape(-1), indices), shape=(n, self.width), indices_sorted=True)
+        return jax.experimental.sparse.BCOO(
+            (self.values.reshape(-1), indices), shape=(n, self.width), indices_sorted=True
+        )
 
 
 def train_step(model: keras.Model, state: State, batch: Data) -> tuple[State, Any]:
