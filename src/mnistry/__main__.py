@@ -1,4 +1,4 @@
-"""Lets `python -m mnistry` do what `mnistry` does."""
+"""Let `python -m mnistry` do what `mnistry` does."""
 
 from mnistry.cli.app import main
 

@@ -164,7 +164,7 @@ class _Roots:
         self._up[roots[1]] = roots[0]
 
     def apart(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Whether pairs are not joined yet, bool (n,)."""
+        """Tell which pairs are not joined yet, bool (n,)."""
         up = self.all()
         return np.asarray(up[one] != up[other])
 

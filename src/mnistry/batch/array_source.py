@@ -58,7 +58,7 @@ class ImageFile:
         return np.frombuffer(content, np.uint8).reshape(n, 28, 28)
 
     def check(self) -> None:
-        """Reads what has a checksum once to its end, where that is compared.
+        """Read what has a checksum once to its end, where that is compared.
 
         Raises:
             DataError: the file is damaged.
@@ -71,12 +71,12 @@ class ImageFile:
 
 
 def is_image_file(head: bytes) -> bool:
-    """Whether a file that starts like this is one of those that are read here."""
+    """Tell by its first bytes whether a file is one of those that are read here."""
     return head.startswith((NPY_MAGIC, ZIP_MAGIC, IDX_START, idx.GZIP_MAGIC))
 
 
 def open_images(place: Place, array: str | None = None) -> ImageFile:
-    """Opens a file of images.
+    """Open a file of images.
 
     Args:
         place: of an IDX file, packed with gzip or not, an NPY or an NPZ file.
@@ -165,7 +165,7 @@ def _size(stream: IO[bytes]) -> int:
 
 @contextmanager
 def _damage_told(name: str) -> Iterator[None]:
-    """Says in one sentence what is wrong with a file."""
+    """Say in one sentence what is wrong with a file."""
     try:
         yield
     except (DataError, UsageError):

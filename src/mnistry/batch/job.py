@@ -44,7 +44,7 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a batch is told.
+    """The options of a batch.
 
     Attributes:
         source: a folder, a file or an address; see `batch_sources`.
@@ -69,7 +69,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What came of a batch; as `summary.json`, written last, the sign that it is complete.
+    """The result of a batch. `summary.json` holds it and is written last, so it means that the batch is complete.
 
     Attributes:
         source: what was read.
@@ -106,7 +106,7 @@ class BatchSummary:
 
 
 def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) -> BatchSummary:
-    """Reads a source into Parquet files, a row a picture.
+    """Read a source into Parquet files, one row per picture.
 
     Args:
         options: what to read, where to, and how.
@@ -142,7 +142,7 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
 
 
 class _Session:
-    """What one call of `run` reads, and how long it takes."""
+    """The work of one call of `run_batch`, and its time."""
 
     def __init__(self) -> None:
         self._started = self._began = self._ended = time.time()
@@ -151,7 +151,7 @@ class _Session:
     def read(
         self, plan: Plan, out: Place, model: bytes, options: BatchOptions, done: dict[int, Counts], progress: Progress
     ) -> None:
-        """Reads the parts that are not in `done`, and puts them there."""
+        """Read the parts that are not in `done`, and put them there."""
         todo = [part for part in range(len(plan.rows)) if part not in done]
         before, total = sum(counts.pictures for counts in done.values()), sum(plan.rows)
         progress(before, total, 0.0)
@@ -168,7 +168,7 @@ class _Session:
                 progress(before + self._pictures, total, self._rate)
 
     def summary(self, plan: Plan, done: Mapping[int, Counts], class_names: Sequence[str]) -> BatchSummary:
-        """What came of the whole batch."""
+        """Sum up the whole batch."""
         counts = reduce(add, done.values())
         start, read = self._began - self._started, self._ended - self._began
         return BatchSummary(
@@ -220,7 +220,7 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
 
 @contextmanager
 def _stoppable(options: BatchOptions) -> Iterator[None]:
-    """Says how to go on when somebody stops the job."""
+    """Say how to go on when somebody stops the job."""
     try:
         yield
     except KeyboardInterrupt:
@@ -249,7 +249,7 @@ def _plan(options: BatchOptions, source: Source, out: Place, model: str) -> Plan
 
 
 def _forget_plan(out: Place) -> None:
-    """Leaves nothing that would keep another batch from the folder: nothing has been read."""
+    """Leave nothing that would keep another batch from the folder: nothing has been read."""
     with suppress(OSError):
         out.system.rm(out.below(batch_plan.FOLDER).path, recursive=True)
 
@@ -270,7 +270,7 @@ def _done(plan: Plan, out: Place) -> dict[int, Counts]:
 
 
 def _check_shared(out: Place, part: int) -> None:
-    """Makes sure that what workers write can be seen from here."""
+    """Make sure that the files of the workers can be seen from here."""
     if not out.system.exists(out.below(output.name(part)).path):
         raise BatchError(
             f"A worker has written into {out.given} on its own machine, where it cannot be seen from here. --out must "
@@ -279,7 +279,7 @@ def _check_shared(out: Place, part: int) -> None:
 
 
 def _check_complete(plan: Plan, out: Place) -> None:
-    """Makes sure that every part's file is there."""
+    """Make sure that every part's file is there."""
     names = _names(out)
     missing = [part for part in range(len(plan.rows)) if output.name(part) not in names]
     if missing:

@@ -24,7 +24,7 @@ FACTS = b"mnistry"  # the key of the facts in a file's metadata
 
 @dataclass(frozen=True)
 class Counts:
-    """What came of pictures.
+    """Counts of pictures by result.
 
     Attributes:
         pictures: how many there were.
@@ -124,7 +124,7 @@ def of_outcomes(outcomes: Sequence[ReadResult], classes: int) -> pa.Table:
 
 
 def write(place: Place, table: pa.Table, part: int, plan: str) -> Counts:
-    """Writes the file of a part, and what was counted into its metadata.
+    """Write the file of a part, and what was counted into its metadata.
 
     Args:
         place: of the file.
@@ -149,7 +149,7 @@ def write(place: Place, table: pa.Table, part: int, plan: str) -> Counts:
 
 
 def counted(place: Place, part: int, plan: str, rows: int) -> Counts | None:
-    """What the file of a part says it counted; None if it is not there, not whole, or of another plan."""
+    """Read the counts of a part from its file; None if it is missing, incomplete or of another plan."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

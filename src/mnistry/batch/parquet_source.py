@@ -45,7 +45,7 @@ class ParquetRows:
     """
 
     def __init__(self, place: Place) -> None:
-        """Opens it.
+        """Open it.
 
         Raises:
             DataError: it is none, or damaged.
@@ -127,7 +127,7 @@ class ParquetRows:
                 yield _inner(batch.column(0), column.path)
 
     def _next(self) -> pa.Array:
-        """What is decoded from the position on, at least one row."""
+        """Decode from the position on, at least one row."""
         while self._rest is None or len(self._rest) == 0:
             batch = next(self._batches, None)
             if batch is None:
@@ -152,7 +152,7 @@ class ParquetRows:
             yield Column(path, IMAGES)
 
     def _bare(self, path: str) -> bool:
-        """Whether a column of bytes holds bare pixels: its first value has 784 and does not start like a picture."""
+        """Tell whether a column of bytes holds raw pixels: the first value has 784 and no mark of a picture."""
         for batch in self._file.iter_batches(1, columns=[path], use_threads=False):
             value = _inner(batch.column(0), path)[0].as_py()
             if value is not None:

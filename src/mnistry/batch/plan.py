@@ -36,7 +36,7 @@ Numbered = tuple[int, Piece]
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do.
+    """The plan of a batch.
 
     Attributes:
         source: what is read.
@@ -67,7 +67,7 @@ class PieceList:
     """The stored list of pieces, a group of parts at a time in memory."""
 
     def __init__(self, out: Place) -> None:
-        """Opens the list in the folder of the output."""
+        """Open the list in the folder of the output."""
         import pyarrow as pa
 
         self._file = pa.ipc.open_file(storage.open_file(out.below(FOLDER).below(LIST)))
@@ -93,7 +93,7 @@ class PieceList:
 
 
 def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
-    """Lists a source and stores the plan in the folder of the output, its facts last.
+    """List a source and store the plan in the folder of the output, its facts last.
 
     Args:
         source: what is read.
@@ -151,7 +151,7 @@ def load(out: Place) -> Plan | None:
 
 
 def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -> None:
-    """Checks that a job that is gone on with is still the same.
+    """Check that a job that is resumed is still the same.
 
     Raises:
         RunError: source, model or options are not what they were; says which.

@@ -26,7 +26,7 @@ SETTINGS = {
 
 @contextmanager
 def session(address: str | None, workers: int | None) -> Iterator[int]:
-    """Connects to Ray.
+    """Connect to Ray.
 
     Args:
         address: of a cluster, or "auto" for the one that this machine belongs to; None starts one here for the block.

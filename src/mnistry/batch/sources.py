@@ -1,4 +1,4 @@
-"""What a batch reads: a folder tree, a list of paths, a file of images or Parquet, taken as pieces in a fixed order."""
+"""The sources of a batch: a folder, a list of paths, a file of images or Parquet, as pieces in a fixed order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be read.
+    """The source of a batch.
 
     Attributes:
         given: as the user named it; pictures are named after it.
@@ -62,7 +62,7 @@ class Source:
 
     @property
     def content(self) -> str:
-        """What is read, in words."""
+        """A description of what is read."""
         return f"{self.form} with {self.kind}{'' if self.column is None else f' in {self.column}'}"
 
     def place(self, file: str = "") -> Place:
@@ -75,7 +75,7 @@ class Source:
 
 
 def recognise(given: str, column: str | None = None) -> Source:
-    """Looks at a source and says what it is.
+    """Look at a source and tell its kind.
 
     Args:
         given: a path or an address.

@@ -34,13 +34,13 @@ class Place:
 
     @property
     def local(self) -> bool:
-        """Whether it is in a filesystem of this machine."""
+        """True in a filesystem of this machine."""
         protocol = self.system.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
     @property
     def address(self) -> str:
-        """What names it on any machine and from any folder: an absolute path, or its address."""
+        """Its name on any machine and from any folder: an absolute path, or an address."""
         return self.path if self.local else self.given
 
     def below(self, name: str) -> Place:
@@ -177,7 +177,7 @@ def writing(place: Place) -> Iterator[IO[bytes]]:
 
 
 def write(place: Place, content: bytes) -> None:
-    """Writes a file at once; see `writing`."""
+    """Write a file at once; see `writing`."""
     with writing(place) as sink:
         sink.write(content)
 

@@ -38,10 +38,10 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads parts of a plan, with one thread; each becomes a file, and is the same file however often it is read."""
+    """Read parts of a plan, with one thread; each becomes a file, and is the same file however often it is read."""
 
     def __init__(self, plan: Plan, out: str, model: bytes) -> None:
-        """Loads the recogniser.
+        """Load the recogniser.
 
         Args:
             plan: what there is to do.
@@ -60,7 +60,7 @@ class Reader:
         self._opened: tuple[str, ImageFile | ParquetRows] | None = None
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Reads the parts of a batch.
+        """Read the parts of a batch.
 
         Args:
             batch: `part`, int64 (n,): their numbers.
@@ -196,7 +196,7 @@ def _held(name: str, content: bytes | None) -> bytes:
 
 
 def _patiently(place: Place, action: Callable[[], T]) -> T:
-    """Does something; what fails in another place than this machine is tried again, as it may be busy."""
+    """Do something; what fails in another place than this machine is tried again, as it may be busy."""
     for pause in () if place.local else PAUSES:
         try:
             return action()
@@ -208,7 +208,7 @@ def _patiently(place: Place, action: Callable[[], T]) -> T:
 
 
 def _names(name: str, first: int, n: int) -> pa.Array:
-    """What rows of a file are called: its name, `#` and the row's number."""
+    """Name the rows of a file: its name, `#` and the row's number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

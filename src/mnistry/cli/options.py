@@ -45,7 +45,7 @@ Command = Callable[..., None]
 
 
 def with_config(*names: str) -> Callable[[Command], Command]:
-    """Gives a command an option for each named field of TrainConfig, for all of them if none is named."""
+    """Give a command an option for each named field of TrainConfig, for all of them if none is named."""
 
     def decorate(command: Command) -> Command:
         types, hints = typing.get_type_hints(TrainConfig), typing.get_type_hints(command, include_extras=True)

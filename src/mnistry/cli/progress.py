@@ -1,4 +1,4 @@
-"""What a person sees while the commands run: results on standard output, all else on standard error."""
+"""Progress and messages in the terminal: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ LINE_EVERY = 10  # seconds between plain lines on a long work's progress, where 
 
 
 def step(number: int, name: str, text: str) -> None:
-    """Prints a step of the lesson: its number and name, and below what there is to say."""
+    """Print a step of the lesson: its number and name, and below what there is to say."""
     body = "\n".join((INDENT + line).rstrip() for line in text.splitlines())
     print(f"{number:>2}  {name}\n{body}\n", flush=True)
 
 
 def warn(text: str) -> None:
-    """Prints something that must not be overlooked."""
+    """Print something that must not be overlooked."""
     lines = [f"!  {line}" for line in text.splitlines()]
     print("\n".join(["", *lines, ""]), file=sys.stderr, flush=True)
 
 
 def warn_about(dataset: Dataset) -> None:
-    """Says loudly that a data set stands in for MNIST, and what else is wrong with where it came from."""
+    """Say loudly that a data set stands in for MNIST, and what else is wrong with where it came from."""
     for remark in dataset.remarks:
         warn(remark)
     if dataset.fallback is not None:
@@ -77,7 +77,7 @@ def for_the_lesson(bars: LiveBars, *, wait: bool = False) -> Callbacks:
 
 
 def for_a_training(bars: LiveBars) -> Callbacks:
-    """Tells a person how a training goes on, with a line an epoch."""
+    """Tell a person how a training goes on, with a line an epoch."""
 
     def epoch(record: dict[str, Any], epochs: int) -> None:
         bars.clear()
@@ -92,7 +92,7 @@ def for_an_evaluation(bars: LiveBars) -> Callbacks:
 
 
 def say_where(folder: Path, result: Result) -> None:
-    """Prints where the report is; the last line of a run."""
+    """Print where the report is; the last line of a run."""
     if result.dataset.fallback is not None:
         warn(f"This was not MNIST but {result.dataset.title}: see the reasons above and in the report.")
     print(f"report  {folder / run_folder.REPORT}   ({result.seconds['total']:.1f} s in all)")
@@ -102,7 +102,7 @@ class LiveBars:
     """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is no terminal."""
 
     def __init__(self) -> None:
-        """Shows nothing yet."""
+        """Show nothing yet."""
         self._console = Console(stderr=True)
         self._shown: Progress | None = None
         self._task = TaskID(0)
@@ -114,11 +114,11 @@ class LiveBars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Clears away what is shown."""
+        """Clear away what is shown."""
         self.clear()
 
     def download(self, name: str, received: int, size: int) -> None:
-        """Shows how much of a file has arrived."""
+        """Show how much of a file has arrived."""
         if not self._console.is_terminal:
             if received == size:
                 print(f"Downloaded {name}, {size:,} bytes.", file=sys.stderr, flush=True)
@@ -128,7 +128,7 @@ class LiveBars:
         self._update(received, done=received == size)
 
     def training(self, moment: TrainProgress) -> None:
-        """Shows epoch, steps a second, loss, accuracy and the time left."""
+        """Show epoch, steps a second, loss, accuracy and the time left."""
         if not self._console.is_terminal:
             return
         if self._description != "train":
@@ -143,7 +143,7 @@ class LiveBars:
         )
 
     def parts(self, what: str, done: int, total: int) -> None:
-        """Shows what is at work, how much is done, and the time left."""
+        """Show what is at work, how much is done, and the time left."""
         if not self._console.is_terminal:
             return
         if self._description != "done":
@@ -152,7 +152,7 @@ class LiveBars:
         self._update(done, done=done == total, logs=what)
 
     def pictures(self, done: int, total: int, rate: float) -> None:
-        """Shows how many pictures are read, how many a second, and the time left."""
+        """Show how many pictures are read, how many a second, and the time left."""
         seconds = (total - done) / rate if rate else None
         left = "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
         speed = f"{rate:,.0f} pictures/s" if rate else "starting"
@@ -191,7 +191,7 @@ class LiveBars:
             self._shown.start()
 
     def clear(self) -> None:
-        """Clears away what is shown; the next report brings it back."""
+        """Clear away what is shown; the next report brings it back."""
         if self._shown is not None:
             self._shown.stop()
         self._shown, self._description = None, ""

@@ -50,7 +50,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file is a tar archive, packed or not."""
+    """Tell whether a file is a tar archive, compressed or not."""
     try:
         return tarfile.is_tarfile(path)
     except (OSError, *DAMAGES):

@@ -479,7 +479,7 @@ def _likeness(cells: Sequence[str]) -> int:
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Whether cells count the rows, from any number."""
+    """Tell whether cells count the rows, from any number."""
     numbers = [int(cell) for cell in cells if _label(cell).isdigit() and cell.strip().isdigit()]
     return len(numbers) == len(cells) > 1 and all(after - before == 1 for before, after in pairwise(numbers))
 
@@ -493,7 +493,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    """Whether a cell may be in a header: a word such as pixel12 or 1x1, not a cell left empty or garbled."""
+    """Tell whether a cell may be in a header: a word such as pixel12 or 1x1, not an empty or garbled cell."""
     return any(letter.isalpha() for letter in cell) and not _is_number(cell)
 
 

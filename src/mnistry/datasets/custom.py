@@ -228,7 +228,7 @@ def _turned(parts: Mapping[str, Labelled]) -> dict[str, Labelled]:
 
 
 def _is_emnist(place: Path) -> bool:
-    """Whether a file or folder, or the data in it, is named as EMNIST's."""
+    """Tell whether a file or folder, or the data in it, is named like EMNIST's."""
     inside = [each.name for each in place.iterdir()] if place.is_dir() else []
     return any(name.lower().startswith("emnist") for name in (place.name, *inside))
 

@@ -128,7 +128,7 @@ class Dataset:
 
     @property
     def shows_digits(self) -> bool:
-        """Whether the classes are the ten digits."""
+        """True if the classes are the ten digits."""
         return self.class_names == DIGIT_NAMES
 
     def origin(self, split: str, index: int) -> str | None:

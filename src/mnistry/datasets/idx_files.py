@@ -34,12 +34,12 @@ Files = dict[str, dict[tuple[str, str], list[Path]]]
 
 
 def is_there(folder: Path) -> bool:
-    """Whether a folder holds files named as MNIST's are."""
+    """Tell whether a folder holds files named like MNIST's."""
     return bool(_files(folder))
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file is named as MNIST's are."""
+    """Tell whether a file is named like MNIST's."""
     return NAME.fullmatch(path.name) is not None
 
 

@@ -61,7 +61,7 @@ def read(folder: Path) -> LoadedSplits:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name ends as that of a picture."""
+    """Tell whether a file's name ends like that of a picture."""
     return path.suffix.lower() in SUFFIXES
 
 

@@ -69,7 +69,7 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 
 
 def is_ink(image: np.ndarray) -> bool:
-    """Whether an image, float (height, width) 0–255, shows ink on paper, dark on bright or bright on dark."""
+    """Tell whether an image, float (height, width) 0–255, shows ink on paper, dark on bright or bright on dark."""
     step = max(1, min(image.shape) // 64)
     small = image[: image.shape[0] // step * step, : image.shape[1] // step * step]
     small = small.reshape(small.shape[0] // step, step, small.shape[1] // step, step).mean(axis=(1, 3))
@@ -104,7 +104,7 @@ def _thickness(mask: np.ndarray) -> float:
 
 
 def lies_on_its_side(images: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether digits have rows for columns, as EMNIST's files do: the built-in model reads them once they are turned.
+    """Tell whether digits are transposed, as in EMNIST's files: the built-in model reads them once they are turned.
 
     Args:
         images: uint8 (n, 28, 28), bright ink on black.
@@ -142,7 +142,7 @@ def _is_coloured(pixels: np.ndarray) -> bool:
 
 
 def _colour_tells(images: Sequence[np.ndarray], labels: Sequence[str]) -> bool:
-    """Whether the mean colour of an image, apart from its brightness, tells much of its class."""
+    """Tell whether the mean colour of an image, apart from its brightness, tells much about its class."""
     if any(pixels.ndim == 2 for pixels in images):
         return False
     colours = np.array([pixels[..., :3].mean(axis=(0, 1)) for pixels in images])

@@ -148,5 +148,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 def are_digits(labels: Sequence[str] | np.ndarray) -> bool:
-    """Whether all names of classes are single digits."""
+    """Tell whether all class names are single digits."""
     return set(labels) <= DIGITS

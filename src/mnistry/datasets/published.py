@@ -49,7 +49,7 @@ class Published:
 
     @property
     def its_files(self) -> str:
-        """What a message calls its files."""
+        """The name of its files in messages."""
         return "file" if len(self.files) == 1 else f"{IN_WORDS[len(self.files)]} files"
 
 
@@ -117,7 +117,7 @@ def _how_to_put_it_there(published: Published) -> str:
 
 
 def _passed_over(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
-    """What to tell of files that were not used: those in the user's folder, and those in the cache."""
+    """Report files that were not used: those in the user's folder, and those in the cache."""
     told = [] if damaged is None else [f"{damaged} That folder was passed over."]
     return (*told, *([] if spoilt is None else [f"{spoilt} It was fetched again into the cache."]))
 

@@ -1,4 +1,4 @@
-"""How sure a model may say it is: temperature, thresholds, and how well a score parts two kinds. Plain arrays in.
+"""Calibration: the temperature, and the thresholds of confidence and rejection, fitted to plain arrays.
 
 Everything that is fitted here is fitted on a validation split, never on the test split.
 """

@@ -25,7 +25,7 @@ NUMBERS = "evaluation.json"
 
 
 def write(result: ModelEvaluation, folder: Path) -> None:
-    """Writes `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
+    """Write `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
     drawn = draw(result)
     html.save_figures(drawn, folder)
     html.write(page(result, drawn), folder)

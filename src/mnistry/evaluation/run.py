@@ -143,7 +143,7 @@ def _trained_on(info: ModelMetadata) -> str | None:
 
 
 def _described(info: ModelMetadata) -> Mapping[str, Any]:
-    """What a model says of the data that it was trained on."""
+    """Give what a model file says about its training data."""
     described = info.details.get("dataset")
     return described if isinstance(described, Mapping) else {}
 

@@ -33,7 +33,7 @@ if keras.backend.backend() != "jax":
 
 
 def want_cpu_devices(number: int) -> None:
-    """Lets a CPU appear as several devices, one for each part of a batch, if JAX has not started yet.
+    """Let a CPU appear as several devices, one for each part of a batch, if JAX has not started yet.
 
     Whether there are enough in the end is seen when they are used.
     """
@@ -43,7 +43,7 @@ def want_cpu_devices(number: int) -> None:
 
 
 def _cache_compilations() -> None:
-    """Lets JAX keep compiled programs in the user's cache folder: the second run starts at once."""
+    """Let JAX keep compiled programs in the user's cache folder: the second run starts at once."""
     if jax.config.jax_compilation_cache_dir:
         return  # the user has chosen a place
     folder = cache_folder("compiled")

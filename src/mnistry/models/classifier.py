@@ -29,7 +29,7 @@ BLOCK = 4 * CHUNK  # images that a thread takes at a time; what is unsure among 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of n images.
+    """Predictions for n images.
 
     Attributes:
         probabilities: float32 (n, classes), calibrated; rows add up to 1.

@@ -18,7 +18,7 @@ ZSTANDARD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def prepare(folder: Path) -> bool:
-    """Makes the folder fit for JAX: it exists, nothing in it is damaged, and it is not too large.
+    """Make the folder fit for JAX: it exists, nothing in it is damaged, and it is not too large.
 
     Args:
         folder: where the entries are or shall be.
@@ -48,7 +48,7 @@ def _damaged(folder: Path) -> Iterator[Path]:
 
 
 def _shrink(folder: Path, limit: int) -> None:
-    """Removes the oldest entries until the rest fits."""
+    """Remove the oldest entries until the rest fits."""
     entries = []
     for path in folder.glob(ENTRIES):
         with contextlib.suppress(OSError):

@@ -28,7 +28,7 @@ PIECE_BYTES = 400_000  # of the columns and outputs of a piece: well within the 
 
 
 class Window(NamedTuple):
-    """How a kernel moves over an image: two numbers each, for rows and columns.
+    """The movement of a kernel over an image: two numbers each, for rows and columns.
 
     Attributes:
         size: of the kernel.
@@ -163,7 +163,7 @@ def _kernel_gradient(x: Any, flat: Any, window: Window) -> Any:
 
 
 def _columns(x: Any, window: Window) -> Any:
-    """What the kernel covers at each output.
+    """Gather the values that the kernel covers at each output.
 
     A list with an array for each kernel row; or one array for the whole kernel if that is small or skips pixels.
     """
@@ -349,14 +349,14 @@ def _pad(x: Any, window: Window, value: float = 0.0) -> Any:
 
 
 def _slice(x: Any, axis: int, place: int, window: Window) -> Any:
-    """What one row (axis 1) or column (axis 2) of the kernel meets."""
+    """Select the values that one row (axis 1) or column (axis 2) of the kernel meets."""
     stride, count = window.stride[axis - 1], window.out[axis - 1]
     start = place * window.dilation[axis - 1]
     return lax.slice_in_dim(x, start, start + (count - 1) * stride + 1, stride, axis)
 
 
 def _pick(padded: Any, window: Window, i: int, j: int) -> Any:
-    """What one element of the kernel meets."""
+    """Select the values that one element of the kernel meets."""
     return _slice(_slice(padded, 1, i, window), 2, j, window)
 
 

@@ -1,4 +1,4 @@
-"""What a model file says of itself: written by the export, checked by whoever loads it."""
+"""The metadata of a model file: written by the export, checked when it is loaded."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ModelMetadata:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Checks all fields.
+        """Check all fields.
 
         Raises:
             ValueError: a field is of another type or out of its range; the message names it.
@@ -85,7 +85,7 @@ class ModelMetadata:
 
     @classmethod
     def from_json(cls, text: str) -> ModelMetadata:
-        """Reads it again. Facts that a later version added are passed over; the format's number guards the others.
+        """Read it again. Facts that a later version added are passed over; the format's number guards the others.
 
         Raises:
             ValueError: the text is not what `to_json` writes, or of another format; the message is a clause.
@@ -117,7 +117,7 @@ def _check(name: str, value: Any, expected: str, right: bool) -> None:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it can be shown as it is: no control character reaches a terminal, whoever wrote the file."""
+    """Tell whether a text can be printed as it is: no control character of a foreign file may reach a terminal."""
     return isinstance(value, str) and value.isprintable() and len(value) <= MAX_TEXT
 
 

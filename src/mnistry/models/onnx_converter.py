@@ -38,7 +38,7 @@ class Network:
 
 
 def of(model: keras.Model, images: str = "images") -> Network:
-    """Reads a Keras model, Sequential or functional.
+    """Read a Keras model, Sequential or functional.
 
     Args:
         model: takes images (28, 28) or (28, 28, 1) of values 0–255; gives a row of logits or probabilities.
@@ -67,7 +67,7 @@ def of(model: keras.Model, images: str = "images") -> Network:
 
 
 def _walk(graph: Graph, model: keras.Model, given: Sequence[Value]) -> Value:
-    """What a model makes of values; called again for models within it."""
+    """Convert the layers of a model; called again for models within it."""
     known = {id(tensor): value for tensor, value in zip(model.inputs, given, strict=True)}
 
     def value_of(tensor: Any) -> Value:

@@ -29,7 +29,7 @@ DOC = (
 
 
 def to_onnx(model: keras.Model, info: ModelMetadata) -> bytes:
-    """Writes a Keras model as an ONNX file, in memory; the same model and facts give the same bytes.
+    """Write a Keras model as an ONNX file, in memory; the same model and facts give the same bytes.
 
     Args:
         model: takes images of values 0–255; its last layer gives logits or probabilities, one for each class, or one
@@ -51,7 +51,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata) -> bytes:
 
 
 def write(model: keras.Model, info: ModelMetadata, path: Path, images: np.ndarray) -> None:
-    """Writes a model file that has been run in ONNX Runtime and gives what Keras gives.
+    """Write a model file that has been run in ONNX Runtime and gives what Keras gives.
 
     Args:
         model: as for `to_onnx`.
@@ -74,7 +74,7 @@ def compared(model: keras.Model, info: ModelMetadata, images: np.ndarray) -> byt
 
 
 def compare(model: keras.Model, exported: Classifier, images: np.ndarray) -> None:
-    """Checks that a model file gives what the Keras model gives, to 1e-4 in each probability and digit-ness.
+    """Check that a model file gives what the Keras model gives, to 1e-4 in each probability and digit-ness.
 
     Raises:
         ModelError: it does not.
@@ -99,7 +99,7 @@ def compare(model: keras.Model, exported: Classifier, images: np.ndarray) -> Non
 
 
 def _add_outputs(graph: Graph, logits: str, classes: int, temperature: float, *, refuses: bool) -> None:
-    """Adds the calibrated softmax and the digit-ness; `evaluation/calibration.py` has the formulas."""
+    """Add the calibrated softmax and the digit-ness; `evaluation/calibration.py` has the formulas."""
     digits = logits
     if refuses:
         digits, no_digit = "digit_logits", "no_digit_logit"

@@ -1,4 +1,4 @@
-"""What a model file must be: checked from its first byte to its last before the runtime sees it.
+"""Checks of a model file, from its first byte to its last, before the runtime sees it.
 
 A model file is an ONNX file with one input and two outputs:
 
@@ -112,7 +112,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 
 def check(content: bytes, name: str) -> ModelMetadata:
-    """Checks a model file as a whole.
+    """Check a model file as a whole.
 
     Args:
         content: of the file.

@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """What is in the graph already."""
+    """The contents of the graph so far."""
 
     shape: Shape
     name: str
@@ -79,7 +79,7 @@ class Softmaxed:
 
 
 Value = Tensor | Linear | Flat | Softmaxed
-"""What a layer gives; its shape is Keras's, without the batch."""
+"""A layer's output; its shape is Keras's, without the batch."""
 
 
 @dataclass(eq=False)
@@ -96,7 +96,7 @@ class Graph:
     _names: dict[Value, str] = field(default_factory=dict)
 
     def add(self, operator: str, *inputs: str | np.ndarray, outputs: Sequence[str] = (), **attributes: Any) -> str:
-        """Adds an operation; arrays among its inputs become constants. Returns the name of its first output."""
+        """Add an operation; arrays among its inputs become constants. Returns the name of its first output."""
         made = f"{operator.lower()}_{len(self.nodes)}"
         named = tuple(self._constant(f"{made}_{place}", each) for place, each in enumerate(inputs))
         self.nodes.append(Node(operator, named, tuple(outputs) or (made,), attributes))

@@ -37,14 +37,14 @@ class Operation:
 
 
 class Given(NamedTuple):
-    """What an operation gives: the shapes of its results, and the multiplications that an image takes, at most."""
+    """Infer the shapes of the results of an operation, and the multiplications that an image takes at most."""
 
     shapes: list[Shape]
     products: int
 
 
 def given(operation: Operation) -> Given:
-    """Reckons what an operation gives.
+    """Compute what an operation gives.
 
     Raises:
         ValueError: it is not among those that are exported, or does not fit what it takes; the text is a clause.
@@ -60,7 +60,7 @@ def given(operation: Operation) -> Given:
 
 
 def values(shape: Shape) -> int:
-    """How many values a tensor has for one image.
+    """Count the values of a tensor for one image.
 
     >>> values((0, 3, 4))
     12

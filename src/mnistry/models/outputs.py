@@ -24,7 +24,7 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
-    """How much each image looks like a digit at all.
+    """Compute the digit score: how much each image looks like a digit at all.
 
     With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
     temperature. Without: the largest probability, the usual baseline (Hendrycks and Gimpel 2017, "A Baseline for

@@ -35,7 +35,7 @@ class Message:
     """The fields of a message, by name."""
 
     def __init__(self, content: memoryview, schema: Schema) -> None:
-        """Takes it apart; messages within it stay bytes until they are asked for.
+        """Take it apart; messages within it stay bytes until they are asked for.
 
         Raises:
             ValueError: it is not of that schema; the text says why, as a clause.
@@ -86,7 +86,7 @@ class Message:
         return Message(self.bytes(name), schema)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field."""
+        """Tell whether there is such a field."""
         return bool(self._fields[name])
 
 

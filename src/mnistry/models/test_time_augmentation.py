@@ -49,7 +49,7 @@ def combined(first: np.ndarray, others: np.ndarray) -> np.ndarray:
 def look_again(
     images: np.ndarray, probabilities: np.ndarray, below: float, ask: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    """Replaces the probabilities of images that are unsure by those of a second look.
+    """Replace the probabilities of images that are unsure by those of a second look.
 
     Args:
         images: uint8 (n, height, width).

@@ -43,6 +43,6 @@ def threefry_2x32(key_0: Any, key_1: Any, first: Any, second: Any) -> tuple[Any,
 
 
 def install() -> None:
-    """Makes programs compiled for a CPU from now on draw their random bits this way."""
+    """Make programs compiled for a CPU from now on draw their random bits this way."""
     lowering = mlir.lower_fun(threefry_2x32, multiple_results=True)
     mlir.register_lowering(jax.extend.random.threefry2x32_p, lowering, platform="cpu")

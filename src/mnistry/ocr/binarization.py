@@ -41,7 +41,7 @@ class Foreground:
 
 
 def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
-    """What may be the ink of a picture, the likeliest first.
+    """Yield the candidates for the ink of a picture, the likeliest first.
 
     That is what stands out from the paper, darker or brighter, whichever there is more of; then the other of the two;
     then what stands out if the first ink is the paper, as in a picture that is mostly ink.
@@ -76,7 +76,7 @@ def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] |
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much darker and how much brighter than the paper each pixel is: float32 (height, width), 0–255.
+    """Measure how much darker and how much brighter than the paper each pixel is: float32 (height, width), 0–255.
 
     It is the distance of the two colours, so that a blue pen stands out on grey paper of the same brightness.
     """
@@ -122,7 +122,7 @@ def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.nda
 
 
 def _stroke_width(mask: np.ndarray) -> float:
-    """How thick strokes are: the median length of all runs along rows and columns.
+    """Estimate the stroke width: the median length of all runs along rows and columns.
 
     A stroke is crossed by many short runs and covered by few long ones, a table or a shadow by few; so it is the
     strokes that are measured, however little of the ink they are.

@@ -63,7 +63,7 @@ def as_bytes(mask: np.ndarray) -> np.ndarray:
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """How thick the strokes of a mask are, in pixels: twice their area by the length of their edge, 0 without any.
+    """Estimate the stroke width of a mask, in pixels: twice its area by the length of its edge; 0 without any.
 
     The length is Cauchy and Crofton's: the edges that lines in four directions cross, each weighted by the distance
     between such lines.
@@ -76,7 +76,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def run_lengths(mask: np.ndarray) -> np.ndarray:
-    """How long each run of set pixels is along the rows of a mask: int64 (n,)."""
+    """Measure each run of set pixels along the rows of a mask: int64 (n,)."""
     padded = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int8)
     padded[:, :-1] = mask
     edges = np.diff(padded.ravel(), prepend=np.int8(0))

@@ -91,7 +91,7 @@ def decode(line: Line, found: list[Hypothesis], beliefs: np.ndarray) -> list[int
 
 
 def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis, belief: float) -> float:
-    """What it costs to take pieces for a digit: the surprise in nats, and more where it has no digit's shape."""
+    """Compute the cost of taking pieces for a digit: the surprise in nats, and more if it lacks a digit's shape."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
     cost = -float(np.log(max(belief, 1e-6)))
@@ -103,7 +103,7 @@ def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis,
 
 
 def _joints(line: Line, whole: np.ndarray, candidate: Hypothesis) -> int:
-    """How many neighbouring pairs it joins of pieces that are high, whole components, and have paper between them."""
+    """Count the neighbouring pairs that it joins of pieces that are high, whole components, with paper between them."""
     pieces = range(candidate.start, candidate.stop)
     high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
     apart = [i for i in high if whole[i]]
@@ -118,7 +118,7 @@ def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
 
 
 def _is_above_or_below(line: Line, piece: int) -> bool:
-    """Whether a piece lies close above or below a larger one, as the parts of a broken digit do."""
+    """Tell whether a piece lies close above or below a larger one, like the parts of a broken digit."""
     around = slice(max(0, piece - BESIDE), piece + BESIDE + 1)
     left, top, right, bottom = line.boxes[around].T
     parts, piece = line.parts[around], min(piece, BESIDE)
@@ -130,7 +130,7 @@ def _is_above_or_below(line: Line, piece: int) -> bool:
 
 
 def _cuts(line: Line) -> list[int]:
-    """How many components have pieces on both sides of each border, counted from the line's start."""
+    """Count the components with pieces on both sides of each border, from the start of the line."""
     _, first = np.unique(line.parts, return_index=True)
     _, last = np.unique(line.parts[::-1], return_index=True)
     opened, closed = np.zeros(len(line) + 1, np.int64), np.zeros(len(line) + 1, np.int64)

@@ -37,7 +37,7 @@ class Naive:
 
 
 def heat(recognizer: Classifier, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
-    """What each pixel had to do with the answer.
+    """Measure the influence of each pixel on the answer.
 
     Args:
         recognizer: the model that answered.
@@ -62,7 +62,7 @@ def heat(recognizer: Classifier, images: np.ndarray, classes: Sequence[int]) -> 
 
 
 def naive(recognizer: Classifier, pixels: np.ndarray) -> Naive:
-    """What the recogniser says of a picture that was only resized.
+    """Predict a picture that was only resized.
 
     Args:
         recognizer: the model that answers.

@@ -41,7 +41,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What there is to look at.
+    """A picture as pixels.
 
     Attributes:
         pixels: uint8 (height, width, 3), RGB, upright as its EXIF data say; large pictures are reduced.
@@ -55,7 +55,7 @@ class Picture:
 
 
 def open_image(source: Source, name: str | None = None) -> Picture:
-    """Opens a picture.
+    """Open a picture.
 
     Of a file with several frames or pages the first is taken. What is transparent becomes white where the ink is
     dark, and black where it is bright.
@@ -143,7 +143,7 @@ def _heic() -> str:
 
 
 def _from_image(image: Image, name: str) -> Picture:
-    """Checks a picture's size, unpacks it no larger than needed, and turns it upright."""
+    """Check a picture's size, unpack it no larger than needed, and turn it upright."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise PictureError(

@@ -69,7 +69,7 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
-    """Drops pieces that are little but ruling, one pixel between them and the next ink counted as none."""
+    """Drop pieces that are little but ruling, one pixel between them and the next ink counted as none."""
     wider = mask.copy()
     wider[1:] |= mask[:-1]
     wider[:, 1:] |= wider[:, :-1].copy()
@@ -107,14 +107,14 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
 
 
 def _far_enough(mask: np.ndarray) -> bool:
-    """Whether the ink reaches as far as a level ruling at least does: see `_is_ruling`."""
+    """Tell whether the ink reaches as far as the shortest level ruling: see `_is_ruling`."""
     across, columns = mask.shape[1], np.flatnonzero(mask.any(axis=0))
     extent, edge = int(columns[-1] - columns[0]) + 1, _edge(across)
     return bool(columns[0] <= edge or columns[-1] >= across - 1 - edge or extent > WIDE * across)
 
 
 def _edge(across: int) -> float:
-    """How near a line's end must be to the edge of the picture to be at it."""
+    """The distance from the edge of the picture within which a line counts as reaching it."""
     return max(2, 0.02 * across)
 
 
@@ -165,7 +165,7 @@ def _along(runs: _Runs, slope: float, offset: float, bin_size: float) -> np.ndar
 
 
 def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) -> bool:
-    """Whether a line goes on from edge to edge, thin and straight, as no stroke of a digit does."""
+    """Tell whether a line runs from edge to edge, thin and straight, unlike any stroke of a digit."""
     across = shape[1]
     columns = np.unique(line.columns)
     if len(columns) < 0.25 * across:

@@ -63,7 +63,7 @@ def _part(inks: Sequence[np.ndarray], *, thinnest: float, thickest: float, slant
 
 
 def is_normalized(image: np.ndarray) -> bool:
-    """Whether an image, uint8 (28, 28), is in MNIST's form already, as its own images are."""
+    """Tell whether an image, uint8 (28, 28), is in MNIST's form already."""
     if image.shape != (SIDE, SIDE) or not image.any():
         return False
     top, bottom, left, right = bounding_box(image > 0)
@@ -159,12 +159,12 @@ def _thickened(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
 
 
 def _reach(growth: np.ndarray) -> int:
-    """How far distances must be known for strokes to grow or shrink so much."""
+    """The reach of distances that are needed for strokes to grow or shrink so much."""
     return min(REACH, math.ceil(float(np.abs(growth).max()) + 1.5))
 
 
 def _distance(fields: np.ndarray, reach: int) -> np.ndarray:
-    """How far each pixel is from the next one that is set, up to `reach`: first along columns, then along rows."""
+    """Measure each pixel's distance from the nearest set one, up to `reach`: first along columns, then along rows."""
     squares = np.where(fields, np.float32(0), np.float32((reach + 1) ** 2))
     for axis in (1, 2):
         before = np.moveaxis(squares.copy(), axis, 1)

@@ -35,7 +35,7 @@ BETTER = 0.2  # by how much another polarity must be more believable
 
 
 def read(recognizer: Classifier, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
-    """Reads a picture.
+    """Read a picture.
 
     Args:
         recognizer: the model that answers.
@@ -65,7 +65,7 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
 
 
 def read_digit(recognizer: Classifier, source: Source) -> Digit | None:
-    """Reads a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
+    """Read a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
     return digit_in(recognizer, open_image(source))
 
 
@@ -146,7 +146,7 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple
 def _digits(
     recognizer: Classifier, picture: Picture, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
 ) -> list[Digit]:
-    """What the recogniser says of digit images, uint8 (n, 28, 28), cropped at these boxes."""
+    """Classify digit images, uint8 (n, 28, 28), cropped at these boxes."""
     answers = recognizer.predict_all(images)
     return [
         Digit(

@@ -46,7 +46,7 @@ SECONDS = 60.0  # that a picture may take; on any machine far more than the larg
 
 @dataclass(frozen=True, eq=False)
 class ReadResult:
-    """What came of a picture.
+    """The result of reading a picture.
 
     Attributes:
         source: what the user called it.
@@ -91,7 +91,7 @@ def names(arguments: Sequence[str], passed_over: PassedOver | None = None) -> li
 def read_all(
     pictures: Sequence[str], *, model: str | os.PathLike[str] | None = None, single: bool = False
 ) -> Iterator[ReadResult]:
-    """Reads pictures by name, in their order; many of them in a process for each core.
+    """Read pictures by name, in their order; many of them in a process for each core.
 
     Args:
         pictures: paths, or `-` for standard input.
@@ -120,12 +120,12 @@ def or_lost(name: str, result: ReadResult | LostTask) -> ReadResult:
 
 @cache
 def standard_input() -> bytes:
-    """What standard input holds, no more of it than a picture may have."""
+    """Read standard input, no more of it than a picture may have."""
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
-    """What comes of a picture, given as its name and where it is."""
+    """Read a picture, given as its name and its source; an error becomes part of the result."""
     from mnistry.ocr.pipeline import read
 
     name, source = task

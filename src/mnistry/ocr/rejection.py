@@ -45,7 +45,7 @@ def reject_implausible(
 
 
 def _plausible(lines: Sequence[Sequence[DecodedDigit]], threshold: float) -> list[list[DecodedDigit]]:
-    """Leaves out what is no digit: by its digit-ness, less strictly among digits, more so where one stands alone."""
+    """Leave out what is no digit: by its digit-ness, less strictly among digits, more so where one stands alone."""
     kept = []
     for line in lines:
         certain = sum(each.digit.digitness >= threshold for each in line)
@@ -80,7 +80,7 @@ def _torn(writing: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[i
 
 
 def _is_cut(parts: np.ndarray, taken: DecodedDigit) -> bool:
-    """Whether some component goes on beyond the digit; `parts` is int64 (n,), the component of each piece."""
+    """Tell whether a component goes on beyond the digit; `parts` is int64 (n,), the component of each piece."""
     beyond = np.concatenate([parts[: taken.start], parts[taken.stop :]])
     return bool(np.isin(parts[taken.start : taken.stop], beyond).any())
 

@@ -43,12 +43,12 @@ class Digit:
 
     @property
     def name(self) -> str:
-        """What the most probable class is called: the digit as text."""
+        """The name of the most probable class: the digit as text."""
         return self.class_names[self.digit]
 
     @property
     def score(self) -> float:
-        """How much there is to be said for it, 0 to 1: that it is a digit, and this one."""
+        """The probability, 0 to 1, that it is a digit, and this one."""
         return self.probability * self.digitness
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ class Reading:
 
     @property
     def sure(self) -> bool:
-        """Whether there are digits and the model is sure of each of them."""
+        """True if there are digits and the model is sure of each of them."""
         return bool(self.digits) and all(digit.sure for digit in self.digits)
 
     def __str__(self) -> str:

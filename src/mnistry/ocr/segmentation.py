@@ -77,7 +77,7 @@ class PageLayout:
 
 
 def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
-    """Finds the lines of writing in ink.
+    """Find the lines of writing in ink.
 
     Args:
         mask: bool (height, width), the ink less what is no writing.
@@ -152,7 +152,7 @@ def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
 def _without_pale(
     parts: Components, contrast: np.ndarray, large: np.ndarray, small: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leaves out what is far paler than most of the writing: hairs, traces of a rubber, the other side of the sheet."""
+    """Leave out what is far paler than most of the writing: hairs, traces of a rubber, the other side of the sheet."""
     inside = parts.labels >= 0
     shades = np.bincount(parts.labels[inside], contrast[inside], minlength=len(parts)) / parts.areas
     least = PALE * np.median(shades[large]) if len(large) else 0.0
@@ -228,7 +228,7 @@ def _with_marks(parts: Components, rows: list[list[int]], small: np.ndarray, usu
 
 
 def _line(parts: Components, members: list[int], height: float, pieces: np.ndarray, first: int) -> Line:
-    """Cuts the wide components of a line and numbers the pieces by their middles, writing them into the map."""
+    """Cut the wide components of a line and number the pieces by their middles, in the map."""
     found = []  # middle, component, left, top, right, bottom
     for i in members:
         cuts = _cuts(parts, i, height) if parts.widths[i] > max(WIDE * height, 8) else []
@@ -308,7 +308,7 @@ def isolate_digit(mask: np.ndarray) -> np.ndarray:
 
 
 def _hugs(parts: Components, i: int, shape: tuple[int, ...]) -> bool:
-    """Whether a component lies along the picture's edge: its whole depth is within an eighth of the side."""
+    """Tell whether a component lies along the picture's edge: its whole depth is within an eighth of the side."""
     height, width = shape
     return bool(
         parts.right[i] <= 0.12 * width

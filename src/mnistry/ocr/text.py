@@ -34,7 +34,7 @@ def lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) 
 
 
 def seen(digits: Sequence[Digit], width: int) -> str:
-    """What the network saw of each digit, and its three best answers below, as many beside each other as fit.
+    """Draw each digit as the network saw it, with its three best answers below, as many beside each other as fit.
 
     Args:
         digits: in reading order.

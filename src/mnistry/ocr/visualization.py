@@ -52,7 +52,7 @@ class Album:
     """A folder for annotated pictures, each under a name of its own."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder where it is missing."""
+        """Make the folder where it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._taken = folder, set[str]()
 

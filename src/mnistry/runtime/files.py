@@ -29,18 +29,18 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes readable JSON durably; a NaN in it is a mistake of ours and raises."""
+    """Write readable JSON durably; a NaN in it is a mistake of ours and raises."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_durably(path, [text.encode(errors="replace")])
 
 
 def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes one JSON object a line, durably."""
+    """Write one JSON object a line, durably."""
     write_durably(path, [(json.dumps(row) + "\n").encode() for row in rows])
 
 
 def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Replaces a file in one step that survives a power cut: the old content or the new, never something between."""
+    """Replace a file in one step that survives a power cut: the old content or the new, never something between."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as sink:

@@ -68,7 +68,7 @@ def command_begins() -> None:
 
 
 class Stopwatch:
-    """Adds up how long each part takes, in `seconds`."""
+    """Add up how long each part takes, in `seconds`."""
 
     def __init__(self) -> None:
         """Start now, or where the command line began."""
@@ -87,10 +87,10 @@ class Stopwatch:
         self._began, self._last = self._began + away, self._last + away
 
     def lap(self, name: str) -> None:
-        """Books the time since the last lap under a name."""
+        """Book the time since the last lap under a name."""
         now = time.perf_counter()
         self.seconds[name], self._last = now - self._last, now
 
     def finish(self) -> None:
-        """Books the whole time as the total."""
+        """Book the whole time as the total."""
         self.seconds["total"] = time.perf_counter() - self._began

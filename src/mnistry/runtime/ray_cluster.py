@@ -109,7 +109,7 @@ def _without_usage_reports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """Throws away what Ray's C++ parts say on standard error while they start; that they failed is told by Python."""
+    """Throw away what Ray's C++ parts say on standard error while they start; that they failed is told by Python."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -139,7 +139,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _knock(address: str) -> None:
-    """Refuses an address at which nobody listens: Ray itself would try for minutes."""
+    """Refuse an address at which nobody listens: Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdecimal()):
         return  # "auto", or something that Ray refuses at once

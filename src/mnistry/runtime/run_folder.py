@@ -161,14 +161,14 @@ def _make(folder: Path) -> list[Path]:
 
 
 def _remove(folders: list[Path]) -> None:
-    """Removes those of the folders that are empty."""
+    """Remove those of the folders that are empty."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
 def _publish(work: Path, target: Path) -> None:
-    """Moves the finished parts up; the summary last, as the sign that the run is complete."""
+    """Move the finished parts up; the summary last, as the sign that the run is complete."""
     for part in sorted(work.iterdir(), key=lambda part: part.name == SUMMARY):
         if part.is_dir():  # a folder cannot take the place of another that a kill left half-done
             shutil.rmtree(target / part.name, ignore_errors=True)

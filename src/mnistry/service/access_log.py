@@ -85,7 +85,7 @@ class _Listener(QueueListener):
 
 
 class _StandardError(logging.Handler):
-    """Writes past Python's buffer and without a lock: either would hold up the end of the process."""
+    """Write past Python's buffer and without a lock: either would hold up the end of the process."""
 
     def createLock(self) -> None:  # noqa: N802 - logging's name
         self.lock = None

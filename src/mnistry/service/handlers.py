@@ -76,7 +76,7 @@ def _seen(recognizer: Recognizer, digit: Digit) -> dict[str, Any]:
 
 
 def _explain(recognizer: Recognizer, content: bytes, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
-    """Adds heat maps to the first digits of an answer, and the naive reading."""
+    """Add heat maps to the first digits of an answer, and the naive reading."""
     from mnistry.ocr.image_io import open_image
 
     explained = digits[: explain.MOST_DIGITS]

@@ -45,7 +45,7 @@ class BodyLimits:
 
 
 class RequestBodyReader:
-    """Reads bodies and counts the memory that they take, from the moment that their bytes arrive."""
+    """Read bodies and counts the memory that they take, from the moment that their bytes arrive."""
 
     def __init__(self, limits: BodyLimits) -> None:
         self.limits = limits

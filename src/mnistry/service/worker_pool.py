@@ -346,7 +346,7 @@ class _Worker:
 
 
 class _Errors:
-    """Takes in a process's standard error, so that it never fills, and logs a bounded part of it.
+    """Take in a process's standard error, so that it never fills, and logs a bounded part of it.
 
     Attributes:
         last: the last line.

@@ -22,7 +22,7 @@ DIGITS_KEPT = 0.989  # of the images held out: those that are taken for digits
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was chosen on the images held out.
+    """The calibration of a training, fitted to its validation images.
 
     Attributes:
         images: how many they are.
@@ -54,7 +54,7 @@ class Calibration:
 
 
 def calibrate(trained: Trained) -> Calibration | None:
-    """Chooses temperature and thresholds on the images held out; None where none were."""
+    """Choose temperature and thresholds on the images held out; None where none were."""
     _, (x, y) = loading.split(trained.dataset, trained.config.validation, trained.config.seed)
     if not len(y):
         return None

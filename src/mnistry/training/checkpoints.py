@@ -45,7 +45,7 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint; when this returns it survives a power cut.
+    """Write a checkpoint; when this returns it survives a power cut.
 
     Args:
         folder: an existing folder.

@@ -1,4 +1,4 @@
-"""What a training is asked to do."""
+"""The configuration of a training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        """Refuses values that make no sense.
+        """Refuse values that make no sense.
 
         Raises:
             UsageError: one of them does not.

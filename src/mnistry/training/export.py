@@ -26,12 +26,12 @@ from mnistry.training.result import Result
 
 
 def write_of(model: keras.Model, result: Result, path: Path) -> None:
-    """Writes the model file of a run that is about to be complete; see `write`."""
+    """Write the model file of a run that is about to be complete; see `write`."""
     write(model, info_of(asdict(result.config), result.summary()), path, images_to_compare_on())
 
 
 def export_run(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
-    """Writes the model file of a finished run.
+    """Write the model file of a finished run.
 
     Args:
         run: the run folder.
@@ -89,7 +89,7 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
 
 
 def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetadata:
-    """What a model file shall say, out of the config and the summary of its run."""
+    """Collect the metadata of a model file from the config and the summary of its run."""
     dataset, calibrated = summary["dataset"], summary.get("calibration") or {}
     return ModelMetadata(
         name=f"mnistry-{config['recipe']}",

@@ -339,7 +339,7 @@ class _Training:
         return shuffled(n, self.seed, steps_made)
 
     def _steps_made(self) -> int:
-        """What tells one pass over the data from another: the optimizer's steps, or epochs if it makes none."""
+        """The number that tells passes over the data apart: the optimizer's steps, or epochs if it makes none."""
         made = getattr(self.model.optimizer, "iterations", 0)
         return int(made) + getattr(self.model, EPOCHS_WITHOUT_STEPS, 0)
 
@@ -389,7 +389,7 @@ class _Validation:
 
 
 def _wants(callback: Any, hooks: tuple[str, ...]) -> bool:
-    """Whether a callback does something in these hooks for batches."""
+    """Tell whether a callback does something in these hooks for batches."""
     kinds = keras.callbacks
     if type(callback) in (kinds.ProgbarLogger, kinds.TerminateOnNaN):  # they look as often as the loop is left
         return False

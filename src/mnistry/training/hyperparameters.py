@@ -67,7 +67,7 @@ class Hyperparameter:
 
 
 def checked(chosen: Mapping[str, float], known: Mapping[str, Hyperparameter], recipe: str) -> dict[str, float]:
-    """What was chosen, if the recipe has such settings and the numbers make sense; whole ones as `int`.
+    """Check hyperparameters against those of the recipe, and give them; whole ones as `int`.
 
     Raises:
         UsageError: it has not, or one does not.

@@ -268,7 +268,7 @@ class TrainSession:
 
 
 def has_own_logs(model: keras.Model, step: str) -> bool:
-    """Whether a model's `train_step` or `test_step` logs anything else than the results of its metrics."""
+    """Tell whether a model's `train_step` or `test_step` logs anything but the results of its metrics."""
     methods = (step, "compute_metrics", "get_metrics_result", "_update_metrics_variables")
     return any(getattr(getattr(model, name), "__func__", None) is not getattr(JAXTrainer, name) for name in methods)
 
@@ -308,7 +308,7 @@ def count(x: Any) -> int:
 
 
 def _mentions(program: Any, primitive: str) -> bool:
-    """Whether a jaxpr has a primitive, in its inner programs too."""
+    """Tell whether a jaxpr has a primitive, its inner programs included."""
     for equation in program.eqns:
         if equation.primitive.name == primitive:
             return True

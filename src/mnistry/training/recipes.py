@@ -114,13 +114,13 @@ def chosen(config: ResolvedConfig, part: Part) -> dict[str, float]:
 
 
 def steps(config: ResolvedConfig, images: int) -> int:
-    """How many steps a training has; with augmentation, what fills no batch is left out."""
+    """Count the steps of a training; with augmentation, an incomplete batch is left out."""
     whole, short = divmod(images, config.batch_size)
     return config.epochs * (whole + bool(short and recipe(config.recipe).augment is None))
 
 
 def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -> keras.Model:  # noqa: ARG001 - a constant rate needs none
-    """Compiles as the lesson does: Adam, sparse categorical cross-entropy, accuracy."""
+    """Compile as the lesson does: Adam, sparse categorical cross-entropy, accuracy."""
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -132,7 +132,7 @@ def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -
 def compile_strong(
     model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY
 ) -> keras.Model:
-    """Compiles for the strong recipe: Nesterov momentum, decoupled weight decay, a rate that rises and then falls.
+    """Compile for the strong recipe: Nesterov momentum, decoupled weight decay, a rate that rises and then falls.
 
     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"; Loshchilov and Hutter
     2017, "SGDR", for the cosine, and 2019, "Decoupled Weight Decay Regularization".

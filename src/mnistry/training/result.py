@@ -1,4 +1,4 @@
-"""What a run gave, and the files that keep it."""
+"""The result of a run, and its files."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Result:
 
 
 def save(result: Result, model: keras.Model, folder: Path) -> None:
-    """Writes the model and the summary into a run folder that has the config and the metrics already."""
+    """Write the model and the summary into a run folder that has the config and the metrics already."""
     model.save(folder / MODEL)
     files.write_json(folder / run_folder.SUMMARY, result.summary())
 

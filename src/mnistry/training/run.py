@@ -36,7 +36,7 @@ def train_run(
     resume: bool = False,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path, Result | None]:
-    """Trains a recipe in a run folder, evaluates it on the test split, and writes the report.
+    """Train a recipe in a run folder, evaluates it on the test split, and writes the report.
 
     A run that was killed goes on from its last epoch and ends with the same weights, to the bit, as one that was not.
 
@@ -111,7 +111,7 @@ def train_run(
 
 @contextlib.contextmanager
 def _stoppable(folder: Path, *, new: bool) -> Iterator[None]:
-    """Says how to go on when somebody stops the training, and forgets a new run that never began."""
+    """Say how to go on when somebody stops the training, and forgets a new run that never began."""
     try:
         yield
     except KeyboardInterrupt:

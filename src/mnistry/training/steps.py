@@ -173,6 +173,6 @@ def _typed_as(before: Any, after: Any) -> Any:
 
 
 def _steps_before(model: keras.Model, state: State) -> Any:
-    """How many steps the optimizer has made."""
+    """The number of steps the optimizer has made."""
     places = [place for place, one in enumerate(model.optimizer.variables) if one is model.optimizer.iterations]
     return state[2][places[0]]

@@ -26,7 +26,7 @@ from mnistry.training.steps import Augment
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training gives.
+    """The result of a training.
 
     Attributes:
         config: the resolved config.
@@ -58,7 +58,7 @@ def train(
     folder: Path | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> Trained:
-    """Trains the network that the config names.
+    """Train the network that the config names.
 
     Args:
         config: what to do.
@@ -94,7 +94,7 @@ def run_epochs(
     folder: Path | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[dict[str, Any], ...]:
-    """Trains a compiled model on the training split as the resolved config says; see `train`.
+    """Train a compiled model on the training split as the resolved config says; see `train`.
 
     Returns:
         The record of each epoch.
@@ -122,7 +122,7 @@ def run_epochs(
 
 
 def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: int) -> Augment | None:
-    """What makes a larger batch out of a batch, if the recipe has it."""
+    """Make the augmentation of a recipe, if it has one."""
     make = recipes.recipe(config.recipe).augment
     if make is None:
         return None
@@ -132,14 +132,14 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
 
 
 def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
-    """How many images the network learns from: all but those held out."""
+    """Count the images that the network trains on: all but the validation images."""
     return loading.learning_size(dataset, config.validation)
 
 
 def _restore(
     session: TrainSession, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Brings the session to the last checkpoint, and gives the records of the epochs done."""
+    """Bring the session to the last checkpoint, and gives the records of the epochs done."""
     found = checkpoints.latest(folder, warn)
     if found is None:
         return []
@@ -181,5 +181,5 @@ def _refuse_divergence(moment: TrainProgress, folder: Path | None) -> None:
 
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
-    """What a training that goes on must find as it was."""
+    """Facts that must be the same when a training is resumed."""
     return {"data": dict(dataset.digests), "versions": provenance.versions()}

@@ -1,4 +1,4 @@
-"""What spoils a picture of a digit, for training: noise, blur, lines, stripes, fog, light, blots, holes, outlines.
+"""Degradations of digit images for training: noise, blur, lines, stripes, fog, light, blots, holes, outlines.
 
 Each function takes dice and float32 (n, 28, 28), 0 to 1, and gives the like; values may leave the range a little. They
 are drawn wide on purpose and have nothing in common with `corruptions`, by which a finished model is tested.

@@ -1,4 +1,4 @@
-"""What the strong recipe trains on where the classes are not the ten digits.
+"""Augmentation of the strong recipe for classes other than the ten digits.
 
 `augment` draws digits of its own and knows which of them are none when they are cut or turned. Of other classes nothing
 of the kind is known: here their images are bent, moved and spoilt as digits are, and what belongs to no class is
@@ -35,7 +35,7 @@ jnp = jax.numpy
 def for_training(
     classes: int, epochs: int, steps: int, *, strength: float = 1.0
 ) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
-    """What makes a larger batch out of a batch; see `augment.for_training`, whose course over the training it shares.
+    """Make a function that turns a batch into a larger one; see `pipeline.for_training`.
 
     Args:
         classes: how many there are; the label of what is none of them is this number.

@@ -1,4 +1,4 @@
-"""What the strong recipe trains on: digits as others would write, scan and photograph them, and what is no digit.
+"""Augmentation of the strong recipe: digits as others write, scan and photograph them, and images without a digit.
 
 A batch of training images goes in, a larger one comes out, inside the compiled step: all images bent and moved by a
 little, a part of them also spoilt in one of many ways (see `spoil`), some digits drawn by `pen`, and some images that

@@ -1,4 +1,4 @@
-"""Draws strokes as a pen would, whole batches at once inside a compiled program, in MNIST's form."""
+"""Draw strokes as a pen would, whole batches at once inside a compiled program, in MNIST's form."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _draw(dice: Dice, segments: Any) -> Any:
 
 
 def _distance(segments: Any) -> Any:
-    """How far each pixel's centre is from the nearest of the pieces: (n, 28, 28), in pixels."""
+    """Measure each pixel's distance from the nearest piece: (n, 28, 28), in pixels."""
     grid = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
     y, x = grid[None, :, None], grid[None, None, :]
     nearest = jnp.full((len(segments), SIDE, SIDE), 1e6, jnp.float32)

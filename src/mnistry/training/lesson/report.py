@@ -86,7 +86,7 @@ def page(
 
 
 def live(result: Result, network: Network) -> dict[str, Any]:
-    """What the page's script needs: the network, and images to put on the pad; JSON's types only."""
+    """Collect the data of the page's script: the network, and images for the pad; JSON types only."""
     dataset, test, grid = result.dataset, result.test, result.grid
     wrong = test.mistakes[:MISTAKES_SHOWN]
     return {

@@ -41,7 +41,7 @@ class Network:
 
 
 class Snapshots:
-    """Collects the weights during a training: before it, after the first epochs, and at a few moments between."""
+    """Collect the weights during a training: before it, after the first epochs, and at a few moments between."""
 
     def __init__(self, epochs: int, first: Sequence[np.ndarray]) -> None:
         """Begin with the weights before the training.

@@ -40,7 +40,7 @@ OnTrial = Callable[[Trial, Sequence[Trial]], None]
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What all trials share; it travels to their processes.
+    """The data that all trials share, sent to their processes.
 
     Attributes:
         folder: where trial 7 has its folder `007`.
@@ -56,7 +56,7 @@ class Work:
 
 
 def run(work: Work, trials: Sequence[Trial], *, epochs: int, max_concurrent: int, on_trial: OnTrial) -> list[Trial]:
-    """Trains the trials that are open, on the Ray that this process is connected to.
+    """Train the trials that are open, on the Ray that this process is connected to.
 
     Args:
         work: what they share.
@@ -163,7 +163,7 @@ def _ignore(_: str) -> None:
 
 
 def _watcher(trials: Sequence[Trial], epochs: int, on_trial: OnTrial) -> Any:
-    """Keeps book of what Tune hears."""
+    """Keep book of what Tune hears."""
     from ray import tune
 
     class Watcher(tune.Callback):  # type: ignore[misc] # Ray is untyped

@@ -34,7 +34,7 @@ DRAWS = 7  # keeps the draws apart from all else that depends on the seed
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search is to do; it is kept, and a search that goes on must have the same.
+    """The plan of a search. It is stored, and a search that is resumed must have the same.
 
     Attributes:
         recipe: whose settings are searched.
@@ -71,7 +71,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search gives.
+    """The result of a search.
 
     Attributes:
         folder: of the search.
@@ -101,7 +101,7 @@ def search(
     callbacks: Callbacks = NO_CALLBACKS,
     on_trial: OnTrial = lambda *_: None,
 ) -> SearchResult:
-    """Trains a recipe with many settings, and keeps the best as a run folder.
+    """Train a recipe with many settings, and keeps the best as a run folder.
 
     The best is the one with the fewest errors on the images held out, after all epochs. The test images are opened
     once, for its report. A search that was killed goes on from the last epoch of each trial.
@@ -164,7 +164,7 @@ def draw(recipe: recipes.Recipe, number: int, seed: int, batch_size: int) -> dic
 
 
 def _check(asked: Mapping[str, Any], max_concurrent: int) -> None:
-    """Refuses what makes no sense before anything is made."""
+    """Refuse what makes no sense before anything is made."""
     wanted = asked.get("trials", TRIALS_AS_USUAL)
     if wanted < 1:
         raise UsageError(f"The number of trials must be 1 or more; received {wanted}.")
@@ -201,7 +201,7 @@ def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
 
 
 def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
-    """Draws the trials and keeps them; then the plan, as the sign that they are there."""
+    """Draw the trials and keeps them; then the plan, as the sign that they are there."""
     config = recipes.resolve(TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}), dataset)
     recipe = recipes.recipe(config.recipe)
     plan = Plan(
@@ -228,7 +228,7 @@ def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
 def _run(
     folder: Path, plan: Plan, dataset: Dataset, *, max_concurrent: int, address: str | None, on_trial: OnTrial
 ) -> list[Trial]:
-    """Trains the trials that are open; every epoch is kept."""
+    """Train the trials that are open; every epoch is kept."""
     all_trials = trials.read(folder)
 
     def keep(trial: Trial, now: Sequence[Trial]) -> None:
@@ -260,7 +260,7 @@ def _run(
 
 
 def _adopt(folder: Path, best: Trial, config: ResolvedConfig) -> None:
-    """Makes the best trial's folder a run; its checkpoints are taken along, so that nothing is trained again."""
+    """Make the best trial's folder a run; its checkpoints are taken along, so that nothing is trained again."""
     if (folder / BEST).exists():
         return
     source = ray_tune.folder_of(folder / TRIALS, best.number)

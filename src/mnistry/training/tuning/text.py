@@ -30,7 +30,7 @@ def ended(trial: Trial, of: int, epochs: int) -> str:
 
 
 def found(result: SearchResult) -> str:
-    """What a search found: the trials, the best one, how it does on the test images, and how to train it by hand."""
+    """The result of a search: the trials, the best one, its test accuracy, and the command that trains it."""
     test, best = result.summary["test"], result.best
     low, high = test["interval"]
     count = {state: sum(trial.state == state for trial in result.trials) for state in ("finished", "stopped", "failed")}

@@ -93,7 +93,7 @@ def best(trials: Sequence[Trial], images: int) -> Trial:
 
 
 def write(folder: Path, trials: Sequence[Trial]) -> None:
-    """Keeps the trials, one a line; when this returns they survive a power cut."""
+    """Keep the trials, one a line; when this returns they survive a power cut."""
     files.write_json_lines(folder / TABLE, [asdict(trial) for trial in trials])
 
 
