@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
 from mnistry.ocr.binarization import Foreground
-from mnistry.ocr.rejection import DecodedDigit
-from mnistry.ocr.result import Digit
+from mnistry.ocr.frame_removal import Cleaned
+from mnistry.ocr.pipeline import Interpretation
+from mnistry.ocr.rejection import DecodedDigit, Judgement
 from mnistry.runtime import files, provenance
 
 KINDS = ("single", "photo_crops")
@@ -84,14 +86,28 @@ def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
     return mask
 
 
+def nothing(*_: object) -> None:
+    """Finds nothing."""
+
+
 def no_cuts(*_: object) -> list[int]:
     """No place to cut at."""
     return []
 
 
-def all_of_them(_: object, lines: Sequence[Sequence[DecodedDigit]], *__: object) -> list[list[Digit]]:
-    """All digits, as the recogniser sees each for itself."""
-    return [[each.digit for each in line] for line in lines if line]
+def all_of_them(_: object, lines: Sequence[Sequence[DecodedDigit]], *__: object) -> Judgement:
+    """All digits, as the recognizer sees each for itself."""
+    return Judgement([list(line) for line in lines if line])
+
+
+def no_frames(mask: np.ndarray, gone: np.ndarray, _: float) -> Cleaned:
+    """Nothing but the rulings is taken out of the ink."""
+    return replace(Cleaned.nothing(mask.shape), mask=mask & ~gone)
+
+
+def as_found(_: object, __: object, page: Interpretation) -> Interpretation:
+    """The page as it is, never turned."""
+    return page
 
 
 STEPS: dict[str, list[tuple[Any, str, Any]]] = {
@@ -100,9 +116,14 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "one threshold for the whole picture": [(binarization, "_ink", one_threshold)],
     "the likeliest ink is never doubted": [(pipeline, "foreground_candidates", first_ink)],
     "rulings stay": [(pipeline, "remove_ruling_lines", as_it_is)],
+    "frames, tables and underlines stay": [(pipeline, "remove_frames", no_frames)],
+    "no sheet is looked for": [(binarization, "find_sheet", nothing)],
+    "pages are never turned": [(pipeline, "_upright", as_found)],
+    "all ink is never one digit": [(pipeline, "_as_one_digit", nothing)],
     "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", as_it_is)],
     "strokes stay as thick as they are": [
-        (normalization.normalize, "__kwdefaults__", {"thinnest": 0.1, "thickest": 99.0, "slant": 0.0})
+        (normalization, "THINNEST", 0.1),
+        (normalization, "THICKEST", 99.0),
     ],
     "nothing is cut": [(segmentation, "_cuts", no_cuts)],
     "nothing is joined": [(decoding, "MOST_PIECES", 1)],

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from helpers.writing import STROKES, digit
+from mnistry.ocr import normalization
 from mnistry.ocr import normalization as forming
 from mnistry.ocr.components import stroke_width
-from mnistry.ocr.normalization import BOX, SIDE, bounding_box, is_normalized, normalize
+from mnistry.ocr.normalization import BOX, SIDE, is_normalized, normalize
 
 
 def ink(character: str, **options: object) -> np.ndarray:
@@ -67,32 +68,20 @@ def test_no_digits_make_no_images():
     assert normalize([]).shape == (0, SIDE, SIDE)
 
 
-def test_a_slant_moves_the_upper_part_to_the_right():
-    upright, right, left = (normalize([ink("1", pen=8)], slant=slant)[0] for slant in (0.0, 0.3, -0.3))
-
-    def lean(image: np.ndarray) -> float:
-        top, bottom, *_ = bounding_box(image > 127)
-        columns = np.arange(SIDE)
-        half = (top + bottom) // 2
-        return float(columns @ image[:half].sum(axis=0) / image[:half].sum()) - float(
-            columns @ image[half:].sum(axis=0) / image[half:].sum()
-        )
-
-    assert lean(left) < lean(upright) - 1 < lean(right) - 3
-
-
 def test_mnists_own_images_are_in_its_form(mnist):
     share = np.mean([is_normalized(image) for image in mnist.x_test[:2000]])
     assert share > 0.995
 
 
-def test_mnists_images_drawn_large_reproduce_themselves(mnist):
+def test_mnists_images_drawn_large_reproduce_themselves(mnist, monkeypatch):
+    monkeypatch.setattr(normalization, "THINNEST", 0.1)
+    monkeypatch.setattr(normalization, "THICKEST", 28.0)
     images = mnist.x_test[:200]
     large = [
         np.asarray(Image.fromarray(image).resize((280, 280), Image.Resampling.BICUBIC), np.float32) / 255
         for image in images
     ]
-    again = normalize(large, thinnest=0.1, thickest=28.0)
+    again = normalize(large)
     likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, again, strict=True)]
     assert np.mean(likeness) > 0.94
     assert np.min(likeness) > 0.6  # where the centre of mass is rounded to the next pixel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import DecodedDigit, reject_implausible
 from mnistry.ocr.result import Digit
 from mnistry.ocr.segmentation import Line, PageLayout
@@ -16,9 +17,16 @@ def taken(start: int, *, sure: bool = True, digitness: float = 0.95, height: int
     probabilities = np.full(10, 0.01, np.float32)
     probabilities[3] = 0.91
     box = (start * 40, 0, 30, height)
-    return DecodedDigit(
-        Digit(3, 0.91, probabilities, box, sure, digitness, np.zeros((28, 28), np.uint8), NAMES), start, start + 1
-    )
+    digit = Digit(3, 0.91, probabilities, box, sure, digitness, np.zeros((28, 28), np.uint8), NAMES)
+    return DecodedDigit(digit, start, start + 1, (start * 40, 0, start * 40 + 30, height))
+
+
+def rejected(
+    layout: PageLayout, lines: list[list[DecodedDigit]], threshold: float, cleaned: Cleaned | None = None
+) -> list[list[Digit]]:
+    """The digits of each line that are left."""
+    cleaned = cleaned or Cleaned.nothing(layout.pieces.shape)
+    return [[each.digit for each in line] for line in reject_implausible(layout, lines, cleaned, threshold).lines]
 
 
 def writing(parts: list[int], ink: int | None = None) -> PageLayout:
@@ -36,15 +44,15 @@ def sure(lines: list[list[Digit]]) -> list[bool]:
 
 
 def test_digits_of_whole_components_are_believed():
-    assert sure(reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1), taken(2)]], 0.5)) == [True] * 3
+    assert sure(rejected(writing([0, 1, 2]), [[taken(0), taken(1), taken(2)]], 0.5)) == [True] * 3
 
 
 def test_a_digit_cut_off_what_is_none_is_not_sure():
-    assert sure(reject_implausible(writing([0, 0, 1]), [[taken(0), taken(2)]], 0.5)) == [False, True]
+    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(2)]], 0.5)) == [False, True]
 
 
 def test_a_digit_cut_off_an_unsure_one_is_not_sure():
-    assert sure(reject_implausible(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [
+    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [
         False,
         False,
         True,
@@ -53,31 +61,31 @@ def test_a_digit_cut_off_an_unsure_one_is_not_sure():
 
 def test_digits_that_were_parted_need_more():
     lines = [[taken(0), taken(1)]]  # each is believed by 0.86
-    assert sure(reject_implausible(writing([0, 0]), lines, 0.5)) == [False, False]
-    assert sure(reject_implausible(writing([0, 1]), lines, 0.5)) == [True, True]
+    assert sure(rejected(writing([0, 0]), lines, 0.5)) == [False, False]
+    assert sure(rejected(writing([0, 1]), lines, 0.5)) == [True, True]
 
 
 def test_nothing_is_sure_where_most_of_the_ink_is_something_else():
-    assert sure(reject_implausible(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
+    assert sure(rejected(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
 
 
 def test_what_is_no_digit_is_left_out():
-    kept = reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.05), taken(2)]], 0.5)
+    kept = rejected(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.05), taken(2)]], 0.5)
     assert [digit.box[0] for line in kept for digit in line] == [0, 80]
 
 
 def test_digits_in_company_need_less():
-    alone = reject_implausible(writing([0]), [[taken(0, digitness=0.4, sure=False)]], 0.5)
-    among = reject_implausible(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.4, sure=False), taken(2)]], 0.5)
+    alone = rejected(writing([0]), [[taken(0, digitness=0.4, sure=False)]], 0.5)
+    among = rejected(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.4, sure=False), taken(2)]], 0.5)
     assert (len(alone), len(among[0])) == (0, 3)
 
 
 def test_a_lone_digit_beside_lines_must_be_like_them():
     lines = [[taken(0), taken(1)], [taken(2, height=15)]]
-    assert [len(line) for line in reject_implausible(writing([0, 1, 2]), lines, 0.5)] == [2]
+    assert [len(line) for line in rejected(writing([0, 1, 2]), lines, 0.5)] == [2]
     lines = [[taken(0), taken(1)], [taken(2, height=45)]]
-    assert [len(line) for line in reject_implausible(writing([0, 1, 2]), lines, 0.5)] == [2, 1]
+    assert [len(line) for line in rejected(writing([0, 1, 2]), lines, 0.5)] == [2, 1]
 
 
 def test_no_digits_are_no_error():
-    assert reject_implausible(PageLayout(np.full((5, 5), -1, np.int32), (), 0), [], 0.5) == []
+    assert rejected(PageLayout(np.full((5, 5), -1, np.int32), (), 0), [], 0.5) == []

@@ -7,6 +7,7 @@ sheet, the neighbourhood becomes smaller. All of it happens on a coarse grid of 
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 CELLS = 64  # along the longer side
@@ -23,6 +24,10 @@ TREND_ROUNDS = 8
 PLAIN = 0.5  # of the pixels at least are paper where that has one colour exactly
 ROOM = 16  # pixels of plain paper that are kept around what is on it, for blurs to end there
 MEAN_REACH = 8  # cells over which the paper's colour is averaged
+SHEET_CELLS = 160  # along the longer side, for finding a sheet
+SHEET, RECTANGULAR = (0.08, 0.93), 0.84  # of the picture; of the smallest rectangle around it
+SHEET_CONTRAST = 14.0  # of 255: between the sheet and what it lies on
+SHARP = 0.5  # of that contrast lies within a few pixels of its edge
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -51,6 +56,64 @@ def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> 
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
+
+
+def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
+    """Find a sheet that lies on something else, or a patch on the paper: an upright or turned rectangle.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+
+    Returns:
+        bool (height, width), the sheet without its rim; None where there is none.
+    """
+    height, width = pixels.shape[:2]
+    scale = min(1.0, SHEET_CELLS / max(height, width))
+    if min(height, width) * scale < 24:
+        return None
+    small = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    small = cv2.medianBlur(small, 5)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.float32)
+    other = np.abs(small.astype(np.float32) - np.median(rim, axis=0)).max(axis=2) >= SHEET_CONTRAST
+    for regions in (bright, other.astype(np.uint8)):
+        found = _rectangle(regions, small)
+        if found is not None:
+            sheet = cv2.erode(found, np.ones((7, 7), np.uint8), borderValue=0)
+            enlarged: np.ndarray = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+            return enlarged
+    return None
+
+
+def _rectangle(regions: np.ndarray, small: np.ndarray) -> np.ndarray | None:
+    """The largest region, uint8 (height, width), its holes filled, if it is a sheet: see the constants."""
+    contours, _ = cv2.findContours(regions, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    largest = max(contours, key=cv2.contourArea)
+    area = cv2.contourArea(largest)
+    (_, sides, _) = cv2.minAreaRect(largest)
+    height, width = regions.shape
+    left, top, across, down = cv2.boundingRect(largest)
+    at_edges = (left <= 0) + (top <= 0) + (left + across >= width) + (top + down >= height)
+    if not SHEET[0] * regions.size <= area <= SHEET[1] * regions.size or at_edges > 1:
+        return None
+    if area < RECTANGULAR * sides[0] * sides[1]:
+        return None
+    filled = np.zeros_like(regions)
+    cv2.drawContours(filled, [largest], -1, 1, cv2.FILLED)
+    inner = cv2.erode(filled, np.ones((5, 5), np.uint8), borderValue=0)
+    outer = cv2.dilate(filled, np.ones((5, 5), np.uint8))
+    apart = _colour(small, inner > 0) - _colour(small, outer == 0)
+    near = _colour(small, (filled > 0) & (inner == 0)) - _colour(small, (outer > 0) & (filled == 0))
+    contrast = float(np.abs(apart).max())
+    return filled if contrast >= SHEET_CONTRAST and float(np.abs(near).max()) >= SHARP * contrast else None
+
+
+def _colour(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The median colour of some pixels: float64 (3,); 0 where there are none."""
+    return np.median(pixels[where], axis=0) if where.any() else np.zeros(3)
 
 
 def content_region(pixels: np.ndarray) -> tuple[slice, slice] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.background import LUMINANCE, content_region, estimate_background
+from mnistry.ocr.background import LUMINANCE, content_region, estimate_background, find_sheet
 from mnistry.ocr.components import Components, connected_components, run_lengths
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
@@ -32,24 +32,37 @@ class Foreground:
         contrast: float32 (height, width), 0–255: contrast to the paper.
         mask: bool (height, width): where the strength is at least 0.5.
         width: how thick its strokes are, in pixels.
+        partial: whether it was looked for in a part of the picture only.
     """
 
     strength: np.ndarray
     contrast: np.ndarray
     mask: np.ndarray
     width: float
+    partial: bool = False
+
+    def turned(self, quarters: int) -> Foreground:
+        """The same ink, turned anticlockwise by quarters of a full turn."""
+        strength, contrast, mask = (
+            np.ascontiguousarray(np.rot90(each, quarters)) for each in (self.strength, self.contrast, self.mask)
+        )
+        return Foreground(strength, contrast, mask, self.width, self.partial)
 
 
 def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     """Yield the candidates for the ink of a picture, the likeliest first.
 
-    That is what stands out from the paper, darker or brighter, whichever there is more of; then the other of the two;
-    then what stands out if the first ink is the paper, as in a picture that is mostly ink.
+    Where a sheet lies on something else, that is the ink on the sheet. Then what stands out from the paper, darker or
+    brighter, whichever there is more of; then the other of the two; then what stands out if the first ink is the
+    paper, as in a picture that is mostly ink.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
     """
     area = content_region(pixels)
+    sheet = find_sheet(pixels if area is None else pixels[area])
+    if sheet is not None:
+        yield _placed(_on_sheet(pixels if area is None else pixels[area], sheet), pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
     darker, brighter = _departures(
         part, estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
@@ -72,7 +85,17 @@ def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] |
         return ink
     strength, contrast, mask = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
     strength[area], contrast[area], mask[area] = ink.strength, ink.contrast, ink.mask
-    return Foreground(strength, contrast, mask, ink.width)
+    return Foreground(strength, contrast, mask, ink.width, ink.partial)
+
+
+def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground:
+    """The ink on a sheet, bool (height, width), whatever lies around it."""
+    darker, brighter = _departures(pixels, estimate_background(pixels, sheet))
+    least = _least_contrast((darker + brighter)[sheet])
+    darker, brighter = np.where(sheet, darker, 0), np.where(sheet, brighter, 0)
+    dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
+    ink = _ink(darker if dark else brighter, least)
+    return Foreground(ink.strength, ink.contrast, ink.mask, ink.width, partial=True)
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import numpy as np
 from mnistry.ocr.segmentation import Line
 
 MOST_PIECES = 9  # a digit
+MOST_HYPOTHESES = 6000  # a picture: a page of 600 digits has some 2,000
 WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
 LOWEST = 0.3  # heights: nothing so low is a digit
@@ -21,6 +23,7 @@ BESIDE = 12  # pieces to each side that are compared
 HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
+ROUND, CLEAR, SMALL_RING = 0.6, 0.9, 0.25  # width by height, score, and part of that cost, of a small zero
 BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
 
 
@@ -39,12 +42,22 @@ class Hypothesis:
     box: tuple[int, int, int, int]
 
 
-def hypotheses(line: Line) -> list[Hypothesis]:
-    """All that the pieces of a line may make."""
+def hypotheses(lines: Sequence[Line]) -> list[list[Hypothesis]]:
+    """All that the pieces of each line may make, with fewer pieces to a digit where that would be too many."""
+    found: list[list[Hypothesis]] = []
+    for most in (MOST_PIECES, 3, 1):
+        found = [_of_line(line, most) for line in lines]
+        if sum(len(each) for each in found) <= MOST_HYPOTHESES:
+            return found
+    return [[] for _ in found]
+
+
+def _of_line(line: Line, most: int) -> list[Hypothesis]:
+    """All that up to so many neighbouring pieces of a line may make."""
     found = []
     for start in range(len(line)):
         left, top, right, bottom = line.boxes[start]
-        for stop in range(start + 1, min(start + MOST_PIECES, len(line)) + 1):
+        for stop in range(start + 1, min(start + most, len(line)) + 1):
             box = line.boxes[stop - 1]
             if box[0] - right > GAP * line.height:
                 break
@@ -96,7 +109,8 @@ def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis,
     height, width = bottom - top, right - left
     cost = -float(np.log(max(belief, 1e-6)))
     if height < LOW * line.height:
-        cost += LOW_COST * (LOW - height / line.height) + 0.5
+        round_one = width >= ROUND * height and belief >= CLEAR
+        cost += (LOW_COST * (LOW - height / line.height) + 0.5) * (SMALL_RING if round_one else 1)
     cost += BROAD_COST * max(width / height - BROAD, 0.0)
     cost += JOINED * _joints(line, whole, candidate)
     return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])

@@ -20,12 +20,16 @@ LEVEL, UPRIGHT = 1.55, 2.3  # usual heights: a straight line that is longer is n
 SIDE = 0.75  # usual heights: the shortest side of a frame
 PIECE = 0.25  # usual heights: a shorter piece of a line is not looked at
 SHORTEST = 11  # pixels: a side of a frame; strokes of smaller digits cannot be told from it
+DASH, LONGEST_DASH, DASHED = 0.05, 0.6, 0.8  # usual heights; of its component, for it to be nothing else
+DASHES, DASH_GAP = 4, 3.0  # so many make a line; lengths of a dash between two
+CROSSED, COVERED = 0.12, 0.3  # usual heights of a piece of a line that strokes cross; so much of it lies free
+RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
-FLAT = 5  # times as long as thick: a dash or a line
+FLAT, STUBBY = 5, 2  # times as long as thick: a line; the least of a dash
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,19 @@ class Chain:
         number: of the component of thin ink.
         start: (column, row) of its left end.
         stop: (column, row) of its right end.
+        pixel: (row, column) of one of its pixels.
+        area: its pixels.
+        thick: its usual thickness.
+        rows: its first row, and the row after its last.
     """
 
     number: int
     start: tuple[float, float]
     stop: tuple[float, float]
+    pixel: tuple[int, int]
+    area: int
+    thick: float
+    rows: tuple[int, int]
 
     @property
     def length(self) -> float:
@@ -48,32 +60,58 @@ class Chain:
         return self.stop[0] - self.start[0]
 
 
-def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """Ink without the lines and frames that were found in it.
+
+    Attributes:
+        mask: bool (height, width), the ink that is left.
+        level: float (n, 4), the nearly level lines, rulings apart: column and row of the left end and of the right end.
+        upright: float (n, 4), the nearly upright lines: column and row of the upper end and of the lower end.
+        boxes: int (n, 4), left, top, right and bottom of each frame or line, rulings of the paper apart.
+    """
+
+    mask: np.ndarray
+    level: np.ndarray
+    upright: np.ndarray
+    boxes: np.ndarray
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...]) -> Cleaned:
+        """No ink at all, in a picture of this shape (height, width)."""
+        return cls(np.zeros(shape, bool), NO_LINES, NO_LINES, NO_LINES)
+
+
+NO_LINES = np.zeros((0, 4))
+
+
+def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     """Remove frames and the lines of forms from a mask of ink.
 
     Args:
         mask: bool (height, width), the ink.
         gone: bool (height, width), the ink that rulings cover.
         width: the usual thickness of strokes, in pixels.
-
-    Returns:
-        bool (height, width), the ink of `mask` that is not part of a line.
     """
     left: np.ndarray = mask & ~gone
     parts = connected_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
-        return left
+        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES)
     around = enclosing(left, parts)
     usual = usual_height(parts, ~around)
-    lines = _lines(left, gone, usual, width)
+    lines, level, upright = _lines(left, parts, gone, usual, width)
     if lines.any():
-        left = _without_remnants(left & ~lines, lines | gone, width)
-        parts = connected_components(left)
-        around = enclosing(left, parts)
+        cleaned = _without_remnants(left & ~lines, lines | gone, width)
+        parts = connected_components(cleaned)
+        around = enclosing(cleaned, parts)
+    else:
+        cleaned = left
     if around.any():
-        keep = np.append(~around, False)
-        left = keep[parts.labels]
-    return left
+        cleaned = np.append(~around, False)[parts.labels]
+    taken = connected_components(left & ~cleaned)
+    large = np.maximum(taken.heights, taken.widths) >= SIDE * usual
+    boxes = np.stack([taken.left, taken.top, taken.right, taken.bottom], axis=1)[large]
+    return Cleaned(cleaned, level, upright, boxes)
 
 
 def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
@@ -113,26 +151,117 @@ def usual_height(parts: Components, chosen: np.ndarray) -> float:
     likely = chosen & (parts.widths < FLAT * parts.heights) & (parts.heights >= 5)
     if not likely.any():
         likely = chosen if chosen.any() else np.ones(len(parts), bool)
-    heights, areas = parts.heights[likely], np.sqrt(parts.areas[likely].astype(np.float64))
+    heights = parts.heights[likely]
+    areas = parts.areas[likely].astype(np.float64) * heights  # many dashes count less than a digit
     order = np.argsort(heights)
     weights = np.cumsum(areas[order])
     return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
 
 
-def _lines(mask: np.ndarray, gone: np.ndarray, usual: float, width: float) -> np.ndarray:
-    """The pixels of lines that are no strokes, bool (height, width)."""
+def _lines(
+    mask: np.ndarray, parts: Components, gone: np.ndarray, usual: float, width: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pixels of lines that are no strokes, bool (height, width); and the level and the upright lines."""
     thickest = int(max(3, min(2.2 * width, THICKEST * usual)))
     ruled_x, ruled_y = (_chains(each, thickest, SIDE * usual)[1] if gone.any() else [] for each in (gone, gone.T))
-    labels_x, level = _chains(mask, thickest, PIECE * usual)
-    labels_y, upright = _chains(mask.T, thickest, PIECE * usual)
-    chosen_x, chosen_y = _frame_lines(level, upright, ruled_x, ruled_y, usual, max(2.0, 1.2 * thickest, 0.1 * usual))
+    labels_x, level = _chains(mask, thickest, DASH * usual)
+    labels_y, upright = _chains(mask.T, thickest, DASH * usual)
+    near = max(2.0, 1.2 * thickest, 0.1 * usual)
+    long_x, long_y = (
+        _long(chains, labels, parts.areas, near / 2, usual, least)
+        for chains, labels, least in ((level, parts.labels, LEVEL), (upright, parts.labels.T, UPRIGHT))
+    )
+    chosen_x, chosen_y = _frame_lines(level, upright, long_x[0], long_y[0], ruled_x, ruled_y, usual, near)
     found = np.zeros_like(mask)
-    for labels, chains, chosen, target in ((labels_x, level, chosen_x, found), (labels_y, upright, chosen_y, found.T)):
-        if chosen.any():
-            wanted = np.zeros(labels.max() + 1, bool)
-            wanted[[chain.number for chain, taken in zip(chains, chosen, strict=True) if taken]] = True
-            target |= wanted[labels]
-    return found
+    _paint(found, labels_x, level, chosen_x, long_x[2])
+    _paint(found.T, labels_y, upright, chosen_y, long_y[2])
+    down = np.concatenate([_ends(upright)[chosen_y], _ends(ruled_y)])[:, :, ::-1]
+    across = np.concatenate([_ends(level)[chosen_x].reshape(-1, 4), long_x[1]])
+    return found, across, down.reshape(-1, 4)
+
+
+def _paint(
+    found: np.ndarray, labels: np.ndarray, chains: list[Chain], chosen: np.ndarray, lines: dict[int, tuple[float, ...]]
+) -> None:
+    """Set the pixels of the chosen chains; of a line in several pieces no more than its thickness at each place."""
+    wanted = np.zeros(labels.max() + 1, bool)
+    wanted[[chain.number for i, chain in enumerate(chains) if chosen[i] and i not in lines]] = True
+    found |= wanted[labels]
+    for i, (x0, y0, x1, y1, thick) in lines.items():
+        chain = chains[i]
+        area = slice(*chain.rows), slice(int(chain.start[0]), int(chain.stop[0]) + 1)
+        rows, columns = np.mgrid[area]
+        middle = y0 + (y1 - y0) * (columns - x0) / max(x1 - x0, 1)
+        found[area] |= (labels[area] == chain.number) & (np.abs(rows - middle) <= thick / 2 + 1)
+
+
+def _long(
+    chains: list[Chain], labels: np.ndarray, areas: np.ndarray, near: float, usual: float, least: float
+) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[float, ...]]]:
+    """Which chains are longer than any stroke, pieces of one line taken together; and those lines.
+
+    Pieces of one component are one line where strokes that touch it part them. Dashes are one line where they are
+    many, alike and evenly spaced.
+
+    Returns:
+        bool (n,); float (lines, 4): column and row of the left and the right end; and for each chain that is a piece of
+        a line those and the line's thickness.
+    """
+    chosen = np.array([chain.length >= max(least * usual, SHORTEST) for chain in chains], bool)
+    owners = [int(labels[chain.pixel]) for chain in chains]
+    groups: dict[int, list[int]] = {}
+    for i, chain in enumerate(chains):
+        dash = chain.area >= DASHED * areas[owners[i]] and chain.length <= LONGEST_DASH * usual
+        if dash or chain.length >= CROSSED * usual:
+            groups.setdefault(-1 if dash else owners[i], []).append(i)
+    ends = _ends(chains)
+    lines: list[tuple[float, ...]] = []
+    of_chain: dict[int, tuple[float, ...]] = {}
+    for owner, members in groups.items():
+        for run in _collinear(ends[members], near, DASH_GAP if owner < 0 else max(usual, 10.0)):
+            pieces = [members[i] for i in run]
+            lengths = np.array([chains[i].length for i in pieces])
+            line = (*ends[pieces[0], 0], *ends[pieces[-1], 1])
+            extent = line[2] - line[0]
+            if owner < 0:
+                is_line = len(pieces) >= DASHES and extent >= usual and lengths.max() <= 2.5 * np.median(lengths)
+            else:
+                is_line = len(pieces) > 1 and extent >= least * usual and lengths.sum() >= COVERED * extent
+            if is_line:
+                chosen[pieces] = True
+                lines.append(line)
+                if owner >= 0:
+                    thick = float(np.average([chains[i].thick for i in pieces], weights=lengths**2))
+                    of_chain |= dict.fromkeys(pieces, (*line, thick))
+    return chosen, np.array(lines, np.float64).reshape(-1, 4), of_chain
+
+
+def _collinear(ends: np.ndarray, near: float, gap: float) -> list[list[int]]:
+    """Chains that go on in each other, from left to right; gaps in pixels, or in lengths of the piece before.
+
+    Args:
+        ends: float (n, 2, 2), the two ends of each, (column, row).
+        near: rows by which one may be off the line of another.
+        gap: the widest gap; below 10 it counts lengths.
+    """
+    runs: list[list[int]] = []
+    open_runs: dict[int, list[int]] = {}  # by the rows where they end
+    size = max(1.0, 2 * near)
+    for i in np.argsort(ends[:, 0, 0], kind="stable").tolist():
+        x, y = ends[i, 0]
+        best, least = -1, near
+        for band in range(int(y / size) - 1, int(y / size) + 2):
+            for number in open_runs.get(band, [])[-RECENT:]:
+                last = ends[runs[number][-1]]
+                widest = gap * (last[1, 0] - last[0, 0] + 1) if gap < 10 else gap
+                if -near <= x - last[1, 0] <= widest and abs(y - last[1, 1]) <= least:
+                    best, least = number, abs(y - last[1, 1])
+        if best < 0:
+            best = len(runs)
+            runs.append([])
+        runs[best].append(i)
+        open_runs.setdefault(int(ends[i, 1, 1] / size), []).append(best)
+    return runs
 
 
 def _chains(mask: np.ndarray, thickest: int, shortest: float) -> tuple[np.ndarray, list[Chain]]:
@@ -141,7 +270,7 @@ def _chains(mask: np.ndarray, thickest: int, shortest: float) -> tuple[np.ndarra
     thick = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(image & ~thick, connectivity=8, ltype=cv2.CV_32S)
     widths, heights, areas = stats[:, 2], stats[:, 3], stats[:, 4]
-    likely = (widths >= max(shortest, 4)) & (heights <= SLOPE * widths + 2 * thickest)
+    likely = (widths >= max(shortest, 3)) & (heights <= SLOPE * widths + 2 * thickest)
     likely &= areas <= widths * (thickest + 1)
     likely[0] = False
     chosen = np.flatnonzero(likely)
@@ -153,21 +282,25 @@ def _chains(mask: np.ndarray, thickest: int, shortest: float) -> tuple[np.ndarra
         counts = own.sum(axis=0)
         x = np.flatnonzero(counts)
         thickness = float(np.median(counts[x]))
-        if across < FLAT * thickness or len(x) < 0.9 * across:
+        if across < STUBBY * thickness or len(x) < 0.9 * across:
             continue
         y = (np.arange(down) @ own)[x] / counts[x]
-        slope, offset = np.polyfit(x, y, 1)
-        apart = np.abs(y - slope * x - offset)
-        if abs(slope) > SLOPE or np.sqrt(np.mean(apart**2)) > max(0.8, BENT * across):
+        middle, height = x.mean(), y.mean()
+        slope = float((x - middle) @ (y - height) / max((x - middle) @ (x - middle), 1))
+        offset = float(height - slope * middle)
+        if abs(slope) > SLOPE or np.sqrt(np.mean((y - slope * x - offset) ** 2)) > max(0.8, BENT * across):
             continue
         ends = (left, top + offset), (left + across - 1, top + offset + slope * (across - 1))
-        chains.append(Chain(int(i), *ends))
+        pixel = top + int(own[:, x[0]].argmax()), left + int(x[0])
+        chains.append(Chain(int(i), *ends, pixel, int(areas[i]), thickness, (top, top + down)))
     return labels, chains
 
 
 def _frame_lines(
     level: list[Chain],
     upright: list[Chain],
+    is_level: np.ndarray,
+    is_upright: np.ndarray,
     ruled_level: list[Chain],
     ruled_upright: list[Chain],
     usual: float,
@@ -176,21 +309,22 @@ def _frame_lines(
     """Which chains are lines of a frame, a table or an underline: bool for each of `level` and of `upright`."""
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
-    is_level = lengths_x >= max(LEVEL * usual, SHORTEST)
-    is_upright = lengths_y >= max(UPRIGHT * usual, SHORTEST)
+    is_level, is_upright = is_level.copy(), is_upright.copy()
+    piece_x, piece_y = (each >= PIECE * usual for each in (lengths_x, lengths_y))
     side_x, side_y = (each >= max(SIDE * usual, SHORTEST) for each in (lengths_x, lengths_y))
     rulings_x, rulings_y = _ends(ruled_level), _ends(ruled_upright)[:, :, ::-1]
     meets = np.zeros((len(level), len(upright)), np.int64)  # how many of their ends do
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
         meets += np.abs(x[:, None, i] - y[None, :, j]).max(axis=2) <= near
+    meets[~piece_x], meets[:, ~piece_y] = 0, 0
     framed_x, framed_y = _frames(meets * (side_x[:, None] & side_y))
     is_level |= framed_x
     is_upright |= framed_y
     for _ in range(ROUNDS):
         is_upright |= side_y & _held(y, np.concatenate([x[is_level], rulings_x]), 0, near)
         is_level |= side_x & _held(x, np.concatenate([y[is_upright], rulings_y]), 1, near)
-        is_level |= _goes_on(x, is_level, 0, near / 2, APART * usual)
-        is_upright |= _goes_on(y, is_upright, 1, near / 2, APART * usual)
+        is_level |= piece_x & _goes_on(x, is_level, 0, near / 2, APART * usual)
+        is_upright |= piece_y & _goes_on(y, is_upright, 1, near / 2, APART * usual)
         is_upright |= (meets[is_level] > 0).any(axis=0)
         is_level |= (meets[:, is_upright] > 0).any(axis=1)
     return is_level, is_upright

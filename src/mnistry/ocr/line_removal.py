@@ -17,6 +17,7 @@ SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a strok
 STEEPEST = 0.12  # rows a column: 7 degrees
 SLOPES = np.linspace(-STEEPEST, STEEPEST, 49)
 MOST = 60  # lines a direction
+MOST_VOTERS = 20_000  # runs: of more, those of every so many columns vote
 ENOUGH = 0.3  # of the columns must vote for a line
 DARKER = 1.2  # times as dark as the ruling: ink that lies on it
 SURELY_INK = 3.0  # times as dark as the ruling: a stroke, even if it lies along the line from end to end
@@ -90,11 +91,14 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
         return gone, touched
     runs = _short_runs(mask, contrast, max(2.0, 1.6 * width))
     bin_size = max(2.0, 0.8 * width)
+    every = max(1, -(-len(runs.columns) // MOST_VOTERS))  # columns
+    enough = ENOUGH * mask.shape[1] / every
     for _ in range(MOST):
-        if len(runs.columns) < mask.shape[1] * ENOUGH:
+        voters = runs.of(runs.columns % every == 0) if every > 1 else runs
+        if len(voters.columns) < enough:
             break
-        votes, slope, offset = _most_voted(runs, bin_size)
-        if votes < ENOUGH * mask.shape[1]:
+        votes, slope, offset = _most_voted(voters, bin_size)
+        if votes < enough:
             break
         along = _along(runs, slope, offset, bin_size)
         line = runs.of(along)
@@ -134,9 +138,10 @@ def _short_runs(mask: np.ndarray, contrast: np.ndarray, longest: float) -> _Runs
 def _most_voted(runs: _Runs, bin_size: float) -> tuple[int, float, float]:
     """The votes, slope and offset (rows at column 0) of the line that most runs lie on."""
     best = (0, 0.0, 0.0)
+    middles = runs.middles
     at_once = max(1, VOTES_AT_ONCE // len(runs.columns))
     for slopes in (SLOPES[start : start + at_once] for start in range(0, len(SLOPES), at_once)):
-        offsets = runs.middles - slopes[:, None] * runs.columns
+        offsets = middles - slopes[:, None] * runs.columns
         lowest = offsets.min(axis=1)
         bins = ((offsets - lowest[:, None]) / bin_size).astype(np.int64)
         width = int(bins.max()) + 2  # an empty bin after the last of each slope

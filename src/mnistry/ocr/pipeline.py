@@ -1,27 +1,29 @@
-"""Reading a picture: from its ink over lines, pieces and digit images to text.
+"""Reading a picture, one step after the other: ink, frames, lines, digits, text.
 
 `text` is what a person would type: digits from left to right, lines from top to bottom, a blank where the gap between
-two digits is wide. What is taken for no digit is left out of it, and out of `digits`: dashes, dots, letters, doodles.
-Where the caller has said that the picture shows one digit, the answer is that digit whatever it looks like, and `sure`
-says whether to believe it.
+two digits is wide. What is not a digit is left out of it and listed in `skipped`. Where a choice is open, such as which
+ink is the writing or which side is up, the picture is read each way, and the recognizer's scores decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from mnistry.ocr.binarization import Foreground, foreground_candidates
+from mnistry.ocr.blanks import line_texts
 from mnistry.ocr.decoding import decode, hypotheses
-from mnistry.ocr.frame_removal import remove_frames
+from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
-from mnistry.ocr.rejection import DecodedDigit, reject_implausible
-from mnistry.ocr.result import Digit, Reading
+from mnistry.ocr.rejection import DecodedDigit, Judgement, Mark, reject_implausible
+from mnistry.ocr.result import Digit, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
 
@@ -29,9 +31,51 @@ if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
     from mnistry.ocr.image_io import Source
 
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and its four neighbours
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
-BLANK_HEIGHTS, BLANK_GAPS = 0.8, 2.0  # of the line's height and of its usual gap: a wider gap is a blank
 BETTER = 0.2  # by how much another polarity must be more believable
+OUTSIDE = 2.0  # the same for what lies outside of a sheet
+DOUBTFUL, UPRIGHT = 0.8, 0.88  # mean scores: below the first a page is tried turned, from the second on it is upright
+TURN = 0.15  # by how much a turned page must be more believable
+MOST_EDGES = 800_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
+MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
+FEW = 3  # characters: with fewer it cannot be told which side is up
+WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
+PLAUSIBLE = 0.02  # digit score of one digit that is all there is
+
+
+@dataclass(frozen=True, eq=False)
+class Interpretation:
+    """One way to read a picture.
+
+    Attributes:
+        found: the digits and marks.
+        cleaned: the lines that were removed.
+        turned: quarter turns, anticlockwise, by which the ink was turned before.
+        shape: (height, width) of the turned ink.
+        hypotheses: how many images the recognizer was asked about.
+    """
+
+    found: Judgement
+    cleaned: Cleaned
+    turned: int
+    shape: tuple[int, ...]
+    hypotheses: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether any digit is sure."""
+        return any(each.digit.sure for line in self.found.lines for each in line)
+
+    @property
+    def all_sure(self) -> bool:
+        """Whether there are digits, and all of them are sure."""
+        return bool(self.found.lines) and all(each.digit.sure for line in self.found.lines for each in line)
+
+    @property
+    def score(self) -> float:
+        """The sum of the scores of its digits."""
+        return sum(each.digit.score for line in self.found.lines for each in line)
 
 
 def read(recognizer: Classifier, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
@@ -39,33 +83,24 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
 
     Args:
         recognizer: the model that answers.
-        source: a path, bytes, a binary file, a PIL image or an array; see `pictures.open_image`.
+        source: a path, bytes, a binary file, a PIL image or an array; see `image_io.open_image`.
         single: whether all of its ink is one digit.
         name: what to call it.
 
     Raises:
-        PictureError: it is no picture, damaged, or too large.
+        PictureError: it is not a picture, is damaged, or too large.
     """
     picture = open_image(source, name)
     if single or recognizer.info.kind == "pictures":
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
-    found: list[list[Digit]] = []
-    first = True
-    for ink in foreground_candidates(picture.pixels):
-        other = _lines_of_digits(recognizer, picture, ink)
-        sure = any(digit.sure for line in other for digit in line)
-        if first or (sure and _belief(other) > _belief(found) + BETTER):
-            found = other
-        first = False
-        if sure:
-            break
-    text = "\n".join(_text(line) for line in found)
-    return Reading(text, tuple(digit for line in found for digit in line), picture.name)
+    best, chosen, tried = _best_ink(recognizer, picture)
+    alone = None if best.all_sure else _as_one_digit(recognizer, picture, best, tried)
+    return alone or _as_reading(picture, _upright(recognizer, chosen, best))
 
 
 def read_digit(recognizer: Classifier, source: Source) -> Digit | None:
-    """Read a picture of one digit: all of its ink belongs to it. None if there is no ink; else see `read`."""
+    """Read a picture of exactly one digit, to which all of its ink belongs. Returns None if it is blank."""
     return digit_in(recognizer, open_image(source))
 
 
@@ -77,24 +112,39 @@ def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int
     """
     image = picture.pixels[:, :, 0]
     if is_normalized(image) and (picture.pixels == image[:, :, None]).all():
-        yield image, _box(image > 0)
+        yield image, bounding_box(image > 0)
         return
     for ink in foreground_candidates(picture.pixels):
-        mask = isolate_digit(_writing(ink))
-        if mask.any():
-            box = _box(mask)
-            pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
-            yield normalize([_crop(ink, pieces, 0, 1, box)])[0], box
+        found = _image_of_one(ink, isolate_digit(_cleaned(ink).mask))
+        if found is not None:
+            yield found
+
+
+def _image_of_one(ink: Foreground, mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
+    """The image, uint8 (28, 28), that a part of the ink makes, and its box; None where there is none."""
+    if not mask.any():
+        return None
+    box = bounding_box(mask)
+    pieces = np.where(mask, 0, np.where(ink.mask, 1, -1))
+    return normalize([_crop(ink, pieces, 0, 1, box)])[0], box
 
 
 def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
-    """The digit that all ink makes, with the ink that the recogniser finds most believable."""
+    """The digit that all ink makes, with the ink that the recognizer finds most believable."""
     if recognizer.info.kind == "pictures":
         height, width = picture.pixels.shape[:2]
-        return _digits(recognizer, picture, thumbnail(picture.pixels)[None], [(0, 0, width, height)])[0]
+        box = _as_given(picture, (0, 0, width, height))
+        return _digits(recognizer, thumbnail(picture.pixels)[None], [box])[0]
+    return _best_of(recognizer, picture, images_of_one(picture))
+
+
+def _best_of(
+    recognizer: Classifier, picture: Picture, images: Iterable[tuple[np.ndarray, tuple[int, int, int, int]]]
+) -> Digit | None:
+    """The most believable of the digits that these images and boxes show; the first that is sure ends the search."""
     best: Digit | None = None
-    for image, box in images_of_one(picture):
-        digit = _digits(recognizer, picture, image[None], [box])[0]
+    for image, box in images:
+        digit = _digits(recognizer, image[None], [_as_given(picture, box)])[0]
         if best is None or digit.score > best.score + BETTER:
             best = digit
         if best.sure:
@@ -102,28 +152,128 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     return best
 
 
-def _lines_of_digits(recognizer: Classifier, picture: Picture, ink: Foreground) -> list[list[Digit]]:
-    """The digits of each line that has any, from top to bottom."""
-    writing = segment_lines(_writing(ink), ink.contrast)
-    found = [hypotheses(line) for line in writing.lines]
+def _best_ink(
+    recognizer: Classifier, picture: Picture
+) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Cleaned]]]:
+    """The most believable reading of the picture as it is, its ink, and all inks that were tried."""
+    candidates = foreground_candidates(picture.pixels)
+    chosen = next(candidates)
+    best = _interpret(recognizer, chosen)
+    tried = [(chosen, best.cleaned)]
+    while not best.sure or chosen.partial:
+        ink = next(candidates, None)
+        if ink is None:
+            break
+        other = _interpret(recognizer, ink)
+        tried.append((ink, other.cleaned))
+        if chosen.partial:
+            better = other.score > best.score + OUTSIDE if best.sure else True
+        else:
+            better = other.score > best.score + BETTER
+        if better and (other.sure or chosen.partial):
+            best, chosen = other, ink
+        if other.sure:
+            break
+    return best, chosen, tried
+
+
+def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0) -> Interpretation:
+    """Read ink: frames away, lines, digits, and what is no digit rejected. Boxes are in the ink's pixels."""
+    cleaned = _cleaned(ink)
+    layout = segment_lines(cleaned.mask, ink.contrast)
+    found = hypotheses(layout.lines)
     spans = [
         (line.first + each.start, line.first + each.stop, each.box)
-        for line, those in zip(writing.lines, found, strict=True)
+        for line, those in zip(layout.lines, found, strict=True)
         for each in those
     ]
-    crops = [_crop(ink, writing.pieces, *span) for span in spans]
-    digits = iter(_digits(recognizer, picture, normalize(crops), [box for _, _, box in spans]))
+    crops = [_crop(ink, layout.pieces, *span) for span in spans]
+    digits = iter(_digits(recognizer, normalize(crops), [box for _, _, box in spans]))
     taken: list[list[DecodedDigit]] = []
-    for line, those in zip(writing.lines, found, strict=True):
+    for line, those in zip(layout.lines, found, strict=True):
         answers = list(islice(digits, len(those)))
         way = decode(line, those, np.array([digit.score for digit in answers]))
-        taken.append([DecodedDigit(answers[i], line.first + those[i].start, line.first + those[i].stop) for i in way])
-    return reject_implausible(writing, taken, recognizer.info.digit_threshold)
+        taken.append(
+            [
+                DecodedDigit(answers[i], line.first + those[i].start, line.first + those[i].stop, those[i].box)
+                for i in way
+            ]
+        )
+    judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
+    judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
+    return Interpretation(judged, cleaned, turned, ink.mask.shape, len(spans))
 
 
-def _writing(ink: Foreground) -> np.ndarray:
+def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
+    """The reading of the ink as it is, or turned by a quarter or a half where that is much more believable."""
+    if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED or upright.found.quality >= DOUBTFUL:
+        return upright
+    best = upright
+    for turns in (1, 2, 3):
+        other = _interpret(recognizer, ink.turned(turns), turns)
+        least = max(upright.found.quality + TURN, UPRIGHT, best.found.quality if best is not upright else 0.0)
+        if other.found.characters >= FEW and other.found.quality >= least and other.score > upright.score:
+            best = other
+    return best
+
+
+def _as_one_digit(
+    recognizer: Classifier, picture: Picture, page: Interpretation, tried: Sequence[tuple[Foreground, Cleaned]]
+) -> Reading | None:
+    """The reading of a picture whose ink makes one digit altogether, if that is more believable than the page."""
+    digits = [each.digit for line in page.found.lines for each in line]
+    if len(digits) > FEW:
+        return None
+    images = []
+    for ink, cleaned in tried:
+        mask = isolate_digit(cleaned.mask)
+        image = _image_of_one(ink, mask) if mask.sum() >= WHOLE * cleaned.mask.sum() else None
+        if image is not None:
+            images.append(image)
+    digit = _best_of(recognizer, picture, images)
+    if digit is None or digit.digitness < PLAUSIBLE:
+        return None
+    if digits and digit.score < min(each.score for each in digits):
+        return None
+    return Reading(digit.name, (digit,), picture.name)
+
+
+def _as_reading(picture: Picture, page: Interpretation) -> Reading:
+    """A reading with boxes in the pixels of the picture as it was given."""
+
+    def placed(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        return _as_given(picture, _turned_back(box, page.turned, page.shape))
+
+    lines = page.found.lines
+    text = "\n".join(line_texts(lines, page.cleaned.upright))
+    digits = tuple(replace(each.digit, box=placed(each.box)) for line in lines for each in line)
+    marks = sorted(page.found.marks, key=lambda mark: (mark.box[1], mark.box[0]))
+    skipped = tuple(Skipped(placed(mark.box), mark.reason, mark.in_number) for mark in marks)
+    return Reading(text, digits, picture.name, skipped)
+
+
+def _turned_back(box: tuple[int, int, int, int], turns: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """A box (left, top, right, bottom) in ink of a shape that was turned by quarters, as it was before."""
+    height, width = shape
+    for _ in range(turns):
+        left, top, right, bottom = box
+        box = height - bottom, left, height - top, right
+        height, width = width, height
+    return box
+
+
+def _cleaned(ink: Foreground) -> Cleaned:
+    if _is_texture(ink.mask):
+        return Cleaned.nothing(ink.mask.shape)
     left = remove_ruling_lines(ink.mask, ink.contrast, ink.width)
     return remove_frames(ink.mask, ink.mask & ~left, ink.width)
+
+
+def _is_texture(mask: np.ndarray) -> bool:
+    """Whether ink has far more strokes than a page of numbers: noise, a pattern, a halftone."""
+    across = np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    down = np.count_nonzero(mask[1:] != mask[:-1])
+    return bool(max(across, down) > MOST_EDGES)
 
 
 def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
@@ -132,28 +282,22 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple
     left, top, right, bottom = box
     area = slice(max(0, top - RIM), min(height, bottom + RIM)), slice(max(0, left - RIM), min(width, right + RIM))
     own = (pieces[area] >= start) & (pieces[area] < stop)
-    near = np.pad(own, 1)
-    near[1:] |= near[:-1].copy()
-    near[:-1] |= near[1:].copy()
-    near[:, 1:] |= near[:, :-1].copy()
-    near[:, :-1] |= near[:, 1:].copy()
+    near = cv2.dilate(own.view(np.uint8), CROSS).view(bool)
     strength = ink.strength[area]
-    edge = near[1:-1, 1:-1] & (strength < 0.5)
+    edge = near & (strength < 0.5)
     cropped: np.ndarray = np.where(own | edge, strength, np.float32(0))
     return cropped
 
 
-def _digits(
-    recognizer: Classifier, picture: Picture, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
-) -> list[Digit]:
-    """Classify digit images, uint8 (n, 28, 28), cropped at these boxes."""
+def _digits(recognizer: Classifier, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> list[Digit]:
+    """Recognize digit images, uint8 (n, 28, 28), cropped at these boxes."""
     answers = recognizer.predict_all(images)
     return [
         Digit(
             digit=int(answers.digits[i]),
             probability=float(answers.probabilities[i].max()),
             probabilities=answers.probabilities[i],
-            box=_as_given(picture, box),
+            box=box,
             sure=bool(answers.sure[i]),
             digitness=float(answers.digitness[i]),
             image=images[i],
@@ -169,21 +313,3 @@ def _as_given(picture: Picture, box: tuple[int, int, int, int]) -> tuple[int, in
     left, top, right, bottom = box
     x, y = picture.size[0] / width, picture.size[1] / height
     return round(left * x), round(top * y), round(right * x) - round(left * x), round(bottom * y) - round(top * y)
-
-
-def _text(line: list[Digit]) -> str:
-    """The digits of a line, with blanks where the gap is wide."""
-    height = float(np.median([digit.box[3] for digit in line]))
-    gaps = [right.box[0] - left.box[0] - left.box[2] for left, right in pairwise(line)]
-    wide = max(BLANK_HEIGHTS * height, BLANK_GAPS * float(np.median(gaps)) if len(gaps) > 1 else 0.0)
-    blanks = ["", *(" " if gap > wide else "" for gap in gaps)]
-    return "".join(blank + digit.name for blank, digit in zip(blanks, line, strict=True))
-
-
-def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    top, bottom, left, right = bounding_box(mask)
-    return left, top, right, bottom
-
-
-def _belief(lines: list[list[Digit]]) -> float:
-    return sum(digit.score for line in lines for digit in line)

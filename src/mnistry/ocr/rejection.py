@@ -1,82 +1,285 @@
-"""Which of the digits found in a picture are plausible, seen together."""
+"""What is read and what is not: signs, words, struck-out numbers and doubtful digits, judged in their lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.result import Digit
-from mnistry.ocr.segmentation import PageLayout
+from mnistry.ocr.segmentation import Line, PageLayout
 
-LENIENT = 0.4  # of the model's threshold: the digit-ness that is enough between digits
-LEAST_BELIEF = 0.25  # of the digits of a line on average
+Box = tuple[int, int, int, int]
+
+LENIENT = 0.4  # of the model's threshold: the digit score that is enough between digits
+MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
+LEAST_SCORE = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
-CUT_BELIEF = 0.95  # that a digit needs to be sure when it was cut off its neighbour
+CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
+DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
+MARK = 0.12  # of the line's height: what is passed over and lower is a speck
+WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
+NUMBER, FEW = 0.82, 0.55  # mean score of the characters of a number; of two or three
+SURE_NUMBER = 0.6  # mean score in a word: with less, no digit of it is sure
+# A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
+TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
+BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
+WIDE_SIGN = 1.3  # of the line's height: the next digit is no farther from a sign
+SHORT = 0.9  # of the line's height: digits beside a sign count for at least that
+STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smooth stroke
+BROAD = 0.35  # of its height: what is narrower is a single stroke
+BESIDE = 4  # digits to each side with which a sign is compared
+STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
+COVERED = 0.8  # of a number's width that such a line covers
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedDigit:
-    """A digit, and the numbers of its first piece and of the piece after its last."""
+    """A digit found in a line.
+
+    Attributes:
+        digit: what the recognizer says of it.
+        start: the number of its first piece.
+        stop: the number of the piece after its last.
+        box: left, top, right and bottom in the pixels that were segmented.
+    """
 
     digit: Digit
     start: int
     stop: int
+    box: Box
+
+    @property
+    def height(self) -> int:
+        """Rows of its box."""
+        return self.box[3] - self.box[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """Something in the picture that is not read.
+
+    Attributes:
+        box: left, top, right and bottom in the pixels that were segmented.
+        reason: why.
+        in_number: whether it is as large as a digit and lies between digits.
+    """
+
+    box: Box
+    reason: str
+    in_number: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What is read of a page.
+
+    Attributes:
+        lines: the digits of each line that has any.
+        marks: all that was left out.
+        quality: mean score of all that is as large as a digit and more than a stroke, 0 to 1.
+        characters: how many of these there are.
+    """
+
+    lines: list[list[DecodedDigit]]
+    marks: list[Mark] = field(default_factory=list)
+    quality: float = 0.0
+    characters: int = 0
 
 
 def reject_implausible(
-    writing: PageLayout, lines: Sequence[Sequence[DecodedDigit]], threshold: float
-) -> list[list[Digit]]:
-    """The digits of each line that are to be told, with doubts about those that are not to be relied on.
+    layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]], cleaned: Cleaned, threshold: float
+) -> Judgement:
+    """Decide what is read, with doubts about the digits that are not to be relied on.
 
     Args:
-        writing: where they were found.
-        lines: what was taken for digits.
-        threshold: the digit-ness from which the model takes an image for a digit.
+        layout: the lines of writing.
+        lines: the digits decoded in each.
+        cleaned: the lines and frames that were removed.
+        threshold: the digit score from which the model takes an image for a digit.
     """
-    kept = _plausible(lines, threshold)
-    doubtful = _torn(writing, kept)
-    if _ink(writing, kept) < MAJORITY * writing.ink:
-        doubtful = set(range(_pieces(writing)))
-    return [[_doubted(each, doubtful) for each in line] for line in kept]
+    kept: list[list[DecodedDigit]] = []
+    marks: list[Mark] = []
+    scores: list[float] = []
+    for line, digits in zip(layout.lines, lines, strict=True):
+        passed = _passed_over(line, digits)
+        scores += [each.digit.score for each in digits if _is_broad(each.box)]
+        scores += [0.0 for _, box in passed if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
+        kept.append(_of_line(line, list(digits), passed, cleaned, threshold, marks))
+    kept = _of_page([line for line in kept if line], marks)
+    doubtful = _torn(layout, kept)
+    if _ink(layout, kept) < MAJORITY * layout.ink:
+        doubtful = set(range(_pieces(layout)))
+    sure = [[_doubted(each, doubtful) for each in line] for line in kept]
+    marks += [Mark(box, reason) for box, reason in layout.left_out]
+    return Judgement(sure, marks, float(np.mean(scores)) if scores else 0.0, len(scores))
 
 
-def _plausible(lines: Sequence[Sequence[DecodedDigit]], threshold: float) -> list[list[DecodedDigit]]:
-    """Leave out what is no digit: by its digit-ness, less strictly among digits, more so where one stands alone."""
+def _is_broad(box: Box) -> bool:
+    """Whether something tells which side is up: a single stroke does not."""
+    return box[2] - box[0] >= BROAD * (box[3] - box[1])
+
+
+def _of_line(
+    line: Line,
+    digits: list[DecodedDigit],
+    passed: list[tuple[int, Box]],
+    cleaned: Cleaned,
+    threshold: float,
+    marks: list[Mark],
+) -> list[DecodedDigit]:
+    """The digits of a line that are read; what is not goes to the marks."""
+    signs = [each for each in digits if _is_sign(each, digits, line.height)]
+    marks += [Mark(each.box, "sign") for each in signs]
+    digits = [each for each in digits if each not in signs]
+    certain = sum(each.digit.digitness >= threshold for each in digits)
+    kept: list[DecodedDigit] = []
+    rejected: list[Mark] = []
+    small: list[Mark] = []
+    characters: list[tuple[Box, DecodedDigit | None]] = [(each.box, each) for each in digits]
+    for _, box in passed:
+        if box[3] - box[1] >= DIGIT_SIZED * line.height:
+            characters.append((box, None))
+        elif max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height:
+            small.append(Mark(box, "sign"))
+    for group in _groups(characters, WORD_GAP * line.height):
+        members = [each for _, each in group if each is not None]
+        score = sum(each.digit.score for each in members) / len(group)
+        if members and _is_struck_out(members, cleaned.level):
+            rejected += [Mark(box, "struck out") for box, _ in group]
+        elif len(group) > 1 and score < (NUMBER if len(group) > 3 else FEW):
+            rejected += [Mark(box, "letters") for box, _ in group]
+        else:
+            number = len(members) > 2 or (len(members) == 2 and score >= NUMBER)
+            least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
+            for box, each in group:
+                if each is None or each.digit.digitness < least:
+                    rejected.append(Mark(box, "not a digit"))
+                else:
+                    kept.append(each)
+    if kept and np.mean([each.digit.score for each in kept]) < LEAST_SCORE:
+        rejected += [Mark(each.box, "not a digit") for each in kept]
+        kept = []
+    marks += small if kept else []
+    for mark in rejected:
+        inside = bool(kept) and kept[0].box[0] < mark.box[0] and mark.box[2] < kept[-1].box[2]
+        marks.append(replace(mark, in_number=inside and mark.reason == "not a digit"))
+    return kept
+
+
+def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, Box]]:
+    """The number and the box of each piece of a line that is part of no digit."""
+    taken = np.zeros(len(line), bool)
+    for each in digits:
+        taken[each.start - line.first : each.stop - line.first] = True
+    return [(int(i), tuple(int(side) for side in line.boxes[i])) for i in np.flatnonzero(~taken)]  # type: ignore[misc] # of four
+
+
+def _groups(
+    characters: list[tuple[Box, DecodedDigit | None]], gap: float
+) -> list[list[tuple[Box, DecodedDigit | None]]]:
+    """Characters from left to right in words and numbers."""
+    groups: list[list[tuple[Box, DecodedDigit | None]]] = []
+    right = 0
+    for box, each in sorted(characters, key=lambda character: character[0][0]):
+        if groups and box[0] - right <= gap:
+            groups[-1].append((box, each))
+        else:
+            groups.append([(box, each)])
+        right = max(right, box[2])
+    return groups
+
+
+def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) -> bool:
+    """Whether a 1 is a slash, a bar or a bracket: see the constants."""
+    if taken.digit.name != "1":
+        return False
+    at = next(i for i, each in enumerate(digits) if each is taken)
+    before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
+    around = [*before, *after]
+    others = [each for each in around if each.digit.name != "1"] or around
+    near = WIDE_SIGN * usual
+    beside = [
+        bool(before) and taken.box[0] - before[-1].box[2] <= near,
+        bool(after) and after[0].box[0] - taken.box[2] <= near,
+    ]
+    if not any(beside):
+        return False
+    top, bottom = (float(np.median([each.box[i] for each in others])) for i in (1, 3))
+    height = max(float(np.median([each.height for each in others])), SHORT * usual)
+    over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
+    bend, deviation = _stroke(taken.digit.image)
+    if deviation >= STRAIGHT:
+        return False
+    tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
+    return (tall and all(beside)) or (taken.height >= BRACKET * height and abs(bend) >= BENT)
+
+
+def _stroke(image: np.ndarray) -> tuple[float, float]:
+    """How much an upright stroke bends, in columns over ten rows, and how far its ink is from such a curve."""
+    y, x = np.nonzero(image > 127)
+    if len(y) < 3:
+        return 0.0, 99.0
+    y = (y - y.mean()) / 10
+    terms = np.stack([y**2, y, np.ones_like(y)], axis=1)
+    found = np.linalg.lstsq(terms, x, rcond=None)[0]
+    return float(found[0]), float(np.sqrt(np.mean((terms @ found - x) ** 2)))
+
+
+def _is_struck_out(digits: Sequence[DecodedDigit], level: np.ndarray) -> bool:
+    """Whether a line crosses all digits of a number."""
+    left, right = digits[0].box[0], max(each.box[2] for each in digits)
+    for x0, y0, x1, y1 in level:
+        if min(x1, right) - max(x0, left) < COVERED * (right - left):
+            continue
+        at = [y0 + (y1 - y0) * ((each.box[0] + each.box[2]) / 2 - x0) / max(x1 - x0, 1) for each in digits]
+        shares = [(row - each.box[1]) / max(each.height, 1) for row, each in zip(at, digits, strict=True)]
+        if all(STRUCK[0] <= share <= STRUCK[1] for share in shares):
+            return True
+    return False
+
+
+def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[DecodedDigit]]:
+    """Leaves out the lines of one digit that are unlike the other digits of the page."""
+    heights = [each.height for line in lines if len(line) > 1 for each in line]
+    if not heights:
+        return lines
+    low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)
     kept = []
     for line in lines:
-        certain = sum(each.digit.digitness >= threshold for each in line)
-        least = threshold * (LENIENT if certain >= 2 else 1)
-        digits = [each for each in line if each.digit.digitness >= least]
-        if digits and np.mean([each.digit.score for each in digits]) >= LEAST_BELIEF:
-            kept.append(digits)
-    heights = [each.digit.box[3] for line in kept if len(line) > 1 for each in line]
-    if heights:
-        low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)
-        kept = [line for line in kept if len(line) > 1 or all(_stands_alone(each, low, high) for each in line)]
-    return [line for line in kept if line]
+        if len(line) > 1 or (line[0].digit.sure and low <= line[0].height <= high):
+            kept.append(line)
+        else:
+            marks.append(Mark(line[0].box, "not a digit"))
+    return kept
 
 
-def _stands_alone(taken: DecodedDigit, low: float, high: float) -> bool:
-    return taken.digit.sure and low <= taken.digit.box[3] <= high
-
-
-def _torn(writing: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[int]:
+def _torn(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[int]:
     """The pieces of components that are not made of sure digits altogether."""
-    parts = np.concatenate([line.parts for line in writing.lines]) if writing.lines else np.zeros(0, np.int64)
+    parts = np.concatenate([line.parts for line in layout.lines]) if layout.lines else np.zeros(0, np.int64)
     sizes = [
-        np.maximum(*(line.boxes[:, i + 2] - line.boxes[:, i] for i in (0, 1))) / line.height for line in writing.lines
+        np.maximum(*(line.boxes[:, i + 2] - line.boxes[:, i] for i in (0, 1))) / line.height for line in layout.lines
     ]
     open_pieces = np.concatenate(sizes) > REMNANT if sizes else np.zeros(0, bool)
+    cut = _cut_parts(parts)
     for line in lines:
         for each in line:
-            sure = each.digit.sure and (each.digit.score >= CUT_BELIEF or not _is_cut(parts, each))
+            whole = not cut[each.start : each.stop].any()
+            sure = each.digit.sure and (each.digit.score >= CUT_SCORE or whole or not _is_cut(parts, each))
             open_pieces[each.start : each.stop] = not sure
     torn = np.unique(parts[open_pieces])
     return set(np.flatnonzero(np.isin(parts, torn)).tolist())
+
+
+def _cut_parts(parts: np.ndarray) -> np.ndarray:
+    """Which pieces share their component with others: bool (n,)."""
+    _, inverse, counts = np.unique(parts, return_inverse=True, return_counts=True)
+    cut: np.ndarray = counts[inverse] > 1
+    return cut
 
 
 def _is_cut(parts: np.ndarray, taken: DecodedDigit) -> bool:
@@ -85,19 +288,19 @@ def _is_cut(parts: np.ndarray, taken: DecodedDigit) -> bool:
     return bool(np.isin(parts[taken.start : taken.stop], beyond).any())
 
 
-def _pieces(writing: PageLayout) -> int:
-    return sum(len(line) for line in writing.lines)
+def _pieces(layout: PageLayout) -> int:
+    return sum(len(line) for line in layout.lines)
 
 
-def _ink(writing: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> int:
+def _ink(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> int:
     """The pixels of ink that were read as digits."""
-    taken = np.zeros(_pieces(writing) + 1, bool)  # the last one is for pixels of no piece
+    taken = np.zeros(_pieces(layout) + 1, bool)  # the last one is for pixels of no piece
     for line in lines:
         for each in line:
             taken[each.start : each.stop] = True
-    return int(np.count_nonzero(taken[writing.pieces]))
+    return int(np.count_nonzero(taken[layout.pieces]))
 
 
-def _doubted(taken: DecodedDigit, doubtful: set[int]) -> Digit:
-    digit = taken.digit
-    return replace(digit, sure=digit.sure and doubtful.isdisjoint(range(taken.start, taken.stop)))
+def _doubted(taken: DecodedDigit, doubtful: set[int]) -> DecodedDigit:
+    sure = taken.digit.sure and doubtful.isdisjoint(range(taken.start, taken.stop))
+    return replace(taken, digit=replace(taken.digit, sure=sure))

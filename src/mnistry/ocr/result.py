@@ -74,6 +74,25 @@ class Digit:
         }
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A mark that was found in the picture and is not part of the text.
+
+    Attributes:
+        box: (x, y, width, height) in the picture's pixels, upright as its EXIF data say.
+        reason: why it was left out, such as "sign", "letters" or "frame".
+        in_number: whether it is as large as a digit and lies between the digits of a line.
+    """
+
+    box: tuple[int, int, int, int]
+    reason: str
+    in_number: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """One of the `skipped` that `mnistry read --json` shows."""
+        return {"box": list(self.box), "reason": self.reason}
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """All digits of one picture.
@@ -82,6 +101,7 @@ class Reading:
         text: what a person would type; lines are parted by line breaks, numbers by blanks. Empty if there is none.
         digits: in reading order.
         source: what the picture is called.
+        skipped: the marks that were found and left out, from top to bottom.
 
     `str(reading)` is its text, `len(reading)` the number of its digits, and a loop goes over the digits. Notebooks show
     each digit as the network sees it.
@@ -95,11 +115,13 @@ class Reading:
     text: str
     digits: tuple[Digit, ...]
     source: str
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def sure(self) -> bool:
-        """True if there are digits and the model is sure of each of them."""
-        return bool(self.digits) and all(digit.sure for digit in self.digits)
+        """Whether there are digits, each of them is sure, and nothing as large as a digit was left out of a line."""
+        digits_sure = bool(self.digits) and all(digit.sure for digit in self.digits)
+        return digits_sure and not any(mark.in_number for mark in self.skipped)
 
     def __str__(self) -> str:
         return self.text
@@ -119,4 +141,5 @@ class Reading:
     def as_json(self) -> dict[str, Any]:
         """The object that `mnistry read --json` shows."""
         digits = [digit.as_json() for digit in self.digits]
-        return {"source": self.source, "text": self.text, "digits": digits, "error": None}
+        skipped = [mark.as_json() for mark in self.skipped]
+        return {"source": self.source, "text": self.text, "digits": digits, "skipped": skipped, "error": None}

@@ -69,11 +69,13 @@ class PageLayout:
         pieces: int32 (height, width), the number of the piece at each pixel, -1 where there is none.
         lines: from top to bottom.
         ink: pixels of all that may be writing, whether it is part of a line or not.
+        left_out: box (left, top, right, bottom) and reason of each component as large as a digit that is in no line.
     """
 
     pieces: np.ndarray
     lines: tuple[Line, ...]
     ink: int
+    left_out: tuple[tuple[tuple[int, int, int, int], str], ...] = ()
 
 
 def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
@@ -102,7 +104,25 @@ def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
     longer = np.maximum(parts.heights, parts.widths)
     seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
     seen[[*large, *small]] = True
-    return PageLayout(pieces, tuple(lines), int(parts.areas[seen].sum()))
+    left_out = _left_out(parts, mask.shape, usual, np.union1d(large, small))
+    return PageLayout(pieces, tuple(lines), int(parts.areas[seen].sum()), left_out)
+
+
+def _left_out(
+    parts: Components, shape: tuple[int, ...], usual: float, kept: np.ndarray
+) -> tuple[tuple[tuple[int, int, int, int], str], ...]:
+    """Boxes of the components as large as a digit that are in no line, and why."""
+    missing = np.maximum(parts.heights, parts.widths) >= SMALL * usual
+    missing[kept] = False
+    edge = parts.at_edge(shape)
+    large = (parts.heights > LARGE * usual) | (parts.widths >= WIDEST * usual)
+    return tuple(
+        (
+            (int(parts.left[i]), int(parts.top[i]), int(parts.right[i]), int(parts.bottom[i])),
+            "at the edge" if edge[i] else "too large" if large[i] else "too pale or solid",
+        )
+        for i in np.flatnonzero(missing)[:MOST]
+    )
 
 
 def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
@@ -118,6 +138,8 @@ def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
     heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
     most = max(np.sort(areas)[-min(FEW, len(areas))], BLOT * areas.max())
     areas = np.minimum(areas, most)  # a blot does not decide alone
+    if len(areas) <= FEW:
+        areas = areas * heights  # nor does a small sign beside a digit
     order = np.argsort(heights)
     weights = np.cumsum(areas[order])
     return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
