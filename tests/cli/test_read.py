@@ -50,12 +50,36 @@ def test_of_several_pictures_each_line_has_its_name(mnistry, folder):
 def test_json_is_one_object_a_line(mnistry, folder):
     done = mnistry("read", "--json", "pictures/b.png", "pictures/below/a.JPG")
     first, second = (json.loads(line) for line in done.stdout.splitlines())
-    assert set(first) == {"source", "text", "digits", "error"}
+    assert set(first) == {"source", "text", "digits", "skipped", "error"}
     assert (first["source"], first["text"], first["error"]) == ("pictures/b.png", "208\n35", None)
     assert [each["digit"] for each in first["digits"]] == [2, 0, 8, 3, 5]
     assert len(first["digits"][0]["probabilities"]) == 10
     assert [type(number) for number in first["digits"][0]["box"]] == [int] * 4
     assert second["text"] == "6"
+
+
+def test_csv_has_a_row_for_each_line_and_a_column_for_numbers_below_each_other(mnistry, tmp_path):
+    sheet = Page(780, 300)
+    for row, numbers in enumerate([("20", "835", "6"), ("85", "", "32")]):
+        for column, number in enumerate(numbers):
+            sheet.write(number, (30 + 260 * column, 40 + 130 * row), 70)
+    sheet.image().save(tmp_path / "scores.png")
+    done = mnistry("read", "--csv", "scores.png")
+    assert (done.returncode, done.stdout) == (0, "scores.png,20,835,6\nscores.png,85,,32\n")
+    assert mnistry("read", "--csv", "--json", "scores.png").returncode == 2
+
+
+def test_what_was_skipped_is_said_and_listed(mnistry, tmp_path):
+    sheet = Page(500, 200)
+    sheet.write("208", (40, 50), 90)
+    sheet.line([(285, 95), (330, 93)], (20, 20, 24), 8)
+    sheet.write("3", (360, 50), 90)
+    sheet.image().save(tmp_path / "one.png")
+    done = mnistry("read", "one.png")
+    assert done.stderr == "mnistry: 1 mark skipped in one.png (sign).\n"
+    (mark,) = json.loads(mnistry("read", "--json", "one.png").stdout)["skipped"]
+    assert mark["reason"] == "sign"
+    np.testing.assert_allclose(mark["box"], [281, 89, 53, 10], atol=5)
 
 
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(mnistry, folder):
@@ -71,7 +95,7 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(mnistry, folder)
 def test_json_says_what_was_wrong(mnistry, folder):
     done = mnistry("read", "--json", "nowhere.png")
     assert done.returncode == 1
-    expected = {"source": "nowhere.png", "text": "", "digits": []}
+    expected = {"source": "nowhere.png", "text": "", "digits": [], "skipped": []}
     assert json.loads(done.stdout) == {**expected, "error": "nowhere.png cannot be read: No such file or directory."}
 
 

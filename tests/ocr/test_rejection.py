@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import DecodedDigit, reject_implausible
@@ -70,7 +71,7 @@ def test_nothing_is_sure_where_most_of_the_ink_is_something_else():
 
 
 def test_what_is_no_digit_is_left_out():
-    kept = rejected(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.05), taken(2)]], 0.5)
+    kept = rejected(writing([0, 1, 2]), [[taken(0), taken(1, digitness=0.01), taken(2)]], 0.5)
     assert [digit.box[0] for line in kept for digit in line] == [0, 80]
 
 
@@ -80,11 +81,13 @@ def test_digits_in_company_need_less():
     assert (len(alone), len(among[0])) == (0, 3)
 
 
-def test_a_lone_digit_beside_lines_must_be_like_them():
-    lines = [[taken(0), taken(1)], [taken(2, height=15)]]
-    assert [len(line) for line in rejected(writing([0, 1, 2]), lines, 0.5)] == [2]
-    lines = [[taken(0), taken(1)], [taken(2, height=45)]]
-    assert [len(line) for line in rejected(writing([0, 1, 2]), lines, 0.5)] == [2, 1]
+@pytest.mark.parametrize(("height", "kept"), [(15, [2]), (45, [2, 1])])
+def test_a_lone_digit_beside_lines_must_be_like_them(height, kept):
+    first, second = writing([0, 1]), writing([2])
+    boxes = second.lines[0].boxes + np.array([80, 60, 80, 60])
+    layout = PageLayout(first.pieces, (*first.lines, Line(2, boxes, np.array([2]), 50.0)), 3000)
+    lines = [[taken(0), taken(1)], [taken(2, height=height)]]
+    assert [len(line) for line in rejected(layout, lines, 0.5)] == kept
 
 
 def test_no_digits_are_no_error():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 import shutil
@@ -18,11 +19,13 @@ import typer
 from mnistry.cli import terminal
 from mnistry.cli.options import ModelOption, SingleOption
 from mnistry.errors import UsageError
+from mnistry.reporting.text import counted
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
     from mnistry.cli.progress import LiveBars
     from mnistry.ocr.read_many import ReadResult
+    from mnistry.ocr.result import Reading
     from mnistry.ocr.visualization import Album
 
 SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not readable"  # outcomes of a picture
@@ -36,6 +39,10 @@ def read(
     single: SingleOption = False,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line and picture.")] = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option("--csv", help="Print the numbers as the cells of a table, the picture's name in the first one."),
+    ] = False,
     annotate: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write each picture with boxes and answers drawn on it into this folder."),
@@ -49,6 +56,8 @@ def read(
     """
     from mnistry.ocr import read_many
 
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other: name one of them.")
     passed_over = PassedOver()
     names = read_many.names(pictures, passed_over)
     if passed_over.count:
@@ -59,7 +68,9 @@ def read(
     with bars or nullcontext():
         for result in read_many.read_all(names, model=model, single=single):
             with bars.hidden() if bars else nullcontext():
-                if as_json:
+                if as_csv:
+                    _print_csv(result)
+                elif as_json:
                     print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
                 else:
                     _print(result, alone=len(names) == 1)
@@ -85,8 +96,30 @@ def _print(result: ReadResult, *, alone: bool) -> None:
         print(f"{ocr_text.seen(reading.digits, shutil.get_terminal_size().columns)}\n")
     text = ocr_text.lines(reading, named=not alone, unsure=partial(typer.style, fg="yellow"))
     typer.echo(text, color=terminal.colour())
+    _say_what_is_missing(reading)
+
+
+def _print_csv(result: ReadResult) -> None:
+    """Print the numbers of a picture as rows of a table."""
+    from mnistry.ocr import text as ocr_text
+
+    if result.reading is None:
+        terminal.error(str(result.error))
+        return
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerows([result.source, *row] for row in ocr_text.table(result.reading))
+    sys.stdout.flush()
+    _say_what_is_missing(result.reading)
+
+
+def _say_what_is_missing(reading: Reading) -> None:
+    """Say on standard error that there is no digit, or that marks were skipped."""
     if not reading.digits:
-        terminal.error(f"no digit found in {result.source}.")
+        terminal.error(f"no digit found in {reading.source}.")
+    elif reading.skipped:
+        reasons = Counter(mark.reason for mark in reading.skipped)
+        listed = ", ".join(f"{count} × {reason}" if count > 1 else reason for reason, count in reasons.items())
+        terminal.error(f"{counted(len(reading.skipped), 'mark')} skipped in {reading.source} ({listed}).")
 
 
 def _outcome(result: ReadResult) -> str:
@@ -122,7 +155,7 @@ def _annotate(album: Album, result: ReadResult) -> None:
 
     if result.reading is not None:
         source = read_many.standard_input() if result.source == read_many.STANDARD_INPUT else result.source
-        annotated(source, result.reading.digits).save(album.path(result.source))
+        annotated(source, result.reading.digits, result.reading.skipped).save(album.path(result.source))
 
 
 def _bars(total: int) -> LiveBars | None:

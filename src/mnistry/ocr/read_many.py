@@ -61,7 +61,7 @@ class ReadResult:
     def as_json(self) -> dict[str, Any]:
         """The object that `mnistry read --json` prints for it."""
         if self.reading is None:
-            return {"source": self.source, "text": "", "digits": [], "error": self.error}
+            return {"source": self.source, "text": "", "digits": [], "skipped": [], "error": self.error}
         return self.reading.as_json()
 
 

@@ -33,6 +33,36 @@ def lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) 
     return "\n".join(f"{reading.source}: {line}" if named else line for line in text.split("\n"))
 
 
+def table(reading: Reading) -> list[list[str]]:
+    """The numbers of a reading in rows and columns, for a spreadsheet.
+
+    Numbers below each other make a column, and a cell without a number is empty. Where numbers of one line would share
+    a column, each row has its numbers one after the other.
+    """
+    rows: list[list[tuple[int, int, str]]] = []  # left, right, number
+    digits = iter(reading.digits)
+    for line in reading.text.split("\n") if reading.digits else []:
+        row = []
+        for number in line.split(" "):
+            boxes = [next(digits).box for _ in number]
+            row.append((boxes[0][0], boxes[-1][0] + boxes[-1][2], number))
+        rows.append(row)
+    columns: list[list[int]] = []  # left, right
+    for left, right, _ in sorted(cell for row in rows for cell in row):
+        if columns and left < columns[-1][1]:
+            columns[-1][1] = max(columns[-1][1], right)
+        else:
+            columns.append([left, right])
+    places = [[next(i for i, c in enumerate(columns) if c[0] <= left < c[1]) for left, _, _ in row] for row in rows]
+    if any(len(set(row)) < len(row) for row in places):
+        return [[number for _, _, number in row] for row in rows]
+    cells = [[""] * len(columns) for _ in rows]
+    for row, where, filled in zip(rows, places, cells, strict=True):
+        for (_, _, number), column in zip(row, where, strict=True):
+            filled[column] = number
+    return cells
+
+
 def seen(digits: Sequence[Digit], width: int) -> str:
     """Draw each digit as the network saw it, with its three best answers below, as many beside each other as fit.
 

@@ -11,18 +11,22 @@ import numpy as np
 from mnistry.ocr.image_io import open_image
 
 if TYPE_CHECKING:
+    from PIL import ImageDraw
     from PIL.Image import Image
 
     from mnistry.ocr.image_io import Source
-    from mnistry.ocr.result import Digit
+    from mnistry.ocr.result import Digit, Skipped
 
+SKIPPED = (120, 120, 120)
 SURE, UNSURE = (0, 110, 200), (215, 95, 0)  # apart for colour-blind eyes too
 SMALLEST = 480  # pixels of the longer side: smaller pictures are enlarged, so that the answers can be read
 TEXT_HEIGHT = 0.3  # of a digit's
 
 
-def annotated(source: Source, digits: Sequence[Digit]) -> Image:
-    """The picture with a box around each digit and its answer above: blue where sure, orange with a ? where not.
+def annotated(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped] = ()) -> Image:
+    """Draw a box around each digit and its answer above: blue where sure, orange with a ? where not.
+
+    What was skipped gets a dashed grey box.
 
     Raises:
         PictureError: the picture cannot be read.
@@ -37,6 +41,9 @@ def annotated(source: Source, digits: Sequence[Digit]) -> Image:
     draw = ImageDraw.Draw(image)
     scale = image.width / picture.size[0], image.height / picture.size[1]
     line = max(1, round(max(image.size) / 400))
+    for mark in skipped:
+        x, y = mark.box[0] * scale[0], mark.box[1] * scale[1]
+        _dashed(draw, (x, y, x + mark.box[2] * scale[0], y + mark.box[3] * scale[1]), line)
     for digit in digits:
         colour = SURE if digit.sure else UNSURE
         left, top = digit.box[0] * scale[0], digit.box[1] * scale[1]
@@ -46,6 +53,17 @@ def annotated(source: Source, digits: Sequence[Digit]) -> Image:
         text = digit.name + ("" if digit.sure else "?")
         draw.text((left, max(0.0, top - 2 * line - size)), text, fill=colour, font_size=size)
     return image
+
+
+def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], line: int) -> None:
+    left, top, right, bottom = box
+    dash = 4.0 * line
+    for x in np.arange(left, right, 2 * dash).tolist():
+        for y in (top, bottom):
+            draw.line((x, y, min(x + dash, right), y), fill=SKIPPED, width=line)
+    for y in np.arange(top, bottom, 2 * dash).tolist():
+        for x in (left, right):
+            draw.line((x, y, x, min(y + dash, bottom)), fill=SKIPPED, width=line)
 
 
 class Album:

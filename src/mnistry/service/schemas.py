@@ -110,12 +110,20 @@ class Naive(BaseModel):
     sure: bool
 
 
+class Skipped(BaseModel):
+    """A mark that was found in the picture and is not part of the text."""
+
+    box: list[int] = Field(description="x, y, width and height in the picture's pixels, upright.")
+    reason: str = Field(description="Why it was left out, such as `sign`, `letters` or `frame`.")
+
+
 class Reading(BaseModel):
     """All digits of a picture."""
 
     source: str = Field(description="Name of the picture.")
     text: str = Field(description="The text that a person would type; empty if there is no digit.")
     digits: list[Digit] = Field(description="In reading order.")
+    skipped: list[Skipped] = Field(description="What was found and left out.")
     error: None = Field(description="Always null here: a picture that cannot be read is answered with a problem.")
     naive: list[Naive] | None = Field(None, description="With `explain`.")
 
