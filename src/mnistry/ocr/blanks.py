@@ -59,7 +59,7 @@ def _wide(gaps: np.ndarray) -> float:
 
 
 def _is_parted(left: DecodedDigit, right: DecodedDigit, borders: np.ndarray) -> bool:
-    """Whether a line of a form runs between two neighbours."""
+    """Tell whether a line of a form runs between two neighbours."""
     top, bottom = min(left.box[1], right.box[1]), max(left.box[3], right.box[3])
     shared = np.minimum(borders[:, 3], bottom) - np.maximum(borders[:, 1], top)
     x = (borders[:, 0] + borders[:, 2]) / 2
@@ -70,7 +70,7 @@ def _is_parted(left: DecodedDigit, right: DecodedDigit, borders: np.ndarray) -> 
 def _is_table(
     lines: Sequence[Sequence[DecodedDigit]], gaps: Sequence[Sequence[float]], parted: Sequence[Sequence[bool]]
 ) -> bool:
-    """Whether lines between digits part numbers: some cell has several digits, or the cells are wide."""
+    """Tell whether lines between digits part numbers: some cell has several digits, or the cells are wide."""
     across = [gap for line, bars in zip(gaps, parted, strict=True) for gap, bar in zip(line, bars, strict=True) if bar]
     if not across:
         return False

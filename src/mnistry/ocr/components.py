@@ -45,7 +45,7 @@ class Components:
         return sides
 
     def at_edge(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Which of them touch the edge of a picture of this shape (height, width)."""
+        """Find those that touch the edge of a picture of this shape (height, width)."""
         return (self.left <= 0) | (self.top <= 0) | (self.right >= shape[1]) | (self.bottom >= shape[0])
 
 

@@ -1,4 +1,4 @@
-"""Which pieces of a line make a digit together: the best way through all that they may make."""
+"""Find the pieces that of a line make a digit together: the best way through all that they may make."""
 
 from __future__ import annotations
 

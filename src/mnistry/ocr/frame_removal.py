@@ -198,7 +198,7 @@ def _paint(
 def _long(
     chains: list[Chain], labels: np.ndarray, areas: np.ndarray, near: float, usual: float, least: float
 ) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[float, ...]]]:
-    """Which chains are longer than any stroke, pieces of one line taken together; and those lines.
+    """Find the chains that are longer than any stroke, pieces of one line taken together; and those lines.
 
     Pieces of one component are one line where strokes that touch it part them. Dashes are one line where they are
     many, alike and evenly spaced.
@@ -306,7 +306,7 @@ def _frame_lines(
     usual: float,
     near: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which chains are lines of a frame, a table or an underline: bool for each of `level` and of `upright`."""
+    """Find the chains that are lines of a frame, a table or an underline: bool for each of `level` and of `upright`."""
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
     is_level, is_upright = is_level.copy(), is_upright.copy()
@@ -331,7 +331,7 @@ def _frame_lines(
 
 
 def _goes_on(ends: np.ndarray, chosen: np.ndarray, axis: int, near: float, apart: float) -> np.ndarray:
-    """Which lines go on where chosen ones of the same direction end: bool (n,)."""
+    """Find the lines that go on where chosen ones of the same direction end: bool (n,)."""
     known = ends[chosen]
     if not len(known):
         return chosen
@@ -352,7 +352,7 @@ def _ends(chains: list[Chain]) -> np.ndarray:
 
 
 def _frames(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which lines form at least two corners with others that do so too, in groups of three or more."""
+    """Find the lines that form at least two corners with others that do so too, in groups of three or more."""
     level, upright = corners.sum(axis=1), corners.sum(axis=0)
     by_level = level >= 2  # a side with an upright at each end
     by_upright = upright >= 2
@@ -363,7 +363,7 @@ def _frames(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float) -> np.ndarray:
-    """Which lines have both ends on some of the other lines, of the other direction: bool (n,)."""
+    """Find the lines that have both ends on some of the other lines, of the other direction: bool (n,)."""
     held = np.ones(len(ends), bool)
     if not len(others):
         return np.zeros(len(ends), bool)

@@ -157,7 +157,7 @@ def _most_voted(runs: _Runs, bin_size: float) -> tuple[int, float, float]:
 
 
 def _along(runs: _Runs, slope: float, offset: float, bin_size: float) -> np.ndarray:
-    """Which runs lie along a line, which may be bent a little: bool (n,)."""
+    """Find the runs that lie along a line, which may be bent a little: bool (n,)."""
     chosen = np.abs(runs.middles - slope * runs.columns - offset) <= 2.5 * bin_size
     for order in (1, 2):
         if np.count_nonzero(chosen) < 12:

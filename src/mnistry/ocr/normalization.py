@@ -131,7 +131,7 @@ def _thickened(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
 
 
 def _distance(field: np.ndarray) -> np.ndarray:
-    """How far each pixel is from the next one that is set: float32 like the field."""
+    """Measure how far each pixel is from the next one that is set: float32 like the field."""
     distance: np.ndarray = cv2.distanceTransform((~field).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return distance
 

@@ -64,12 +64,12 @@ class Interpretation:
 
     @property
     def sure(self) -> bool:
-        """Whether any digit is sure."""
+        """True if any digit is sure."""
         return any(each.digit.sure for line in self.found.lines for each in line)
 
     @property
     def all_sure(self) -> bool:
-        """Whether there are digits, and all of them are sure."""
+        """True if there are digits, and all of them are sure."""
         return bool(self.found.lines) and all(each.digit.sure for line in self.found.lines for each in line)
 
     @property
@@ -270,7 +270,7 @@ def _cleaned(ink: Foreground) -> Cleaned:
 
 
 def _is_texture(mask: np.ndarray) -> bool:
-    """Whether ink has far more strokes than a page of numbers: noise, a pattern, a halftone."""
+    """Tell whether ink has far more strokes than a page of numbers: noise, a pattern, a halftone."""
     across = np.count_nonzero(mask[:, 1:] != mask[:, :-1])
     down = np.count_nonzero(mask[1:] != mask[:-1])
     return bool(max(across, down) > MOST_EDGES)

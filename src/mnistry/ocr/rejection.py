@@ -1,4 +1,4 @@
-"""What is read and what is not: signs, words, struck-out numbers and doubtful digits, judged in their lines."""
+"""Deciding what is read: signs, words, struck-out numbers and doubtful digits, judged in their lines."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What is read of a page.
+    """The digits that are read of a page, and what is not read.
 
     Attributes:
         lines: the digits of each line that has any.
@@ -120,7 +120,7 @@ def reject_implausible(
 
 
 def _is_broad(box: Box) -> bool:
-    """Whether something tells which side is up: a single stroke does not."""
+    """Tell whether something tells which side is up: a single stroke does not."""
     return box[2] - box[0] >= BROAD * (box[3] - box[1])
 
 
@@ -195,7 +195,7 @@ def _groups(
 
 
 def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) -> bool:
-    """Whether a 1 is a slash, a bar or a bracket: see the constants."""
+    """Tell whether a 1 is a slash, a bar or a bracket: see the constants."""
     if taken.digit.name != "1":
         return False
     at = next(i for i, each in enumerate(digits) if each is taken)
@@ -220,7 +220,7 @@ def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) 
 
 
 def _stroke(image: np.ndarray) -> tuple[float, float]:
-    """How much an upright stroke bends, in columns over ten rows, and how far its ink is from such a curve."""
+    """Measure how much an upright stroke bends, in columns over ten rows, and how far its ink is from such a curve."""
     y, x = np.nonzero(image > 127)
     if len(y) < 3:
         return 0.0, 99.0
@@ -231,7 +231,7 @@ def _stroke(image: np.ndarray) -> tuple[float, float]:
 
 
 def _is_struck_out(digits: Sequence[DecodedDigit], level: np.ndarray) -> bool:
-    """Whether a line crosses all digits of a number."""
+    """Tell whether a line crosses all digits of a number."""
     left, right = digits[0].box[0], max(each.box[2] for each in digits)
     for x0, y0, x1, y1 in level:
         if min(x1, right) - max(x0, left) < COVERED * (right - left):
@@ -276,7 +276,7 @@ def _torn(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[in
 
 
 def _cut_parts(parts: np.ndarray) -> np.ndarray:
-    """Which pieces share their component with others: bool (n,)."""
+    """Find the pieces that share their component with others: bool (n,)."""
     _, inverse, counts = np.unique(parts, return_inverse=True, return_counts=True)
     cut: np.ndarray = counts[inverse] > 1
     return cut

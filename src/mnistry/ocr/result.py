@@ -119,7 +119,7 @@ class Reading:
 
     @property
     def sure(self) -> bool:
-        """Whether there are digits, each of them is sure, and nothing as large as a digit was left out of a line."""
+        """True if there are digits, each of them is sure, and nothing as large as a digit was left out of a line."""
         digits_sure = bool(self.digits) and all(digit.sure for digit in self.digits)
         return digits_sure and not any(mark.in_number for mark in self.skipped)
 
