@@ -165,7 +165,7 @@ def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
 
 
 def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
-    """Find the components that touch two neighbouring edges of the picture: no digit does, but a shadow or the next sheet."""
+    """Find the components that touch two neighbouring edges of the picture, as a shadow or the next sheet does."""
     beside = (parts.left <= 0) | (parts.right >= shape[1])
     in_corner: np.ndarray = beside & ((parts.top <= 0) | (parts.bottom >= shape[0]))
     return in_corner
