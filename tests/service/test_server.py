@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.running import Running, running, serve, written
 from mnistry import Recognizer
@@ -94,7 +96,7 @@ def test_a_blank_sheet_is_an_empty_reading(server):
     answer = server.post(f"{READ}?explain=true", written(" "))
     assert answer.status == 200
     assert (answer.json["text"], answer.json["digits"]) == ("", [])
-    assert [each["how"] for each in answer.json["naive"]] == ["resized", "resized and inverted"]
+    assert "naive" not in answer.json
 
 
 def test_an_explanation_has_heat_and_the_naive_answer(server, recognizer):
@@ -105,11 +107,66 @@ def test_an_explanation_has_heat_and_the_naive_answer(server, recognizer):
     assert heat.shape == (28, 28)
     assert (heat[image == 0] == 0).all()
     assert heat.max() > 0
-    resized, inverted = answer["naive"]
+    resized, inverted = digit["naive"]
+    assert [each["how"] for each in digit["naive"]] == ["resized", "resized and inverted"]
     assert (np.array(resized["image"]) + inverted["image"] == 255).all()
     said = recognizer.predict_all(np.array([inverted["image"]], np.uint8))
     assert inverted["digit"] == said.digits[0]
     assert inverted["probability"] == pytest.approx(float(said.probabilities.max()))
+
+
+def test_digits_of_a_page_are_resized_one_by_one(server, recognizer):
+    answer = server.post(f"{READ}?explain=true", written("75", height=200)).json
+    assert [len(digit["naive"]) for digit in answer["digits"]] == [2, 2]
+    small = [np.array(digit["naive"][1]["image"]) for digit in answer["digits"]]
+    assert (small[0] != small[1]).any()
+    assert all(0.03 < (image > 100).mean() < 0.6 for image in small)  # the digit with some paper around it
+
+
+def test_steps_lead_from_the_picture_to_the_image(server):
+    answer = server.post(f"{READ}?steps=true", written("75", height=200)).json
+    assert [step["name"] for step in answer["steps"]] == ["picture", "paper", "ink"]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(step["png"]))) for step in answer["steps"]]
+    assert len({picture.size for picture in pictures}) == 1
+    ink = np.asarray(pictures[2])
+    assert ink.shape[0] <= 480
+    assert 0.01 < (ink > 128).mean() < 0.3
+    for digit in answer["digits"]:
+        cut, image = (np.asarray(Image.open(io.BytesIO(base64.b64decode(step["png"])))) for step in digit["steps"])
+        assert (image == np.array(digit["image"])).all()
+        assert cut.shape[0] > cut.shape[1] * 0.8
+
+
+# Corrections
+
+
+def test_corrections_are_kept_by_label(tmp_path):
+    image = [[0] * 28 for _ in range(28)]
+    image[5][7] = 200
+    with running(tmp_path, *serve("--workers", "1", "--corrections", str(tmp_path / "kept"))) as server:
+        state = server.get("/api/corrections").json
+        assert (state["enabled"], state["count"], state["folder"]) == (True, 0, str(tmp_path / "kept"))
+        for label, count in ((7, 1), (7, 1), (1, 1)):  # the same image again; and with another label
+            assert server.post("/api/corrections", json.dumps({"image": image, "label": label})).json["count"] == count
+        (path,) = (tmp_path / "kept").glob("*/*.png")
+        assert path.parent.name == "1"
+        with Image.open(path) as kept:
+            assert (np.asarray(kept) == np.array(image)).all()
+        for wrong in ({"image": image, "label": 10}, {"image": image[1:], "label": 1}, {"image": image}, [], 3):
+            answer = server.post("/api/corrections", json.dumps(wrong))
+            assert answer.status == 422
+            assert answer.json["detail"].startswith("A correction is JSON")
+        assert_problem(server.post("/api/adapt", b""), 409, "At least 10 corrected digits are needed; there are 1.")
+        forged = {"Origin": "http://somewhere.invalid"}
+        assert server.post("/api/corrections", json.dumps({"image": image, "label": 3}), headers=forged).status == 403
+
+
+def test_other_machines_cannot_correct_unless_they_are_let(tmp_path):
+    with running(tmp_path, *serve("--workers", "1", "--host", "0.0.0.0")) as server:
+        assert server.get("/api/corrections").json == {"enabled": False}
+        sentence = "This server takes no corrections. Start it with --corrections DIR to let it."
+        assert_problem(server.post("/api/corrections", b"{}"), 409, sentence)
+        assert_problem(server.post("/api/adapt", b""), 409, sentence)
 
 
 def test_the_name_is_the_source_and_stands_in_errors(server):
@@ -554,7 +611,7 @@ def test_no_other_file_is_served(server):
 
 def test_the_page_asks_nobody_else():
     for file in page_files().values():
-        found = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        found = file.read_text(encoding="latin-1").replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in found
         assert "https:" not in found
         assert "//cdn" not in found
@@ -577,11 +634,13 @@ def test_openapi_names_every_path_and_what_it_answers(server):
     description = server.get("/openapi.json").json
     assert description["openapi"].startswith("3.1")
     operations = {path: set(methods) for path, methods in description["paths"].items()}
-    expected = {READ: {"post"}, "/api/predict": {"post"}}
+    expected = {READ: {"post"}, "/api/predict": {"post"}, "/api/corrections": {"get", "post"}, "/api/adapt": {"post"}}
     expected |= {path: {"get"} for path in ("/api/model", "/healthz", "/readyz", "/metrics")}
     assert operations == expected
     names = [each["operationId"] for methods in description["paths"].values() for each in methods.values()]
-    assert sorted(names) == ["health", "metrics", "model", "predict", "read", "ready"]
+    assert sorted(names) == [
+        "adapt", "correct", "corrections", "health", "metrics", "model", "predict", "read", "ready",
+    ]  # fmt: skip
     for methods in description["paths"].values():
         for operation in methods.values():
             assert operation["summary"]

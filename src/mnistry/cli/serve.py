@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,13 @@ def serve(
     model: ModelOption = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes that read pictures. [default: one a core]")
+    ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for digits that users correct on the page. [default: a folder of yours; none with --host]",
+        ),
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     allow_origin: Annotated[
@@ -52,6 +60,7 @@ def serve(
         trust_proxies=tuple(trust_proxy or ()),
         root_path=root_path.rstrip("/"),
         open_browser=open_browser,
+        corrections=corrections,
         limits=Limits() if workers is None else Limits(workers=workers),
     )
     server.serve(settings)

@@ -1,7 +1,7 @@
-"""Why an answer came about: what each part of the image had to do with it, and what a naive program would have seen.
+"""Explanations of a reading: heat maps, the steps from the picture to an image, and the answer without preparation.
 
 The heat map is made by occlusion (Zeiler and Fergus 2014): a small square of the image is made black, as paper is, and
-what the answer loses is counted for all pixels of the square. Nothing of the model is needed but its answers.
+the loss of the answer is counted for all pixels of the square. It needs nothing of the model but its answers.
 """
 
 from __future__ import annotations
@@ -13,27 +13,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistry.ocr.background import estimate_background
+from mnistry.ocr.binarization import foreground_candidates
+
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier, Predictions
 
 SIDE = 28
 SQUARE, STEP = 5, 2  # pixels: of the square that is made black, and from one place of it to the next
 NEARLY = 1e-6  # probabilities are kept so far from 0 and 1: beyond it float32 tells nothing apart
-MOST_DIGITS = 40  # explained of one picture: each takes 169 answers, about 7 ms
+MOST_DIGITS = 40  # explained of one picture: each takes up to 256 answers, about 7 ms
 RESIZED, INVERTED = "resized", "resized and inverted"
 
 
 @dataclass(frozen=True, eq=False)
 class Naive:
-    """A picture as most programs hand it to a network.
+    """Pictures as most programs give them to a network: only resized.
 
     Attributes:
-        images: uint8 (2, 28, 28): resized; and the same, inverted.
-        answers: what the recogniser says of them.
+        images: uint8 (2n, 28, 28): of each picture the resized one, and the same inverted.
+        predictions: the recogniser's answers to them.
     """
 
     images: np.ndarray
-    answers: Predictions
+    predictions: Predictions
 
 
 def heat(recognizer: Classifier, images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
@@ -61,23 +64,45 @@ def heat(recognizer: Classifier, images: np.ndarray, classes: Sequence[int]) -> 
     return maps
 
 
-def naive(recognizer: Classifier, pixels: np.ndarray) -> Naive:
-    """Predict a picture that was only resized.
+def naive(recognizer: Classifier, pictures: Sequence[np.ndarray]) -> Naive:
+    """Predict pictures that were only resized.
 
     Args:
         recognizer: the model that answers.
-        pixels: uint8 (height, width, 3), RGB.
+        pictures: uint8 (height, width, 3), RGB, each.
     """
     from PIL import Image
 
-    small = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    images = np.stack([small, 255 - small])
+    pairs = np.zeros((len(pictures), 2, SIDE, SIDE), np.uint8)
+    for pair, pixels in zip(pairs, pictures, strict=True):
+        pair[0] = np.asarray(Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        pair[1] = 255 - pair[0]
+    images = pairs.reshape(-1, SIDE, SIDE)
     return Naive(images, recognizer.predict_all(images))
+
+
+def steps(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The first steps of reading a picture, as pictures of the same size.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+
+    Returns:
+        `picture`, as it is; `paper`, the estimated background, uint8 (height, width, 3); and `ink`, uint8 (height,
+        width), the strength of the ink, bright on black.
+    """
+    ink = next(foreground_candidates(pixels))
+    paper = np.broadcast_to(estimate_background(pixels), pixels.shape)
+    return {
+        "picture": pixels,
+        "paper": np.clip(paper, 0, 255).astype(np.uint8),
+        "ink": np.clip(255 * ink.strength, 0, 255).astype(np.uint8),
+    }
 
 
 @cache
 def _squares() -> np.ndarray:
-    """All places of the square, bool (places, 28, 28); those at the rim are cut, so each pixel is covered as often."""
+    """All places of the square, bool (places, 28, 28). Those at the rim are cut, so each pixel is covered as often."""
     starts = range(STEP - SQUARE, SIDE, STEP)
     squares = np.zeros((len(starts) ** 2, SIDE, SIDE), bool)
     for number, (top, left) in enumerate((top, left) for top in starts for left in starts):

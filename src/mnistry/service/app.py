@@ -17,6 +17,7 @@ import mnistry
 from mnistry.errors import did_you_mean
 from mnistry.service import jobs, metrics, pages, schemas
 from mnistry.service.access_log import AccessLog
+from mnistry.service.corrections import LEAST, Corrections
 from mnistry.service.jobs import BYTES, DONE, JSON, Job
 from mnistry.service.messages import Frame
 from mnistry.service.metrics import Metrics
@@ -29,7 +30,9 @@ from mnistry.service.worker_pool import Pool
 FORM = "multipart/form-data"
 NO_STORE = {"cache-control": "no-store"}
 READ, PREDICT, MODEL, OPENAPI = "/api/read", "/api/predict", "/api/model", "/openapi.json"
-PATHS = frozenset((READ, PREDICT, MODEL, HEALTH, READY, METRICS, OPENAPI, pages.CARD, *pages.PAGES))
+CORRECTIONS, ADAPT = "/api/corrections", "/api/adapt"
+NOT_TAKEN = "This server takes no corrections. Start it with --corrections DIR to let it."
+PATHS = frozenset((READ, PREDICT, MODEL, CORRECTIONS, ADAPT, HEALTH, READY, METRICS, OPENAPI, pages.CARD, *pages.PAGES))
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Service:
         bodies: reads request bodies.
         metrics: the counters.
         state: state of the server.
+        corrections: corrected digits, and the adaptation to them.
     """
 
     pool: Pool
     bodies: RequestBodyReader
     metrics: Metrics
     state: ServerState
+    corrections: Corrections
 
     async def answer(self, request: Request, job: Job) -> Response:
         """Read a request's body, have the job done, and answer."""
@@ -64,7 +69,7 @@ class Service:
         digits = answer.head.get("digits")
         if isinstance(job, jobs.Read):
             self.metrics.picture(digits)
-        else:
+        elif isinstance(job, jobs.Predict):
             self.metrics.images(digits or 0)
 
 
@@ -103,6 +108,7 @@ def create(service: Service, *, access: Access, log: AccessLog, root_path: str =
             max_age=3600,
         )
     _add_work(app, service)
+    _add_corrections(app, service)
     _add_state(app, service)
     _add_pages(app)
     return RequestMiddleware(
@@ -127,7 +133,8 @@ def _add_work(app: FastAPI, service: Service) -> None:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
         name = "".join(character if character.isprintable() else "?" for character in options.name)
         content_type = request.headers.get("content-type", "")
-        job = jobs.Read(name, content_type, single=options.single, images=options.images, explain=options.explain)
+        asked = {each: getattr(options, each) for each in ("single", "images", "explain", "steps")}
+        job = jobs.Read(name, content_type, **asked)
         return await service.answer(request, job)
 
     @app.post(
@@ -146,6 +153,60 @@ def _add_work(app: FastAPI, service: Service) -> None:
             sentence = "The body must be the batch itself; received a form. With curl, send --data-binary @FILE."
             raise Problem(415, sentence)
         return await service.answer(request, jobs.Predict(JSON if _media_type(request) == JSON else BYTES))
+
+
+def _add_corrections(app: FastAPI, service: Service) -> None:
+    errors = schemas.problem_responses(400, 403, 421)
+    corrections, pool = service.corrections, service.pool
+
+    @app.get(
+        CORRECTIONS,
+        summary="The corrections",
+        operation_id="corrections",
+        response_description="The state.",
+        tags=["corrections"],
+        response_model=schemas.CorrectionState,
+        responses=errors,
+    )
+    async def state() -> Response:
+        """The number of corrected digits, and the state of the last adaptation."""
+        return _json(corrections.state())
+
+    @app.post(
+        CORRECTIONS,
+        summary="Correct a digit",
+        operation_id="correct",
+        response_description="The state.",
+        tags=["corrections"],
+        response_model=schemas.CorrectionState,
+        responses={**errors, **schemas.problem_responses(408, 409, 413, 422, 503)},
+        openapi_extra=schemas.correction_body(),
+    )
+    async def correct(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
+        """Keep the image of a digit with its right label in a folder on the server's machine."""
+        if corrections.folder is None:
+            raise Problem(409, NOT_TAKEN)
+        await service.answer(request, jobs.Correct(str(corrections.folder)))
+        return _json(corrections.state())
+
+    @app.post(
+        ADAPT,
+        summary="Adapt the model",
+        operation_id="adapt",
+        response_description="The state.",
+        tags=["corrections"],
+        status_code=202,
+        response_model=schemas.CorrectionState,
+        responses={**errors, **schemas.problem_responses(409)},
+    )
+    async def adapt() -> Response:
+        """Start `mnistry adapt` on the corrected digits. When it is done, the service answers with the new model."""
+        if corrections.folder is None:
+            raise Problem(409, NOT_TAKEN)
+        if (count := corrections.state()["count"]) < LEAST:
+            raise Problem(409, f"At least {LEAST} corrected digits are needed; there are {count}.")
+        corrections.start(pool.path, pool.use)
+        return Response(json.dumps(corrections.state()), 202, NO_STORE, JSON)
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
@@ -265,11 +326,12 @@ async def _our_mistake(request: Request, _: Exception) -> Response:
 async def _routing_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - FastAPI calls it for these only
     path = request.url.path[:100]
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "GET")
+    if error.status_code == 405:  # a path with several routes: Starlette's header names the methods of the first
+        routes = [route for route in request.app.routes if getattr(route, "path", None) == request.url.path]
+        allowed = ", ".join(sorted({method for route in routes for method in getattr(route, "methods", ())})) or "GET"
         sentence = f"{path} takes {allowed}; received {request.method[:20]}."
-    else:
-        sentence = f"There is nothing at {path!r}. {did_you_mean(path, PATHS)}"
+        return await _as_response(request, Problem(405, sentence, {"allow": allowed}))
+    sentence = f"There is nothing at {path!r}. {did_you_mean(path, PATHS)}"
     return await _as_response(request, Problem(error.status_code, sentence, error.headers or {}))
 
 

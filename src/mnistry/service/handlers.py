@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistry.errors import PictureError, UsageError
 from mnistry.ocr import explain
-from mnistry.service import uploads
+from mnistry.service import corrections, uploads
 from mnistry.service.jobs import JSON, Predict, Read
 
 if TYPE_CHECKING:
+    from mnistry.ocr.image_io import Picture
     from mnistry.ocr.recognizer import Recognizer
     from mnistry.ocr.result import Digit
 
 SIDE = 28
+MARGIN = 0.2  # around a digit, as people cut one out
+MOST_SHOWN = 480  # pixels of a side of the pictures of steps
 EXPECTED = 'a batch is uint8 (n, 28, 28), 0–255, ink bright on black: n times 784 bytes, or JSON {"images": [...]}'
 
 
@@ -25,13 +32,15 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
     """Read a picture.
 
     Returns:
-        The object that `mnistry read --json` prints. With `images` or `explain`, each digit has `image`, `digitness`
-        and `is_digit` too; with `explain` also `heat`, and the whole has `naive`.
+        The object that `mnistry read --json` prints. With `images`, `explain` or `steps`, each digit has `image`,
+        `digitness` and `is_digit` too; with `explain` also `heat` and `naive`; with `steps` each digit and the whole
+        have `steps`.
 
     Raises:
         UsageError: the body is a form or JSON without a picture.
         PictureError: the picture is damaged, too large, or not a picture.
     """
+    from mnistry.ocr.image_io import open_image
     from mnistry.ocr.pipeline import read as read_picture
 
     content, file_name = uploads.picture_in(body, job.content_type)
@@ -40,11 +49,16 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
         raise PictureError(f"{name} is empty: it has 0 bytes.")
     reading = read_picture(recognizer, content, single=job.single, name=name)
     answer = reading.as_json()
-    if job.images or job.explain:
+    if job.images or job.explain or job.steps:
         for shown, digit in zip(answer["digits"], reading.digits, strict=True):
             shown |= _seen(recognizer, digit)
-    if job.explain:
-        _explain(recognizer, content, reading.digits, answer)
+    if job.explain or job.steps:
+        picture = open_image(content, name)
+        explained = reading.digits[: explain.MOST_DIGITS]
+        if job.explain:
+            _explain(recognizer, picture, explained, answer)
+        if job.steps:
+            _show_steps(picture, explained, answer)
     return answer
 
 
@@ -70,34 +84,90 @@ def predict(recognizer: Recognizer, body: bytes, job: Predict) -> dict[str, Any]
     }
 
 
+def correct(body: bytes, folder: str) -> dict[str, Any]:
+    """Keep an image with its right label in a folder of corrections.
+
+    Args:
+        body: JSON with `image`, 28 rows of 28 numbers from 0 to 255, and `label`, 0 to 9.
+        folder: the folder; made if it is not there.
+
+    Returns:
+        `label`, and `digits`, which is 1.
+
+    Raises:
+        UsageError: the body is something else.
+    """
+    try:
+        given = json.loads(body)
+        image, label = np.array(given["image"]), given["label"]
+        right = image.shape == (SIDE, SIDE) and image.dtype.kind in "iu" and image.min() >= 0 and image.max() <= 255
+    except (ValueError, RecursionError, KeyError, TypeError):
+        right, label = False, None
+    if not right or type(label) is not int or not 0 <= label <= 9:
+        raise UsageError('A correction is JSON {"image": 28 rows of 28 numbers from 0 to 255, "label": 0 to 9}.')
+    corrections.keep(Path(folder), image.astype(np.uint8), label)
+    return {"label": label, "digits": [label]}
+
+
 def _seen(recognizer: Recognizer, digit: Digit) -> dict[str, Any]:
-    is_digit = bool(np.float32(digit.digitness) >= np.float32(recognizer.info.digit_threshold))  # as `answer` has it
+    is_digit = bool(
+        np.float32(digit.digitness) >= np.float32(recognizer.info.digit_threshold)
+    )  # as `predict_all` has it
     return {"image": digit.image.tolist(), "digitness": digit.digitness, "is_digit": is_digit}
 
 
-def _explain(recognizer: Recognizer, content: bytes, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
-    """Add heat maps to the first digits of an answer, and the naive reading."""
-    from mnistry.ocr.image_io import open_image
-
-    explained = digits[: explain.MOST_DIGITS]
-    images = np.array([digit.image for digit in explained], np.uint8).reshape(-1, SIDE, SIDE)
-    maps = explain.heat(recognizer, images, [digit.digit for digit in explained])
-    for shown, heat in zip(answer["digits"], maps, strict=False):
+def _explain(recognizer: Recognizer, picture: Picture, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
+    """Add to digits their heat maps, and the answers to the same part of the picture when it is only resized."""
+    images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
+    maps = explain.heat(recognizer, images, [digit.digit for digit in digits])
+    alone = len(answer["digits"]) == 1
+    naive = explain.naive(recognizer, [picture.pixels if alone else _cut(picture, digit, MARGIN) for digit in digits])
+    found = naive.predictions
+    for number, (shown, heat) in enumerate(zip(answer["digits"], maps, strict=False)):
         shown["heat"] = np.round(heat.astype(np.float64), 3).tolist()
-    naive = explain.naive(recognizer, open_image(content).pixels)
-    answers = naive.answers
-    answer["naive"] = [
-        {
-            "how": how,
-            "image": naive.images[i].tolist(),
-            "digit": int(answers.digits[i]),
-            "probability": float(answers.probabilities[i].max()),
-            "probabilities": answers.probabilities[i].tolist(),
-            "digitness": float(answers.digitness[i]),
-            "sure": bool(answers.sure[i]),
-        }
-        for i, how in enumerate((explain.RESIZED, explain.INVERTED))
-    ]
+        shown["naive"] = [
+            {
+                "how": how,
+                "image": naive.images[i].tolist(),
+                "digit": int(found.digits[i]),
+                "probability": float(found.probabilities[i].max()),
+                "probabilities": found.probabilities[i].tolist(),
+                "digitness": float(found.digitness[i]),
+                "is_digit": bool(found.is_digit[i]),
+                "sure": bool(found.sure[i]),
+            }
+            for i, how in ((2 * number, explain.RESIZED), (2 * number + 1, explain.INVERTED))
+        ]
+
+
+def _show_steps(picture: Picture, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
+    """Add the steps from the picture to the digits, as PNG in base64."""
+    steps = explain.steps(picture.pixels)
+    answer["steps"] = [{"name": name, "png": _png(image)} for name, image in steps.items()]
+    ink = replace(picture, pixels=steps["ink"])
+    for shown, digit in zip(answer["digits"], digits, strict=False):
+        parts = {"cut": _cut(ink, digit, MARGIN), "image": digit.image}
+        shown["steps"] = [{"name": name, "png": _png(image)} for name, image in parts.items()]
+
+
+def _cut(picture: Picture, digit: Digit, margin: float) -> np.ndarray:
+    """The part of a picture around a digit, with a margin given as a part of its longer side."""
+    height, width = picture.pixels.shape[:2]
+    across, down = width / picture.size[0], height / picture.size[1]
+    x, y, box_width, box_height = digit.box
+    room = margin * max(box_width, box_height)
+    left, right = (x - room) * across, (x + box_width + room) * across
+    top, bottom = (y - room) * down, (y + box_height + room) * down
+    return picture.pixels[max(0, int(top)) : max(1, int(bottom) + 1), max(0, int(left)) : max(1, int(right) + 1)]
+
+
+def _png(image: np.ndarray) -> str:
+    from PIL import Image
+
+    shown, content = Image.fromarray(image), io.BytesIO()
+    shown.thumbnail((MOST_SHOWN, MOST_SHOWN))
+    shown.save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def _from_bytes(content: bytes) -> np.ndarray:

@@ -20,7 +20,8 @@ class Read:
         content_type: Content-Type of the body: it may be a form or JSON with the picture in it.
         single: the picture shows one digit.
         images: give each digit's image too, as the network sees it.
-        explain: give heat maps and the naive reading too.
+        explain: give heat maps, and the answers to the digits only resized.
+        steps: give pictures of the steps too.
     """
 
     name: str | None = None
@@ -28,6 +29,7 @@ class Read:
     single: bool = False
     images: bool = False
     explain: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,19 @@ class Predict:
     media_type: str
 
 
-Job = Read | Predict
-KINDS: dict[str, type[Job]] = {"read": Read, "predict": Predict}
+@dataclass(frozen=True)
+class Correct:
+    """Keep an image with its right label.
+
+    Attributes:
+        folder: path of the folder of corrections.
+    """
+
+    folder: str
+
+
+Job = Read | Predict | Correct
+KINDS: dict[str, type[Job]] = {"read": Read, "predict": Predict, "correct": Correct}
 
 
 def as_json(job: Job) -> dict[str, Any]:

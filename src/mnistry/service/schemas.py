@@ -62,6 +62,7 @@ class ReadOptions(BaseModel):
     explain: bool = Field(
         False, description="Give each digit's `heat` too, and the same network's answer to the picture only resized."
     )
+    steps: bool = Field(False, description="Give the steps from the picture to the digits as pictures.")
     name: str = Field(
         "",
         max_length=200,
@@ -74,6 +75,26 @@ class NoOptions(BaseModel):
     """An empty query."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Naive(BaseModel):
+    """The same network's answer to the digit's part of the picture, only resized."""
+
+    how: str = Field(description="`resized` or `resized and inverted`.")
+    image: Image
+    digit: int
+    probability: Probability
+    probabilities: list[Probability]
+    digitness: Probability
+    is_digit: bool
+    sure: bool
+
+
+class Step(BaseModel):
+    """A step from the picture to a digit, as a picture."""
+
+    name: str = Field(description="`picture`, `paper`, `ink`, `cut` or `image`.")
+    png: str = Field(description="PNG in base64.")
 
 
 class Digit(BaseModel):
@@ -96,18 +117,15 @@ class Digit(BaseModel):
         description="28 rows of 28 numbers: the log-odds that the answer loses without the ink around each pixel. "
         "With `explain`, for the first 40 digits.",
     )
+    naive: list[Naive] | None = Field(None, description="With `explain`, likewise: resized, and inverted.")
+    steps: list[Step] | None = Field(None, description="With `steps`, likewise: cut out, and as the network saw it.")
 
 
-class Naive(BaseModel):
-    """The same network's answer to a picture that was only resized."""
+class Skipped(BaseModel):
+    """A mark that is not part of the text."""
 
-    how: str = Field(description="`resized` or `resized and inverted`.")
-    image: Image
-    digit: int
-    probability: Probability
-    probabilities: list[Probability]
-    digitness: Probability
-    sure: bool
+    box: list[int] = Field(description="x, y, width and height, as of a digit.", min_length=4, max_length=4)
+    reason: str = Field(description="Why it was left out, such as `sign` or `letters`.")
 
 
 class Skipped(BaseModel):
@@ -125,7 +143,8 @@ class Reading(BaseModel):
     digits: list[Digit] = Field(description="In reading order.")
     skipped: list[Skipped] = Field(description="What was found and left out.")
     error: None = Field(description="Always null here: a picture that cannot be read is answered with a problem.")
-    naive: list[Naive] | None = Field(None, description="With `explain`.")
+    skipped: list[Skipped] = Field([], description="Marks that were found and left out.")
+    steps: list[Step] | None = Field(None, description="With `steps`: the picture, its paper, its ink.")
 
 
 class Batch(BaseModel):
@@ -162,6 +181,27 @@ class Model(BaseModel):
     details: dict[str, Any] = Field(description="Training config, digests of the data, figures.")
 
 
+class Correction(BaseModel):
+    """A digit with its right label."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Image
+    label: int = Field(ge=0, le=9, description="The digit that it is.")
+
+
+class CorrectionState(BaseModel):
+    """The corrected digits of a server."""
+
+    enabled: bool = Field(description="The server takes corrections.")
+    folder: str | None = Field(None, description="Folder of the digits, on the server's machine.")
+    count: int | None = Field(None, description="Number of corrected digits.")
+    needed: int | None = Field(None, description="Number from which on the model can be adapted.")
+    running: bool | None = Field(None, description="An adaptation is under way.")
+    result: dict[str, Any] | None = Field(None, description="The object that `mnistry adapt --json` prints.")
+    error: str | None = Field(None, description="Why the last adaptation failed.")
+
+
 class Status(BaseModel):
     """State of the server."""
 
@@ -183,6 +223,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         400: "The request is not valid HTTP/1.1.",
         403: "A page of another origin sent it, which was not allowed.",
         408: "The body came too slowly.",
+        409: "The server takes no corrections, or has too few.",
         413: "The body is too large.",
         415: "The body is a form, which this path does not take.",
         421: "The server does not answer to the name in the Host header.",
@@ -223,6 +264,12 @@ def batch_body() -> dict[str, Any]:
         "requestBody": {"required": True, "description": text, "content": content},
         "x-codeSamples": [{"lang": "curl", "source": sample}],
     }
+
+
+def correction_body() -> dict[str, Any]:
+    """The OpenAPI description of a body with a correction."""
+    schema = Correction.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def with_problem_type(description: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

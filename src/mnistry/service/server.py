@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistry.errors import ServeError, UsageError
 from mnistry.service.access_log import AccessLog
+from mnistry.service.corrections import Corrections, default_folder
 from mnistry.service.metrics import Metrics
 from mnistry.service.middleware import ServerState
 from mnistry.service.request_body import BodyLimits, RequestBodyReader
@@ -52,6 +53,8 @@ class ServerSettings:
         trust_proxies: addresses or networks of proxies whose X-Forwarded headers are believed.
         root_path: path under which a proxy offers the service, such as /digits; empty for none.
         open_browser: open the page in the browser.
+        corrections: folder for digits that users correct. None is a folder in the user's own data where only this
+            machine can reach the server, and no corrections otherwise.
         limits: limits of the work.
         bodies: limits of request bodies.
     """
@@ -64,6 +67,7 @@ class ServerSettings:
     trust_proxies: tuple[str, ...] = ()
     root_path: str = ""
     open_browser: bool = False
+    corrections: Path | None = None
     limits: Limits = field(default_factory=Limits)
     bodies: BodyLimits = field(default_factory=BodyLimits)
 
@@ -75,6 +79,13 @@ class ServerSettings:
             UsageError: a host name, an origin or a proxy is not valid.
         """
         return access_for(self.host, self.allow_hosts, self.allow_origins, self.trust_proxies)
+
+    @property
+    def corrections_folder(self) -> Path | None:
+        """The folder for corrected digits; None where none are taken."""
+        if self.corrections is not None:
+            return self.corrections.expanduser().absolute()
+        return default_folder() if is_loopback(self.host) else None
 
 
 def serve(settings: ServerSettings) -> None:
@@ -98,8 +109,9 @@ async def _serve(settings: ServerSettings, listener: socket.socket) -> None:
     asyncio.get_running_loop().set_exception_handler(functools.partial(_report, log))
     starting = asyncio.create_task(pool.start())
     await asyncio.sleep(0)  # the processes start now, and load the model while the imports below take their time
+    corrections = Corrections(settings.corrections_folder)
     try:
-        server = _server(settings, pool, log, state)
+        server = _server(settings, pool, corrections, log, state)
         serving = asyncio.create_task(server.serve([listener]))
         await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and starting.exception() is None:
@@ -113,17 +125,20 @@ async def _serve(settings: ServerSettings, listener: socket.socket) -> None:
         else:
             starting.cancel()
     finally:
+        await corrections.close()
         await pool.close()
         log.close()
 
 
-def _server(settings: ServerSettings, pool: Pool, log: AccessLog, state: ServerState) -> Server:
+def _server(
+    settings: ServerSettings, pool: Pool, corrections: Corrections, log: AccessLog, state: ServerState
+) -> Server:
     import uvicorn
 
     from mnistry.service import app
     from mnistry.service.connections import ACCEPTED_AT_ONCE, IDLE_SECONDS, Connection, Places, Server
 
-    service = app.Service(pool, RequestBodyReader(settings.bodies), Metrics(), state)
+    service = app.Service(pool, RequestBodyReader(settings.bodies), Metrics(), state, corrections)
     access = settings.access
     http: Any = functools.partial(Connection, Places(log.event, access.trusts))  # uvicorn calls it as it calls a class
     config = uvicorn.Config(

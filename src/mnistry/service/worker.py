@@ -21,7 +21,7 @@ from typing import IO, Any
 from mnistry.errors import MnistryError
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.service import handlers, jobs, messages
-from mnistry.service.jobs import DONE, FAILED, NO_MEMORY, UNREADABLE, Read
+from mnistry.service.jobs import DONE, FAILED, NO_MEMORY, UNREADABLE, Correct, Read
 from mnistry.service.messages import Frame
 from mnistry.service.problem_details import OUR_MISTAKE
 
@@ -69,6 +69,8 @@ def _answer(recognizer: Recognizer, head: Mapping[str, Any], body: bytes) -> dic
     job = jobs.from_json(head)
     if isinstance(job, Read):
         return handlers.read(recognizer, body, job)
+    if isinstance(job, Correct):
+        return handlers.correct(body, job.folder)
     return handlers.predict(recognizer, body, job)
 
 
@@ -97,7 +99,7 @@ def _warm_up(recognizer: Recognizer) -> None:
     stroke.paste(0, (22, 8, 26, 40))
     picture = io.BytesIO()
     stroke.save(picture, "PNG")
-    handlers.read(recognizer, picture.getvalue(), Read("a stroke", explain=True))
+    handlers.read(recognizer, picture.getvalue(), Read("a stroke", explain=True, steps=True))
 
 
 def _send(pipe: IO[bytes], frame: Frame) -> None:

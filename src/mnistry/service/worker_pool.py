@@ -148,6 +148,22 @@ class Pool:
             self._give(worker)
         return answer
 
+    async def use(self, model: str) -> None:
+        """Answer with another model file from now on. Jobs in progress end with the old one.
+
+        Raises:
+            ModelError: the model cannot be loaded; the old one stays.
+        """
+        started = [_Worker.start(model, self._report) for _ in range(self.limits.workers)]
+        workers = await asyncio.gather(*started)
+        self._path, self.model = model, workers[0].model
+        self._aside += [each for each in self._busy if each not in self._aside]
+        for old in self._idle:
+            old.push_out()
+        self._idle.clear()
+        for worker in workers:
+            self._add(worker)
+
     async def close(self) -> None:
         """End all processes, and what waits for them."""
         for task in self._tasks:
@@ -223,12 +239,20 @@ class Pool:
             self._aside.append(worker)
             self._in_background(self._start_again())
 
+    @property
+    def path(self) -> str | None:
+        """Path of the model file; None is the built-in model."""
+        return self._path
+
     async def _start_one(self) -> None:
         worker = await _Worker.start(self._path, self._report)
         if self.model not in (None, worker.model):
             worker.kill()
             raise ModelError("The model file was replaced while the server ran. Start the server again to use it.")
         self.model = worker.model
+        self._add(worker)
+
+    def _add(self, worker: _Worker) -> None:
         self._alive.add(worker)
         self._give(worker)
         self._in_background(self._watch(worker))

@@ -1,13 +1,20 @@
 // The page: ink or a picture in, the answer out.
 
 import { Pad } from "./pad.js";
-import { Reader } from "./client.js";
+import { Reader, call } from "./client.js";
+import { DigitDialog } from "./dialog.js";
+import { chooser, text as texts, translate } from "./messages.js";
+import { share } from "./share.js";
+import { Teacher } from "./teach.js";
 import { showBoxes, showDigits, showText, showVersus } from "./view.js";
 
-const PAUSE = 120; // milliseconds without a movement, in the middle of a stroke, before what is there is read
+const PAUSE = 120; // milliseconds without a movement, in the middle of a stroke, before the ink is read
 const byId = (id) => document.getElementById(id);
-const { answered, paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, intro, actions, copy, mattered, legend, digits, why, versus } =
+const { answered, paper, picture, boxes, hint, undo, clear, single, text, verdict, trouble, intro, samples, actions, copy, mattered, legend, digits, why, versus } =
   Object.fromEntries([...document.querySelectorAll("[id]")].map((each) => [each.id, each]));
+
+translate(document);
+chooser(byId("language"));
 
 let file = null; // the picture that was handed in; null while there is a drawing
 let last = null; // the last answer and what was asked
@@ -18,24 +25,32 @@ const pad = new Pad(byId("pad"), (done) => {
   reader.ask(done ? 0 : PAUSE, { replace: done });
 });
 const reader = new Reader(prepare, show, tell, (busy) => answered.setAttribute("aria-busy", String(busy)));
+const dialog = new DigitDialog(byId("large"), () => reader.ask(0));
+const teacher = new Teacher({ section: byId("teach"), kept: byId("kept"), adapt: byId("adapt"), outcome: byId("outcome") }, () => {
+  reader.ask(0);
+  about();
+});
 
 async function prepare() {
-  const options = { single: single.checked, explain: mattered.checked || why.open };
-  if (file) return { blob: file, name: file.name || "pasted picture", ...options };
-  if (pad.empty) return show(null, null);
-  return { name: "drawing", ...options, ...(await pad.picture()) };
+  const options = { single: single.checked, explain: mattered.checked || why.open || dialog.open, steps: dialog.open };
+  if (file) return { blob: file, name: file.name || texts.pasted, ...options };
+  if (pad.empty) return null;
+  return { name: texts.drawing, ...options, ...(await pad.picture()) };
 }
 
 function show(answer, asked) {
   last = answer && { answer, asked };
   const shown = answer ?? { text: "", digits: [] };
-  if (shown.text !== text.textContent) copy.textContent = "Copy the reading";
+  if (shown.text !== text.textContent) copy.textContent = texts.copy;
   showText(text, verdict, shown);
   if (!answer) verdict.textContent = "";
-  intro.hidden = Boolean(answer || file);
+  intro.hidden = samples.hidden = Boolean(answer || file);
   actions.hidden = !answer;
-  showDigits(digits, shown, mattered.checked);
+  const correct = teacher.possible ? (index, label) => teacher.keep(shown.digits[index].image, label) : null;
+  showDigits(digits, shown, mattered.checked, { enlarge: (index) => dialog.show(answer, index), correct });
   showVersus(versus, shown);
+  if (dialog.open) dialog.fill(answer);
+  why.hidden = !shown.digits.length;
   legend.hidden = !(mattered.checked && shown.digits.length);
   copy.disabled = !shown.text;
   drawBoxes();
@@ -57,9 +72,15 @@ function fromPicture() {
   return ([x, y, width, height]) => [left + x * scale, top + y * scale, width * scale, height * scale];
 }
 
-function tell(sentence) {
+// A sentence on what went wrong; where asking again would not help, what was shown before is cleared.
+function tell(sentence, final = false) {
   trouble.hidden = !sentence;
   if (trouble.textContent !== sentence) trouble.textContent = sentence;
+  if (final) {
+    leavePicture();
+    show(null, null);
+    update();
+  }
 }
 
 function update() {
@@ -72,14 +93,15 @@ function usePicture(chosen) {
   if (!chosen) return;
   pad.strokes = [];
   pad.redraw();
+  leavePicture();
   file = chosen;
-  URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(chosen);
-  picture.alt = chosen.name || "The pasted picture";
+  picture.alt = chosen.name || texts.pasted;
   picture.hidden = false;
   paper.classList.add("pictured");
+  tell("");
   show(null, null);
-  verdict.textContent = "Reading…";
+  verdict.textContent = texts.reading;
   update();
   reader.ask(0);
 }
@@ -87,11 +109,19 @@ function usePicture(chosen) {
 function leavePicture() {
   file = null;
   picture.hidden = true;
+  if (picture.src) URL.revokeObjectURL(picture.src);
   picture.removeAttribute("src");
   paper.classList.remove("pictured");
+  byId("unshown").hidden = true;
 }
 
 picture.addEventListener("load", drawBoxes);
+picture.addEventListener("error", () => {
+  if (!file) return;
+  picture.hidden = true;
+  byId("unshown").hidden = false;
+  byId("unshown").textContent = texts.noPreview(file.name || texts.pasted);
+});
 new ResizeObserver(drawBoxes).observe(paper);
 
 undo.addEventListener("click", () => pad.undo());
@@ -109,6 +139,14 @@ for (const input of [byId("choose"), byId("photo")]) {
     input.value = "";
   });
 }
+
+samples.addEventListener("click", async (event) => {
+  const image = event.target.closest("button")?.querySelector("img");
+  if (!image) return;
+  const response = await fetch(image.src).catch(() => null);
+  if (response?.ok) usePicture(new File([await response.blob()], image.src.split("/").pop()));
+  else tell(texts.silent);
+});
 
 addEventListener("paste", (event) => usePicture([...(event.clipboardData?.files ?? [])][0]));
 addEventListener("dragover", (event) => {
@@ -129,7 +167,10 @@ addEventListener("keydown", (event) => {
 });
 
 copy.addEventListener("click", async () => {
-  copy.textContent = (await copied(text.textContent)) ? "Copied" : "Select and copy it by hand";
+  copy.textContent = (await copied(text.textContent)) ? texts.copied : texts.copyByHand;
+});
+byId("share").addEventListener("click", async () => {
+  if (last) await share(file && !picture.hidden ? await createImageBitmap(picture) : await createImageBitmap(last.asked.blob), last.answer);
 });
 
 async function copied(content) {
@@ -145,11 +186,10 @@ async function copied(content) {
 }
 
 async function about() {
-  const response = await fetch("api/model").catch(() => null);
-  if (!response?.ok) return;
-  const model = await response.json();
-  byId("model").textContent = `Model: ${model.name}, mnistry ${model.version}`;
+  const model = await call("api/model").catch(() => null);
+  if (model) byId("model").textContent = texts.model(model.name, model.version);
 }
 
 update();
 about();
+teacher.load();

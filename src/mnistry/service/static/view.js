@@ -1,112 +1,116 @@
-// Shows answers: the reading, a card for each digit, boxes over the picture, and what a naive program would have seen.
+// Shows answers: the text, a card for each digit, boxes over the picture, and the digits as other demos prepare them.
 
-const SIDE = 28;
-// Nothing is certain: what would be rounded to 100% is shown as more than 99.9%.
-const percent = (value) => (value >= 0.9995 ? ">99.9%" : `${(100 * value).toFixed(1)}%`);
+import { text } from "./messages.js";
+import { asBlob, button, download, drawn, element } from "./draw.js";
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+const FAINT = 0.001; // a probability below it is not shown as a number
+const MAYBE = 0.03; // from which on a second answer is worth telling
+// Nothing is certain: a number that would be rounded to 100% is shown as more than 99.9%.
+const percent = (value) => (value >= 0.9995 ? ">99.9%" : value < FAINT ? "" : `${(100 * value).toFixed(1)}%`);
+
+// The two best answers; the second is null where it is far behind.
+function best({ probabilities }) {
+  const order = probabilities.map((value, name) => [value, name]).sort(([a], [b]) => b - a);
+  return [order[0][1], order[1][0] >= MAYBE ? order[1][1] : null];
 }
 
-// The reading in large type; what is not sure is marked.
+export function state(digit) {
+  if (digit.is_digit === false) return text.notADigit;
+  return digit.sure ? text.sure : text.probably(...best(digit));
+}
+
+// The reading in large type, with uncertain digits marked, and what there is to say of it.
 export function showText(output, verdict, answer) {
   const digits = answer.digits, none = answer.none || (digits.length === 1 && !digits[0].is_digit);
   output.replaceChildren(...marked(answer.text, digits));
   output.classList.toggle("long", answer.text.length > 8);
   output.classList.toggle("doubted", Boolean(none));
-  verdict.textContent = none ? noneSentence(digits) : sentence(digits);
-}
-
-function noneSentence(digits) {
-  return digits.length ? "Not a digit, as far as the network can tell." : "Nothing to read.";
+  const skipped = answer.skipped?.length ? ` ${text.skipped(answer.skipped.length)}` : "";
+  verdict.textContent = (none ? (digits.length ? text.notADigitOne : text.nothing) : sentence(digits)) + skipped;
 }
 
 function sentence(digits) {
-  const unsure = digits.filter((digit) => !digit.sure).length;
-  if (!digits.length) return "Nothing to read.";
-  if (!unsure) return digits.length > 1 ? `${digits.length} digits, sure of all.` : `Sure: ${percent(digits[0].probability)}.`;
-  return digits.length > 1 ? `${digits.length} digits, not sure of ${unsure}.` : `Not sure: ${percent(digits[0].probability)}.`;
+  if (!digits.length) return text.nothing;
+  if (digits.length > 1) return text.several(digits.length, digits.filter((digit) => !digit.sure).length);
+  return digits[0].sure ? text.sureOne : text.probablyOne(...best(digits[0]));
 }
 
-function marked(text, digits) {
-  const characters = [...text], inked = characters.filter((each) => each.trim());
-  if (inked.length !== digits.length) return [text];
+function marked(content, digits) {
+  const characters = [...content], inked = characters.filter((each) => each.trim());
+  if (inked.length !== digits.length) return [content];
   let next = 0;
   return characters.map((each) => (each.trim() && !digits[next++].sure ? element("mark", {}, each) : each));
 }
 
-// A card for each digit: what the network sees of it and its ten probabilities.
-export function showDigits(container, answer, heated) {
-  container.replaceChildren(...answer.digits.map((digit, i) => card(digit, i, heated)));
+// A card for each digit. `actions` has `enlarge(index)` and `correct(index, label)`, which gives a sentence; without
+// `correct`, nothing can be corrected.
+export function showDigits(container, answer, heated, actions) {
+  container.replaceChildren(...answer.digits.map((digit, i) => card(digit, i, heated, actions)));
 }
 
-function card(digit, index, heated) {
-  const state = !digit.is_digit ? "not a digit" : digit.sure ? "sure" : "not sure";
-  const label = `Digit ${index + 1}: ${digit.digit}, ${percent(digit.probability)}, ${state}`;
-  const canvas = drawn(digit.image, heated ? digit.heat : null, `What the network sees of digit ${index + 1}`);
-  const save = element("button", { type: "button", class: "quiet", "aria-label": `Download digit ${index + 1} as PNG` }, "PNG");
-  save.addEventListener("click", () => download(digit.image, `digit-${index + 1}.png`));
-  const side = element("div", { class: "seen" }, canvas, element("span", { class: `state ${state.replaceAll(" ", "-")}` }, state), save);
-  return element("article", { class: "digit", "aria-label": label }, side, bars(digit));
+function card(digit, index, heated, actions) {
+  const number = index + 1, said = state(digit);
+  const image = drawn(digit.image, heated ? digit.heat : null, text.imageLabel(number));
+  const look = button("", { class: "look", "aria-label": text.enlarge(number) }, () => actions.enlarge(index));
+  look.append(image);
+  const kind = digit.is_digit === false ? "not-a-digit" : digit.sure ? "sure" : "not-sure";
+  const below = element("div", { class: "below" }, element("span", { class: `state ${kind}` }, said));
+  if (actions.correct) below.append(correction(digit, index, actions.correct));
+  const seen = element("div", { class: "seen" }, look);
+  return element("article", { class: "digit", "aria-label": text.cardLabel(number, digit.digit, said) }, seen, bars(digit), below);
 }
 
-function bars(digit) {
-  const list = element("ol", { class: "bars", "aria-label": "Probabilities" });
+// "Wrong?" opens ten buttons; one of them says what it was.
+function correction(digit, index, correct) {
+  const panel = element("div", { class: "labels", role: "group", "aria-label": text.itWas, hidden: "" });
+  const open = button(text.wrong, { class: "quiet", "aria-label": text.wrongLabel(index + 1), "aria-expanded": "false" }, () => {
+    panel.hidden = !panel.hidden;
+    open.setAttribute("aria-expanded", String(!panel.hidden));
+  });
+  panel.append(element("span", {}, text.itWas), ...digit.probabilities.map((_, label) => button(String(label), { class: "label", "aria-label": text.itWasA(label) }, async () => {
+    const sentence = await correct(index, label);
+    if (sentence) holder.replaceChildren(element("span", { class: "noted", role: "status" }, sentence));
+  })));
+  const holder = element("div", { class: "correction" }, open, panel);
+  return holder;
+}
+
+export function bars(digit) {
+  const list = element("ol", { class: "bars", "aria-label": text.probabilities });
   digit.probabilities.forEach((probability, name) => {
     const bar = element("i", { "aria-hidden": "true" });
     bar.style.setProperty("--share", probability);
     const attributes = name === digit.digit ? { class: "most" } : {};
-    list.append(element("li", attributes, element("b", {}, String(name)), bar, element("span", {}, percent(probability))));
+    const number = digit.is_digit === false ? "" : percent(probability);
+    list.append(element("li", attributes, element("b", {}, String(name)), bar, element("span", {}, number)));
   });
   return list;
 }
 
-// An image as the network sees it, bright on black; with a heat map orange where the ink carried the answer, blue where
-// it spoke against it.
-function drawn(image, heat, label) {
-  const canvas = element("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": label, class: "image" });
-  if (heat) canvas.dataset.heat = "";
-  const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
-  const most = heat ? Math.max(1e-6, ...heat.flat().map(Math.abs)) : 1;
-  for (let row = 0; row < SIDE; row++) {
-    for (let column = 0; column < SIDE; column++) {
-      const value = image[row][column], share = heat ? heat[row][column] / most : 0;
-      pixels.data.set([...tint(value, share), 255], 4 * (row * SIDE + column));
-    }
-  }
-  context.putImageData(pixels, 0, 0);
-  return canvas;
+export async function save(digit, index) {
+  download(await asBlob(drawn(digit.image, null, "")), `mnistry-digit-${index + 1}-read-as-${digit.digit}.png`);
 }
 
-function tint(value, share) {
-  const colour = share >= 0 ? [255, 138, 30] : [64, 150, 255], weight = Math.sqrt(Math.abs(share));
-  return colour.map((each) => value * (1 - weight) + (value / 255) * each * weight);
-}
-
-async function download(image, name) {
-  const canvas = drawn(image, null, name);
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  const link = element("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-
-// Boxes over the digits. `place(box)` gives a box in CSS pixels of the overlay.
+// Boxes over the digits, and dashed ones over marks that were left out. `place(box)` gives CSS pixels of the overlay.
 export function showBoxes(svg, answer, place) {
   svg.replaceChildren();
-  if (!answer || answer.none || answer.digits.length === 0) return;
+  if (!answer) return;
+  for (const { box } of answer.skipped ?? []) svg.append(boxed(place(box), "skipped"));
   for (const digit of answer.digits) {
-    const [x, y, width, height] = place(digit.box), pad = 5;
-    const group = svgElement("g", { class: digit.sure ? "sure" : "unsure" });
-    const size = { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad, rx: 6 };
-    const text = svgElement("text", { x: x - pad + 2, y: y - pad > 18 ? y - pad - 5 : y + height + pad + 15 });
-    text.textContent = String(digit.digit);
-    group.append(svgElement("rect", size), text);
-    svg.append(group);
+    const refused = answer.none || digit.is_digit === false;
+    svg.append(boxed(place(digit.box), refused ? "skipped" : digit.sure ? "sure" : "unsure", refused ? "" : String(digit.digit)));
   }
+}
+
+function boxed([x, y, width, height], kind, label = "") {
+  const pad = 5, group = svgElement("g", { class: kind });
+  group.append(svgElement("rect", { x: x - pad, y: y - pad, width: width + 2 * pad, height: height + 2 * pad, rx: 6 }));
+  if (label) {
+    const name = svgElement("text", { x: x - pad + 2, y: y - pad > 18 ? y - pad - 5 : y + height + pad + 15 });
+    name.textContent = label;
+    group.append(name);
+  }
+  return group;
 }
 
 function svgElement(name, attributes) {
@@ -115,18 +119,19 @@ function svgElement(name, attributes) {
   return made;
 }
 
-// The picture only resized, beside ours, with the answers of the same network.
+// Each digit only resized, and as it was prepared here, with the answers of the same network.
 export function showVersus(container, answer) {
-  const naive = (answer?.naive ?? []).map((each) => versus(capital(each.how), each, each.image));
-  const ours = answer?.digits[0];
-  if (ours) naive.push(versus(answer.digits.length > 1 ? "Ours, first digit" : "Ours", ours, ours.image, "ours"));
-  container.replaceChildren(...naive);
+  const digits = (answer?.digits ?? []).filter((digit) => digit.naive);
+  if (!digits.length) return container.replaceChildren();
+  const columns = [text.columnResized, text.columnInverted, text.columnOurs].map((each) => element("th", { scope: "col" }, each));
+  const head = [element("td"), ...columns];
+  const rows = digits.map((digit, i) => element("tr", {},
+    element("th", { scope: "row" }, text.rowLabel(i + 1)),
+    ...digit.naive.map((each) => versus(each, Number(each.digit) === digit.digit ? "" : "wrong")), versus(digit, "ours")));
+  container.replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
 }
 
-function versus(title, answer, image, kind = "") {
-  const state = answer.sure ? "sure" : "not sure";
-  const caption = element("figcaption", {}, element("b", {}, String(answer.digit)), ` ${percent(answer.probability)}, ${state}`);
-  return element("figure", { class: kind }, element("div", { class: "title" }, title), drawn(image, null, title), caption);
+function versus(answer, kind) {
+  const said = answer.is_digit === false ? text.notADigit : answer.sure ? text.sure : text.probably(...best(answer));
+  return element("td", { class: kind }, drawn(answer.image, null, said), element("b", {}, String(answer.digit)), element("span", {}, said));
 }
-
-const capital = (word) => word[0].toUpperCase() + word.slice(1);
