@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -100,7 +101,11 @@ def running(folder: Path, *command: str, errors: int | None = None) -> Iterator[
     log = folder / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=file if errors is None else errors, cwd=folder
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=file if errors is None else errors,
+            cwd=folder,
+            env={**os.environ, "XDG_DATA_HOME": str(folder)},  # for corrections
         )
     try:
         assert process.stdout is not None

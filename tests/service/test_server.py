@@ -152,7 +152,14 @@ def test_corrections_are_kept_by_label(tmp_path):
         assert path.parent.name == "1"
         with Image.open(path) as kept:
             assert (np.asarray(kept) == np.array(image)).all()
-        for wrong in ({"image": image, "label": 10}, {"image": image[1:], "label": 1}, {"image": image}, [], 3):
+        for wrong in (
+            {"image": image, "label": 10},
+            {"image": image[1:], "label": 1},
+            {"image": image},
+            [],
+            3,
+            {"image": image, "label": 1, "by": "me"},
+        ):
             answer = server.post("/api/corrections", json.dumps(wrong))
             assert answer.status == 422
             assert answer.json["detail"].startswith("A correction is JSON")

@@ -100,7 +100,13 @@ def correct(body: bytes, folder: str) -> dict[str, Any]:
     try:
         given = json.loads(body)
         image, label = np.array(given["image"]), given["label"]
-        right = image.shape == (SIDE, SIDE) and image.dtype.kind in "iu" and image.min() >= 0 and image.max() <= 255
+        right = (
+            set(given) == {"image", "label"}
+            and image.shape == (SIDE, SIDE)
+            and image.dtype.kind in "iu"
+            and image.min() >= 0
+            and image.max() <= 255
+        )
     except (ValueError, RecursionError, KeyError, TypeError):
         right, label = False, None
     if not right or type(label) is not int or not 0 <= label <= 9:
