@@ -122,13 +122,6 @@ class Digit(BaseModel):
 
 
 class Skipped(BaseModel):
-    """A mark that is not part of the text."""
-
-    box: list[int] = Field(description="x, y, width and height, as of a digit.", min_length=4, max_length=4)
-    reason: str = Field(description="Why it was left out, such as `sign` or `letters`.")
-
-
-class Skipped(BaseModel):
     """A mark that was found in the picture and is not part of the text."""
 
     box: list[int] = Field(description="x, y, width and height in the picture's pixels, upright.")
@@ -141,9 +134,8 @@ class Reading(BaseModel):
     source: str = Field(description="Name of the picture.")
     text: str = Field(description="The text that a person would type; empty if there is no digit.")
     digits: list[Digit] = Field(description="In reading order.")
-    skipped: list[Skipped] = Field(description="What was found and left out.")
+    skipped: list[Skipped] = Field(description="Marks that were found and left out.")
     error: None = Field(description="Always null here: a picture that cannot be read is answered with a problem.")
-    skipped: list[Skipped] = Field([], description="Marks that were found and left out.")
     steps: list[Step] | None = Field(None, description="With `steps`: the picture, its paper, its ink.")
 
 
