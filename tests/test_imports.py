@@ -86,6 +86,7 @@ def test_the_package_brings_in_the_lazy_one_of_its_own_modules_and_the_errors():
         ("evaluation.run", {"numpy"}),
         ("evaluation.text", {"numpy"}),
         ("training.config", set()),
+        ("training.recipes", set()),
         ("training.augmentation.glyphs", {"numpy"}),
         ("audit.result", {"numpy"}),
         ("audit.text", {"numpy"}),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -168,12 +166,12 @@ def test_smoothed_cross_entropy_takes_columns_of_labels_and_certainty() -> None:
 
 @pytest.mark.parametrize(("images", "epochs"), [(60_000, 5), (240_000, 5), (30_000, 10), (1_437, 30)])
 def test_the_lesson_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
-    assert recipes.recipe("tutorial").epochs(SimpleNamespace(x_train=np.empty(images))) == epochs  # type: ignore[arg-type] # has all that is asked of it
+    assert recipes.recipe("tutorial").epochs(images) == epochs
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(60_000, 20), (240_000, 20), (30_000, 40), (1_437, 200)])
 def test_the_strong_recipe_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
-    assert recipes.recipe("strong").epochs(SimpleNamespace(x_train=np.empty(images))) == epochs  # type: ignore[arg-type] # has all that is asked of it
+    assert recipes.recipe("strong").epochs(images) == epochs
 
 
 @pytest.mark.parametrize(("recipe", "steps"), [("tutorial", 3 * 13), ("strong", 3 * 12)])
@@ -185,3 +183,7 @@ def test_with_augmentation_what_fills_no_batch_is_left_out(recipe: str, steps: i
 def test_unknown_recipe_gets_a_hint() -> None:
     with pytest.raises(UsageError, match=r"no recipe named 'tutorail'\. Did you mean tutorial\?"):
         recipes.recipe("tutorail")
+
+
+def test_the_strong_recipes_width_is_that_of_its_network() -> None:
+    assert recipes.recipe("strong").settings["width"].default == networks.CHANNELS[-1]

@@ -21,8 +21,9 @@ from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.evaluation import metrics
-from mnistry.models import backend, onnx_file, test_time_augmentation
+from mnistry.models import backend, onnx_file
 from mnistry.models.backend import keras
+from mnistry.models.metadata import UNSURE
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime import files, run_folder
 from mnistry.runtime.callbacks import Callbacks
@@ -334,7 +335,7 @@ def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, di
     info = recognizer.info
     for name in ("temperature", "sure_threshold", "digit_threshold", "second_look"):
         assert getattr(info, name) == chosen[name]
-    assert info.second_look == test_time_augmentation.UNSURE
+    assert info.second_look == UNSURE
     assert info.recipe == "strong"
     assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == training_result.weights_sha256(model)
 

@@ -74,7 +74,7 @@ def check(
         np.concatenate([dataset.x_train, dataset.x_test]),
         np.concatenate([dataset.y_train, dataset.y_test]),
     )
-    epochs = epochs or recipes.recipe("tutorial").epochs(dataset)
+    epochs = epochs or recipes.recipe("tutorial").epochs(len(dataset.x_train))
     plan = Plan(epochs) if _has_enough(labels) else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 

@@ -7,17 +7,20 @@ import dataclasses
 import gc
 import importlib
 import inspect
+import operator
 import sys
 import typing
 from collections.abc import Callable
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mnistry.errors import UsageError
-from mnistry.training.config import TrainConfig
+from mnistry.training.config import OF_THE_RECIPE, TrainConfig
+from mnistry.training.recipes import RECIPES, Recipe
 
 DataDirOption = Annotated[
     Path | None,
@@ -40,6 +43,8 @@ SingleOption = Annotated[
     bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
 ]
 FLAGS = {"settings": "--set", "validation": "--validation-split"}  # of fields whose option has another name
+
+MNIST_IMAGES, DIGITS_IMAGES = 60_000, 1_437  # training images, on which the recipes' numbers of epochs depend
 
 Command = Callable[..., None]
 
@@ -69,13 +74,43 @@ def with_config(*names: str) -> Callable[[Command], Command]:
 def _option(field: dataclasses.Field[Any], types: dict[str, Any]) -> Any:
     """The option of a field; None if the user did not give it."""
     kind = types[field.name]
-    text = f"{field.metadata['meaning']} [default: {field.metadata['otherwise']}]"
+    text = f"{field.metadata['meaning']} [default: {_default(field)}]"
     if field.name == "settings":
         kind, metavar = list[str], "NAME=X"
     else:
         metavar = "X" if kind == float | None else "NAME" if kind in (str, str | None) else "N"
     flags = [FLAGS[field.name]] if field.name in FLAGS else []
     return Annotated[kind | None, typer.Option(*flags, metavar=metavar, help=text, show_default=False)]
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    """The default of a field in words; that of each recipe where it is the recipe's own.
+
+    >>> _default(next(field for field in fields(TrainConfig) if field.name == "batch_size"))
+    'tutorial 32, strong 128, smaller for few images'
+    """
+    if field.metadata["otherwise"] != OF_THE_RECIPE:
+        return str(field.metadata["otherwise"])
+    if field.name == "epochs":
+        return f"for MNIST {_epochs(MNIST_IMAGES)}; for the digits {_epochs(DIGITS_IMAGES)}"
+    if field.name == "settings":
+        return "; ".join(f"{name} {_hyperparameters(recipe)}" for name, recipe in RECIPES.items())
+    if field.name == "validation":
+        return _of_each_recipe(lambda recipe: Fraction(recipe.validation).limit_denominator(100))
+    text = _of_each_recipe(operator.attrgetter(field.name))
+    return f"{text}, smaller for few images" if field.name == "batch_size" else text
+
+
+def _of_each_recipe(value: Callable[[Recipe], object]) -> str:
+    return ", ".join(f"{name} {value(recipe)}" for name, recipe in RECIPES.items())
+
+
+def _epochs(images: int) -> str:
+    return _of_each_recipe(lambda recipe: recipe.epochs(images))
+
+
+def _hyperparameters(recipe: Recipe) -> str:
+    return ", ".join(f"{name}={each.default:g}" for name, each in recipe.settings.items())
 
 
 def given(settings: dict[str, Any]) -> dict[str, Any]:

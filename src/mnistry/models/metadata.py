@@ -13,6 +13,7 @@ FORMAT = 1
 KEY = "mnistry"  # of the ONNX metadata property that holds the JSON
 MAX_CLASSES = 1000
 MAX_TEXT = 200  # characters
+UNSURE = 0.9  # the best probability below which test-time augmentation is used; measured in docs/log.md
 SURE_THRESHOLD = 0.9  # of a model for which none was chosen on a validation split
 DIGIT_THRESHOLD = 0.0  # likewise: nothing is refused
 

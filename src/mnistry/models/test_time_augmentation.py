@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-UNSURE = 0.9  # the best probability below which an image is looked at again; measured in docs/log.md
 LOOKS = 5
 
 

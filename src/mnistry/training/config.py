@@ -10,6 +10,7 @@ from typing import Any
 from mnistry.errors import UsageError
 
 MAX_SEED = 2**32 - 1
+OF_THE_RECIPE = "the recipe's own"  # the command line says which, from `recipes.RECIPES`
 
 
 def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
@@ -43,26 +44,25 @@ class TrainConfig:
     epochs: int | None = _setting(
         None,
         "Passes over the training images.",
-        "the recipe's own: for MNIST tutorial 5, strong 20; for the digits 30, 200",
+        OF_THE_RECIPE,
     )
-    batch_size: int | None = _setting(
-        None, "Images a step.", "the recipe's own: tutorial 32, strong 128, fewer for few images"
+    batch_size: int | None = _setting(None, "Images per training step.", OF_THE_RECIPE)
+    seed: int = _setting(0, "Determines initial weights, dropout and order.")
+    learning_rate: float | None = _setting(
+        None, "The optimizer's step size; the largest, if it changes.", OF_THE_RECIPE
     )
-    seed: int = _setting(0, "Decides first weights, dropout and order.")
-    learning_rate: float | None = _setting(None, "How far a step goes.", "the recipe's own")
     validation: float | None = _setting(
         None,
-        "Part of the training images held out to watch and to calibrate on.",
-        "the recipe's own: tutorial 0, strong 1/12",
+        "Share of the training images held out for validation and calibration.",
+        OF_THE_RECIPE,
     )
-    devices: int = _setting(1, "Local devices that share each batch.")
+    devices: int = _setting(1, "Number of local devices that share each batch.")
     settings: Mapping[str, float] = field(
         default_factory=dict,
         hash=False,
         metadata={
-            "meaning": "A number of the recipe's own; may be repeated.",
-            "otherwise": "the recipe's own: tutorial hidden=128, dropout=0.2; "
-            "strong width=96, strength=1, weight_decay=0.005",
+            "meaning": "A hyperparameter of the recipe; may be repeated.",
+            "otherwise": OF_THE_RECIPE,
         },
     )
 

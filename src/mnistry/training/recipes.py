@@ -1,22 +1,23 @@
-"""The recipes: named networks with their training settings."""
+"""The recipes: named networks with their training settings.
+
+Importing this module loads neither Keras nor NumPy: the command line takes its help texts from the recipes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mnistry.datasets.dataset import Dataset, learning_size
 from mnistry.errors import UsageError, did_you_mean
-from mnistry.models import test_time_augmentation
-from mnistry.models.backend import keras
-from mnistry.models.networks import CHANNELS, strong, tutorial
+from mnistry.models.metadata import UNSURE
 from mnistry.training import hyperparameters
-from mnistry.training.augmentation import pipeline
 from mnistry.training.config import ResolvedConfig, TrainConfig
 from mnistry.training.hyperparameters import Hyperparameter, Part, SearchRange
+
+if TYPE_CHECKING:
+    from mnistry.datasets.dataset import Dataset
+    from mnistry.models.backend import keras
 
 SMALLEST_BATCH, LEAST_STEPS = 16, 10  # where there are few images
 LABEL_SMOOTHING = 0.05
@@ -33,7 +34,7 @@ class Recipe:
         build: `build(seed=..., classes=...)` gives the network, its weights drawn from the seed.
         compiled: `compiled(model, learning_rate=..., steps=...)` compiles it for a training of so many steps.
         learning_rate: of the optimiser; the largest, where it changes.
-        epochs: how many, for a data set.
+        epochs: how many, for a number of training images.
         batch_size: images a step.
         validation: the part of the training images that is held out, to watch and to calibrate on.
         augment: `augment(epochs, steps, ...)` gives what makes a larger batch out of a batch; None leaves it as it is.
@@ -46,7 +47,7 @@ class Recipe:
     build: Callable[..., keras.Model]
     compiled: Callable[..., keras.Model]
     learning_rate: float
-    epochs: Callable[[Dataset], int]
+    epochs: Callable[[int], int]
     batch_size: int
     validation: float = 0.0
     settings: Mapping[str, Hyperparameter] = field(default_factory=dict)
@@ -63,6 +64,8 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
         UsageError: there is no such recipe, it does not have such settings, or the batch size is above the number of
             images that are left to train on.
     """
+    from mnistry.datasets.dataset import learning_size
+
     own = recipe(config.recipe)
     validation = own.validation if config.validation is None else config.validation
     n = learning_size(dataset, validation)
@@ -76,7 +79,7 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
     return ResolvedConfig(
         recipe=config.recipe,
         dataset=dataset.name,
-        epochs=own.epochs(dataset) if config.epochs is None else config.epochs,
+        epochs=own.epochs(len(dataset.x_train)) if config.epochs is None else config.epochs,
         batch_size=batch_size,
         seed=config.seed,
         learning_rate=own.learning_rate if config.learning_rate is None else config.learning_rate,
@@ -121,6 +124,8 @@ def steps(config: ResolvedConfig, images: int) -> int:
 
 def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -> keras.Model:  # noqa: ARG001 - a constant rate needs none
     """Compile as the lesson does: Adam, sparse categorical cross-entropy, accuracy."""
+    from mnistry.models.backend import keras
+
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -137,6 +142,8 @@ def compile_strong(
     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"; Loshchilov and Hutter
     2017, "SGDR", for the cosine, and 2019, "Decoupled Weight Decay Regularization".
     """
+    from mnistry.models.backend import keras
+
     rising = int(steps * WARM_UP)
     rate = keras.optimizers.schedules.CosineDecay(
         learning_rate / 25, steps - rising, warmup_target=learning_rate, warmup_steps=rising
@@ -157,6 +164,8 @@ def smoothed_cross_entropy(labels: Any, probabilities: Any) -> Any:
     Returns:
         float (n,).
     """
+    from mnistry.models.backend import keras
+
     ops = keras.ops
     logs = ops.log(ops.maximum(probabilities, keras.config.epsilon()))
     none = probabilities.shape[-1] - 1
@@ -166,14 +175,32 @@ def smoothed_cross_entropy(labels: Any, probabilities: Any) -> Any:
     return -(1 - smoothing) * of_label - smoothing * ops.mean(logs[:, :none], axis=1)
 
 
-def _tutorial_epochs(dataset: Dataset) -> int:
+def _tutorial_epochs(images: int) -> int:
     """5 for MNIST, as in the lesson; up to 30 where there are fewer images, as each epoch then has fewer steps."""
-    return int(np.clip(5 * 60_000 / len(dataset.x_train), 5, 30))
+    return min(max(5 * 60_000 // images, 5), 30)
 
 
-def _strong_epochs(dataset: Dataset) -> int:
+def _strong_epochs(images: int) -> int:
     """20 for MNIST; more where there are fewer images, as each epoch then has fewer steps."""
-    return int(np.clip(20 * 60_000 / len(dataset.x_train), 20, 200))
+    return min(max(20 * 60_000 // images, 20), 200)
+
+
+def _build_tutorial(**settings: Any) -> keras.Model:
+    from mnistry.models.networks import tutorial
+
+    return tutorial(**settings)
+
+
+def _build_strong(**settings: Any) -> keras.Model:
+    from mnistry.models.networks import strong
+
+    return strong(**settings)
+
+
+def _augment_strong(*course: Any, **settings: Any) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
+    from mnistry.training.augmentation import pipeline
+
+    return pipeline.for_training(*course, **settings)
 
 
 def recipe(name: str) -> Recipe:
@@ -189,7 +216,7 @@ def recipe(name: str) -> Recipe:
 
 RECIPES: Mapping[str, Recipe] = {
     "tutorial": Recipe(
-        build=tutorial,
+        build=_build_tutorial,
         compiled=compile_model,
         learning_rate=0.001,
         epochs=_tutorial_epochs,
@@ -208,7 +235,7 @@ RECIPES: Mapping[str, Recipe] = {
         },
     ),
     "strong": Recipe(
-        build=strong,
+        build=_build_strong,
         compiled=compile_strong,
         learning_rate=0.1,
         epochs=_strong_epochs,
@@ -218,7 +245,7 @@ RECIPES: Mapping[str, Recipe] = {
             "width": Hyperparameter(
                 "Channels of the last convolution; the others keep their proportion.",
                 "network",
-                CHANNELS[-1],
+                96,
                 6,
                 960,
                 SearchRange(48, 144, "factors", 12),
@@ -240,8 +267,8 @@ RECIPES: Mapping[str, Recipe] = {
             "learning_rate": SearchRange(0.03, 0.3, "factors"),
             "batch_size": SearchRange(64, 256, "factors", 32),
         },
-        augment=pipeline.for_training,
-        second_look=test_time_augmentation.UNSURE,
+        augment=_augment_strong,
+        second_look=UNSURE,
         refuses=True,
     ),
 }
