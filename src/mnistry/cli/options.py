@@ -134,7 +134,7 @@ def _named(text: str) -> tuple[str, float]:
 
 
 # What Keras loads for its wrappers, data frames, galleries and notebooks if it is there; no command uses them.
-NOT_FOR_COMMANDS = ("IPython", "cv2", "matplotlib", "pandas", "pydot", "sklearn")
+NOT_FOR_COMMANDS = ("IPython", "cv2", "matplotlib", "pandas", "pydot", "requests", "sklearn")
 
 
 def import_keras() -> None:

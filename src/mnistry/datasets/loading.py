@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from mnistry.datasets import catalog, custom, download, published, uci_digits
+from mnistry.datasets import catalog, download, published, uci_digits
 from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, learning_size, split, validation_size
 from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
@@ -51,7 +52,8 @@ def load(
     ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
     """
     if name is not None and name not in LOADERS:
-        return custom.load(_own_path(name), kind)
+        found: Dataset = _custom().load(_own_path(name), kind)
+        return found
     folder = _data_folder(data_dir)
     if name is not None:
         return LOADERS[name](folder, progress, timeouts or Timeouts())
@@ -69,7 +71,14 @@ def name_of(name: str) -> str:
     Raises:
         UsageError: there is nothing of that name.
     """
-    return name if name in LOADERS else custom.name_of(_own_path(name))
+    return name if name in LOADERS else str(_custom().name_of(_own_path(name)))
+
+
+def _custom() -> Any:
+    """The module for one's own data, which loads readers of many forms: only when it is needed."""
+    from mnistry.datasets import custom
+
+    return custom
 
 
 def _own_path(name: str) -> Path:
@@ -86,7 +95,7 @@ def _own_path(name: str) -> Path:
     except (OSError, RuntimeError):  # a name too long, a home folder of nobody
         pass
     if len(path.parts) > 1 or path.suffix:
-        raise UsageError(f"There is no file or folder {name}. A data set of your own is {custom.FORMS}.")
+        raise UsageError(f"There is no file or folder {name}. A data set of your own is {_custom().FORMS}.")
     raise UsageError(f"There is no data set named {name!r}, nor a file or folder. {did_you_mean(name, LOADERS)}")
 
 
