@@ -16,7 +16,7 @@ from PIL import Image
 import mnistry
 from mnistry.errors import PictureError
 from mnistry.ocr import image_io
-from mnistry.ocr.image_io import MAX_BYTES, MAX_PIXELS, WORKING_PIXELS, open_image
+from mnistry.ocr.image_io import MAX_BYTES, MAX_PIXELS, WORKING_PIXELS, is_picture, open_image, page_count
 
 PHONE = Path(__file__).parents[1] / "pictures" / "208.heic"
 UPRIGHT = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 99, 99], [199, 199, 199]]], np.uint8)
@@ -164,16 +164,16 @@ def test_small_pictures_keep_every_pixel():
     [
         (b"", "bytes is empty: it has 0 bytes."),
         (b"hello, world", "bytes is not a picture that can be read: it must be PNG, JPEG, WebP"),
-        (b"%PDF-1.7", "bytes is not a picture that can be read"),
+        (b"%PDF-1.7", "bytes is damaged or locked by a password"),
         (saved(Image.new("L", (90, 90)), "PNG")[:60], "bytes is damaged: "),
         (saved(Image.new("L", (90, 90)), "JPEG")[:400], "bytes is "),
-        (png(50_000, 50_000), "bytes has more than the 64,000,000 pixels that are read. Reduce it first."),
+        (png(50_000, 50_000), "bytes has more than the 66,000,000 pixels that are read. Reduce it first."),
         (png(4_000, 2), "bytes has 4,000 × 2 pixels: nothing can be read in such a strip."),
         (np.full((4, 4), np.nan), "An array must hold finite numbers; it has NaN or infinite ones."),
         (np.full((4, 4), np.inf), "An array must hold finite numbers"),
         (np.zeros((4, 4, 5)), "An array must be (height, width) or (height, width, channels) with 1 to 4 channels"),
         (np.zeros(4), "received float64 (4,)."),
-        (np.zeros((0, 4)), "An array must have 1 to 64,000,000 pixels; received (0, 4)."),
+        (np.zeros((0, 4)), "An array must have 1 to 66,000,000 pixels; received (0, 4)."),
         (np.array([["a"]]), "bool, integer or float; received <U1 (1, 1)."),
         (np.full((4, 4), -1), "An array's numbers must be 0–1, 0–255 or 0–65535; received int64 from -1 to -1."),
         (np.full((4, 4), 1e6), "received float64 from 1e+06 to 1e+06."),
@@ -203,7 +203,7 @@ def test_a_file_with_too_many_bytes_is_not_read(tmp_path: Path):
 def test_a_decompression_bomb_takes_no_memory():
     bomb = png(MAX_PIXELS // 1000, 1000 + 1, data=bytes(1_000_000))
     tracemalloc.start()
-    with pytest.raises(PictureError, match="more than the 64,000,000 that are read"):
+    with pytest.raises(PictureError, match="more than the 66,000,000 that are read"):
         open_image(bomb)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -234,3 +234,82 @@ def test_every_promised_kind_can_be_opened():
         name.upper() in {kind.upper() for kind in image_io.FORMATS}
         for name in ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF")
     )
+
+
+def test_each_page_of_a_file_is_named_and_read(tmp_path):
+    sheets = [Image.new("L", (60, 40), level) for level in (255, 128, 0)]
+    for name in ("scan.tif", "scan.pdf"):
+        sheets[0].save(tmp_path / name, save_all=True, append_images=sheets[1:])
+        path = str(tmp_path / name)
+        assert page_count(path) == 3
+        assert [open_image(f"{path}#page={page}").pixels[20, 30, 0] for page in (1, 2, 3)] == [255, 128, 0]
+        assert open_image(path).pixels[20, 30, 0] == 255
+        assert open_image(f"{path}#page=2").name.endswith("#page=2")
+        with pytest.raises(PictureError, match="the file has 3 pages"):
+            open_image(f"{path}#page=4")
+
+
+def test_other_files_have_one_page(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "odd.pdf").write_bytes(b"%PDF-1.7")
+    assert [page_count(str(tmp_path / name)) for name in ("notes.txt", "odd.pdf", "nowhere")] == [1, 1, 1]
+
+
+def test_a_picture_is_known_by_how_it_begins(tmp_path):
+    (tmp_path / "README").write_text("no picture")
+    Image.new("L", (9, 9)).save(tmp_path / "one", "PNG")
+    (tmp_path / "two").write_bytes(b"%PDF-1.7")
+    assert [is_picture(str(tmp_path / name)) for name in ("README", "one", "two", "nowhere")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("over", [0.0, 2e-7, 1e-4])
+def test_floats_a_hair_over_one_are_white(over):
+    assert open_image(np.array([[0.0, 0.5, 1.0 + over]])).pixels[0, :, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_numbers_of_cameras_and_scanners_fill_the_range(bits):
+    most = 2**bits - 1
+    pixels = open_image(np.array([[0, most // 2, most]], np.uint16)).pixels[0, :, 0]
+    np.testing.assert_allclose(pixels, [0, 127, 255], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("https://somewhere.invalid/digit.png", "is an address. Download the picture first"),
+        ("data:image/png;base64,AAAA", "A data URL is not a file"),
+        (b'<svg viewBox="0 0 9 9"></svg>', "is a drawing in SVG"),
+        (b'<?xml version="1.0"?><svg></svg>', "is a drawing in SVG"),
+    ],
+)
+def test_what_is_no_file_of_pixels_gets_a_sentence(source, told):
+    with pytest.raises(PictureError, match=told):
+        open_image(source)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "F", "CMYK"])
+def test_a_large_picture_of_any_mode_looks_like_a_small_one(mode):
+    levels = np.zeros((2500, 2000), np.uint8)
+    levels[:, :1000] = 200
+    levels[0, 0] = 255
+    if mode in ("I;16", "F"):
+        image = Image.fromarray(levels * np.uint16(257) if mode == "I;16" else levels.astype(np.float32))
+    else:
+        image = Image.fromarray(levels).convert("RGB").convert(mode)
+    pixels = open_image(image).pixels
+    assert pixels.shape == (1250, 1000, 3)
+    assert abs(int(pixels[600, 250, 0]) - 200) <= 2
+    assert pixels[600, 750, 0] <= 2
+
+
+def test_formats_that_take_much_memory_have_a_lower_limit():
+    sink = io.BytesIO()
+    Image.new("RGB", (5000, 4200)).save(sink, "WEBP", lossless=True, method=0)
+    with pytest.raises(PictureError, match="more than the 20,000,000 that are read of WEBP"):
+        open_image(sink.getvalue())

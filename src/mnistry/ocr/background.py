@@ -10,6 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mnistry.ocr.image_io import LUMINANCE
+
 CELLS = 64  # along the longer side
 SAMPLES = 7  # pixels along a side of a cell that are looked at
 REACHES = (CELLS // 4, CELLS // 8)  # of a neighbourhood to each side, in cells, the larger first
@@ -28,7 +30,6 @@ SHEET_CELLS = 160  # along the longer side, for finding a sheet
 SHEET, RECTANGULAR = (0.08, 0.93), 0.84  # of the picture; of the smallest rectangle around it
 SHEET_CONTRAST = 14.0  # of 255: between the sheet and what it lies on
 SHARP = 0.5  # of that contrast lies within a few pixels of its edge
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from mnistry.ocr.segmentation import Line
 
 MOST_PIECES = 9  # a digit
-MOST_HYPOTHESES = 6000  # a picture: a page of 600 digits has some 2,000
+MOST_HYPOTHESES = 4500  # a picture: a page of 600 digits has some 2,000
 WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
 LOWEST = 0.3  # heights: nothing so low is a digit

@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from mnistry.errors import MnistryError, PictureError
-from mnistry.ocr.image_io import MAX_BYTES
+from mnistry.ocr.image_io import MAX_BYTES, is_picture, page_count
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime.files import PassedOver, walk
 from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
@@ -26,6 +26,7 @@ SUFFIXES = frozenset(
         ".jpg",
         ".jpeg",
         ".jpe",
+        ".jfif",
         ".webp",
         ".bmp",
         ".gif",
@@ -81,11 +82,20 @@ def names(arguments: Sequence[str], passed_over: PassedOver | None = None) -> li
             found.append(argument)
             continue
         try:
-            inside = list(walk(argument, SUFFIXES, PassedOver() if passed_over is None else passed_over))
+            inside = list(walk(argument, SUFFIXES | {".pdf", ""}, PassedOver() if passed_over is None else passed_over))
         except OSError as error:
             raise PictureError(f"{error.filename} cannot be listed: {error.strerror}.") from None
-        found.extend(inside or [argument])  # opening it says that it is a folder
-    return found
+        pictures = [name for name in inside if os.path.splitext(name)[1] or is_picture(name)]
+        for name in sorted(set(inside) - set(pictures)) if passed_over is not None else ():
+            passed_over.add(name)
+        found.extend(pictures or [argument])  # opening it says that it is a folder
+    return [page for name in found for page in _pages(name)]
+
+
+def _pages(name: str) -> list[str]:
+    """The name of a file, or of each of its pages where it has several."""
+    count = 1 if name == STANDARD_INPUT else page_count(name)
+    return [f"{name}#page={number}" for number in range(1, count + 1)] if count > 1 else [name]
 
 
 def read_all(
