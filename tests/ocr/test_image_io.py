@@ -304,7 +304,7 @@ def test_a_large_picture_of_any_mode_looks_like_a_small_one(mode):
         image = Image.fromarray(levels).convert("RGB").convert(mode)
     pixels = open_image(image).pixels
     assert pixels.shape == (1250, 1000, 3)
-    assert abs(int(pixels[600, 250, 0]) - 200) <= 2
+    assert abs(int(pixels[600, 250, 0]) - 200) <= 4  # a palette has 204
     assert pixels[600, 750, 0] <= 2
 
 

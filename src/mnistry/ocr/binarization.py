@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.background import LUMINANCE, content_region, estimate_background, find_sheet
+from mnistry.ocr.background import content_region, estimate_background, find_sheet
 from mnistry.ocr.components import Components, connected_components, run_lengths
+from mnistry.ocr.image_io import LUMINANCE
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out

@@ -76,17 +76,18 @@ def names(arguments: Sequence[str], passed_over: PassedOver | None = None) -> li
     Raises:
         PictureError: a folder cannot be listed.
     """
+    passed_over = PassedOver() if passed_over is None else passed_over
     found: list[str] = []
     for argument in arguments:
         if not os.path.isdir(argument):
             found.append(argument)
             continue
         try:
-            inside = list(walk(argument, SUFFIXES | {".pdf", ""}, PassedOver() if passed_over is None else passed_over))
+            inside = list(walk(argument, SUFFIXES | {".pdf", ""}, passed_over))
         except OSError as error:
             raise PictureError(f"{error.filename} cannot be listed: {error.strerror}.") from None
         pictures = [name for name in inside if os.path.splitext(name)[1] or is_picture(name)]
-        for name in sorted(set(inside) - set(pictures)) if passed_over is not None else ():
+        for name in sorted(set(inside) - set(pictures)):
             passed_over.add(name)
         found.extend(pictures or [argument])  # opening it says that it is a folder
     return [page for name in found for page in _pages(name)]
