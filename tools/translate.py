@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "mnistry"
 FOLDER = SOURCE / "reporting" / "locale"
 KOREAN = FOLDER / "ko" / "LC_MESSAGES" / "mnistry.po"
-PAGES = "reporting/templates/lesson.html"
+PAGES = ("reporting/templates/lesson.html", "reporting/templates/draw.html", "reporting/templates/draw_script.html")
 METHODS = [
     ("reporting/plots.py", "python"),
     ("training/report.py", "python"),
     ("training/lesson/**.py", "python"),
-    (PAGES, "jinja2.ext.babel_extract"),
+    *((page, "jinja2.ext.babel_extract") for page in PAGES),
 ]
 KEYWORDS = {"message": None, "plural": (1, 2), "t": None, "tn": (1, 2), "attribute": (2,), "phrase": None}
 JINJA = {"silent": "false", "trim_blocks": "true", "lstrip_blocks": "true"}
@@ -33,7 +33,7 @@ def template() -> Catalog:
     found = extract_from_dir(
         SOURCE,
         METHODS,
-        options_map={PAGES: JINJA},
+        options_map=dict.fromkeys(PAGES, JINJA),
         keywords=KEYWORDS,
         comment_tags=(),
         strip_comment_tags=False,

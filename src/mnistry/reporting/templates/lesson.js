@@ -434,6 +434,7 @@ for (const button of document.querySelectorAll("[data-language]")) {
 }
 
 for (const element of document.querySelectorAll("#draw, .live-link, .language")) element.hidden = false;
+slider.parentElement.hidden = states.length === 1;
 put(first);
 choose(indexOfLargest(predict(first).activities));
 const wanted = data.follow ? data.languages.indexOf(navigator.language.slice(0, 2)) : 0;

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.datasets.dataset import Dataset
+from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
 from mnistry.reporting.language import LANGUAGES, Language, LanguageName, message, preferred
@@ -75,7 +76,7 @@ def page(
         follow=language is None,
         steps=steps(facts),
         facts=facts,
-        live=live(result, network),
+        live=live(result.dataset, result.test, facts, network),
         worst=commonest(result.test.confusion, result.dataset.class_names),
         unseen=facts.index % len(result.dataset.y_test),
         row_number=ROW,
@@ -85,16 +86,16 @@ def page(
     )
 
 
-def live(result: Result, network: Network) -> dict[str, Any]:
+def live(dataset: Dataset, test: Evaluation, facts: Facts, network: Network) -> dict[str, Any]:
     """Collect the data of the page's script: the network, and images for the pad; JSON types only."""
-    dataset, test, grid = result.dataset, result.test, result.grid
+    shown = slice(facts.first, facts.last + 1)
     wrong = test.mistakes[:MISTAKES_SHOWN]
     return {
         "names": list(dataset.class_names),
-        "epochs": result.config.epochs,
-        "start": result.sample.index - grid.start if result.sample else 0,
+        "epochs": facts.epochs,
+        "start": facts.index - facts.first,
         "network": network.packed(),
-        "samples": _images(dataset.x_train[grid.start : grid.stop], result.grid_labels),
+        "samples": _images(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
         "mistakes": _images(dataset.x_test[wrong], dataset.labels(dataset.y_test[wrong]))
         | {"answers": dataset.labels(test.answers[wrong])},
     }
