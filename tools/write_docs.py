@@ -1,8 +1,8 @@
-"""Writes again what is generated: the command reference, the tables of the benchmarks, and the notebook's outputs.
+"""Writes again what is generated: the command reference, the tables of the benchmarks, and the lesson.
 
     python tools/write_docs.py
 
-The notebook runs on MNIST, which MNISTRY_DATA_DIR or the cache must hold.
+The lesson runs on MNIST, which MNISTRY_DATA_DIR or the cache must hold.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
-NOTEBOOK = ROOT / "examples" / "lesson.ipynb"
 COMMANDS = ("tutorial", "train", "search", "evaluate", "read", "batch", "serve", "export", "data")
 BENCHMARKS = ROOT / "benchmarks"
 DOCS = ROOT / "docs"
@@ -38,7 +38,7 @@ def main() -> None:
     REFERENCE.write_text(reference(), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
-    write_notebook()
+    _tool("write_lesson").main()
 
 
 def reference() -> str:
@@ -64,16 +64,13 @@ def _table(name: str) -> str:
     return table
 
 
-def write_notebook() -> None:
-    """Runs the notebook and keeps its outputs."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    os.environ["PYTHONHASHSEED"] = "0"
-    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False).execute()
-    notebook.metadata.language_info = {"name": "python"}
-    nbformat.write(notebook, NOTEBOOK)
+def _tool(name: str) -> Any:
+    """A module beside this one."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
 
 
 def _help(*command: str) -> str:

@@ -2,7 +2,8 @@
 
     python tools/write_lesson.py
 
-Their words are those of `mnistry.training.lesson.steps`. Both run on MNIST, which MNISTRY_DATA_DIR or the cache must hold.
+Their words are those of `mnistry.training.lesson.steps`. Both run on MNIST, which MNISTRY_DATA_DIR or the cache must
+hold.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ model.summary()""",
     6: """model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 -np.log([0.1, 0.5, 0.99]).round(2)""",
     7: """epochs = 5 if len(x_train) > 10_000 else 30
-history = mnistry.fit(model, x_train, y_train, epochs=epochs, batch_size=32, seed=0)
+history = mnistry.fit(model, x_train, y_train, epochs=epochs, batch_size=32, seed=0, verbose=0)
 for epoch, loss in enumerate(history.history["loss"], start=1):
     print(f"epoch {epoch}  loss {loss:.4f}  accuracy {history.history['accuracy'][epoch - 1]:.2%}")
 patches = model.get_weights()[0].T.reshape(-1, 28, 28)

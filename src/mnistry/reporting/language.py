@@ -121,13 +121,13 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int, *, right: bool = False) -> str:
-    """A text filled up with spaces to a number of columns, on its right side, or on its left for `right`."""
+    """A text filled up with spaces to `columns` columns: after it, or before it for `right`."""
     space = " " * max(0, columns - width(text))
     return space + text if right else text + space
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """A text in lines of at most so many columns, broken at spaces only.
+    """A text in lines of at most `columns` columns, broken at spaces only.
 
     >>> wrapped("일흔 개의 숫자", 9)
     ['일흔 개의', '숫자']

@@ -340,7 +340,7 @@ def _orange(share: float) -> str:
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers between two values: at most so many steps of 1, 2 or 5 times a power of ten.
+    """Round numbers between two values, at most `most` steps of 1, 2 or 5 times a power of ten apart.
 
     >>> _ticks(0.2, 1.1, 5)
     [0.2, 0.4, 0.6, 0.8, 1.0]

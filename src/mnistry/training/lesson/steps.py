@@ -310,7 +310,7 @@ TO_READ = message("What `mnistry tutorial` shows, to read. The values are those 
 TO_RUN = message("Run the cells from top to bottom, in JupyterLab or in Colab. Each step has something to try.")
 YOUR_OWN = message("Your own digit")
 FROM_A_FILE = message(
-    "Put a photo or a drawing of one digit beside this notebook as `my-digit.png`. Left: only made smaller, as most people "
-    "do. Right: brought into MNIST's form. Which of them does the network read better?"
+    "Put a photo or a drawing of one digit beside this notebook as `my-digit.png`. Left: only made smaller, as most "
+    "people do. Right: brought into MNIST's form. Which of them does the network read better?"
 )
 DRAWN = message("Draw a digit: the network that you have just trained answers while you draw.")
