@@ -124,3 +124,11 @@ def test_lines_are_broken_between_words_and_wide_letters_count_twice() -> None:
     assert all(language.width(f"{line} {after.split()[0]}") > 24 for line, after in itertools.pairwise(lines))
     assert language.padded("정답", 6) == "정답  "
     assert language.padded("정답", 6, right=True) == "  정답"
+
+
+def test_the_texts_of_the_drawing_page_are_korean() -> None:
+    """Its other tests hold that no text is missing; here each is in Korean letters."""
+    source = (ROOT / "src" / "mnistry" / "service" / "static" / "text.ko.js").read_text(encoding="utf-8")
+    values = re.findall(r'"([^"\n]+)"|`([^`\n]+)`', source[source.index("export default") :])
+    assert len(values) > 80
+    assert [one or other for one, other in values if not HANGUL.search(one or other)] == ["API"]

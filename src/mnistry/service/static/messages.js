@@ -1,8 +1,9 @@
 // The texts of the page in the language of the browser, or the one that was chosen before.
 
 import en from "./text.en.js";
+import ko from "./text.ko.js";
 
-export const LANGUAGES = { en };
+export const LANGUAGES = { en, ko };
 const STORED = "mnistry-language";
 
 function preferred() {
