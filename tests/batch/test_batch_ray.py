@@ -16,9 +16,9 @@ import pytest
 
 from helpers.batching import STORE, cluster, descendants, listening, parts, rows, started, wait_for, workers
 from helpers.writing import Page, digit
-from mnistry.batch import storage
 from mnistry.ocr.read_many import read_all
 from mnistry.ocr.recognizer import Recognizer
+from mnistry.runtime.files import PART
 
 N = 60_000
 KILLED_AFTER = 4  # files of some twenty
@@ -43,8 +43,8 @@ def check_every_picture_is_there_once(out: Path, stack: tuple[Path, list[str]]) 
     table = rows(out)
     assert table["source"].to_pylist() == [f"{stack[0]}#{row}" for row in range(N)]
     assert table["text"].to_pylist() == stack[1]
-    assert not list(out.glob(f"*{storage.PART}"))
-    assert not list(out.glob(f".*{storage.PART}"))
+    assert not list(out.glob(f"*{PART}"))
+    assert not list(out.glob(f".*{PART}"))
     summary = json.loads((out / "summary.json").read_text())
     assert [summary[name] for name in ("pictures", "read", "failed")] == [N, N, 0]
     assert summary["unsure"] == N - sum(table["sure"].to_pylist())
@@ -104,7 +104,7 @@ def test_a_driver_that_is_killed_goes_on_with_what_is_missing(nodes, stack, tmp_
     assert not (out / "summary.json").exists()
     there = parts(out)
     there[0].write_bytes(there[0].read_bytes()[:-100])  # as after a crash of the machine
-    (out / f".part-00019.parquet.abc{storage.PART}").write_bytes(b"half")
+    (out / f".part-00019.parquet.abc{PART}").write_bytes(b"half")
     before = {path: path.stat().st_mtime_ns for path in there}
     again = started(stack[0], out, *options)
     _, errors = again.communicate()

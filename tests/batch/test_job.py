@@ -33,7 +33,7 @@ from mnistry.models.classifier import SHIPPED
 from mnistry.ocr import read_many
 from mnistry.ocr.normalization import is_normalized
 from mnistry.ocr.recognizer import Recognizer
-from mnistry.runtime.files import PassedOver
+from mnistry.runtime.files import PART, PassedOver
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
 N = 300
@@ -210,7 +210,7 @@ def test_any_filesystem_of_fsspecs_is_read_and_written(pictures, recognizer):
             table = pq.read_table(file)
         assert table["text"].to_pylist() == texts
         assert table["source"].to_pylist()[0] == "memory://stack/pictures/b.png"
-        assert not [name for name in memory.find(f"/out/{source}") if name.endswith(storage.PART)]
+        assert not [name for name in memory.find(f"/out/{source}") if name.endswith(PART)]
 
 
 def test_pictures_in_parquet_as_the_hub_has_them(images, recognizer, tmp_path):
@@ -372,7 +372,7 @@ def test_what_is_half_written_has_another_name_and_goes(tmp_path):
     def interrupted() -> None:
         with storage.writing(place) as sink:
             sink.write(b"half")
-            assert [path.suffix for path in tmp_path.iterdir()] == [storage.PART]
+            assert [path.suffix for path in tmp_path.iterdir()] == [PART]
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

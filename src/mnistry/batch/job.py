@@ -28,7 +28,7 @@ from mnistry.batch.worker import Reader
 from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError, require
 from mnistry.models import onnx_file
 from mnistry.models.classifier import SHIPPED
-from mnistry.runtime import run_folder
+from mnistry.runtime import files, run_folder
 
 if TYPE_CHECKING:
     from mnistry.batch.plan import Plan
@@ -258,7 +258,7 @@ def _done(plan: Plan, out: Place) -> dict[int, Counts]:
     """The parts whose files are there and whole. What was left half-written is removed."""
     names = _names(out)
     for name in names:
-        if name.endswith(storage.PART):
+        if name.endswith(files.PART):
             out.system.rm_file(out.below(name).path)
     parts = [part for part in range(len(plan.rows)) if output.name(part) in names]
 

@@ -7,15 +7,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from mnistry.errors import DataError
 from mnistry.runtime import files
-from mnistry.runtime.files import PassedOver
+from mnistry.runtime.files import PART, PassedOver
 
 ADDRESS = "://"
-PART = ".part"  # how the names of files end that are being written
 
 
 @dataclass(frozen=True)
@@ -158,18 +157,16 @@ def writing(place: Place) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it cannot be written; of other errors of a store's client, too.
     """
+    if place.local:
+        with files.atomic_writer(Path(place.path)) as sink:
+            yield sink
+        return
     folder, _, name = place.path.rpartition("/")
     part = f"{folder}/.{name}.{uuid.uuid4().hex}{PART}"
     try:
-        with open(part, "wb") if place.local else place.system.open(part, "wb") as sink:
+        with place.system.open(part, "wb") as sink:
             yield sink
-            if place.local:  # a power cut must not leave the name without the content
-                sink.flush()
-                os.fsync(sink.fileno())
-        if place.local:
-            os.replace(part, place.path)
-        else:
-            place.system.mv(part, place.path)
+        place.system.mv(part, place.path)
     except BaseException:
         with suppress(Exception):
             place.system.rm_file(part)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 from mnistry.errors import DataError
+
+PART = ".part"  # the end of the names of files that are being written
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -40,12 +44,28 @@ def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Replace a file in one step that survives a power cut: the old content or the new, never something between."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Replace a file; see `atomic_writer`."""
+    with atomic_writer(path) as sink:
+        for content in parts:
+            sink.write(content)
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Replace a file in one step that survives a power cut: it has the old content or the new, never a mixture.
+
+    Until the block ends well, the content lies beside it under a hidden name that ends in `PART`.
+
+    Yields:
+        The file to write to.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PART}")
     try:
         with part.open("wb") as sink:
-            for content in parts:
-                sink.write(content)
+            yield sink
             sink.flush()
             os.fsync(sink.fileno())
         part.replace(path)
