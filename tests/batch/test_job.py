@@ -67,7 +67,7 @@ def as_json(row: dict) -> dict:
     """A row of the output as `mnistry read --json` would print it."""
     pairs = zip(row["digits"], row["probabilities"], strict=True)
     digits = [{**digit, "probabilities": probabilities} for digit, probabilities in pairs]
-    return {"source": row["source"], "text": row["text"], "digits": digits, "error": row["error"]}
+    return {**{name: row[name] for name in ("source", "text", "skipped", "error")}, "digits": digits}
 
 
 def idx_bytes(images: np.ndarray) -> bytes:

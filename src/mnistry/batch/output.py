@@ -63,6 +63,7 @@ def schema(classes: int) -> pa.Schema:
             ("text", pa.string()),
             ("digits", pa.list_(digit)),
             ("probabilities", pa.list_(pa.list_(pa.float32(), classes))),
+            ("skipped", pa.list_(pa.struct([("box", pa.list_(pa.int32(), 4)), ("reason", pa.string())]))),
             ("sure", pa.bool_()),
             ("error", pa.string()),
         ]
@@ -109,6 +110,7 @@ def of_images(
             pa.array([*recognizer.info.class_names, ""]).take(pa.array(text)),
             pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(columns, fields=list(each))),
             pa.ListArray.from_arrays(offsets, spread),
+            pa.array([[]] * n, schema(classes).field("skipped").type),
             pa.array(certain),
             pa.array([None if each else error for each in good.tolist()], pa.string()),
         ],
@@ -169,7 +171,7 @@ def _row(outcome: ReadResult) -> dict[str, Any]:
     for key in ("source", "error"):  # a file's name need not be text
         row[key] = row[key] and row[key].encode(errors="replace").decode()
     row["probabilities"] = [digit.pop("probabilities") for digit in row["digits"]]
-    row["sure"] = bool(row["digits"]) and all(digit["sure"] for digit in row["digits"])
+    row["sure"] = outcome.reading is not None and outcome.reading.sure
     return row
 
 
