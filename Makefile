@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help run test format lint bench site docs clean
+.PHONY: help run test format lint bench site pictures docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -43,6 +43,10 @@ bench: $(VENV)/installed-dev ## measure everything, beside its peers (MNISTRY_DA
 
 site: $(VENV)/installed-docs ## build the documentation site into site/; its first page is the last line
 	$(BIN)/python tools/build_site.py
+
+pictures: $(VENV)/installed-dev ## draw the pictures of the documentation again; needs Chromium and MNIST
+	$(BIN)/python tools/draw_reading.py
+	$(BIN)/python tools/draw_page.py
 
 docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
 	$(BIN)/python tools/write_docs.py

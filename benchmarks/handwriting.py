@@ -53,18 +53,20 @@ def main(folder: Path = FOLDER) -> None:
 
 
 def single(recognizer: Recognizer, folder: Path, kind: str) -> dict[str, Any]:
-    """Pictures of one digit: right, said to be sure, and right among those."""
-    right, sure, right_of_sure = [], [], []
+    """Pictures of one digit: right as such and without that knowledge, said to be sure, and right among those."""
+    right, read, sure, right_of_sure = [], [], [], []
     for row, path in pictures(folder, kind):
         digit = recognizer.read_digit(path)
         correct = digit is not None and digit.name == row["label"]
         right.append((row, correct))
+        read.append((row, recognizer.read(path).text == row["label"]))
         sure.append((row, digit is not None and digit.sure))
         if digit is not None and digit.sure:
             right_of_sure.append((row, correct))
     return {
         "pictures": len(right),
         "right": by_source(right),
+        "read": by_source(read),
         "sure": by_source(sure),
         "right_of_sure": by_source(right_of_sure),
         "wrong": [row["file"] for row, correct in right if not correct],
@@ -205,6 +207,7 @@ def table(content: Mapping[str, Any]) -> str:
     one, crops, several_, non = (content[kind] for kind in ("single", "photo_crops", "several", "nondigit"))
     rows = [
         (f"one digit in a picture ({one['pictures']} pictures), right", f"{one['right']:.1%}"),
+        ("the same without `--single`: this digit and no other", f"{one['read']:.1%}"),
         (f"one digit cut from a photo ({crops['pictures']}), right", f"{crops['right']:.1%}"),
         (f"several digits ({several_['pictures']}), read exactly, blanks apart", f"{several_['exact']:.1%}"),
         ("the same, digits wrong, missing or extra for each 100", f"{several_['errors_per_100']:.1f}"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -228,3 +230,22 @@ def test_reading_between_the_steps_is_not_counted(tmp_path: Path) -> None:
         TrainConfig(dataset="digits", epochs=1), out=tmp_path / "run", callbacks=Callbacks(step=slow)
     )
     assert time.perf_counter() - begun - result.seconds["total"] >= 1.5
+
+
+def test_the_readme_shows_what_the_lesson_prints(on_mnist: tuple[dict, list[tuple[int, str, str]]]) -> None:
+    summary, told = on_mnist
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    steps = [int(number) for number in re.findall(r"^([ \d]\d)  [A-Z]", shown, re.MULTILINE)]
+    parts = [
+        f"{number:>2}  {name}\n{textwrap.indent(text, '    ')}\n" for number, name, text in told if number in steps
+    ]
+    printed = "\n".join(parts)
+
+    def without_figures(text: str) -> list[str]:  # they differ in their last places between machines
+        return re.sub(r"[\d.,]+%?( █+)?", "#", text).split()
+
+    assert steps
+    assert without_figures(printed) == without_figures(shown)
+    once = dict(re.findall(r"^ +(\d) +([\d.]+)%", shown, re.MULTILINE))
+    assert max(once, key=lambda name: float(once[name])) == str(summary["sample"]["prediction"])

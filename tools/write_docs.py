@@ -55,13 +55,19 @@ def with_tables(page: str) -> str:
 
 
 def _table(name: str) -> str:
-    content = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        table: str = importlib.import_module(name).table(content)
+        table: str = importlib.import_module(name.partition("_ko")[0]).table(_content(name))
     finally:
         sys.path.pop(0)
     return table
+
+
+def _content(name: str) -> Any:
+    """The results that a table shows; for the claims, which take theirs from several files, the language."""
+    if name.startswith("claims"):
+        return "ko" if name.endswith("_ko") else "en"
+    return json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _tool(name: str) -> Any:
