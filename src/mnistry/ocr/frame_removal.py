@@ -26,6 +26,7 @@ CROSSED, COVERED = 0.12, 0.3  # usual heights of a piece of a line that strokes 
 RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
+THICKER = 1.8  # times as thick as the lines around it: a piece that is no part of them
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
@@ -306,7 +307,11 @@ def _frame_lines(
     usual: float,
     near: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the chains that are lines of a frame, a table or an underline: bool for each of `level` and of `upright`."""
+    """Find the chains that are lines of a frame, a table or an underline: bool for each of `level` and of `upright`.
+
+    Lines make what touches them lines too, but only pieces of about their own thickness: on squared paper, a stroke of a
+    digit may be as wide as a square.
+    """
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
     is_level, is_upright = is_level.copy(), is_upright.copy()
@@ -320,7 +325,15 @@ def _frame_lines(
     framed_x, framed_y = _frames(meets * (side_x[:, None] & side_y))
     is_level |= framed_x
     is_upright |= framed_y
+    thick_x, thick_y, ruled = (
+        np.array([chain.thick for chain in chains]) for chains in (level, upright, [*ruled_level, *ruled_upright])
+    )
     for _ in range(ROUNDS):
+        lines = np.concatenate([thick_x[is_level], thick_y[is_upright], ruled])
+        thickest = THICKER * float(np.median(lines)) if lines.size else 0.0
+        thin_x, thin_y = thick_x <= thickest, thick_y <= thickest
+        piece_x, piece_y, side_x, side_y = piece_x & thin_x, piece_y & thin_y, side_x & thin_x, side_y & thin_y
+        meets[~thin_x], meets[:, ~thin_y] = 0, 0
         is_upright |= side_y & _held(y, np.concatenate([x[is_level], rulings_x]), 0, near)
         is_level |= side_x & _held(x, np.concatenate([y[is_upright], rulings_y]), 1, near)
         is_level |= piece_x & _goes_on(x, is_level, 0, near / 2, APART * usual)
