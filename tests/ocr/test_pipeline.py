@@ -198,3 +198,13 @@ def test_noise_stripes_and_blots_are_read_in_bounded_time_and_without_confidence
         blots[y : y + 6, x : x + 4] = 0
     for pixels in (random.integers(0, 256, (700, 900), dtype=np.uint8), stripes, blots):
         assert not any(each.sure for each in recognizer.read(pixels).digits)
+
+
+@pytest.mark.parametrize("spacing", [36, 39, 42, 45, 51, 57])
+def test_strokes_as_wide_as_a_square_stay_on_squared_paper(recognizer, spacing):
+    sheet = Page(820, 330, paper=(244, 240, 226))
+    sheet.rule(spacing, squared=True)
+    sheet.write("20853", (70, 55), 92, pen=6.5, ink=BLUE, seed=4)
+    sheet.write("6930 852", (80, 190), 88, pen=6.5, ink=BLUE, seed=9, slant=0.08)
+    photo = sheet.photo(dimmest=0.4).rotate(-1.5, Image.Resampling.BICUBIC, fillcolor=(150, 147, 140))
+    assert recognizer.read(photo).text == "20853\n6930 852"

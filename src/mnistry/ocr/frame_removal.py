@@ -309,8 +309,8 @@ def _frame_lines(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the chains that are lines of a frame, a table or an underline: bool for each of `level` and of `upright`.
 
-    Lines make what touches them lines too, but only pieces of about their own thickness: on squared paper, a stroke of a
-    digit may be as wide as a square.
+    Lines make what touches them lines too, but only pieces of about their own thickness: on squared paper, a stroke of
+    a digit may be as wide as a square.
     """
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
