@@ -61,7 +61,7 @@ def _measured(mnist: loading.Dataset, images: int, batch_size: int, hidden: int)
     here, there = [], []
     for repeat in range(REPEATS + 1):
         started = time.perf_counter()
-        fit(ours, x, y, epochs=1, batch_size=batch_size, seed=repeat)
+        fit(ours, x, y, batch_size=batch_size, seed=repeat, verbose=0)
         here.append(time.perf_counter() - started)
         started = time.perf_counter()
         theirs.fit(floats, y, epochs=1, batch_size=batch_size, verbose=0)

@@ -135,6 +135,7 @@ def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, r
             epochs=EPOCHS,
             batch_size=own.batch_size,
             seed=number,
+            verbose=0,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=ask)],
         )
         print(f"{folds} folds, round {repeat}, fold {fold}", file=sys.stderr, flush=True)

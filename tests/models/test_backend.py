@@ -40,9 +40,9 @@ def test_programs_are_kept_and_used_again(tmp_path: Path) -> None:
     assert compiled(tmp_path) == "145.0"
     first = entries(tmp_path)
     assert first
-    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "compiled").iterdir()}
+    times = {name: (tmp_path / "compiled" / name).stat().st_mtime_ns for name in first}
     assert compiled(tmp_path) == "145.0"
-    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "compiled").iterdir()} == times
+    assert {name: (tmp_path / "compiled" / name).stat().st_mtime_ns for name in entries(tmp_path)} == times
 
 
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "replaced by text"])
@@ -83,7 +83,20 @@ def test_the_oldest_entries_go_when_there_are_too_many(tmp_path: Path, monkeypat
         os.utime(path, (1e9 - age, 1e9 - age))
     monkeypatch.setattr(compilation_cache, "MAX_BYTES", 250)
     assert compilation_cache.prepare(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["program0-cache", "program1-cache"]
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["program0-cache", "program1-cache"]
+
+
+def test_entries_known_to_be_whole_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = tmp_path / "old-cache", tmp_path / "new-cache"
+    old.write_bytes(compilation_cache.ZSTANDARD_MAGIC)
+    os.utime(old, (1e9, 1e9))
+    assert compilation_cache.prepare(tmp_path)
+    new.write_bytes(compilation_cache.ZSTANDARD_MAGIC)
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), read_bytes(path))[1])
+    assert compilation_cache.prepare(tmp_path)
+    assert read == ["new-cache"]
 
 
 def test_another_backend_in_the_environment_gives_way() -> None:

@@ -141,9 +141,11 @@ def import_keras() -> None:
     """Import Keras without the libraries that it can do without: half of the time that the import takes."""
     hidden: dict[str, Any] = {name: None for name in NOT_FOR_COMMANDS if name not in sys.modules}
     sys.modules.update(hidden)
+    gc.disable()  # an import makes objects and leaves hardly any garbage
     try:
         importlib.import_module("mnistry.models.backend")
     finally:
+        gc.enable()
         for name in hidden:
             del sys.modules[name]
     gc.freeze()  # a million objects that stay to the end: never looked through again, half a second less at exit

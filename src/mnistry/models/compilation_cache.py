@@ -1,19 +1,22 @@
 """Compiled programs kept between runs, in the user's cache folder.
 
 JAX writes an entry in place and never repairs one that it cannot read: a process killed at the wrong moment, or a full
-disk, would cost a warning and a compilation in every run from then on. So the entries are looked through first.
+disk, would cost a warning and a compilation in every run from then on. So new entries are checked first.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 MAX_BYTES = 200_000_000
 ENTRIES = "*-cache"  # JAX's names
+CHECKED = "checked"  # a file whose time says until when the entries are known to be whole
+SLACK_SECONDS = 2.0  # file systems keep times coarsely
 ZSTANDARD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -21,27 +24,38 @@ def prepare(folder: Path) -> bool:
     """Make the folder fit for JAX: it exists, nothing in it is damaged, and it is not too large.
 
     Args:
-        folder: where the entries are or shall be.
+        folder: holds the entries; it is made if need be.
 
     Returns:
-        Whether entries can be kept there.
+        True if entries can be kept there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return False
+    started = time.time()
     for path in _damaged(folder):
         with contextlib.suppress(OSError):
             path.unlink()
+    with contextlib.suppress(OSError):
+        (folder / CHECKED).touch()
+        os.utime(folder / CHECKED, (started, started - SLACK_SECONDS))
     _shrink(folder, MAX_BYTES)
     return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _damaged(folder: Path) -> Iterator[Path]:
+    """The damaged entries among those written since the last check."""
+    try:
+        checked = (folder / CHECKED).stat().st_mtime
+    except OSError:
+        checked = 0.0
     for path in folder.glob(ENTRIES):
         try:
+            if path.stat().st_mtime < checked:
+                continue
             payload = path.read_bytes()
-            if not payload.startswith(ZSTANDARD_MAGIC):  # which JAX uses where it can
+            if not payload.startswith(ZSTANDARD_MAGIC):  # which JAX uses if it can
                 zlib.decompress(payload)  # its checksum finds a cut and a flipped bit alike
         except (OSError, zlib.error):
             yield path
