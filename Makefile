@@ -30,6 +30,7 @@ bench: $(VENV)/installed-dev ## measure everything, beside its peers (MNISTRY_DA
 	PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
 	-PIP_CONSTRAINT= .venv-peers/bin/python -m pip install --quiet torch
 	$(BIN)/python benchmarks/lesson.py .venv-peers/bin/python
+	$(BIN)/python benchmarks/networks.py .venv-peers/bin/python
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/seeds.py

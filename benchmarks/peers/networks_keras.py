@@ -47,9 +47,9 @@ def lenet() -> Any:
         [
             keras.Input((28, 28, 1)),
             layers.Conv2D(6, 5, padding="same", activation="tanh"),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D(2),
             layers.Conv2D(16, 5, activation="tanh"),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D(2),
             layers.Flatten(),
             layers.Dense(120, activation="tanh"),
             layers.Dense(84, activation="tanh"),
@@ -71,7 +71,7 @@ def residual() -> Any:
         y = normalized(layers.ReLU()(normalized(x, filters, 3, strides)), filters, 3)
         x = x if strides == 1 else normalized(x, filters, 1, strides)
         x = layers.ReLU()(layers.Add()([x, y]))
-    return keras.Model(image, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+    return keras.Model(image, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D(2)(x)))
 
 
 NETWORKS: dict[str, Callable[[], Any]] = {"mnist_convnet": mnist_convnet, "LeNet-5": lenet, "residual": residual}
