@@ -3,8 +3,8 @@
     make bench                                              # sets up the peers' environment, then this
     python benchmarks/networks.py PEERS_PYTHON [ROUNDS]     # with MNISTRY_DATA_DIR set
 
-Each run is a process of its own; a round has all contenders. Shown are medians over the rounds, of the first epoch and of
-the later ones. Processor time is shown too: it suffers less from other work on the machine.
+Each run is a process of its own; a round has all contenders. Shown are medians over the rounds, of the first epoch and
+of the later ones. Processor time is shown too: it suffers less from other work on the machine.
 """
 
 from __future__ import annotations
