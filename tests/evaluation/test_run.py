@@ -350,10 +350,10 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
         Corrupted("fog", selective_accuracy(np.ones(4, bool), ~right), selective_accuracy(np.zeros(4, bool), right)),
     ]
     assert evaluation_text.corruptions(rows, 0.5).splitlines() == [
-        "corruption      accuracy     sure  right of those",
-        "motion blur       75.00%   50.00%         100.00%",
-        "fog               25.00%    0.00%            none",
-        "mean              50.00%",
+        "corruption   accuracy    sure  right of those",
+        "motion blur    75.00%  50.00%         100.00%",
+        "fog            25.00%   0.00%            none",
+        "mean           50.00%",
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTER
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
-from mnistry.reporting.text import counted
+from mnistry.reporting.text import counted, table
 
 ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
@@ -94,17 +94,12 @@ def label_issues(found: Sequence[LabelIssue], split: str) -> str:
     if not found:
         return ""
     shown = found[:ISSUES_PRINTED]
-    width = max(5, *(len(f"{each.place.index}") for each in shown))
-    side = max(5, *(len(each.place.label) for each in shown))
-    other = max(6, *(len(each.answer) for each in shown))
-    head = f"{split:<5}  {'index':>{width}}  {'label':<{side}}  {'answer':<{other}}  probability of label, of answer"
-    head += "" if shown[0].place.origin is None else "  where"
-    lines = (
-        f"{'':<5}  {each.place.index:>{width}}  {each.place.label:<{side}}  {each.answer:<{other}}  "
-        f"{each.of_label:>6.1%} {each.of_answer:>7.1%}{_where(each.place)}"
-        for each in shown
-    )
-    return "\n".join([head, *lines, *_more(len(found) - len(shown), "")])
+    where = "" if shown[0].place.origin is None else "where"
+    rows = [[f"{split:<5}", "index", "label", "answer", "probability of label, of answer", where]]
+    for each in shown:
+        sure = f"{each.of_label:>6.1%} {each.of_answer:>7.1%}"
+        rows.append(["", str(each.place.index), each.place.label, each.answer, sure, each.place.origin or ""])
+    return "\n".join([table(rows, left={0, 2, 3, 4, 5}), *_more(len(found) - len(shown), "")])
 
 
 def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
@@ -135,10 +130,6 @@ def _images(numbers: np.ndarray, what: str) -> str:
 
 def _named(place: Place) -> str:
     return f"{place.name} ({place.label})"
-
-
-def _where(place: Place) -> str:
-    return "" if place.origin is None else f"{'':<19}{place.origin}"
 
 
 def _more(n: int, what: str) -> list[str]:

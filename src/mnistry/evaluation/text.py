@@ -58,14 +58,13 @@ def classes(test: Evaluation, class_names: Sequence[str]) -> str:
 
     >>> from mnistry.evaluation.metrics import evaluate
     >>> print(classes(evaluate(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 0, 1])), ["0", "1"]))
-    class  precision   recall       F1
-        0     66.67%  100.00%   80.00%
-        1       none    0.00%    0.00%
+    class  precision   recall      F1
+        0     66.67%  100.00%  80.00%
+        1       none    0.00%   0.00%
     """
-    side = max(5, *(len(name) for name in class_names))
     columns = zip(class_names, test.precision, test.recall, test.f1, strict=True)
-    rows = (f"{name:>{side}}  {_share(one):>9}  {_share(two):>7}  {_share(f1):>7}" for name, one, two, f1 in columns)
-    return "\n".join([f"{'class':<{side}}  {'precision':>9}  {'recall':>7}  {'F1':>7}", *rows])
+    rows = [[name, *map(_share, shares)] for name, *shares in columns]
+    return reporting_text.table([["class", "precision", "recall", "F1"], *rows])
 
 
 def mistakes(result: ModelEvaluation) -> str:
@@ -86,13 +85,12 @@ def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     """A table of the accuracy on corrupted images; empty if there are none."""
     if not rows:
         return ""
-    head = f"{'corruption':<14}  accuracy     sure  right of those"
-    lines = (
-        f"{in_words(each.name):<14}  {each.all.accuracy:>8.2%}  {each.sure.coverage:>7.2%}  "
-        f"{_share(each.sure.accuracy):>14}"
+    lines = [
+        [in_words(each.name), *map(_share, (each.all.accuracy, each.sure.coverage, each.sure.accuracy))]
         for each in rows
-    )
-    return "\n".join([head, *lines, f"{'mean':<14}  {mean_accuracy:>8.2%}"])
+    ]
+    head, mean = ["corruption", "accuracy", "sure", "right of those"], ["mean", _share(mean_accuracy), "", ""]
+    return reporting_text.table([head, *lines, mean], left={0})
 
 
 def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:

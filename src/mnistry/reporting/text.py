@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
+
+from mnistry.reporting.language import padded, width
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +21,25 @@ def counted(n: int, thing: str) -> str:
     ('1 error', '1,875 steps')
     """
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> str:
+    """Align cells in columns, two spaces apart; wide characters count twice.
+
+    Args:
+        rows: of equally many cells, the head first.
+        left: the columns that begin, instead of end, at one place.
+
+    >>> print(table([["label", "n"], ["a", "1,200"], ["bc", "7"]], left={0}))
+    label      n
+    a      1,200
+    bc         7
+    """
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(padded(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
+    )
+    return "\n".join(lines)
 
 
 def picture(pixels: np.ndarray) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mnistry.reporting import text as reporting_text
 from mnistry.runtime import run_folder
 from mnistry.training.tuning import trials
 from mnistry.training.tuning.trials import Trial
@@ -64,11 +65,7 @@ def table(result: SearchResult) -> str:
         values = [f"{trial.settings[name]:g}" for name in names]
         note = trial.reason if trial.state == "failed" else "" if trial.state == "finished" else trial.state
         rows.append([str(trial.number), *values, f"{len(trial.records)}/{result.plan.epochs}", *figures, note])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
-    lines = (
-        "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return reporting_text.table(rows, left={len(head) - 1})
 
 
 def _settings(trial: Trial) -> str:
