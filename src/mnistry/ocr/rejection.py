@@ -23,8 +23,15 @@ MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
-NUMBER, FEW = 0.82, 0.55  # mean score of the characters of a number; of two or three
-SURE_NUMBER = 0.6  # mean score in a word: with less, no digit of it is sure
+NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
+LETTER, UNREADABLE = 0.3, 3.0  # surprise, in nats, at a character of a word; at most at one of a number
+WORD_BEGINS = 0.5  # cost, in nats, of a line that begins with a word
+NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
+SHORT_WORD, HARDLY_A_WORD = (
+    6,
+    0.5,
+)  # characters of the only line, if it is taken for a number; their mean score at least
+CHANGES = (0.7, 0.3), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
@@ -105,11 +112,12 @@ def reject_implausible(
     kept: list[list[DecodedDigit]] = []
     marks: list[Mark] = []
     scores: list[float] = []
+    alone = sum(len(digits) > 1 for digits in lines) <= 1
     for line, digits in zip(layout.lines, lines, strict=True):
         passed = _passed_over(line, digits)
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
         scores += [0.0 for _, box in passed if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
-        kept.append(_of_line(line, list(digits), passed, cleaned, threshold, marks))
+        kept.append(_of_line(line, list(digits), passed, cleaned, threshold, marks, alone=alone))
     kept = _of_page([line for line in kept if line], marks)
     doubtful = _torn(layout, kept)
     if _ink(layout, kept) < MAJORITY * layout.ink:
@@ -131,6 +139,8 @@ def _of_line(
     cleaned: Cleaned,
     threshold: float,
     marks: list[Mark],
+    *,
+    alone: bool,
 ) -> list[DecodedDigit]:
     """The digits of a line that are read; what is not goes to the marks."""
     signs = [each for each in digits if _is_sign(each, digits, line.height)]
@@ -140,27 +150,39 @@ def _of_line(
     kept: list[DecodedDigit] = []
     rejected: list[Mark] = []
     small: list[Mark] = []
-    characters: list[tuple[Box, DecodedDigit | None]] = [(each.box, each) for each in digits]
+    characters: Characters = [(each.box, each) for each in digits]
     for _, box in passed:
         if box[3] - box[1] >= DIGIT_SIZED * line.height:
             characters.append((box, None))
         elif max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height:
             small.append(Mark(box, "sign"))
+    characters.sort(key=lambda character: character[0][0])
     for group in _groups(characters, WORD_GAP * line.height):
         members = [each for _, each in group if each is not None]
-        score = sum(each.digit.score for each in members) / len(group)
         if members and _is_struck_out(members, cleaned.level):
             rejected += [Mark(box, "struck out") for box, _ in group]
-        elif len(group) > 1 and score < (NUMBER if len(group) > 3 else FEW):
-            rejected += [Mark(box, "letters") for box, _ in group]
-        else:
-            number = len(members) > 2 or (len(members) == 2 and score >= NUMBER)
-            least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
-            for box, each in group:
-                if each is None or each.digit.digitness < least:
-                    rejected.append(Mark(box, "not a digit"))
-                else:
-                    kept.append(each)
+            characters = [each for each in characters if each not in group]
+    between = _signs_between(characters)
+    rejected += [Mark(characters[i][0], "sign") for i in between]
+    characters = [each for i, each in enumerate(characters) if i not in between]
+    runs = _numbers_and_words(characters, line.height)
+    if alone and len(runs) == 1 and len(characters) <= SHORT_WORD and _mean_score(characters) >= HARDLY_A_WORD:
+        runs = [(True, characters)]  # badly written digits are read, and not sure
+        certain = 2
+    for is_number, run in runs:
+        members = [each for _, each in run if each is not None]
+        if not is_number:
+            rejected += [Mark(box, "letters") for box, _ in run]
+            continue
+        number = len(members) > 2 or (len(members) == 2 and min(each.digit.score for each in members) >= NUMBER)
+        least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
+        for box, each in run:
+            if each is None or each.digit.digitness < least:
+                rejected.append(Mark(box, "not a digit"))
+            elif len(runs) > 1 and len(members) < FEW:  # a few strokes of a word may look like digits
+                kept.append(replace(each, digit=replace(each.digit, sure=False)))
+            else:
+                kept.append(each)
     if kept and np.mean([each.digit.score for each in kept]) < LEAST_SCORE:
         rejected += [Mark(each.box, "not a digit") for each in kept]
         kept = []
@@ -179,13 +201,32 @@ def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, 
     return [(int(i), tuple(int(side) for side in line.boxes[i])) for i in np.flatnonzero(~taken)]  # type: ignore[misc] # of four
 
 
-def _groups(
-    characters: list[tuple[Box, DecodedDigit | None]], gap: float
-) -> list[list[tuple[Box, DecodedDigit | None]]]:
-    """Characters from left to right in words and numbers."""
-    groups: list[list[tuple[Box, DecodedDigit | None]]] = []
+def _signs_between(characters: Characters) -> set[int]:
+    """The characters that are no digits, and lower than the clear digits to both sides: ×, +, ÷."""
+    scores = [0.0 if each is None else each.digit.score for _, each in characters]
+    heights = [box[3] - box[1] for box, _ in characters]
+    return {
+        i
+        for i in range(1, len(characters) - 1)
+        if scores[i] < NO_DIGIT
+        and min(scores[i - 1], scores[i + 1]) >= CLEAR
+        and heights[i] <= LOWER * min(heights[i - 1], heights[i + 1])
+    }
+
+
+def _mean_score(characters: Characters) -> float:
+    scores = [0.0 if each is None else each.digit.score for _, each in characters]
+    return float(np.mean(scores)) if scores else 0.0
+
+
+Characters = list[tuple[Box, DecodedDigit | None]]
+
+
+def _groups(characters: Characters, gap: float) -> list[Characters]:
+    """Characters from left to right, parted where the gap is wide."""
+    groups: list[Characters] = []
     right = 0
-    for box, each in sorted(characters, key=lambda character: character[0][0]):
+    for box, each in characters:
         if groups and box[0] - right <= gap:
             groups[-1].append((box, each))
         else:
@@ -194,9 +235,45 @@ def _groups(
     return groups
 
 
+def _numbers_and_words(characters: Characters, height: float) -> list[tuple[bool, Characters]]:
+    """Parts a line into numbers and words, by the most likely sequence of the two (Viterbi's algorithm).
+
+    A character of a number costs the surprise at its score, one of a word always the same. It costs to go from one to
+    the other, the more the narrower the gap is.
+
+    Returns:
+        For each run whether it is a number, and its characters.
+    """
+    costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
+    right = 0
+    for i, (box, each) in enumerate(characters):
+        score = 0.0 if each is None else each.digit.score
+        gap = (box[0] - right) / height
+        change = next(cost for least, cost in CHANGES if gap >= least) if i else 0.0
+        before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
+        costs = [
+            costs[before[0]] + change * (before[0] != 0) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
+            costs[before[1]] + change * (before[1] != 1) + LETTER,
+        ]
+        steps.append(before)
+        right = max(right, box[2])
+    state = int(costs[1] < costs[0])
+    states = []
+    for before in reversed(steps):
+        states.append(state)
+        state = before[state]
+    runs: list[tuple[bool, Characters]] = []
+    for state, character in zip(reversed(states), characters, strict=True):
+        if runs and runs[-1][0] == (state == 0):
+            runs[-1][1].append(character)
+        else:
+            runs.append((state == 0, [character]))
+    return runs
+
+
 def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) -> bool:
-    """Tell whether a 1 is a slash, a bar or a bracket: see the constants."""
-    if taken.digit.name != "1":
+    """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants."""
+    if taken.digit.name != "1" and taken.digit.sure:
         return False
     at = next(i for i, each in enumerate(digits) if each is taken)
     before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
@@ -212,10 +289,12 @@ def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) 
     top, bottom = (float(np.median([each.box[i] for each in others])) for i in (1, 3))
     height = max(float(np.median([each.height for each in others])), SHORT * usual)
     over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
+    tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
+    if taken.digit.name != "1":
+        return tall  # such as a dollar
     bend, deviation = _stroke(taken.digit.image)
     if deviation >= STRAIGHT:
         return False
-    tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
     return (tall and all(beside)) or (taken.height >= BRACKET * height and abs(bend) >= BENT)
 
 
