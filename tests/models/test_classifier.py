@@ -58,7 +58,8 @@ def test_sure_and_digit_follow_the_models_thresholds(shipped, images):
     confidences = answers.probabilities.max(axis=1)
     assert (answers.digits == answers.probabilities.argmax(axis=1)).all()
     assert (answers.is_digit == (answers.digitness >= np.float32(info.digit_threshold))).all()
-    assert (answers.sure == (answers.is_digit & (confidences >= np.float32(info.sure_threshold)))).all()
+    belief = confidences * answers.digitness
+    assert (answers.sure == (answers.is_digit & (belief >= np.float32(info.sure_threshold)))).all()
     assert 0 < answers.sure.mean() < 1
 
 

@@ -8,6 +8,7 @@ from mnistry.models import networks
 from mnistry.models.backend import jax, keras, predict
 from mnistry.training import recipes
 from mnistry.training.config import ResolvedConfig
+from mnistry.training.losses import SmoothedCrossEntropy
 
 
 def test_the_lessons_network_has_its_layers_and_weights() -> None:
@@ -142,7 +143,7 @@ def test_only_kernels_decay() -> None:
 
 def test_smoothed_cross_entropy_by_hand() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]], np.float32)
-    given = np.asarray(recipes.smoothed_cross_entropy(np.array([0, 1, 2]), probabilities))
+    given = np.asarray(SmoothedCrossEntropy(reduction=None)(np.array([0, 1, 2]), probabilities))
     # 0.95 for the label and 0.05 shared by the two classes; no digit, the last, is not smoothed.
     assert given == pytest.approx(
         [
@@ -157,8 +158,9 @@ def test_smoothed_cross_entropy_by_hand() -> None:
 def test_smoothed_cross_entropy_takes_columns_of_labels_and_certainty() -> None:
     certain = np.eye(11, dtype=np.float32)
     labels = np.arange(11)
-    rows = np.asarray(recipes.smoothed_cross_entropy(labels, certain))
-    assert np.array_equal(recipes.smoothed_cross_entropy(labels[:, None], certain), rows)
+    loss = SmoothedCrossEntropy(reduction=None)
+    rows = np.asarray(loss(labels, certain))
+    assert np.array_equal(loss(labels[:, None], certain), rows)
     assert np.isfinite(rows).all()
     assert rows[10] == 0
     assert rows[:10] == pytest.approx(-0.05 * 0.9 * np.log(keras.config.epsilon()), rel=1e-5)  # sure is not wanted

@@ -93,7 +93,8 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
     @jax.jit
     def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
-        return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
+        with jax.default_matmul_precision("highest"):  # a GPU would round to ten bits
+            return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
 
     trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
     size = min(PREDICT_CHUNK, len(x))

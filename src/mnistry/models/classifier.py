@@ -160,7 +160,7 @@ class Classifier:
                     pass
         confidences = probabilities.max(axis=1, initial=0)
         is_digit = digitness >= self.info.digit_threshold
-        sure = is_digit & (confidences >= self.info.sure_threshold)
+        sure = is_digit & (confidences * digitness >= self.info.sure_threshold)
         return Predictions(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
 
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

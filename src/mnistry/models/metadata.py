@@ -27,8 +27,8 @@ class ModelMetadata:
         recipe: the recipe that it was trained by.
         class_names: what each column of its probabilities stands for.
         temperature: the logits were divided by it before the softmax; fitted on the validation split.
-        sure_threshold: an answer is sure when its probability is at least this, and it is a digit at all; from 0 to 2,
-            where above 1 nothing is sure.
+        sure_threshold: an answer is sure when its probability times its digit score is at least this, and it is a
+            digit at all; from 0 to 2, where above 1 nothing is sure.
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
             answers are taken together (`models/test_time_augmentation.py`); from 0, never, to 1.

@@ -1,4 +1,8 @@
-"""A trained network calibrated on the images that were held out: its temperature, and its lines for what is sure."""
+"""Calibrate a trained network on the images held out: its temperature, and when it is sure.
+
+A network of digits is calibrated on the held-out images as they are, on the same images moved, stretched and degraded,
+and on digits drawn in other hands. What it says then holds away from home too.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +15,51 @@ from mnistry.datasets import loading
 from mnistry.evaluation import calibration
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models import backend, outputs
+from mnistry.models.backend import jax
 from mnistry.models.metadata import DIGIT_THRESHOLD
 from mnistry.models.test_time_augmentation import look_again
 from mnistry.training import recipes
+from mnistry.training.augmentation import pipeline
 from mnistry.training.trainer import Trained
 
-SURE_PRECISION = 0.9975  # of the answers that are called sure, on the images held out, at least this part is right
-DIGITS_KEPT = 0.989  # of the images held out: those that are taken for digits
+SURE_PRECISION = 0.9985  # at least this share of the answers that are called sure is right, on all images together
+DIGITS_KEPT = 0.97  # at least this share of the images of each class is taken for digits, held-out and drawn ones apart
+DRAWN, CHUNK = 3000, 1000  # digits that are drawn; images that are made at a time
+STREAM = 3  # of random numbers, apart from those of the training
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of a training, fitted to its validation images.
+    """What was chosen on the images held out.
 
     Attributes:
         images: how many they are.
+        others: how many degraded and drawn images were used besides.
         temperature: logits are divided by it.
-        sure_threshold: an answer of at least this probability is sure; 2 means that none is.
-        sure_precision: the part of sure answers that is right was to be at least this.
-        sure_kept: the part of the answers that is sure.
-        digit_threshold: an image of at least this digit-ness is taken for a digit.
-        digits_kept: the part of the images that is.
+        sure_threshold: an answer is sure if its probability times its digit score is at least this; 2 means never.
+        sure_precision: the share of sure answers that is right was to be at least this.
+        sure_kept: share of the held-out images whose answer is sure.
+        digit_threshold: an image with at least this digit score is taken for a digit.
+        digits_kept: share of the held-out images that is.
+        drawn_kept: share of the drawn digits that is; 1 where none were drawn.
+        least_kept: the smallest share of any class that is, among held-out and among drawn images.
         loss_before: log loss with temperature 1.
-        loss_after: log loss with the temperature and the second look.
+        loss_after: log loss with the temperature and test-time augmentation.
         ece_before: expected calibration error with temperature 1.
-        ece_after: expected calibration error with the temperature and the second look.
-        second_look: an image whose best probability is below this is looked at again; 0 means that none is.
+        ece_after: expected calibration error with the temperature and test-time augmentation.
+        second_look: test-time augmentation is used where the best probability is below this; 0 means never.
     """
 
     images: int
+    others: int
     temperature: float
     sure_threshold: float
     sure_precision: float
     sure_kept: float
     digit_threshold: float
     digits_kept: float
+    drawn_kept: float
+    least_kept: float
     loss_before: float
     loss_after: float
     ece_before: float
@@ -53,37 +67,93 @@ class Calibration:
     second_look: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What the network says of some images: labels (n,), logits (n, classes), all its logits (n, outputs)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    outputs: np.ndarray
+
+
 def calibrate(trained: Trained) -> Calibration | None:
     """Choose temperature and thresholds on the images held out; None where none were."""
     _, (x, y) = loading.split(trained.dataset, trained.config.validation, trained.config.seed)
     if not len(y):
         return None
-    logits, classes = _logits(trained, x), len(trained.dataset.class_names)
-    digits = logits[:, :classes]
-    wrong = bool((digits.argmax(axis=1) != y).any())
-    temperature = calibration.fit_temperature(digits, y) if wrong else 1.0  # without errors the fit falls to nothing
-    again = recipes.recipe(trained.config.recipe).second_look
-    before = evaluate(outputs.probabilities(digits, 1.0), y)
-    after = evaluate(_looked_at(trained, x, digits, temperature, again), y)
-    digitness = outputs.digitness(logits, classes, temperature)
-    refuses = logits.shape[1] > classes
-    least = calibration.threshold_at_recall(digitness, DIGITS_KEPT) if refuses else DIGIT_THRESHOLD
-    taken = digitness >= least
-    sure = calibration.threshold_for_precision(after.confidences[taken], (after.answers == y)[taken], SURE_PRECISION)
+    recipe, classes = recipes.recipe(trained.config.recipe), len(trained.dataset.class_names)
+    drawn = recipe.refuses and tuple(trained.dataset.class_names) == loading.DIGIT_NAMES
+    made = _made(x, y, trained.config.seed) if drawn else []
+    sets = [_answers(trained, classes, *each) for each in [(x, y), *made]]
+    logits, labels = (np.concatenate([getattr(each, name) for each in sets]) for name in ("logits", "labels"))
+    wrong = bool((logits.argmax(axis=1) != labels).any())
+    # Without errors the fit would fall to nothing.
+    temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0
+    again = recipe.second_look
+    scores = [outputs.digitness(each.outputs, classes, temperature) for each in sets]
+    # Some of the degraded images, the second set, are beyond recognition: none of them has to be kept.
+    groups = [
+        scores[place][sets[place].labels == label]
+        for place in range(len(sets))
+        for label in range(classes)
+        if place != 1 and (sets[place].labels == label).any()
+    ]
+    refuses = sets[0].outputs.shape[1] > classes
+    least = min(calibration.threshold_at_recall(each, DIGITS_KEPT) for each in groups) if refuses else DIGIT_THRESHOLD
+    found = [_looked_at(trained, each.images, each.logits, temperature, again) for each in sets]
+    before = evaluate(outputs.probabilities(sets[0].logits, 1.0), y)
+    after = evaluate(found[0], y)
+    beliefs = [p.max(axis=1) * score for p, score in zip(found, scores, strict=True)]
+    rights = [p.argmax(axis=1) == each.labels for p, each in zip(found, sets, strict=True)]
+    taken = [score >= least for score in scores]
+    belief, right = (
+        np.concatenate([part[mask] for part, mask in zip(parts, taken, strict=True)]) for parts in (beliefs, rights)
+    )
+    sure = calibration.threshold_for_precision(belief, right, SURE_PRECISION)
     return Calibration(
         images=len(y),
+        others=len(labels) - len(y),
         temperature=temperature,
         sure_threshold=sure.value,
         sure_precision=SURE_PRECISION,
-        sure_kept=sure.kept * float(taken.mean()),
+        sure_kept=float((taken[0] & (beliefs[0] >= sure.value)).mean()),
         digit_threshold=least,
-        digits_kept=float(taken.mean()),
+        digits_kept=float(taken[0].mean()),
+        drawn_kept=float(taken[-1].mean()) if made else 1.0,
+        least_kept=min(float((each >= least).mean()) for each in groups),
         loss_before=before.loss,
         loss_after=after.loss,
         ece_before=before.ece,
         ece_after=after.ece,
         second_look=again,
     )
+
+
+def _made(x: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Make degraded copies of images, and drawn digits, both with their labels; they depend on the seed alone."""
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 2)
+    vary, draw = jax.jit(pipeline.vary), jax.jit(pipeline.drawn_digits, static_argnums=1)
+    varied = []
+    for place, start in enumerate(range(0, len(x), CHUNK)):
+        part = np.resize(x[start : start + CHUNK], (min(CHUNK, len(x)), *x.shape[1:]))  # one compiled shape for all
+        made = np.asarray(vary(jax.random.fold_in(keys[0], place), part))
+        varied.append(made[: len(x[start : start + CHUNK])])
+    drawn = [draw(jax.random.fold_in(keys[1], place), CHUNK) for place in range(DRAWN // CHUNK)]
+    return [
+        (_as_bytes(np.concatenate(varied)), y),
+        (_as_bytes(np.concatenate([each[0] for each in drawn])), np.concatenate([each[1] for each in drawn])),
+    ]
+
+
+def _as_bytes(images: np.ndarray) -> np.ndarray:
+    rounded: np.ndarray = np.rint(images).astype(np.uint8)
+    return rounded
+
+
+def _answers(trained: Trained, classes: int, x: np.ndarray, y: np.ndarray) -> _Answers:
+    logits = _logits(trained, x)
+    return _Answers(x, y, logits[:, :classes], logits)
 
 
 def probabilities(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:

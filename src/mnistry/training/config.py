@@ -57,6 +57,16 @@ class TrainConfig:
         OF_THE_RECIPE,
     )
     devices: int = _setting(1, "Number of local devices that share each batch.")
+    teachers: str | None = _setting(
+        None,
+        "Run folders, separated by commas, whose networks' averaged answers are learned from (distillation).",
+        "the labels alone",
+    )
+    initial: str | None = _setting(
+        None,
+        "Run folders, separated by commas, from the mean of whose last checkpoints the weights start.",
+        "drawn from the seed",
+    )
     settings: Mapping[str, float] = field(
         default_factory=dict,
         hash=False,
@@ -72,7 +82,10 @@ class TrainConfig:
         Raises:
             UsageError: one of them does not.
         """
-        _require(self.epochs is None or self.epochs >= 1, "The number of epochs must be 1 or more", self.epochs)
+        least = 1 if self.initial is None else 0  # weights that start from runs can be taken as they are
+        _require(
+            self.epochs is None or self.epochs >= least, f"The number of epochs must be {least} or more", self.epochs
+        )
         kinds = "The kind of a data set is ink or pictures"
         _require(self.kind in (None, "ink", "pictures"), kinds, repr(self.kind))
         size, part = self.batch_size, self.validation

@@ -97,6 +97,7 @@ class TrainSession:
         model._symbolic_build(data_batch=jax.tree.map(lambda leaf: leaf[:batch_size], data))
         model.reset_metrics()
         self.data: Data = self.placement.replicate(data)
+        self.extra = self.placement.replicate(getattr(augment, "values", ()))
         self.fresh_metrics = [np.asarray(variable.value) for variable in model.metrics_variables]
         self.logs: Any = None
         self.rate = 0.0
@@ -173,7 +174,7 @@ class TrainSession:
             if len(part):
                 step_size = min(size, len(part))
                 program = self._program(test_step, step_size, state, data, part)
-                state, logs = program(state, data, part, 0, len(part) // step_size)
+                state, logs = program(state, data, self.extra, part, 0, len(part) // step_size)
         return self._logs(state[2], logs), state
 
     def prepare(self) -> None:
@@ -227,7 +228,8 @@ class TrainSession:
         program = self._program(train_step, batch_size, self.state, self.data, order)
         started = time.perf_counter()
         with _interrupts_deferred():  # the program overwrites the values: they must not be lost half-way
-            self.state, self.logs = jax.block_until_ready(program(self.state, self.data, order, first, until))
+            advanced = program(self.state, self.data, self.extra, order, first, until)
+            self.state, self.logs = jax.block_until_ready(advanced)
         self.rate = (until - first) / _since(started)
 
     def _program(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
@@ -244,17 +246,18 @@ class TrainSession:
         one = partial(one_step, self.model, step, batch_size, self.placement, augment, own)
         donated = (0,) if trains else ()
         with cpu_forms():
-            traced = jax.jit(partial(many_steps, one, own), donate_argnums=donated).trace(state, data, order, 0, 1)
+            many_at_once = jax.jit(partial(many_steps, one, own), donate_argnums=donated)
+            traced = many_at_once.trace(state, data, self.extra, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
             many: Callable[..., Any] = traced.lower().compile()
             return many
         with cpu_forms():
-            single = jax.jit(one, donate_argnums=donated).lower(state, data, order, 0).compile()
+            single = jax.jit(one, donate_argnums=donated).lower(state, data, self.extra, order, 0).compile()
 
-        def stepwise(state: Any, data: Data, order: np.ndarray, first: int, until: int) -> Any:
+        def stepwise(state: Any, data: Data, extra: Any, order: np.ndarray, first: int, until: int) -> Any:
             placed, logs = self.placement.replicate(order), None
             for index in range(first, until):
-                state, logs = single(state, data, placed, index)
+                state, logs = single(state, data, extra, placed, index)
             return state, logs
 
         return stepwise

@@ -85,6 +85,8 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
         learning_rate=own.learning_rate if config.learning_rate is None else config.learning_rate,
         validation=validation,
         devices=config.devices,
+        teachers=config.teachers,
+        initial=config.initial,
         settings=hyperparameters.checked(config.settings, own.settings, config.recipe),
     )
 
@@ -106,11 +108,16 @@ def build(config: ResolvedConfig, *, classes: int, images: int) -> keras.Model:
     own = recipe(config.recipe)
     model: keras.Model = own.build(seed=config.seed, classes=classes, **chosen(config, "network"))
     rate = config.learning_rate
-    own.compiled(model, learning_rate=rate, steps=steps(config, images), **chosen(config, "optimizer"))
+    optimizer = chosen(config, "optimizer")
+    if config.teachers is not None:
+        if not own.refuses:
+            raise UsageError(f"The recipe {config.recipe} cannot learn from teachers; strong and teacher can.")
+        optimizer["distilled"] = True
+    own.compiled(model, learning_rate=rate, steps=steps(config, images), **optimizer)
     return model
 
 
-def chosen(config: ResolvedConfig, part: Part) -> dict[str, float]:
+def chosen(config: ResolvedConfig, part: Part) -> dict[str, Any]:
     """The settings that were chosen for a part of the recipe, as its arguments."""
     known = recipe(config.recipe).settings
     return {name: value for name, value in config.settings.items() if known[name].part == part}
@@ -135,44 +142,59 @@ def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -
 
 
 def compile_strong(
-    model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY
+    model: keras.Model,
+    *,
+    learning_rate: float,
+    steps: int,
+    weight_decay: float = WEIGHT_DECAY,
+    label_smoothing: float = LABEL_SMOOTHING,
+    distilled: bool = False,
 ) -> keras.Model:
     """Compile for the strong recipe: Nesterov momentum, decoupled weight decay, a rate that rises and then falls.
 
     Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"; Loshchilov and Hutter
     2017, "SGDR", for the cosine, and 2019, "Decoupled Weight Decay Regularization".
+
+    Args:
+        model: to be compiled.
+        learning_rate: the largest.
+        steps: of the training.
+        weight_decay: how fast weights shrink.
+        label_smoothing: share of a label that is spread over the other classes.
+        distilled: whether it learns from teachers' answers instead.
     """
     from mnistry.models.backend import keras
+    from mnistry.training import distillation
+    from mnistry.training.losses import SmoothedCrossEntropy
 
     rising = int(steps * WARM_UP)
     rate = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 25, steps - rising, warmup_target=learning_rate, warmup_steps=rising
+        learning_rate / 25, max(steps - rising, 1), warmup_target=learning_rate, warmup_steps=rising
     )
     optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    model.compile(optimizer=optimizer, loss=smoothed_cross_entropy, metrics=["accuracy"])
+    if distilled:
+        model.compile(optimizer=optimizer, loss=distillation.distillation_loss, metrics=[distillation.accuracy])
+    else:
+        loss = SmoothedCrossEntropy(label_smoothing)
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     return model
 
 
-def smoothed_cross_entropy(labels: Any, probabilities: Any) -> Any:
-    """Cross-entropy with label smoothing (Szegedy et al. 2016) over the classes; "no digit", the last, stays as it is.
+def compile_teacher(
+    model: keras.Model,
+    *,
+    learning_rate: float,
+    steps: int,
+    weight_decay: float = WEIGHT_DECAY,
+    distilled: bool = False,
+) -> keras.Model:
+    """Compile for the teacher recipe: as the strong one, without label smoothing, which would hide what it knows.
 
-    Args:
-        labels: integers (n,) or (n, 1).
-        probabilities: float (n, classes + 1).
-
-    Returns:
-        float (n,).
+    Müller et al. 2019, "When Does Label Smoothing Help?", section 4.
     """
-    from mnistry.models.backend import keras
-
-    ops = keras.ops
-    logs = ops.log(ops.maximum(probabilities, keras.config.epsilon()))
-    none = probabilities.shape[-1] - 1
-    y = ops.cast(ops.reshape(labels, (-1,)), "int32")
-    smoothing = ops.where(y < none, LABEL_SMOOTHING, 0.0)
-    of_label = ops.take_along_axis(logs, y[:, None], axis=1)[:, 0]
-    return -(1 - smoothing) * of_label - smoothing * ops.mean(logs[:, :none], axis=1)
+    options: dict[str, Any] = {"weight_decay": weight_decay, "label_smoothing": 0.0, "distilled": distilled}
+    return compile_strong(model, learning_rate=learning_rate, steps=steps, **options)
 
 
 def _tutorial_epochs(images: int) -> int:
@@ -197,10 +219,16 @@ def _build_strong(**settings: Any) -> keras.Model:
     return strong(**settings)
 
 
+def _build_teacher(**settings: Any) -> keras.Model:
+    from mnistry.models.networks import teacher
+
+    return teacher(**settings)
+
+
 def _augment_strong(*course: Any, **settings: Any) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
     from mnistry.training.augmentation import pipeline
 
-    return pipeline.for_training(*course, **settings)
+    return pipeline.make_augmenter(*course, **settings)
 
 
 def recipe(name: str) -> Recipe:
@@ -213,6 +241,18 @@ def recipe(name: str) -> Recipe:
         raise UsageError(f"There is no recipe named {name!r}. {did_you_mean(name, RECIPES)}")
     return RECIPES[name]
 
+
+STRENGTH = Hyperparameter(
+    "How far images are moved and bent, and how many are spoilt, as a multiple of the usual.",
+    "augmentation",
+    1,
+    0,
+    2,
+    SearchRange(0.5, 1.5),
+)
+DECAY = Hyperparameter(
+    "How fast weights shrink.", "optimizer", WEIGHT_DECAY, 0, 0.1, SearchRange(0.001, 0.02, "factors")
+)
 
 RECIPES: Mapping[str, Recipe] = {
     "tutorial": Recipe(
@@ -251,17 +291,53 @@ RECIPES: Mapping[str, Recipe] = {
                 SearchRange(48, 144, "factors", 12),
                 whole=True,
             ),
-            "strength": Hyperparameter(
-                "How far images are moved and bent, and how many are spoilt, as a multiple of the usual.",
-                "augmentation",
-                1,
+            "depth": Hyperparameter(
+                "More convolutions at each size.", "network", 0, 0, 8, SearchRange(0, 2, "steps", 1), whole=True
+            ),
+            "strength": STRENGTH,
+            "weight_decay": DECAY,
+            "label_smoothing": Hyperparameter(
+                "Share of a label that is spread over the other classes.",
+                "optimizer",
+                LABEL_SMOOTHING,
                 0,
-                2,
-                SearchRange(0.5, 1.5),
+                0.5,
+                SearchRange(0, 0.1),
             ),
-            "weight_decay": Hyperparameter(
-                "How fast weights shrink.", "optimizer", WEIGHT_DECAY, 0, 0.1, SearchRange(0.001, 0.02, "factors")
+        },
+        searched={
+            "learning_rate": SearchRange(0.03, 0.3, "factors"),
+            "batch_size": SearchRange(64, 256, "factors", 32),
+        },
+        augment=_augment_strong,
+        second_look=UNSURE,
+        refuses=True,
+    ),
+    "teacher": Recipe(
+        build=_build_teacher,
+        compiled=compile_teacher,
+        learning_rate=0.1,
+        epochs=_strong_epochs,
+        batch_size=128,
+        validation=1 / 12,
+        settings={
+            "width": Hyperparameter(
+                "Channels of the last stage; those before have a half and a quarter.",
+                "network",
+                192,
+                4,
+                1024,
+                SearchRange(96, 384, "factors", 32),
+                whole=True,
             ),
+            "depth": Hyperparameter(
+                "Convolutions in a stage.", "network", 3, 1, 8, SearchRange(2, 4, "steps", 1), whole=True
+            ),
+            "kernel": Hyperparameter(
+                "Side of the kernels, in pixels.", "network", 3, 1, 9, SearchRange(3, 5, "steps", 2), whole=True
+            ),
+            "strength": STRENGTH,
+            "weight_decay": DECAY,
         },
         searched={
             "learning_rate": SearchRange(0.03, 0.3, "factors"),

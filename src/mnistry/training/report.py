@@ -29,9 +29,13 @@ def write(result: Result, folder: Path) -> None:
 def draw(result: Result) -> dict[str, Drawing]:
     """The figures of a result, by name."""
     dataset, records = result.dataset, result.records
+    curves = {}
+    if records:  # none where the weights of other runs were taken as they are
+        losses, accuracies = ([record[name] for record in records] for name in ("loss", "accuracy"))
+        curves = {"curves": plots.curves(losses, accuracies)}
     return {
         "samples": plots.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
-        "curves": plots.curves([record["loss"] for record in records], [record["accuracy"] for record in records]),
+        **curves,
         **evaluation_report.draw_test(dataset, result.test),
     }
 

@@ -18,9 +18,9 @@ State = tuple[list[Any], list[Any], list[Any], list[Any]]
 Data = Any
 """x, (x, y) or (x, y, sample weights): arrays or trees of arrays, each with an axis of n images in front."""
 
-Augment = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+Augment = Callable[..., tuple[Any, Any]]
 """`augment(key, x, y, step)` returns the inputs and labels to train on, perhaps more of them. The key is a JAX random
-key, `step` the number of steps before."""
+key, `step` the number of steps before. One with arrays of its own, in `values`, gets them as its last argument."""
 
 Step = Callable[[keras.Model, Any, Data], tuple[Any, Any]]
 
@@ -127,6 +127,7 @@ def one_step(
     keep_logs: bool,
     state: Any,
     data: Data,
+    extra: Any,
     order: Any,
     index: Any,
 ) -> tuple[Any, Any]:
@@ -144,20 +145,21 @@ def one_step(
         make, seed = augment
         before = _steps_before(model, state)
         x, y = batch
-        batch = make(jax.random.fold_in(jax.random.key(seed), before), x, y, before)
+        own = (extra,) if hasattr(make, "values") else ()
+        batch = make(jax.random.fold_in(jax.random.key(seed), before), x, y, before, *own)
     advanced, logs = step(model, state, batch)
     return _typed_as(state, advanced), logs if keep_logs else None
 
 
 def many_steps(
-    one: Callable[..., Any], keep_logs: bool, state: Any, data: Data, order: Any, first: Any, until: Any
+    one: Callable[..., Any], keep_logs: bool, state: Any, data: Data, extra: Any, order: Any, first: Any, until: Any
 ) -> tuple[Any, Any]:
     """Run steps `first` to `until` - 1. Returns the state and the logs after the last; None as `one_step`."""
-    kinds = jax.eval_shape(one, state, data, order, first)[1] if keep_logs else None
+    kinds = jax.eval_shape(one, state, data, extra, order, first)[1] if keep_logs else None
     logs = jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), kinds)
 
     def body(index: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        advanced, found = one(carry[0], data, order, index)
+        advanced, found = one(carry[0], data, extra, order, index)
         return advanced, _typed_as(logs, found)
 
     return jax.lax.fori_loop(first, until, body, (state, logs))  # type: ignore[no-any-return]  # JAX says Any

@@ -6,20 +6,23 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
+from mnistry.models import networks
 from mnistry.models.backend import keras, want_cpu_devices
 from mnistry.runtime import files, provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.training import checkpoints, recipes
-from mnistry.training.augmentation import other_classes
+from mnistry.training.augmentation import pipeline
 from mnistry.training.checkpoints import Checkpoint
 from mnistry.training.config import ResolvedConfig, TrainConfig
+from mnistry.training.distillation import Distillation, load_teachers
 from mnistry.training.loop import TrainProgress, TrainSession, shuffled
 from mnistry.training.steps import Augment
 
@@ -82,7 +85,11 @@ def train(
     resolved = recipes.resolve(config, dataset)
     want_cpu_devices(resolved.devices)
     model = recipes.build(resolved, classes=len(dataset.class_names), images=trained_on(resolved, dataset))
+    if resolved.initial is not None:
+        _start_from(model, resolved.initial, callbacks.warning)
     records = run_epochs(model, dataset, resolved, folder=folder, callbacks=callbacks)
+    if any(layer.compute_dtype != "float32" for layer in model.layers):
+        model = networks.with_precision(model, "float32")  # as it is exported and compared
     return Trained(resolved, dataset, model, records)
 
 
@@ -126,9 +133,36 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
     make = recipes.recipe(config.recipe).augment
     if make is None:
         return None
-    if tuple(class_names) != loading.DIGIT_NAMES:
-        make = partial(other_classes.for_training, len(class_names))
-    return make(config.epochs, recipes.steps(config, images), **recipes.chosen(config, "augmentation"))
+    classes = {"classes": len(class_names), "digits": tuple(class_names) == loading.DIGIT_NAMES}
+    epochs = (
+        config.epochs if config.initial is None else max(config.epochs, pipeline.LONG)
+    )  # it goes on with a long one
+    made = make(epochs, recipes.steps(config, images), **classes, **recipes.chosen(config, "augmentation"))
+    if config.teachers is None:
+        return made
+    return Distillation(made, load_teachers(config.teachers), len(class_names) + 1)
+
+
+def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> None:
+    """Give a model the mean of the weights of some runs' last checkpoints.
+
+    Wortsman et al. 2022, "Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+    increasing inference time".
+    """
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    shapes = [tuple(variable.shape) for variable in variables]
+    runs = []
+    for name in names.split(","):
+        folder = Path(name.strip()).expanduser()
+        found = checkpoints.latest(folder, warn) if folder.is_dir() else None
+        if found is None:
+            raise RunError(f"There is no checkpoint in {folder}. Name the folder of a training with --initial.")
+        runs.append(found.values[: len(variables)])
+        if [tuple(value.shape) for value in runs[-1]] != shapes:
+            raise RunError(f"The checkpoints in {folder} are of another network: choose the same recipe and settings.")
+    for variable, values in zip(variables, zip(*runs, strict=True), strict=True):
+        floats = np.issubdtype(values[0].dtype, np.floating)
+        variable.assign(np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype) if floats else values[0])
 
 
 def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:

@@ -12,14 +12,15 @@ from scipy import ndimage
 from mnistry.datasets.loading import Dataset
 from mnistry.models.backend import jax
 from mnistry.training.augmentation import degradations
-from mnistry.training.augmentation.degradations import SPOILERS
-from mnistry.training.augmentation.random_pool import Dice
+from mnistry.training.augmentation.degradations import DEGRADATIONS
+from mnistry.training.augmentation.random_pool import RandomPool
 
 N = 48
-GENTLE = [each for each in SPOILERS if each not in (degradations.striped, degradations.outlined)]
+WAYS = [way for way, _ in DEGRADATIONS]
+GENTLE = [each for each in WAYS if each not in (degradations.striped, degradations.outlined)]
 NUMBERS = 2000 * N  # two of the spoilers take more than a number for each pixel
 
-Spoiler = Callable[[Dice, Any], Any]
+Spoiler = Callable[[RandomPool, Any], Any]
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +36,21 @@ def spoilt(images: np.ndarray) -> Callable[..., np.ndarray]:
 
     def run(spoiler: Spoiler, x: np.ndarray = images, seed: int = 0) -> np.ndarray:
         if spoiler not in compiled:
-            compiled[spoiler] = jax.jit(lambda key, x: spoiler(Dice(key, NUMBERS), x))
+            compiled[spoiler] = jax.jit(lambda key, x: spoiler(RandomPool(key, NUMBERS), x))
         return np.asarray(compiled[spoiler](jax.random.key(seed), x))
 
     return run
 
 
-by_name = pytest.mark.parametrize("spoiler", SPOILERS, ids=lambda each: each.__name__)
+by_name = pytest.mark.parametrize("spoiler", WAYS, ids=lambda each: each.__name__)
 
 
-def test_there_are_ten_of_them():
-    assert [each.__name__ for each in SPOILERS] == [
-        "noisy", "blurred", "shattered", "lined", "striped", "fogged", "lit", "spattered", "erased", "outlined"
+def test_all_of_them_have_a_weight():
+    assert [each.__name__ for each in WAYS] == [
+        "noisy", "blurred", "shattered", "lined", "striped", "fogged", "lit", "spattered", "erased", "outlined",
+        "rasterized", "ruled", "broken",
     ]  # fmt: skip
+    assert min(weight for _, weight in DEGRADATIONS) > 0
 
 
 @by_name
@@ -63,7 +66,9 @@ def test_shape_type_and_range_are_kept(spoiler, spoilt, images):
 @by_name
 def test_most_images_are_changed(spoiler, spoilt, images):
     changed = np.abs(spoilt(spoiler) - images).max(axis=(1, 2)) > 0.05
-    assert changed.mean() > (0.4 if spoiler is degradations.erased else 0.9)  # much that is erased was blank before
+    assert changed.mean() > (
+        0.4 if spoiler in (degradations.erased, degradations.broken) else 0.9
+    )  # much that is erased was blank before
 
 
 @pytest.mark.parametrize("spoiler", GENTLE, ids=lambda each: each.__name__)
@@ -197,3 +202,31 @@ def test_an_outline_has_edges_and_nothing_within(spoilt, images):
     assert (inner & outer).any()
     assert (inner & ~outer).any()
     assert (outer & ~inner).any()
+
+
+def test_a_raster_is_coarse_and_a_large_block_stays_where_it_is(spoilt, images):
+    block = np.zeros_like(images)
+    block[:, 6:22, 9:19] = 1
+    result = spoilt(degradations.rasterized, block)
+    assert (result[:, 10:18, 12:16] > 0.85).all()
+    assert result[:, [0, 1, 2, -3, -2, -1]].max() < 0.1
+    thin = np.zeros_like(images)
+    thin[:, :, 14] = 0.3  # thinner than a cell: black and white shows it whole or not at all
+    shown = spoilt(degradations.rasterized, thin).max(axis=(1, 2))
+    assert (shown < 0.05).mean() > 0.1
+
+
+def test_rulings_run_through_the_image_level_or_upright(spoilt, images):
+    lines = spoilt(degradations.ruled, np.zeros_like(images)) > 0.2
+    level = lines.any(axis=2).sum(axis=1) < lines.any(axis=1).sum(axis=1)
+    assert 0.55 < level.mean() < 0.95
+    whole = np.where(level, lines.any(axis=1).all(axis=1), lines.any(axis=2).all(axis=1))
+    assert whole.mean() > 0.8  # some lie at the edge
+    assert (spoilt(degradations.ruled) >= images).all()
+
+
+def test_broken_strokes_only_lose_ink_along_lines(spoilt, images):
+    assert (spoilt(degradations.broken) <= images + 1e-6).all()
+    lost = 1 - spoilt(degradations.broken, np.ones_like(images))
+    assert 0.01 < lost.mean() < 0.15
+    assert (lost.max(axis=(1, 2)) > 0.9).mean() > 0.4

@@ -1,4 +1,4 @@
-"""Dice: what they hand out, in which order, and that they run out with a sentence."""
+"""RandomPool: what they hand out, in which order, and that it runs out with a sentence."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import pytest
 from scipy import stats
 
 from mnistry.models.backend import jax
-from mnistry.training.augmentation.random_pool import Dice, held
+from mnistry.training.augmentation.random_pool import RandomPool, materialize
 
 MANY = 40_000
 
 
-def dice(seed: int = 3, count: int = MANY) -> Dice:
-    return Dice(jax.random.key(seed), count)
+def pool(seed: int = 3, count: int = MANY) -> RandomPool:
+    return RandomPool(jax.random.key(seed), count)
 
 
 def test_the_same_key_gives_the_same_numbers_and_another_key_others() -> None:
-    one, same, other = (dice(seed) for seed in (3, 3, 4))
+    one, same, other = (pool(seed) for seed in (3, 3, 4))
     for draw in ("uniform", "normal"):
         first = np.asarray(getattr(one, draw)(100))
         assert np.array_equal(first, getattr(same, draw)(100))
@@ -26,20 +26,20 @@ def test_the_same_key_gives_the_same_numbers_and_another_key_others() -> None:
 
 @pytest.mark.parametrize("draw", ["uniform", "normal"])
 def test_numbers_come_in_one_order_however_they_are_asked_for(draw: str) -> None:
-    by_pieces, at_once = (getattr(dice(count=64), draw) for _ in range(2))
+    by_pieces, at_once = (getattr(pool(count=64), draw) for _ in range(2))
     pieces = [np.ravel(by_pieces(*shape)) for shape in ((5,), (2, 3), (4, 1, 2), ())]
     assert np.array_equal(np.concatenate(pieces), at_once(20))
 
 
 def test_one_kind_of_number_does_not_use_up_the_other() -> None:
-    mixed, plain = dice(count=16), dice(count=16)
+    mixed, plain = pool(count=16), pool(count=16)
     mixed.uniform(11)
     assert np.array_equal(mixed.normal(16), plain.normal(16))
     assert np.array_equal(mixed.flip(0.5, 5), plain.uniform(16)[11:] < 0.5)
 
 
 def test_uniform_numbers_are_uniform_between_their_ends() -> None:
-    drawn = np.asarray(dice().uniform(MANY, low=-2, high=3))
+    drawn = np.asarray(pool().uniform(MANY, low=-2, high=3))
     assert drawn.dtype == np.float32
     assert -2 <= drawn.min() < -1.99
     assert 2.99 < drawn.max() <= 3
@@ -47,7 +47,7 @@ def test_uniform_numbers_are_uniform_between_their_ends() -> None:
 
 
 def test_normal_numbers_are_normal_and_cut_off_at_five() -> None:
-    drawn = np.asarray(dice().normal(MANY))
+    drawn = np.asarray(pool().normal(MANY))
     assert drawn.dtype == np.float32
     assert drawn.mean() == pytest.approx(0, abs=4 / np.sqrt(MANY))
     assert drawn.std() == pytest.approx(1, abs=4 / np.sqrt(2 * MANY))
@@ -56,20 +56,20 @@ def test_normal_numbers_are_normal_and_cut_off_at_five() -> None:
 
 
 def test_the_two_kinds_know_nothing_of_each_other() -> None:
-    source = dice()
+    source = pool()
     assert abs(np.corrcoef(source.uniform(MANY), source.normal(MANY))[0, 1]) < 4 / np.sqrt(MANY)
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.06, 0.5, 1.0])
 def test_flips_have_their_chance(chance: float) -> None:
-    flips = np.asarray(dice().flip(chance, MANY))
+    flips = np.asarray(pool().flip(chance, MANY))
     assert flips.dtype == np.bool_
     assert flips.mean() == pytest.approx(chance, abs=4 * np.sqrt(chance * (1 - chance) / MANY))
 
 
 @pytest.mark.parametrize("options", [1, 3, 141])
 def test_choices_are_even_and_never_past_the_last(options: int) -> None:
-    chosen = np.asarray(dice().choose(options, MANY))
+    chosen = np.asarray(pool().choose(options, MANY))
     assert chosen.dtype == np.int32
     counts = np.bincount(chosen)
     assert len(counts) == options
@@ -78,7 +78,7 @@ def test_choices_are_even_and_never_past_the_last(options: int) -> None:
 
 
 def test_more_than_was_drawn_is_an_error() -> None:
-    few = dice(count=10)  # drawn in rows of eight: 16
+    few = pool(count=10)  # drawn in rows of eight: 16
     few.uniform(16)
     with pytest.raises(ValueError, match="16 uniform random numbers were drawn, and more are asked for"):
         few.uniform(1)
@@ -91,5 +91,5 @@ def test_more_than_was_drawn_is_an_error() -> None:
 def test_holding_changes_no_bit(compiled: bool) -> None:
     random = np.random.default_rng(0)
     values = (random.normal(size=(50, 6)) * 10.0 ** random.integers(-20, 20, (50, 6))).astype(np.float32)
-    hold = jax.jit(held) if compiled else held
+    hold = jax.jit(materialize) if compiled else materialize
     assert np.asarray(hold(values)).tobytes() == values.tobytes()

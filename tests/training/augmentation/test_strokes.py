@@ -8,16 +8,20 @@ import pytest
 from mnistry.models.backend import jax
 from mnistry.training.augmentation import glyphs, strokes
 from mnistry.training.augmentation.glyphs import Glyphs
-from mnistry.training.augmentation.random_pool import Dice
+from mnistry.training.augmentation.random_pool import RandomPool
 
 N = 96
-NUMBERS = 300 * N
+NUMBERS = 400 * N
 SIDE = 28
 
 
-def drawn(known: Glyphs, seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
-    draw = jax.jit(lambda key: strokes.glyph(Dice(key, NUMBERS), known, n))
-    images, labels = draw(jax.random.key(seed))
+def drawn(known: Glyphs | None, seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    def draw(key):
+        pool = RandomPool(key, NUMBERS)
+        segments, labels = strokes.digit_strokes(pool, n) if known is None else strokes.glyph_strokes(pool, known, n)
+        return strokes.render(pool, segments), labels
+
+    images, labels = jax.jit(draw)(jax.random.key(seed))
     return np.asarray(images), np.asarray(labels)
 
 
@@ -26,17 +30,23 @@ def straight(*ends: tuple[tuple[float, float], tuple[float, float]]) -> Glyphs:
     along = np.linspace(0, 1, glyphs.SEGMENTS + 1)[:, None]
     lines = [(1 - along) * start + along * end for start, end in np.array(ends)]
     segments = np.stack([np.stack([line[:-1], line[1:]], axis=1) for line in lines])
-    return Glyphs(segments.astype(np.float32), np.arange(len(ends), dtype=np.int32))
+    return Glyphs(
+        segments.astype(np.float32), np.zeros(segments.shape[:2], np.int32), np.arange(len(ends), dtype=np.int32)
+    )
 
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    return drawn(glyphs.digits())
+    return drawn(None)
 
 
 @pytest.fixture(scope="module")
 def scribbles() -> np.ndarray:
-    return np.asarray(jax.jit(lambda key: strokes.scribble(Dice(key, NUMBERS), N))(jax.random.key(0)))
+    def draw(key):
+        pool = RandomPool(key, NUMBERS)
+        return strokes.render(pool, strokes.scribble_strokes(pool, N))
+
+    return np.asarray(jax.jit(draw)(jax.random.key(0)))
 
 
 @pytest.fixture(params=["digits", "scribbles"])
@@ -47,7 +57,7 @@ def images(request: pytest.FixtureRequest) -> np.ndarray:
 
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hand that draws the model as it is."""
-    for name in ("WOBBLE", "SLANT", "ASPECT"):
+    for name in ("WOBBLE", "TREMOR", "OFFSET", "SLANT", "ASPECT", "NIB_SHARE", "BROKEN"):
         monkeypatch.setattr(strokes, name, 0.0)
 
 
@@ -80,8 +90,8 @@ def test_the_centre_of_mass_is_in_the_middle(images):
 
 def test_digits_keep_off_the_edge(digits):
     images, _ = digits
-    assert images[:, [0, -1]].max() < 0.3
-    assert images[:, :, [0, -1]].max() < 0.3
+    assert images[:, [0, -1]].max() < 0.6
+    assert images[:, :, [0, -1]].max() < 0.6
 
 
 def test_glyphs_come_with_their_labels_and_all_of_them_come(digits):
@@ -90,12 +100,12 @@ def test_glyphs_come_with_their_labels_and_all_of_them_come(digits):
     assert sorted(set(labels.tolist())) == list(range(10))
     one, same = (drawn(straight(((-1, 0), (1, 0)), ((0, -1), (0, 1)))) for _ in range(2))
     tall = np.array([np.ptp(np.flatnonzero((image > 0.3).any(axis=1))) > 12 for image in one[0]])
-    assert np.array_equal(tall, one[1] == 0)
+    assert (tall == (one[1] == 0)).mean() > 0.95  # a hand may bend a short line a lot
     assert np.array_equal(one[0], same[0])
 
 
 def test_another_key_another_hand(digits):
-    other = drawn(glyphs.digits(), seed=1)
+    other = drawn(None, seed=1)
     assert not np.array_equal(digits[1], other[1])
     assert (np.abs(digits[0] - other[0]).max(axis=(1, 2)) > 0.3).all()
 
@@ -142,3 +152,47 @@ def test_hands_differ_in_slant_and_width():
     slant = covariance / (np.einsum("nyx,y->n", images, grid**2) / total)
     assert 0.1 < slant.std() < 0.6  # the shear of 0.25, narrowed or widened, and what wobbles
     assert abs(slant.mean()) < 0.15
+
+
+def flags(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Angles below the horizontal, in degrees, of ones' flags and sevens' bars, from tip to top."""
+    draw = jax.jit(
+        lambda key: (lambda pool: (strokes._ones(pool, 400), strokes._sevens(pool, 400)))(RandomPool(key, 9000))
+    )
+    ones, sevens = (np.asarray(each) for each in draw(jax.random.key(seed)))
+    found = []
+    for segments, start, stop in ((ones, 0, 12), (sevens, 4, 14)):
+        way = segments[:, stop - 1, 1] - segments[:, start, 0]
+        long = np.hypot(*way.T) > 0.1  # a 1 may have no flag
+        found.append(np.degrees(np.arctan2(-way[long, 0], way[long, 1])))
+    return found[0], found[1]
+
+
+def test_flags_of_ones_are_steep_and_bars_of_sevens_are_level():
+    ones, sevens = flags(0)
+    assert ones.min() >= 9.9  # with a foot
+    assert ones.max() > 60
+    assert np.mean((ones > 24) & (ones < 40)) > 0.3  # many near the border
+    assert sevens.min() >= -14.1
+    assert sevens.max() <= 9.1
+    assert len(sevens) == 400
+    assert 250 < len(ones) < 400
+
+
+def test_zeros_are_narrow_round_and_wide():
+    draw = jax.jit(lambda key: strokes._zeros(RandomPool(key, 9000), 300))
+    rings = np.asarray(draw(jax.random.key(0)))[:, :-4]
+    high, wide = (np.ptp(rings[..., axis], axis=(1, 2)) for axis in (0, 1))
+    aspect = wide / high
+    assert (aspect < 0.6).mean() > 0.1
+    assert ((aspect > 0.8) & (aspect < 1.2)).mean() > 0.2
+    assert (aspect > 1.2).mean() > 0.03
+    assert aspect.max() < 2.2
+
+
+def test_invented_characters_have_four_strokes_in_the_same_room():
+    draw = jax.jit(lambda key: strokes.character_strokes(RandomPool(key, 9000), 50))
+    segments = np.asarray(draw(jax.random.key(0)))
+    lifted = (np.abs(segments[:, 1:, 0] - segments[:, :-1, 1]).max(axis=-1) > 1e-4).sum(axis=1)
+    assert (lifted == 3).all()
+    assert np.abs(segments).max() < 2.2

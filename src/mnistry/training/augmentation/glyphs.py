@@ -1,53 +1,67 @@
-"""Characters as pen strokes: digits as they are written around the world, and signs that are no digits.
+"""Characters as pen strokes: digits as they are written around the world, and signs that nobody takes for a digit.
 
-All of them were drawn for this project, on a grid of 20 by 20, x to the right and y downwards. A glyph is strokes
-separated by ";", a stroke is points "x,y" separated by blanks. It is drawn as a smooth curve through its points,
-or, where it begins with "-", straight from point to point.
-
-Signs that a person could take for a digit (O, D, I, l, S, Z, B, b, g, q, y) are left out on purpose.
+The strokes are in `glyphs.txt`, which says how they are written down. The forms of 0, 1 and 7 that vary without
+steps (round to narrow, flags of any angle) are made by `strokes`.
 """
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 
-SEGMENTS = 32  # of every glyph: the pieces that it is drawn with
+SEGMENTS = 32  # pieces that each glyph is drawn with
 SMOOTHNESS = 8  # straight pieces between two points of a curve
-SIDE = 20
+GRID = 20
+NO_DIGIT = "no"
 
 
 class Glyphs(NamedTuple):
     """Glyphs, ready to be drawn.
 
     Attributes:
-        segments: float32 (n, SEGMENTS, 2, 2): start and end of each piece as (y, x), -1 to 1.
-        labels: int32 (n,), the digit that it is.
+        segments: float32 (n, SEGMENTS, 2, 2), start and end of each piece as (y, x), -1 to 1.
+        strokes: int32 (n, SEGMENTS), the stroke that each piece belongs to, from 0.
+        labels: int32 (n,), the class of each.
     """
 
     segments: np.ndarray
+    strokes: np.ndarray
     labels: np.ndarray
 
 
 def digits() -> Glyphs:
-    """Digits in forms that are rare among MNIST's writers: flags, bars, loops, open and closed."""
-    drawn = [(text, label) for label, texts in DIGITS.items() for text in texts]
-    return _ready([text for text, _ in drawn], [label for _, label in drawn])
+    """Return the digits, in forms that are common in other schools than MNIST's."""
+    rows = [(label, strokes) for label, strokes in _read() if label != NO_DIGIT]
+    return _prepare([strokes for _, strokes in rows], [int(label) for label, _ in rows])
 
 
 def signs(label: int) -> Glyphs:
-    """Letters of several scripts, symbols and small drawings, all with the label of what is no digit."""
-    return _ready(list(SIGNS), [label] * len(SIGNS))
+    """Return letters of several scripts, symbols and small drawings, all labelled as no digit.
+
+    Args:
+        label: of what is not a digit.
+    """
+    texts = [strokes for name, strokes in _read() if name == NO_DIGIT]
+    return _prepare(texts, [label] * len(texts))
 
 
-def _ready(texts: list[str], labels: list[int]) -> Glyphs:
-    segments = np.stack([_segments(text) for text in texts])
-    return Glyphs(segments.astype(np.float32), np.array(labels, np.int32))
+def _read() -> list[tuple[str, str]]:
+    lines = (
+        resources.files("mnistry.training.augmentation").joinpath("glyphs.txt").read_text(encoding="utf-8").splitlines()
+    )
+    rows = [line.partition(" ") for line in lines if line and not line.startswith("#")]
+    return [(label, strokes) for label, _, strokes in rows]
 
 
-def _segments(text: str) -> np.ndarray:
-    """A glyph as SEGMENTS straight pieces, (SEGMENTS, 2, 2)."""
+def _prepare(texts: list[str], labels: list[int]) -> Glyphs:
+    segments, strokes = zip(*(_pieces(text) for text in texts), strict=True)
+    return Glyphs(np.stack(segments).astype(np.float32), np.stack(strokes), np.array(labels, np.int32))
+
+
+def _pieces(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a glyph into SEGMENTS straight pieces: (SEGMENTS, 2, 2), and the stroke of each (SEGMENTS,)."""
     strokes = [_curve(stroke.strip()) for stroke in text.split(";")]
     lengths = np.array([np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes])
     spare = SEGMENTS - len(strokes)
@@ -59,11 +73,11 @@ def _segments(text: str) -> np.ndarray:
         at = np.linspace(0, along[-1], share + 1)
         points = np.stack([np.interp(at, along, stroke[:, axis]) for axis in (1, 0)], axis=-1)
         pieces.append(np.stack([points[:-1], points[1:]], axis=1))
-    return np.concatenate(pieces) / (SIDE / 2) - 1
+    return np.concatenate(pieces) / (GRID / 2) - 1, np.repeat(np.arange(len(strokes), dtype=np.int32), shares)
 
 
 def _curve(text: str) -> np.ndarray:
-    """A stroke's points, (n, 2) as (x, y): those given, or a Catmull-Rom spline through them."""
+    """Return a stroke's points, (n, 2) as (x, y): those given, or a Catmull-Rom spline through them."""
     points = np.array([point.split(",") for point in text.removeprefix("-").split()], float)
     if text.startswith("-"):
         return points
@@ -72,228 +86,3 @@ def _curve(text: str) -> np.ndarray:
     a, b, c, d = (around[start : len(around) - 3 + start, None] for start in range(4))
     spline = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     return np.concatenate([spline.reshape(-1, 2), points[-1:]])
-
-
-DIGITS: dict[int, tuple[str, ...]] = {
-    0: (
-        "10,0 4,4 3,10 5,17 10,20 15,17 17,10 15,3 10,0; -16,2 4,18",
-        "13,1 7,2 3,10 6,19 13,19 17,10 14,2 8,3",
-        "9,1 4,6 4,15 10,20 16,15 16,6 11,0 6,2",
-    ),
-    1: (
-        "-5,5 11,0 11,20",
-        "-3,8 12,0 12,20",
-        "-5,5 10,0 10,20; -4,20 16,20",
-        "-2,11 12,0 12,20",
-        "-6,4 10,0 10,20; -5,20 15,20",
-        "-13,0 8,20",
-        "5,6 9,4 12,0 12,8 11,20",
-        "-4,7 12,0 12,20",
-        "-1,12 12,0 12,20",
-        "-3,9 11,0 11,20; -5,20 17,20",
-        "3,9 8,5 12,0; -12,0 12,20",
-        "-6,8 14,0 9,20",
-        "-4,10 13,0 11,20; -6,20 16,20",
-    ),
-    2: (
-        "4,5 9,0 15,4 12,11 5,18 4,20 7,17 11,19 17,19",
-        "3,5 8,0 14,2 14,8 8,14 3,20; -3,20 17,20",
-        "5,4 11,0 15,5 10,12 3,19 5,15 10,18 18,18",
-        "4,2 12,1 15,6 11,12 4,19; -4,19 16,19",
-    ),
-    3: (
-        "-4,1 15,1 9,8; 9,8 15,10 16,15 11,20 4,18",
-        "4,3 9,0 14,3 13,7 9,9 14,11 16,15 11,20 4,17",
-        "3,2 11,0 14,4 8,9 15,12 14,18 7,20 3,17",
-    ),
-    4: (
-        "-5,0 3,12 17,12; -13,4 13,20",
-        "-13,20 13,0 2,14 18,14",
-        "4,0 4,10 14,10; -14,0 14,20",
-        "-8,0 3,13 17,13; -12,8 11,20",
-        "5,1 4,9 9,11 15,9; -15,1 14,20",
-    ),
-    5: (
-        "-15,1 6,1 5,9; 5,9 11,7 16,11 14,18 8,20 4,18",
-        "-8,0 17,0; 6,3 5,9 11,8 15,12 13,19 4,19",
-        "-16,1 6,1 5,8 11,8; 11,8 16,12 14,18 4,20",
-        "6,0 5,8 11,8 14,13 11,19 4,19; -6,0 17,1",
-    ),
-    6: (
-        "14,0 6,7 4,14 8,20 14,18 15,13 10,10 5,13",
-        "-13,0 5,12; 5,12 5,18 10,20 15,16 12,11 5,13",
-        "10,0 4,9 4,16 9,20 15,16 11,11 4,14",
-    ),
-    7: (
-        "-3,1 17,1 8,20; -6,10 15,10",
-        "-3,5 3,1 17,1 9,20",
-        "3,2 10,1 17,1 12,8 9,20",
-        "-3,4 4,1 16,1 10,20; -7,11 16,9",
-        "4,3 10,3 17,1 11,9 10,20; -6,11 16,11",
-        "-4,1 16,1 12,20",
-    ),
-    8: (
-        "14,3 9,0 5,4 9,9 14,14 10,20 5,16 8,11 14,5 13,2",
-        "10,0 6,3 10,9 14,5 10,0; 10,9 4,14 10,20 16,14 10,9",
-        "15,2 8,0 6,5 13,12 12,19 6,18 8,11 15,4",
-    ),
-    9: (
-        "16,5 10,0 4,4 5,9 10,11 16,6; -16,3 16,20",
-        "15,4 10,0 5,4 6,10 11,11 15,6 15,3 15,14 10,20 5,18",
-        "14,4 8,1 4,6 8,11 14,7; -14,3 10,20",
-        "15,6 9,8 5,5 9,0 15,3 15,12 14,20",
-    ),
-}
-
-SIGNS: tuple[str, ...] = (
-    # Latin capitals
-    "-2,20 10,0 18,20; -5,13 15,13",
-    "17,4 11,0 4,6 4,14 10,20 17,16",
-    "-16,0 4,0 4,20 16,20; -4,10 14,10",
-    "-16,0 4,0 4,20; -4,10 14,10",
-    "17,4 10,0 3,8 6,18 13,20 17,14; -11,12 17,12 17,20",
-    "-4,0 4,20; -16,0 16,20; -4,10 16,10",
-    "-6,0 16,0; 12,0 12,15 8,20 3,16",
-    "-4,0 4,20; -16,0 4,11; -8,8 17,20",
-    "-5,0 5,20 16,20",
-    "-2,20 4,0 10,14 16,0 18,20",
-    "-4,20 4,0 16,20 16,0",
-    "-5,20 5,0; 5,0 13,1 15,6 12,10 5,11",
-    "10,0 4,4 3,10 5,17 10,20 15,17 17,10 15,3 10,0; -11,13 19,21",
-    "-4,20 4,0; 4,0 13,1 15,6 11,10 4,10; -9,10 17,20",
-    "-2,0 18,0; -10,0 10,20",
-    "3,0 3,14 8,20 14,18 17,12 17,0",
-    "-3,0 10,20 17,0",
-    "-1,0 5,20 10,5 15,20 19,0",
-    "-3,0 17,20; -17,0 3,20",
-    "-3,0 10,10 17,0; -10,10 10,20",
-    # Latin small letters
-    "15,6 9,3 4,8 5,16 10,18 15,12; -15,4 15,16 18,20",
-    "15,5 9,3 4,10 9,17 17,15",
-    "15,10 9,8 4,13 7,20 15,16; -15,0 15,20",
-    "4,11 16,10 14,4 8,3 4,8 4,15 9,20 16,17",
-    "15,2 10,0 8,5 8,20; -3,8 14,8",
-    "-5,0 5,20; 5,12 10,8 14,12 14,20",
-    "-5,0 5,20; -14,7 5,14 15,20",
-    "-2,20 2,6; 2,9 6,5 9,9 9,20; 9,9 13,5 17,9 17,20",
-    "-4,20 4,5; 4,9 9,4 15,8 15,20",
-    "-5,3 5,20; 5,5 11,3 15,7 11,12 5,11",
-    "-6,20 6,5; 6,10 10,5 15,6",
-    "9,0 9,16 12,20 16,17; -3,6 15,6",
-    "4,4 4,14 8,19 15,13; -15,4 15,20",
-    "2,4 5,18 10,8 14,18 18,4",
-    "4,4 8,7 12,17 17,18; -16,4 4,19",
-    # Greek
-    "17,3 10,14 5,16 2,10 5,4 10,6 17,18",
-    "2,4 6,2 10,12 10,20 8,16 17,2",
-    "-4,0 16,20; -10,9 3,20",
-    "-5,4 3,22; 5,4 5,13 9,15 14,10; -14,4 15,15",
-    "-2,5 18,5; -7,5 6,19; -13,5 14,19",
-    "-10,0 10,20; 10,4 4,8 5,15 10,17 15,15 16,8 10,4",
-    "-10,0 10,20; 3,3 4,11 10,14 16,11 17,3",
-    "4,4 2,12 6,18 10,12 14,18 18,12 16,4",
-    "-5,20 5,0 17,0",
-    "-10,0 1,19 19,19 10,0",
-    "-3,1 17,1; -5,10 15,10; -3,19 17,19",
-    "-4,20 4,1 16,1 16,20",
-    "-16,0 4,0 11,10 4,20 17,20",
-    "2,20 7,19 3,10 10,1 17,10 13,19 18,20",
-    "2,5 5,4 5,15; 5,8 10,4 14,8 14,24",
-    "-2,4 18,4; 10,4 9,15 13,19",
-    "2,2 6,3 14,19 18,18; -17,1 3,20",
-    "5,22 4,9 9,3 15,7 13,13 5,13",
-    "-2,5 18,5; 6,5 4,12 7,18 10,12; 10,12 13,18 16,12 14,5",
-    # Hebrew, Aramaic, Cyrillic and the like
-    "-3,1 17,19; 14,1 14,6 10,10; 6,10 3,14 5,19",
-    "-3,2 15,2 15,18; -2,18 18,18",
-    "-3,2 17,2 17,20; -5,9 5,20",
-    "-3,1 3,9 10,10; -10,1 10,20; -17,1 17,9 10,10",
-    "-1,0 10,10 19,0; -1,20 10,10 19,20; -10,0 10,20",
-    "-4,2 4,18 16,2 16,18",
-    "-3,16 3,2 10,2 10,16 17,16 17,2; -17,16 19,20",
-    # Korean, Chinese and Japanese
-    "-17,2 4,2 4,18 17,18",
-    "-4,1 4,19 16,19 16,1; -4,10 16,10",
-    "10,1 8,10 2,19; -9,8 18,19",
-    "-3,2 17,2; 10,2 8,11 2,19; -9,9 18,19",
-    "-8,0 13,0; -2,5 18,5; 10,8 5,13 10,19 15,13 10,8",
-    "-8,0 8,20; -8,10 15,10",
-    "-10,5 10,15; -1,15 19,15",
-    "-3,2 3,15 9,15; -14,0 14,20; -14,9 19,9",
-    "-2,3 10,3 9,17; -15,0 15,20; -15,10 20,10",
-    "-2,7 18,7; 10,0 9,10 2,20; -10,9 18,20",
-    "-3,5 17,5 17,13 3,13 3,5; -10,0 10,20",
-    "-3,8 3,18 17,18 17,8; -10,2 10,18",
-    "-10,0 10,20; -1,6 19,6; -10,7 2,17; -10,7 18,17",
-    "-1,4 19,4; -10,0 10,4; 15,4 10,13 2,20; -5,6 18,20",
-    "2,3 17,3 12,9; 10,7 9,14 4,19",
-    "15,1 10,8 3,12; -10,8 10,20",
-    "-3,5 17,3; -2,12 18,10; -8,0 12,20",
-    "-3,4 16,4; -1,10 19,10; 11,10 10,16 5,20",
-    "-5,2 5,10; -15,1 15,9 6,20",
-    "-3,3 8,7; -2,9 7,13; 3,20 13,15 18,5",
-    "8,0 7,12 11,18 17,13 12,9 4,14; -2,4 15,4",
-    # South Asian: curves on a bar, loops
-    "-1,2 19,2; -14,2 14,20; 14,9 7,8 5,13 11,14",
-    "-1,2 19,2; 5,2 6,9 13,8 12,14 6,18",
-    "3,15 5,6 9,14 13,6 17,14 13,20 3,19",
-    "2,12 5,4 9,8 7,15 3,13; 9,8 14,4 18,9 14,17",
-    "17,17 17,5 12,3 10,9 10,16; 10,9 7,3 3,6 3,16",
-    # Arabic: a bowl and its dots
-    "18,6 17,13 9,15 2,12 2,7; -9,3 10,4; -11,19 12,20",
-    "14,3 8,5 14,9 7,12 4,17 10,20 16,18; -12,14 13,15",
-    "3,3 9,6 16,4; 9,6 4,12 8,18 17,18",
-    # Signs
-    "-10,2 10,18; -2,10 18,10",
-    "-2,6 18,6; -2,14 18,14",
-    "-1,10 19,10",
-    "4,4 9,0 15,4 11,9 10,14; -10,18 10,20",
-    "-7,0 5,20; -15,0 13,20; -1,6 19,6; -1,14 19,14",
-    "5,1 2,4 5,7 8,4 5,1; -18,0 2,20; 15,13 12,16 15,19 18,16 15,13",
-    "17,20 6,6 7,1 12,1 12,6 3,14 6,20 12,18 16,11",
-    "14,7 8,7 7,13 12,13 14,7 15,13 19,11 17,3 9,0 2,6 3,16 10,20 17,18",
-    "-10,1 10,19; -2,5 18,15; -18,5 2,15",
-    "-16,2 4,10 16,18",
-    "-4,2 16,10 4,18",
-    "-3,16 10,4 17,16",
-    "1,12 5,7 10,10 15,13 19,8",
-    "14,0 9,3 10,8 6,10 10,12 9,17 14,20",
-    "-2,11 8,19 19,1",
-    "-1,10 19,10; -12,4 19,10 12,16",
-    "-10,20 10,0; -4,7 10,0 16,7",
-    "-10,0 10,12; -10,18 10,20",
-    "-2,17 8,17 8,3 18,3",
-    "-1,14 5,6 10,14 15,6 19,14",
-    # Small drawings
-    "10,19 2,9 3,3 7,2 10,6 13,2 17,3 18,9 10,19",
-    "-4,19 10,0 16,19 1,7 19,7 4,19",
-    "-3,20 3,9 10,1 17,9 17,20 3,20; -3,9 17,9",
-    "10,0 2,5 2,15 10,20 18,15 18,5 10,0; -6,6 7,8; -13,6 14,8; 5,13 10,16 15,13",
-    "10,10 12,11 11,13 8,13 6,10 8,6 13,6 16,10 14,16 8,18 3,14 3,7",
-    "-3,3 17,3 17,17 3,17 3,3",
-    "-10,0 18,10 10,20 2,10 10,0",
-    "-10,0 20,4 13,20 4,17 1,6 10,0",
-    "-2,2 18,2 10,19 2,2",
-    "10,1 3,5 3,15 10,19 17,15 17,5 10,1; -4,4 16,16; -16,4 4,16",
-    "10,1 3,5 3,15 10,19 17,15 17,5 10,1; -10,1 10,19; -2,10 18,10",
-    "2,10 8,4 14,8 19,14; 2,10 8,16 14,12 19,6; -19,6 19,14",
-    "1,10 6,4 12,5 16,10 12,15 6,16 1,10; -16,10 20,4 20,16 16,10; -5,8 6,9",
-    "10,5 5,3 2,8 4,16 8,20 10,18 12,20 16,16 18,8 15,3 10,5; 10,5 11,0",
-    "10,5 5,3 2,8 4,16 10,20 16,16 18,8 15,3 10,5; 10,5 13,1 17,0 14,3 10,4",
-    "1,10 6,5 14,5 19,10 14,15 6,15 1,10; 10,7 8,10 10,13 12,10 10,7",
-    "5,10 1,14 5,18 9,14 5,10; 15,10 11,14 15,18 19,14 15,10; -5,14 9,7 15,14; -9,7 14,6",
-    "5,9 1,14 5,19 9,14 5,9; 15,9 11,14 15,19 19,14 15,9; -5,14 8,8 13,8 10,14 5,14; -13,8 15,14",
-    "-3,8 3,0 8,4 13,4 18,0 18,8; 18,8 16,17 10,20 4,17 3,8",
-    "-3,9 4,1 9,5 12,5 17,1 18,9; 18,9 14,19 6,19 3,9; -2,13 8,14; -12,14 19,13; -10,11 10,13",
-    "-10,20 10,12; 10,12 3,10 5,2 10,1 15,2 17,10 10,12",
-    "-10,0 3,8 17,8 10,0; -10,6 1,15 19,15 10,6; -10,15 10,20",
-    "10,7 7,10 10,13 13,10 10,7; -10,0 10,5; -10,15 10,20; -0,10 5,10; -15,10 20,10",
-    "-3,4 4,18 14,18 15,4 3,4; 15,7 19,9 18,14 14,14",
-    "-12,0 5,11 13,10 7,20",
-    "-0,14 20,14 16,20 4,20 0,14; -10,14 10,0 18,10 10,11",
-    "10,0 7,3 10,6 13,3 10,0; -10,6 10,13; -3,9 17,9; -10,13 4,20; -10,13 16,20",
-    "-1,17 7,4 11,11 14,6 19,17 1,17",
-    "-2,6 18,6 18,15 2,15 2,6; -5,15 5,19; -15,15 15,19; -10,6 10,15",
-    "-5,1 5,20; -10,1 10,20; -15,1 15,20; -1,7 19,7; -1,14 19,14",
-    "-3,1 6,20; -8,1 10,20; -13,1 15,20; -18,2 2,17",
-)

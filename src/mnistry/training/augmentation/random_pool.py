@@ -18,15 +18,15 @@ ROW = 8
 EDGE = 6e-7  # float32 knows no number closer to 1 that is of use here
 
 
-class Dice:
-    """Hand out the numbers of one draw, in the order in which they are asked for."""
+class RandomPool:
+    """Hands out the numbers of one draw, in the order in which they are asked for."""
 
     def __init__(self, key: Any, count: int) -> None:
-        """Draw `count` uniform numbers and as many normal ones from the key."""
+        """Draws `count` uniform numbers and as many normal ones from the key."""
         rows = -(-count // ROW)
         drawn = jax.random.uniform(key, (2, rows, ROW))
-        self._uniform = held(drawn[0]).reshape(-1)
-        self._normal = held(math.sqrt(2) * jax.lax.erf_inv((1 - EDGE) * (2 * drawn[1] - 1))).reshape(-1)
+        self._uniform = materialize(drawn[0]).reshape(-1)
+        self._normal = materialize(math.sqrt(2) * jax.lax.erf_inv((1 - EDGE) * (2 * drawn[1] - 1))).reshape(-1)
         self._used = {"uniform": 0, "normal": 0}
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Any:
@@ -62,10 +62,10 @@ class Dice:
         return jax.lax.slice(numbers, (start,), (end,)).reshape(shape)
 
 
-def held(values: Any) -> Any:
+def materialize(values: Any) -> Any:
     """The same values (n, k), worked out once.
 
     XLA's CPU compiler would work them out again wherever they are used, for every pixel of an image, and removes
-    barriers; a product of matrices it leaves alone. The identity changes no bit.
+    barriers; a product of matrices it leaves alone. The identity changes no bit, at full precision: a GPU would round.
     """
-    return values @ np.eye(values.shape[-1], dtype=np.float32)
+    return jnp.matmul(values, np.eye(values.shape[-1], dtype=np.float32), precision=jax.lax.Precision.HIGHEST)

@@ -15,8 +15,8 @@ SIDE = 28
 PAD = SIDE + 3  # a row of the padded image that is sampled from
 
 
-def sampled(x: Any, rows: Any, columns: Any) -> Any:
-    """Values between the pixels, bilinearly; outside there is no ink.
+def bilinear_sample(x: Any, rows: Any, columns: Any) -> Any:
+    """Sample between the pixels, bilinearly; outside there is no ink.
 
     Args:
         x: float32 (n, 28, 28).
@@ -42,10 +42,10 @@ def sampled(x: Any, rows: Any, columns: Any) -> Any:
     return above * (1 - down) + below * down
 
 
-def smooth(values: Any) -> Any:
-    """Control points (..., g, g) as a smooth field (..., 28, 28): cubic B-splines."""
+def spline_field(values: Any) -> Any:
+    """Turn control points (..., g, g) into a smooth field (..., 28, 28): cubic B-splines."""
     basis = jnp.asarray(_basis(values.shape[-1]))
-    return jnp.einsum("yi,...ij,xj->...yx", basis, values, basis)
+    return jnp.einsum("yi,...ij,xj->...yx", basis, values, basis, precision=jax.lax.Precision.HIGHEST)
 
 
 def _basis(points: int) -> np.ndarray:
@@ -56,8 +56,17 @@ def _basis(points: int) -> np.ndarray:
     return basis
 
 
-def around(x: Any, choose: Callable[[Any, Any], Any]) -> Any:
-    """The largest or smallest value of each pixel's 3×3 neighbourhood, float32 (n, height, width)."""
+def dilate(x: Any) -> Any:
+    """Return the largest value of each pixel's 3×3 neighbourhood, float32 (n, height, width)."""
+    return _neighbourhood(x, jnp.maximum)
+
+
+def erode(x: Any) -> Any:
+    """Return the smallest value of each pixel's 3×3 neighbourhood, float32 (n, height, width)."""
+    return _neighbourhood(x, jnp.minimum)
+
+
+def _neighbourhood(x: Any, choose: Callable[[Any, Any], Any]) -> Any:
     for axis in (1, 2):
         pads = [(1, 1) if axis == one else (0, 0) for one in range(3)]
         padded, size = jnp.pad(x, pads, mode="edge"), x.shape[axis]
