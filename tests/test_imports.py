@@ -225,7 +225,7 @@ def test_the_walk_over_the_imports_sees_them():
     assert {"datasets.loading", "training.trainer", "training.lesson.report"} <= used["tutorial"]
     assert {"tutorial", "training.run", "cli.progress"} <= used["cli.tutorial"] | used["cli.train"]  # inside functions
     assert "models.metadata" in used["models.classifier"]  # for type checkers only
-    assert {"training.augmentation.random_pool", "training.augmentation.glyphs"} <= used[
+    assert {"training.augmentation.random_pool", "training.augmentation.strokes"} <= used[
         "training.augmentation.pipeline"
     ]
 
