@@ -120,3 +120,29 @@ def test_keras_imported_after_mnistry_is_on_jax_unless_the_user_chose(chosen, ba
     program = "import mnistry, keras; print(keras.backend.backend())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == backend
+
+
+WEIGHTS = """
+import hashlib
+{first}
+from mnistry.training import recipes
+from mnistry.training.config import ResolvedConfig
+from mnistry.models.backend import keras
+config = ResolvedConfig(recipe="strong", dataset="d", epochs=1, batch_size=8, learning_rate=0.1, validation=0.0)
+model = recipes.build(config, classes=10, images=80)
+print(hashlib.sha256(b"".join(part.tobytes() for part in model.get_weights())).hexdigest(), keras.config.epsilon())
+"""
+
+
+def test_the_users_keras_settings_change_no_weights(tmp_path: Path) -> None:
+    odd = '{"floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first", "backend": "tensorflow"}'
+    (tmp_path / "keras.json").write_text(odd)
+    usual, changed = python(WEIGHTS.format(first="")), python(WEIGHTS.format(first=""), KERAS_HOME=str(tmp_path))
+    assert (usual.returncode, changed.returncode) == (0, 0), changed.stderr
+    assert usual.stdout == changed.stdout
+    assert usual.stdout.split()[1] == "1e-07"
+    refused = python(WEIGHTS.format(first="import keras"), KERAS_HOME=str(tmp_path), KERAS_BACKEND="jax")
+    assert (
+        "The recipes need Keras's floatx to be float32; it is float16, from this program or ~/.keras/keras.json."
+        in (refused.stderr)
+    )

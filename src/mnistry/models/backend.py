@@ -12,6 +12,12 @@ from mnistry.runtime.files import cache_folder
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    # ~/.keras/keras.json may hold others, with which the same seed would give other weights.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
 
 import jax
 import keras
@@ -30,6 +36,23 @@ if keras.backend.backend() != "jax":
         f"mnistry trains with Keras on the JAX backend, but Keras is loaded on {keras.backend.backend()!r} already: "
         "import mnistry before keras, with KERAS_BACKEND unset or jax."
     )
+
+
+SETTINGS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+
+
+def check_settings() -> None:
+    """Check that Keras has the settings with which the recipes give the same weights everywhere.
+
+    Raises:
+        TrainingError: a program that loaded Keras before has others.
+    """
+    for name, expected in SETTINGS.items():
+        if (found := getattr(keras.config, name)()) != expected:
+            raise TrainingError(
+                f"The recipes need Keras's {name} to be {expected}; it is {found}, from this program or "
+                f"~/.keras/keras.json. Call keras.config.set_{name}({expected!r}) first."
+            )
 
 
 def want_cpu_devices(number: int) -> None:
@@ -62,6 +85,7 @@ __all__ = [
     "JAXTrainer",
     "array_data_adapter",
     "array_slicing",
+    "check_settings",
     "is_default",
     "jax",
     "keras",

@@ -105,6 +105,9 @@ def build(config: ResolvedConfig, *, classes: int, images: int) -> keras.Model:
         classes: how many there are.
         images: how many an epoch has.
     """
+    from mnistry.models import backend
+
+    backend.check_settings()
     own = recipe(config.recipe)
     model: keras.Model = own.build(seed=config.seed, classes=classes, **chosen(config, "network"))
     rate = config.learning_rate

@@ -94,7 +94,7 @@ def test_a_worker_that_is_killed_costs_no_picture(nodes, tmp_path):
     assert table["error"].null_count == 400
 
 
-def test_a_driver_that_is_killed_goes_on_with_what_is_missing(nodes, stack, tmp_path):
+def test_a_batch_that_is_killed_or_stopped_goes_on_with_what_is_missing(nodes, stack, tmp_path):
     out = tmp_path / "out"
     options = ("--single", "--ray-address", nodes.address)
     process = started(stack[0], out, *options)
@@ -106,39 +106,36 @@ def test_a_driver_that_is_killed_goes_on_with_what_is_missing(nodes, stack, tmp_
     there[0].write_bytes(there[0].read_bytes()[:-100])  # as after a crash of the machine
     (out / f".part-00019.parquet.abc{PART}").write_bytes(b"half")
     before = {path: path.stat().st_mtime_ns for path in there}
+
     again = started(stack[0], out, *options)
     _, errors = again.communicate()
     assert again.returncode == 1
     assert (
         errors == f"mnistry: {out} holds a batch already. Go on with it: --resume. Or name another folder with --out.\n"
     )
-    finish(started(stack[0], out, *options, "--resume"))
-    assert [path.stat().st_mtime_ns == before[path] for path in there[:3]] == [False, True, True]
-    check_every_picture_is_there_once(out, stack)
-    summary = (out / "summary.json").read_text()
-    assert 0 < json.loads(summary)["pictures_now"] < N
-    finish(started(stack[0], out, *options, "--resume"))  # it is complete: nothing is read
-    assert (out / "summary.json").read_text() == summary
 
-
-def test_a_batch_that_is_stopped_says_how_to_go_on(nodes, stack, tmp_path):
-    out = tmp_path / "out"
-    options = ("--single", "--ray-address", nodes.address)
-    process = started(stack[0], out, *options)
-    wait_for(lambda: len(parts(out)) >= KILLED_AFTER, process)
+    process = started(stack[0], out, *options, "--resume")
+    wait_for(lambda: len(parts(out)) >= 2 * KILLED_AFTER, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130
     command = f"mnistry batch {stack[0]} --out {out} --resume --single --ray-address {nodes.address}"
     assert errors.splitlines()[-1] == f"mnistry: stopped; what is done is kept, go on with: {command}"
+    assert [path.stat().st_mtime_ns == before[path] for path in there[:3]] == [False, True, True]
+
     process = started(stack[0], out, *options, "--resume")
-    wait_for(lambda: len(parts(out)) >= 2 * KILLED_AFTER, process)
+    wait_for(lambda: len(parts(out)) >= 3 * KILLED_AFTER, process)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate()
     assert process.returncode == 143
     assert errors.splitlines()[-1] == "mnistry: interrupted; nothing half-written is left behind."
+
     finish(started(stack[0], out, *options, "--resume"))
     check_every_picture_is_there_once(out, stack)
+    summary = (out / "summary.json").read_text()
+    assert 0 < json.loads(summary)["pictures_now"] < N
+    finish(started(stack[0], out, *options, "--resume"))  # it is complete: nothing is read
+    assert (out / "summary.json").read_text() == summary
 
 
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
