@@ -49,13 +49,13 @@ def _rows() -> list[dict[str, Any]]:
         {
             "command": "python benchmarks/seeds.py",
             "en": ("the lesson's test accuracy, mean of seeds 0–4", mean, ""),
-            "ko": ("수업의 테스트 정확도, 시드 0–4의 평균", mean, ""),
+            "ko": ("수업의 평가 정확도, 시드 0–4의 평균", mean, ""),
         },
         {
             "command": "python benchmarks/kills.py",
             "en": ("killed and resumed, same weights to the bit", f"{kills['identical']} of {kills['kills']}", ""),
             "ko": (
-                "강제 종료한 뒤 이어서 훈련, 비트까지 같은 가중치",
+                "강제 종료한 뒤 이어서 학습, 비트 단위까지 같은 가중치",
                 f"{kills['kills']}번 중 {kills['identical']}번",
                 "",
             ),
@@ -63,7 +63,7 @@ def _rows() -> list[dict[str, Any]]:
         {
             "command": "mnistry evaluate",
             "en": ("the built-in model on MNIST's test images", f"{errors} errors in {n:,}", "any"),
-            "ko": ("내장 모델, MNIST 테스트 이미지", f"{n:,}개 중 오류 {errors}개", "무관"),
+            "ko": ("내장 모델, MNIST 평가 이미지", f"{n:,}개 중 오류 {errors}개", "무관"),
         },
         {
             "command": handwriting,
@@ -107,7 +107,7 @@ def _rows() -> list[dict[str, Any]]:
         {
             "command": "python benchmarks/serving.py",
             "en": ("a drawing sent to the service: answered in; per second", f"{p50:.0f} ms; {rate:.0f}", ""),
-            "ko": ("서비스에 보낸 그림 한 장의 응답 시간, 초당 그림 수", f"{p50:.0f} ms, {rate:.0f}장", ""),
+            "ko": ("서비스에 보낸 그림 한 장의 응답 시간, 초당 처리 이미지 수", f"{p50:.0f} ms, {rate:.0f}장", ""),
         },
         {
             "command": "python benchmarks/install.py",

@@ -39,10 +39,20 @@ def test_the_command_reference_is_current(write_docs: ModuleType) -> None:
     assert write_docs.REFERENCE.read_text(encoding="utf-8") == write_docs.reference(), "run: make docs"
 
 
+def code(block: str) -> list[str]:
+    """The lines of a block without their comments."""
+    return [re.sub(r" *(?<!\S)#.*", "", line) for line in block.splitlines()]
+
+
 def test_both_readmes_say_the_same() -> None:
     english, korean = README.read_text(encoding="utf-8"), KOREAN.read_text(encoding="utf-8")
-    for language in ("sh", "text", "python"):
-        assert blocks(README, language) == blocks(KOREAN, language)
+    for language in ("sh", "python"):
+        assert [code(block) for block in blocks(README, language)] == [
+            code(block) for block in blocks(KOREAN, language)
+        ]
+    pairs = zip(blocks(README, "text"), blocks(KOREAN, "text"), strict=True)
+    for one, other in pairs:  # outputs, each in its language, with the same figures
+        assert re.findall(r"\d+\.\d+%?", one) == re.findall(r"\d+\.\d+%?", other)
     assert len(re.findall(r"^## ", english, re.MULTILINE)) == len(re.findall(r"^## ", korean, re.MULTILINE))
     links = [sorted(re.findall(r"\]\(([^)]+)\)", text)) for text in (english, korean)]
     assert [link for link in links[0] if "README" not in link] == [link for link in links[1] if "README" not in link]
@@ -50,6 +60,25 @@ def test_both_readmes_say_the_same() -> None:
     assert set(figures[0]) == set(figures[1])
     english_code, korean_code = (set(re.findall(r"`([^`\n]+)`", text)) for text in (english, korean))
     assert english_code <= korean_code
+
+
+def test_the_korean_readme_is_korean_in_its_comments_tables_and_outputs() -> None:
+    text = KOREAN.read_text(encoding="utf-8")
+    comments = [
+        comment
+        for language in ("sh", "python")
+        for block in blocks(KOREAN, language)
+        for comment in re.findall(r"(?<!\S)# (.+)", block)
+        if not re.match(r"animals/", comment)
+    ]
+    assert len(comments) >= 8
+    assert [comment for comment in comments if not re.search("[가-힣]", comment)] == []
+    first = [row.split("|")[1].strip() for row in text.splitlines() if row.startswith("| ") and row.count("|") > 2]
+    assert [cell for cell in first if re.search("[A-Za-z]{3}", cell) and not re.search("[가-힣]|^`", cell)] == [
+        "scikit-learn"
+    ]
+    for block in blocks(KOREAN, "text"):
+        assert not re.search(r"\b(the|why|probability of)\b", block, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

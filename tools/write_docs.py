@@ -55,19 +55,22 @@ def with_tables(page: str) -> str:
 
 
 def _table(name: str) -> str:
+    """The table of that name; with `_ko` at its end in Korean."""
+    english, korean = name.removesuffix("_ko"), name.endswith("_ko")
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        table: str = importlib.import_module(name.partition("_ko")[0]).table(_content(name))
+        table: str = importlib.import_module(english).table(_content(name))
     finally:
         sys.path.pop(0)
-    return table
+    translated: str = _tool("korean_tables").korean(table) if korean and english != "claims" else table
+    return translated
 
 
 def _content(name: str) -> Any:
     """The results that a table shows; for the claims, which take theirs from several files, the language."""
     if name.startswith("claims"):
         return "ko" if name.endswith("_ko") else "en"
-    return json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((BENCHMARKS / "results" / f"{name.removesuffix('_ko')}.json").read_text(encoding="utf-8"))
 
 
 def _tool(name: str) -> Any:
