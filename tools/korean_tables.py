@@ -37,7 +37,7 @@ CELLS = {  # a number sign stands for a number; numbers keep their order
     "one digit: said to be sure": "숫자 하나: 확실하다고 한 비율",
     "one digit: right among those": "숫자 하나: 그중 맞은 비율",
     "letters, doodles, blank paper (#), said to be a digit and sure": "글자, 낙서, 빈 종이(#장)를 숫자라고 확신한 비율",
-    "the same, any digit found and sure without `--single`": "같은 그림, `--single` 없이 확실한 숫자를 하나라도 찾은 비율",
+    "the same, any digit found and sure without `--single`": "같은 그림, `--single` 없이 확실한 숫자를 찾은 비율",
     "small pictures a second, one process": "작은 그림의 초당 처리 이미지 수, 프로세스 하나",
     "a photo of # megapixels": "#메가픽셀 사진 한 장",
     "`mnistry read one.png`, start to finish": "`mnistry read one.png`, 시작부터 끝까지",
