@@ -39,6 +39,7 @@ bench: $(VENV)/installed-dev ## measure everything, beside its peers (MNISTRY_DA
 	$(BIN)/python benchmarks/recogniser.py
 	$(BIN)/python benchmarks/model.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/batch_kills.py
 

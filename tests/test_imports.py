@@ -32,7 +32,7 @@ PUBLIC = [
     "read",
     "train",
 ]
-VERBS = ["tutorial", "train", "search", "evaluate", "export", "data", "read", "batch", "serve"]
+VERBS = ["tutorial", "train", "search", "evaluate", "export", "adapt", "data", "read", "batch", "serve"]
 HEAVY = {
     "fsspec", "jax", "keras", "matplotlib", "numpy", "PIL", "pandas", "pyarrow", "ray", "requests", "scipy", "sklearn",
     "tensorflow", "torch",
@@ -85,6 +85,7 @@ def test_the_package_brings_in_the_lazy_one_of_its_own_modules_and_the_errors():
         ("evaluation.calibration", {"numpy"}),
         ("evaluation.run", {"numpy"}),
         ("evaluation.text", {"numpy"}),
+        ("training.adaptation", {"numpy"}),
         ("training.config", set()),
         ("training.recipes", set()),
         ("training.augmentation.glyphs", {"numpy"}),
@@ -296,8 +297,8 @@ def test_what_answers_never_imports_keras_or_jax():
     [
         ("keras", {"models.backend"}),
         ("jax", {"models.backend", "models.threefry"}),
-        ("onnx", {"models.onnx_export"}),
-        ("onnxruntime", {"models.classifier"}),
+        ("onnx", {"models.onnx_export", "models.onnx_head"}),
+        ("onnxruntime", {"models.classifier", "models.onnx_head"}),
         ("sklearn", set()),
         ("requests", {"datasets.download"}),
         ("jinja2", {"reporting.html"}),

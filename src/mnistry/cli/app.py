@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import mnistry
+from mnistry.cli.adapt import adapt
 from mnistry.cli.batch import batch
 from mnistry.cli.data import data
 from mnistry.cli.evaluate import evaluate
@@ -104,6 +105,7 @@ app.command(rich_help_panel=TRAIN, short_help="Train a model, or resume an inter
 app.command(rich_help_panel=TRAIN, short_help="Search for good settings of a recipe.")(search)
 app.command(rich_help_panel=TRAIN, short_help="Evaluate a model: accuracy, calibration, worst mistakes.")(evaluate)
 app.command(rich_help_panel=TRAIN, short_help="Write the model file of a run.")(export)
+app.command(rich_help_panel=TRAIN, short_help="Adapt a model to your hand by digits that it misread.")(adapt)
 app.command(rich_help_panel=READ, short_help="Read handwritten digits in pictures.")(read)
 app.command(rich_help_panel=READ, short_help="Read pictures by the million, on this machine or a Ray cluster.")(batch)
 app.command(rich_help_panel=SERVE, short_help="Serve a page to draw on, and a REST API.")(serve)

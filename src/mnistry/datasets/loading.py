@@ -65,6 +65,17 @@ def load(
         return replace(uci_digits.load(), fallback=str(error))
 
 
+def load_local(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Dataset | None:
+    """Load a published data set that is on disk; None where it is not. Nothing is downloaded.
+
+    Args:
+        name: name of a published data set, such as "mnist".
+        data_dir: as for `load`.
+    """
+    (wanted,) = (each for each in catalog.ALL if each.name == name)
+    return published.load_local(wanted, _data_folder(data_dir))
+
+
 def name_of(name: str) -> str:
     """The name of a data set in configs and reports: a path is completed.
 

@@ -100,6 +100,19 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     raise DataError(text) if damaged is None else DamagedFolderError(text)
 
 
+def load_local(published: Published, folder: Path | None) -> Dataset | None:
+    """Load the set from the folder that the user named, or from the cache; None where it is in neither."""
+    own = [] if folder is None else [folder / published.name if published.beside_others else folder]
+    for place in (*(each / below for each in own for below in ("", "raw", "MNIST/raw")), cache_folder(published.name)):
+        try:
+            found = _found_in(place, published)
+        except DataError:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
 class DamagedFolderError(DataError):
     """The folder that the user named holds files that are something else: too serious to go on with other digits."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LEAST = 10  # digits to adapt to, fewer of which tell little
 MOST = 5_000
 SECONDS = 120  # for an adaptation, which usually takes ten
-MODEL = "adapted.onnx"
 
 
 def keep(folder: Path, image: np.ndarray, label: int) -> Path:
@@ -110,7 +109,7 @@ class Corrections:
                 await self._task
 
     async def _adapt(self, folder: Path, model: str | None, use: Any) -> None:
-        out = folder / MODEL
+        out = folder.with_name(f"{folder.name}-model.onnx")
         options = ["--out", os.fspath(out), "--overwrite", "--json", *([] if model is None else ["--model", model])]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(

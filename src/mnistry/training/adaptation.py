@@ -1,0 +1,217 @@
+"""Adaptation of a model to somebody's hand: its last layer learns a few corrected digits and forgets nothing else.
+
+Only the last layer changes, on the features that the rest of the network gives. Each sample is shown with small
+changes of place, size, slant and angle. Other digits are shown with the answers that the model gave before: learning
+without forgetting (Li and Hoiem 2016). At last the change is made smaller until digits that it was not trained on are
+read as before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.datasets import loading
+from mnistry.errors import DataError, UsageError
+from mnistry.models import classifier, onnx_file
+from mnistry.models.classifier import Classifier
+from mnistry.models.onnx_head import Head
+from mnistry.models.outputs import probabilities as softmax
+
+LEAST = 10  # samples, fewer of which tell little
+HELD_BACK = 4  # every fourth sample of a class is held back for the figures
+VARIANTS = 8  # of each sample, beside itself
+ANGLE, SCALE, SHEAR, SHIFT = 7.0, 0.07, 0.1, 0.7  # standard deviations: degrees, log, columns a row, pixels
+MOST_VARIANTS = 4_000
+REPEATED, GUARDING = 3_000, 8_000  # other digits: those that are shown again, and those that the change is checked by
+STEPS, RATE = 80, 0.0012  # of Adam
+FAITH = 30.0  # weight of the other digits against the samples
+PARTS = (0.7, 0.55, 0.4, 0.3, 0.2, 0.1)  # of the change: the largest that forgets nothing is taken
+FORGOTTEN = 6 / 8_000  # of the guarding digits at most
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A model that was adapted.
+
+    Attributes:
+        content: content of its file.
+        samples: number of samples that it learned.
+        held: number of samples that were held back from a first adaptation, for the figures.
+        before: of those, the model's mistakes.
+        after: of those, the mistakes of the first adaptation.
+        check: `n`, `before` and `after` on the built-in digits that are not trained on.
+        seconds: time that it took.
+    """
+
+    content: bytes
+    samples: int
+    held: int
+    before: int
+    after: int
+    check: Mapping[str, int]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mnistry adapt --json` prints."""
+        figures = {"samples": self.samples, "held": self.held, "before": self.before, "after": self.after}
+        return {**figures, "check": dict(self.check), "seconds": round(self.seconds, 2)}
+
+
+def load_samples(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Load corrected digits: any data set of one's own, such as a folder with a folder of pictures for each digit.
+
+    Args:
+        path: path of the data set.
+        names: the model's class names.
+
+    Returns:
+        uint8 (n, 28, 28), and int64 (n,), indices into the class names.
+
+    Raises:
+        DataError: the data cannot be read, or have other classes than the model.
+        UsageError: there are too few.
+    """
+    dataset = loading.load(os.fspath(Path(path).expanduser().absolute()), kind="ink")
+    unknown = [name for name in dataset.class_names if name not in names]
+    if unknown:
+        raise DataError(f"{path} has the class {unknown[0]!r}, which the model does not have: {', '.join(names)}.")
+    images = np.concatenate([dataset.x_train, dataset.x_test])
+    index = np.array([names.index(name) for name in dataset.class_names])
+    labels = index[np.concatenate([dataset.y_train, dataset.y_test]).astype(np.int64)]
+    if len(images) < LEAST:
+        raise UsageError(f"{path} has {len(images)} samples; at least {LEAST} are needed. Correct some more digits.")
+    return images, labels
+
+
+def adapt(
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Adaptation:
+    """Adapt a model to corrected digits.
+
+    Args:
+        images: uint8 (n, 28, 28), ink bright on black: what the model saw of each digit.
+        labels: int64 (n,), what each is: indices into the model's class names.
+        model: path of the model file; None is the built-in model.
+        data_dir: folder with MNIST. Its training images are the other digits where they are there or cached; without
+            them it is the built-in digits alone. Nothing is downloaded.
+        seed: of the small changes.
+
+    Raises:
+        ModelError: the model cannot be read or adapted.
+    """
+    started = time.perf_counter()
+    if model is None:
+        content, name = resources.files("mnistry").joinpath(classifier.SHIPPED).read_bytes(), "the built-in model"
+    else:
+        content, name = onnx_file.read(model), os.fspath(model)
+    head = Head(content, name)
+    teacher = _Teacher(head, data_dir, np.random.default_rng(seed))
+    held = _held_back(labels)
+    first = head.with_weights(teacher.learned(images[~held], labels[~held]), head.info)
+    note = {"samples": len(images), "from": head.info.details.get("weights_sha256"), "seed": seed}
+    info = replace(
+        head.info,
+        name=f"{head.info.name.removesuffix('-adapted')}-adapted",
+        details={**head.info.details, "adapted": note},
+    )
+    adapted = head.with_weights(teacher.learned(images, labels), info)
+    old, rehearsed, new = (Classifier.from_bytes(each, name) for each in (content, first, adapted))
+    digits = loading.load("digits")
+    return Adaptation(
+        adapted,
+        samples=len(images),
+        held=int(held.sum()),
+        before=_mistakes(old, images[held], labels[held]),
+        after=_mistakes(rehearsed, images[held], labels[held]),
+        check={
+            "n": len(digits.x_test),
+            "before": _mistakes(old, digits.x_test, digits.y_test),
+            "after": _mistakes(new, digits.x_test, digits.y_test),
+        },
+        seconds=time.perf_counter() - started,
+    )
+
+
+class _Teacher:
+    """Trains the last layer."""
+
+    def __init__(self, head: Head, data_dir: str | os.PathLike[str] | None, random: np.random.Generator) -> None:
+        self._head, self._random = head, random
+        mnist = loading.load_local("mnist", data_dir=data_dir)
+        images = loading.load("digits").x_train if mnist is None else mnist.x_train
+        chosen = random.permutation(len(images))[: REPEATED + GUARDING]
+        shown = len(chosen) // 3 if mnist is None else REPEATED
+        self._repeated = head.features(images[chosen[:shown]])
+        self._guarding = head.features(images[chosen[shown:]])
+
+    def learned(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The layer's weights after learning some samples."""
+        head, random = self._head, self._random
+        variants = min(VARIANTS, MOST_VARIANTS // len(images))
+        shown = np.concatenate([images, *(_varied(images, random) for _ in range(variants))])
+        features, truth = head.features(shown), np.tile(labels, variants + 1)
+        wanted = np.eye(len(head.bias), dtype=np.float32)[truth]
+        said, repeated = features @ head.weights.T + head.bias, self._repeated @ head.weights.T + head.bias
+        answers = softmax(repeated)
+        change, mean, square = (np.zeros_like(head.weights) for _ in range(3))
+        for step in range(1, STEPS + 1):
+            own = ((softmax(said + features @ change.T) - wanted) / len(features)).astype(np.float32)
+            others = ((softmax(repeated + self._repeated @ change.T) - answers) / len(repeated)).astype(np.float32)
+            slope = own.T @ features + np.float32(FAITH) * (others.T @ self._repeated)
+            mean += 0.1 * (slope - mean)
+            square += 0.001 * (slope * slope - square)
+            change -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        return head.weights + self._safe_part(change) * change
+
+    def _safe_part(self, change: np.ndarray) -> float:
+        """The largest part of a change by which no more than a few of the guarding digits are read differently."""
+        classes = len(self._head.info.class_names)
+        logits = (self._guarding @ self._head.weights.T + self._head.bias)[:, :classes]
+        moved = (self._guarding @ change.T)[:, :classes]
+        before = logits.argmax(axis=1)
+        most = max(1, round(FORGOTTEN * len(before)))
+        for part in PARTS:
+            if ((logits + part * moved).argmax(axis=1) != before).sum() <= most:
+                return part
+        return 0.0
+
+
+def _varied(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Images, uint8 (n, 28, 28), each a little turned, sheared, scaled and moved."""
+    from scipy import ndimage
+
+    varied = np.empty_like(images)
+    middle = np.array([13.5, 13.5])
+    for number, image in enumerate(images):
+        angle = np.radians(random.normal(0, ANGLE))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = turn @ np.array([[1, random.normal(0, SHEAR)], [0, 1]]) / np.exp(random.normal(0, SCALE))
+        offset = middle - matrix @ (middle + random.normal(0, SHIFT, 2))
+        moved = ndimage.affine_transform(image.astype(np.float32), matrix, offset, order=1)
+        varied[number] = np.clip(moved, 0, 255)
+    return varied
+
+
+def _held_back(labels: np.ndarray) -> np.ndarray:
+    """Every fourth sample of each class, bool (n,)."""
+    held = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        held[np.flatnonzero(labels == label)[HELD_BACK - 1 :: HELD_BACK]] = True
+    return held
+
+
+def _mistakes(model: Classifier, images: np.ndarray, labels: np.ndarray) -> int:
+    return int((model.predict_all(images).digits != labels).sum()) if len(images) else 0
