@@ -750,7 +750,7 @@ def test_model_checkpoint_by_batches(images: Images, tmp_path: Path) -> None:
 
 
 def test_ours_may_take_the_place_of_keras(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras.Model, "fit", fit)
+    monkeypatch.setattr(backend.JAXTrainer, "fit", fit)
     x, y = images[0][..., 0], images[1]
     assert len(lesson_network().fit(x, y, verbose=0).history["loss"]) == 1
     eager = lesson_network()

@@ -24,7 +24,7 @@ from mnistry.models.backend import jax
 
 jnp, lax = jax.numpy, jax.lax
 
-PIECE_BYTES = 400_000  # of the columns and outputs of a piece: well within the second-level cache of a core
+PIECE_BYTES = 1_500_000  # of the columns and outputs of a piece: two cores keep it in their second-level caches
 
 
 class Window(NamedTuple):

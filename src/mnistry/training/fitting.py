@@ -6,6 +6,8 @@ in one compiled program, and Python sees every step only if a callback wants to.
 
 from __future__ import annotations
 
+import sys
+import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,7 +27,6 @@ from mnistry.models.backend import (
 from mnistry.training.loop import TrainProgress, TrainSession, shuffled
 from mnistry.training.steps import SparseRows
 
-KERAS_FIT = JAXTrainer.fit  # as it was when this was loaded: a program may put ours in its place
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
@@ -148,7 +149,19 @@ def fit(
     if devices > 1:
         raise UsageError(f"devices={devices} needs compiled epochs, but {obstacle}.")
     warnings.warn(f"Keras's own fit takes over, as {obstacle}. {COST}", stacklevel=2)
-    return KERAS_FIT(model, **arguments)
+    history: keras.callbacks.History = _keras_fit()(model, **arguments)
+    return history
+
+
+def _keras_fit() -> Callable[..., Any]:
+    """Keras's own `fit`, also in a program that has put ours in its place."""
+    module = sys.modules[JAXTrainer.__module__]
+    if JAXTrainer.fit.__module__ != module.__name__:
+        fresh = types.ModuleType(module.__name__)
+        module.__loader__.exec_module(fresh)  # type: ignore[union-attr]  # a module of files has a loader that can
+        module = fresh
+    own: Callable[..., Any] = module.JAXTrainer.fit
+    return own
 
 
 def _obstacle(model: keras.Model, data: Any) -> str:
@@ -156,7 +169,7 @@ def _obstacle(model: keras.Model, data: Any) -> str:
     overridden = [
         name
         for name in ("fit", "make_train_function")
-        if getattr(type(model), name) not in (getattr(JAXTrainer, name), getattr(keras.Model, name), KERAS_FIT)
+        if getattr(type(model), name) not in (getattr(JAXTrainer, name), getattr(keras.Model, name))
     ]
     if overridden:
         return f"{type(model).__name__} has a {overridden[0]} of its own"
