@@ -22,8 +22,8 @@ from helpers.running import running, serve  # noqa: E402 - as above
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PAGE = {"width": 1280, "height": 800}
-REPORT = {"width": 1000, "height": 760}
+PAGE = {"width": 1280, "height": 900}
+REPORT = {"width": 1000, "height": 960}
 
 
 def main() -> None:
