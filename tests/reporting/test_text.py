@@ -10,6 +10,7 @@ from mnistry.datasets.loading import Dataset
 from mnistry.evaluation import text as evaluation_text
 from mnistry.evaluation.metrics import evaluate
 from mnistry.reporting import text as reporting_text
+from mnistry.training import text as training_text
 
 
 def small_dataset(n_train: int = 3, n_test: int = 2, class_names: tuple[str, ...] = ("0", "1")) -> Dataset:
@@ -119,3 +120,22 @@ def test_the_columns_of_a_confusion_matrix_end_together(names):
     for name in names:
         end = head.index(name) + len(name)
         assert all(row[end - 1] != " " and row[end : end + 1] in ("", " ") for row in rows)
+
+
+def test_lines_fit_a_terminal_of_80_columns(digits: Dataset) -> None:
+    record = {
+        "epoch": 20,
+        "loss": 12.3456,
+        "accuracy": 1.0,
+        "val_loss": 12.3456,
+        "val_accuracy": 1.0,
+        "seconds": 123.45,
+    }
+    classes = [f"class {number}" for number in range(26)]
+    told = [
+        datasets_text.dataset(digits, 0),
+        datasets_text.counts(classes, {"train": [60000] * 26, "test": [1] * 26}),
+        training_text.epoch(record, 200),
+        reporting_text.entry("sure of", "words " * 40, 12),
+    ]
+    assert max(len(line) for text in told for line in text.splitlines()) <= 80

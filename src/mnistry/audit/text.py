@@ -9,7 +9,7 @@ import numpy as np
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTER
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
-from mnistry.reporting.text import counted, table
+from mnistry.reporting.text import counted, entry, table
 
 ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
@@ -20,7 +20,7 @@ OUTLIERS = {"blank": "blank", "inverted": "inverted", "wrong size": "wrong_size"
 
 def audit(result: DatasetAudit) -> str:
     """The whole audit: a line for each check, then the findings."""
-    parts = [heading(result), "\n".join(f"{name:<12}  {text}" for name, text in findings(result))]
+    parts = [heading(result), "\n".join(entry(name, text, 14) for name, text in findings(result))]
     parts += [label_issues(result.label_issues(split), split) for split in SPLITS]
     parts += [groups(result, result.duplicates), odd(result)]
     return "\n\n".join(part for part in parts if part)

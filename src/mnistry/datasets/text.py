@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mnistry.datasets.loading import Dataset
-from mnistry.reporting.text import WIDEST, picture
+from mnistry.reporting.text import WIDEST, entry, picture
 
 SHOWN = {"ink": "ink bright on black", "pictures": "grey pictures"}
 
@@ -16,8 +16,8 @@ def dataset(loaded: Dataset, index: int) -> str:
     side = max(7, *(len(split) for split in statistics))
     lines = [
         f"{loaded.title}: {len(loaded.x_train) + len(loaded.x_test):,} images, uint8 28×28, {SHOWN[loaded.kind]}",
-        f"source   {loaded.source}",
-        f"licence  {loaded.licence}",
+        entry("source", loaded.source, 9),
+        entry("licence", loaded.licence, 9),
         "",
         f"{'split':<{side}} {'images':<17} {'labels':<10} {'mean':>7} {'std':>7}   of 0–255; of 0–1",
     ]
@@ -42,7 +42,7 @@ def counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> s
     """
     largest = max(len(f"{max(numbers):,}") for numbers in splits.values())
     width = max(6, largest + 1, *(len(name) + 1 for name in class_names))
-    if len(class_names) * width <= WIDEST:
+    if 8 + len(class_names) * width <= WIDEST:
         side = max(7, *(len(split) for split in splits))
         head = f"{'class':<{side}} " + "".join(f"{name:>{width}}" for name in class_names)
         rows = (f"{name:<{side}} " + "".join(f"{n:>{width},}" for n in numbers) for name, numbers in splits.items())

@@ -96,7 +96,7 @@ def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
 def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
     right = f"right of those: {picked.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
-    return f"{name} {picked.n:,} ({picked.coverage:.2%}), {line}; {right}"
+    return reporting_text.entry(name, f"{picked.n:,} ({picked.coverage:.2%}), {line}; {right}", len(name) + 1)
 
 
 def _share(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SHADES = " ░▒▓█"
-WIDEST = 150  # characters of a table of classes; wider ones stand on their side
+LINE = 80  # characters, as wide as most terminals
+WIDEST = LINE  # characters of a table of classes; wider ones stand on their side
 
 
 def counted(n: int, thing: str) -> str:
@@ -40,6 +42,18 @@ def table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> str:
         "  ".join(padded(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
     )
     return "\n".join(lines)
+
+
+def entry(name: str, text: str, side: int) -> str:
+    """Write a name and what there is to say, which goes on below itself where it is longer than a line.
+
+    >>> print(entry("licence", "CC BY 4.0 " + "(the authors) " * 5, 9))
+    licence  CC BY 4.0 (the authors) (the authors) (the authors) (the authors) (the
+             authors)
+    """
+    return textwrap.fill(
+        f"{name:<{side}}{text}", LINE, subsequent_indent=" " * side, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def picture(pixels: np.ndarray) -> str:
