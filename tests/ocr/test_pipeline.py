@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 from helpers.writing import BLACK, BLUE, WHITE, Page, digit
 from mnistry import Recognizer
 from mnistry.errors import PictureError
+from mnistry.ocr.decoding import MOST_HYPOTHESES
+from mnistry.ocr.result import Skipped
 
 LINES = ["20835", "6930 852"]  # no digit that writers of the world write in very different ways
 
@@ -208,3 +211,96 @@ def test_strokes_as_wide_as_a_square_stay_on_squared_paper(recognizer, spacing):
     sheet.write("6930 852", (80, 190), 88, pen=6.5, ink=BLUE, seed=9, slant=0.08)
     photo = sheet.photo(dimmest=0.4).rotate(-1.5, Image.Resampling.BICUBIC, fillcolor=(150, 147, 140))
     assert recognizer.read(photo).text == "20853\n6930 852"
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_page_that_lies_on_its_side_or_head_is_read(recognizer, turns):
+    sheet = Page(560, 300)
+    sheet.write("20835", (60, 40), 80)
+    sheet.write("69342", (60, 170), 80)
+    turned = np.rot90(np.asarray(sheet.image()), turns)
+    reading, upright = recognizer.read(np.ascontiguousarray(turned)), recognizer.read(sheet.image())
+    assert reading.text == upright.text == "20835\n69342"
+    x, y, width, height = upright.digits[0].box
+    expected = {1: (y, 560 - x - width, height, width), 2: (560 - x - width, 300 - y - height, width, height)}
+    np.testing.assert_allclose(reading.digits[0].box, expected.get(turns, (300 - y - height, x, height, width)), atol=2)
+
+
+@pytest.mark.parametrize(("sign", "points"), [("slash", ((16, -14), (-10, 94))), ("bar", ((0, -14), (0, 94)))])
+def test_a_stroke_that_is_longer_than_the_digits_beside_it_is_a_sign(recognizer, sign, points):
+    sheet = Page(560, 200)
+    sheet.write("28", (40, 60), 80)
+    sheet.line([(205 + x, 60 + y) for x, y in points], BLACK, 7)
+    sheet.write("365", (250, 60), 80)
+    reading = recognizer.read(sheet.image())
+    assert (reading.text.replace(" ", ""), [mark.reason for mark in reading.skipped]) == ("28365", ["sign"])
+
+
+def test_brackets_are_no_ones(recognizer):
+    sheet = Page(460, 200)
+    sheet.write("286", (90, 60), 80)
+    for x, bend in ((60, -18), (330, 18)):
+        rows = np.linspace(48, 152, 20)
+        sheet.line(np.stack([x + bend * (1 - ((rows - 100) / 52) ** 2), rows], axis=1), BLACK, 6)
+    assert recognizer.read(sheet.image()).text == "286"
+
+
+@pytest.mark.parametrize(("text", "parts"), [("12 5", ("12", "5")), ("2 86", ("2", "86")), ("3 5", ("3", "5"))])
+def test_a_wide_gap_is_a_blank_however_few_the_digits(recognizer, text, parts):
+    sheet = Page(520, 160)
+    sheet.write(parts[0], (40, 40), 70)
+    sheet.write(parts[1], (320, 40), 70)
+    assert recognizer.read(sheet.image()).text == text
+
+
+def test_digits_that_all_stand_far_apart_are_one_number(recognizer):
+    sheet = Page(700, 160)
+    sheet.write("28365", (40, 40), 70, gap=1.6)
+    assert recognizer.read(sheet.image()).text == "28365"
+
+
+@pytest.mark.parametrize("character", ["0", "2", "5", "6", "8"])
+def test_one_thing_on_the_sheet_is_an_answer_also_without_single(recognizer, character):
+    assert recognizer.read(digit(character, 70, seed=1)).text == character
+    crop = np.asarray(digit(character, 28, pen=5))[6:40, 8:34]  # it touches the edges
+    assert recognizer.read(crop).text == character
+
+
+def test_a_small_note_on_a_table_with_a_pattern_is_read(recognizer):
+    y, x = np.mgrid[:480, :640]
+    wood = np.stack([110 + 25 * np.sin(y / 6 + 3 * np.sin(x / 90)), 75 + 0 * x, 45 + 0 * x], axis=2)
+    table = Image.fromarray(wood.astype(np.uint8))
+    sheet = Page(300, 180)
+    sheet.write("20835", (40, 60), 50)
+    table.paste(sheet.image(), (160, 140))
+    assert recognizer.read(table).text == "20835"
+
+
+def test_a_reading_is_not_sure_where_something_as_large_as_a_digit_was_left_out(recognizer):
+    plain = recognizer.read(page().image())
+    assert plain.sure == all(each.sure for each in plain.digits)
+    left_out = Skipped((0, 0, 9, 9), "not a digit", in_number=True)
+    assert not replace(plain, skipped=(left_out,)).sure
+
+
+def test_noise_is_told_from_writing_before_the_recognizer_is_asked(recognizer, monkeypatch):
+    monkeypatch.setattr(Recognizer, "predict_all", None)
+    noise = np.where(np.random.default_rng(0).random((1700, 1700)) < 0.5, 0, 255).astype(np.uint8)
+    reading = recognizer.read(noise)
+    assert (reading.text, reading.sure) == ("", False)
+
+
+def test_the_recognizer_is_asked_about_a_bounded_number_of_images(recognizer, monkeypatch):
+    asked: list[int] = []
+    real = Recognizer.predict_all
+
+    def counting(self: Recognizer, images: np.ndarray) -> object:
+        asked.append(len(images))
+        return real(self, images)
+
+    monkeypatch.setattr(Recognizer, "predict_all", counting)
+    bars = np.full((900, 900), 255, np.uint8)
+    for top in range(4, 880, 15):
+        bars[top : top + 11, 4:-4:7] = 0
+    recognizer.read(bars)
+    assert sum(asked) <= 2 * MOST_HYPOTHESES

@@ -222,7 +222,7 @@ def _as_one_digit(
 ) -> Reading | None:
     """The reading of a picture whose ink makes one digit altogether, if that is more believable than the page."""
     digits = [each.digit for line in page.found.lines for each in line]
-    if len(digits) > FEW:
+    if max(len(digits), page.found.characters) > FEW:
         return None
     images = []
     for ink, cleaned in tried:
@@ -291,6 +291,8 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple
 
 def _digits(recognizer: Classifier, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> list[Digit]:
     """Recognize digit images, uint8 (n, 28, 28), cropped at these boxes."""
+    if not len(images):
+        return []
     answers = recognizer.predict_all(images)
     return [
         Digit(
