@@ -50,7 +50,8 @@ pictures: $(VENV)/installed-dev ## draw the pictures of the documentation again;
 	$(BIN)/python tools/draw_reading.py
 	$(BIN)/python tools/draw_page.py
 
-docs: $(VENV)/installed-dev ## write again what is generated: command reference, tables, notebook
+docs: $(VENV)/installed-dev ## write again what is generated: Korean catalogue, command reference, tables, lesson
+	$(BIN)/python tools/translate.py
 	$(BIN)/python tools/write_docs.py
 
 clean: ## remove what the other targets made, run folders apart

@@ -290,6 +290,15 @@ def test_a_run_prints_its_eleven_steps_on_standard_output(lesson):
     assert "training image 7, row 10" in lesson[0].stdout
 
 
+def test_the_lesson_waits_after_each_step_and_speaks_korean(tmp_path):
+    called = [*MNISTRY, *QUICK, "--lang", "ko", "--step"]
+    answer = subprocess.run(called, capture_output=True, text=True, cwd=tmp_path, input="\n" * 10, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr.count("[Enter]") == 10
+    assert "11  예측\n" in answer.stdout
+    assert re.search(r"^report  runs/tutorial-1/report\.html", answer.stdout, re.MULTILINE)
+
+
 def test_a_run_warns_first_and_last_that_this_was_not_mnist(lesson):
     warnings = [line for line in lesson[0].stderr.splitlines() if line]
     assert warnings[0] == "!  THIS IS NOT MNIST: going on with the UCI digits, which come with the software."
