@@ -71,7 +71,7 @@ def residual() -> Any:
         y = normalized(layers.ReLU()(normalized(x, filters, 3, strides)), filters, 3)
         x = x if strides == 1 else normalized(x, filters, 1, strides)
         x = layers.ReLU()(layers.Add()([x, y]))
-    return keras.Model(image, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D(2)(x)))
+    return keras.Model(image, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
 
 
 NETWORKS: dict[str, Callable[[], Any]] = {"mnist_convnet": mnist_convnet, "LeNet-5": lenet, "residual": residual}
