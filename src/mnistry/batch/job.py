@@ -196,7 +196,7 @@ class _Session:
 def _model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
     """The content of a model file, checked as far as it can be without running it, and the names of its classes."""
     content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else onnx_file.read(path)
-    return content, onnx_file.check(content, path or SHIPPED).class_names
+    return content, onnx_file.check(content, path or SHIPPED)[0].class_names
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def load(
     ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
     """
     if name is not None and name not in LOADERS:
-        found: Dataset = _custom().load(_own_path(name), kind)
+        found: Dataset = _custom().load(own_path(name), kind)
         return found
     folder = _data_folder(data_dir)
     if name is not None:
@@ -82,7 +82,7 @@ def name_of(name: str) -> str:
     Raises:
         UsageError: there is nothing of that name.
     """
-    return name if name in LOADERS else str(_custom().name_of(_own_path(name)))
+    return name if name in LOADERS else str(_custom().name_of(own_path(name)))
 
 
 def _custom() -> Any:
@@ -92,7 +92,7 @@ def _custom() -> Any:
     return custom
 
 
-def _own_path(name: str) -> Path:
+def own_path(name: str) -> Path:
     """The path of one's own data.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 from typing import Any
@@ -97,6 +98,13 @@ __all__ = [
 ]
 
 
+def inference_arguments(model: keras.Model) -> dict[str, bool]:
+    """The arguments that tell a model that it is not trained; one's own class may take none."""
+    taken = inspect.signature(model.call).parameters
+    kinds = {each.kind for each in taken.values()}
+    return {"training": False} if "training" in taken or inspect.Parameter.VAR_KEYWORD in kinds else {}
+
+
 PREDICT_CHUNK = 10_000
 
 
@@ -114,11 +122,12 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     >>> predict(model, np.zeros((5, 28, 28), np.uint8)).shape
     (5, 10)
     """
+    arguments = inference_arguments(model)
 
     @jax.jit
     def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
         with jax.default_matmul_precision("highest"):  # a GPU would round to ten bits
-            return model.stateless_call(trainable, fixed, batch.astype(np.float32), training=False)[0]
+            return model.stateless_call(trainable, fixed, batch.astype(np.float32), **arguments)[0]
 
     trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
     size = min(PREDICT_CHUNK, len(x))

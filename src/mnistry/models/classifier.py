@@ -24,6 +24,9 @@ SHIPPED = "models/weights/mnistry.onnx"
 CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache
 
 
+MAX_RUN_VALUES = 2**26  # float32 numbers that a call may compute: 256 MB; fewer images at once for a larger model
+
+
 BLOCK = 4 * CHUNK  # images that a thread takes at a time; what is unsure among them is looked at again together
 
 
@@ -96,7 +99,8 @@ class Classifier:
         return made
 
     def _start(self, content: bytes, name: str, threads: int | None) -> None:
-        self.info = onnx_file.check(content, name)
+        self.info, values = onnx_file.check(content, name)
+        self._chunk = max(1, min(CHUNK, MAX_RUN_VALUES // values))
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.29 on its import would write an id under the user's home
         import onnxruntime
 
@@ -166,10 +170,12 @@ class Classifier:
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities and digit-ness as the model file gives them, of some images in one piece of memory."""
         outputs = [onnx_file.PROBABILITIES, onnx_file.DIGITNESS]
-        if len(images) <= CHUNK:
+        if len(images) <= self._chunk:
             found: tuple[np.ndarray, np.ndarray] = self._session.run(outputs, {onnx_file.IMAGES: images})
+            if not (np.isfinite(found[0]).all() and np.isfinite(found[1]).all()):
+                raise ModelError(f"{self._name} gives answers that are no numbers (NaN). Train or export it anew.")
             return found
-        parts = [self._run(images[start : start + CHUNK]) for start in range(0, len(images), CHUNK)]
+        parts = [self._run(images[start : start + self._chunk]) for start in range(0, len(images), self._chunk)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

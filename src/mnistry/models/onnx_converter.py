@@ -1,23 +1,34 @@
-"""Keras models read layer by layer into a graph of ONNX operations.
+"""Keras models as graphs of ONNX operations, by way of the program that JAX makes of them.
 
-What need not be computed is not: a batch normalisation goes into the weights of the convolution before it, and the
-weights of a Dense are put into the order of what is flattened.
+Keras's layers are traced once, and each primitive operation of JAX is converted: so every layer can be exported that
+computes with everyday operations, one's own layers and models included. The number of images is open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE
 from mnistry.errors import UsageError
-from mnistry.models.backend import keras
-from mnistry.models.onnx_graph import Flat, Graph, Linear, Shape, Softmaxed, Tensor, Value
+from mnistry.models import backend, onnx_arrays, onnx_windows
+from mnistry.models.backend import jax, keras
+from mnistry.models.onnx_arrays import concatenated, cut, reshaped, stacked, step_of, with_axis
+from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion
+from mnistry.models.onnx_graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
 
-IMAGE = (28, 28)
-FLOAT = 1  # float32 in ONNX's numbering of types
+PIXELS = IMAGE_SIZE * IMAGE_SIZE
+SHAPES: tuple[Shape, ...] = ((IMAGE_SIZE, IMAGE_SIZE, 1), (IMAGE_SIZE, IMAGE_SIZE), (PIXELS,))
+SCALING_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
+PASSED_THROUGH = {"reshape", "broadcast_in_dim", "convert_element_type", "transpose", "squeeze", "pad", "copy", "sub"}
+LONGEST_SCAN = 128  # steps of a recurrent layer, which are written out one after the other
+INLINED = {
+    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "remat",
+    "checkpoint", "remat2", "custom_lin",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,260 +36,340 @@ class Network:
     """A Keras model as a graph.
 
     Attributes:
-        graph: from the uint8 tensor `images` to the logits.
-        logits: the name of the tensor (n, outputs) that a softmax is applied to.
-        outputs: how many there are.
-        ends_in_softmax: whether the Keras model applies the softmax itself.
+        graph: from the uint8 tensor `images` to the outputs.
+        outputs: the name of the tensor (n, outputs): logits, or probabilities.
+        number: of outputs.
+        ends: the last step of the Keras model: "softmax" or "sigmoid" (of one output), which have been taken off; or
+            "logits" or "probabilities", as they are.
     """
 
     graph: Graph
-    logits: str
-    outputs: int
-    ends_in_softmax: bool
+    outputs: str
+    number: int
+    ends: str
 
 
-def of(model: keras.Model, images: str = "images") -> Network:
-    """Read a Keras model, Sequential or functional.
-
-    Args:
-        model: takes images (28, 28) or (28, 28, 1) of values 0–255; gives a row of logits or probabilities.
-        images: the name that the uint8 (n, 28, 28) input shall have.
+def input_shape(model: keras.Model) -> Shape:
+    """The shape of one image as a model takes it.
 
     Raises:
-        UsageError: it is built otherwise, or has a layer that cannot be exported.
+        UsageError: it does not take images of 28×28 grey pixels.
     """
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not inputs or not outputs:
-        raise UsageError(f"The network {model.name} is not built, or neither Sequential nor functional: no export.")
-    if len(inputs) != 1 or len(outputs) != 1:
+    inputs = getattr(model, "inputs", None)
+    if inputs is None:  # a model by a class of one's own does not say
+        return _shape_that_works(model)
+    if len(inputs) != 1:
+        raise UsageError(f"A network needs one input for export; {model.name} has {len(inputs)}.")
+    shape = tuple(inputs[0].shape[1:])
+    plain = [length for length in shape if length != 1]
+    if plain in ([IMAGE_SIZE, IMAGE_SIZE], [PIXELS]) or shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
+        return shape
+    raise UsageError(
+        f"For export a network must take images (28, 28), (28, 28, 1), (28, 28, 3) or (784,); {model.name} takes "
+        f"{shape}. Put a layer such as keras.layers.Resizing before it."
+    )
+
+
+def _shape_that_works(model: keras.Model) -> Shape:
+    for shape in SHAPES:
+        try:
+            jax.eval_shape(_forward(model), jax.ShapeDtypeStruct((N, *shape), np.float32))
+        except Exception:  # noqa: S112 - whatever its layers raise, it does not take this shape
+            continue
+        return shape
+    raise UsageError(
+        f"The network {model.name} takes no images of 28×28 pixels, or is not built: call it on images once."
+    )
+
+
+def in_its_form(images: np.ndarray, shape: Shape) -> np.ndarray:
+    """Bring images (n, 28, 28) into the shape that a model takes; three channels are alike."""
+    if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
+        return np.repeat(images[..., None], 3, axis=3)
+    return images.reshape(len(images), *shape)
+
+
+def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offset: float = 0.0) -> Network:
+    """Convert a Keras model.
+
+    Args:
+        model: built; takes images of 28×28 grey pixels and gives a row of numbers for each.
+        images: the name that the uint8 (n, 28, 28) input gets.
+        factor: pixels, 0–255, are multiplied by it before the model sees them.
+        offset: and this is added.
+
+    Raises:
+        UsageError: it is built otherwise, or computes something that cannot be exported.
+    """
+    shape = input_shape(model)
+    jaxpr, constants = _traced(model, shape)
+    outputs = [variable.aval.shape for variable in jaxpr.outvars]
+    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][0] != N:
         raise UsageError(
-            f"A network needs one input and one output for export; received {len(inputs)}, {len(outputs)}."
-        )
-    shape, row = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
-    if shape not in (IMAGE, (*IMAGE, 1)) or len(row) != 1:
-        raise UsageError(
-            f"For export a network must lead from (28, 28) to one row; this one leads from {shape} to {row}."
+            f"For export a network must give one row of numbers for each image; {model.name} gives "
+            f"{[tuple('n' if length == N else length for length in each) for each in outputs]}."
         )
     graph = Graph()
-    pixels: Value = Tensor(IMAGE, graph.add("Cast", images, to=FLOAT))
-    result = _walk(graph, model, [pixels if shape == IMAGE else _reshaped(graph, pixels, shape)])
-    logits = result.logits if isinstance(result, Softmaxed) else result
-    return Network(graph, graph.name(logits), row[0], isinstance(result, Softmaxed))
+    name = graph.add("Cast", images, to=FLOAT)
+    name = graph.add("Mul", name, np.array(factor)) if factor != 1 else name
+    name = graph.add("Add", name, np.array(offset)) if offset else name
+    plain: Value = Tensor((N, IMAGE_SIZE, IMAGE_SIZE), name, (0, 1, 2))
+    if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
+        first = reshaped(graph, plain, (N, IMAGE_SIZE, IMAGE_SIZE, 1))
+        name = graph.add("Concat", *[graph.name(first)] * 3, axis=3)
+        plain = Tensor((N, *shape), name, (0, 1, 2, 3))
+    converter = _Converter(graph)
+    try:
+        (result,) = converter.run(jaxpr, constants, [reshaped(graph, plain, (N, *shape))])
+    except NoConversionError as error:
+        raise UsageError(
+            f"The network {model.name} cannot be exported: {error}. What can: dense, convolutional, pooling, "
+            "normalization, recurrent and attention layers, and whatever else computes with everyday operations."
+        ) from None
+    number, made = outputs[0][1], graph.name(result)
+    if made in converter.softmaxed:
+        return Network(graph, graph.name(converter.softmaxed[made]), number, "softmax")
+    if graph.nodes[-1].operator == "Sigmoid" and graph.nodes[-1].outputs == (made,):
+        if number == 1:
+            return Network(graph, graph.nodes[-1].inputs[0], number, "sigmoid")
+        return Network(graph, made, number, "probabilities")
+    return Network(graph, made, number, "probabilities" if _adds_up(model, shape) else "logits")
 
 
-def _walk(graph: Graph, model: keras.Model, given: Sequence[Value]) -> Value:
-    """Convert the layers of a model; called again for models within it."""
-    known = {id(tensor): value for tensor, value in zip(model.inputs, given, strict=True)}
-
-    def value_of(tensor: Any) -> Value:
-        if id(tensor) not in known:
-            operation, node, _ = tensor._keras_history
-            sources = [value_of(each) for each in operation._inbound_nodes[node].input_tensors]
-            known[id(tensor)] = _converted(graph, operation, sources, tuple(tensor.shape[1:]))
-        return known[id(tensor)]
-
-    return value_of(model.outputs[0])
+def _adds_up(model: keras.Model, shape: Shape) -> bool:
+    """Whether the outputs are probabilities, by running the model on noise."""
+    noise = np.random.default_rng(0).random((16, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+    rows = [backend.predict(model, in_its_form(noise * scale, shape)) for scale in (np.float32(1), np.float32(255))]
+    return all(bool((each >= 0).all() and np.allclose(each.sum(axis=1), 1, atol=1e-3)) for each in rows)
 
 
-def _converted(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    if isinstance(layer, keras.Model):
-        return _walk(graph, layer, sources)
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise _cannot(layer, "with channels first")
-    for kind in type(layer).__mro__:
-        if kind in TRAIN_ONLY:
-            return sources[0]
-        if kind in CONVERTERS:
-            return CONVERTERS[kind](graph, layer, sources, shape)
-    raise _cannot(layer)
+def scales_inside(model: keras.Model) -> bool:
+    """Whether a model scales pixels itself: by a Rescaling or Normalization layer, or by a number."""
+    if any(isinstance(each, SCALING_LAYERS) for each in model._flatten_layers()):
+        return True
+    jaxpr, _ = _traced(model, input_shape(model))
+    (seen,) = jaxpr.invars
+    for equation in _needed(jaxpr):
+        name, used = equation.primitive.name, [each for each in equation.invars if each is seen]
+        if used and name in ("mul", "div") and any(hasattr(each, "val") for each in equation.invars):
+            return True
+        if used and name in PASSED_THROUGH:
+            seen = equation.outvars[0]
+    return False
 
 
-def _cannot(layer: Any, what: str = "") -> UsageError:
-    kind = " ".join(filter(None, [type(layer).__name__, what]))
-    names = ", ".join(sorted(each.__name__ for each in (*CONVERTERS, *TRAIN_ONLY)))
-    return UsageError(f"The layer {layer.name} ({kind}) cannot be exported. What can: {names}.")
+def _traced(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
+    """The program of a model, and its constants."""
+    try:
+        closed = jax.make_jaxpr(_forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
+    except Exception as error:  # a model runs whatever its layers do
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"The network {model.name} cannot be run on {N} images {shape}: {first:.200}") from None
+    return closed.jaxpr, [_array(each) for each in closed.consts]
 
 
-def _dense(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    source, kernel = sources[0], _array(layer.kernel)
-    if isinstance(source, Flat) and len(source.source.shape) == 3:
-        name = graph.add("Flatten", graph.name(source.source), axis=1)
-        kernel = kernel.reshape(*source.source.shape, -1).transpose(2, 0, 1, 3).reshape(len(kernel), -1)
-    elif len(source.shape) == 1:
-        name = graph.name(source)
-    else:
-        raise _cannot(layer, f"on shape {source.shape}")
-    return _activated(graph, layer, Linear(shape, "Gemm", name, kernel.T, _bias(layer, shape[-1]), {"transB": 1}))
+def _forward(model: keras.Model) -> Callable[[Any], Any]:
+    """The model as a function of its input, with its weights in it."""
+    weights = [
+        [np.asarray(each.value) for each in part] for part in (model.trainable_variables, model.non_trainable_variables)
+    ]
+
+    def forward(x: Any) -> Any:
+        return model.stateless_call(*weights, x, **backend.inference_arguments(model))[0]
+
+    return forward
 
 
-def _convolution(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    kernel = _array(layer.kernel).transpose(3, 2, 0, 1)  # height, width, in, out → out, in, height, width
-    return _convolved(graph, layer, sources[0], shape, kernel, layer.groups)
+class _Converter:
+    """Converts a program, equation by equation."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.softmaxed: dict[str, Value] = {}  # by the name of probabilities: the logits that they come from
+
+    def run(self, jaxpr: Any, constants: Sequence[np.ndarray | Value], inputs: Sequence[Value]) -> list[Value]:
+        """Convert a program; gives its results."""
+        known: dict[Any, Value] = {}
+        for variable, constant in zip(jaxpr.constvars, constants, strict=True):
+            known[variable] = constant if not isinstance(constant, np.ndarray) else Const(constant.shape, constant)
+        known |= dict(zip(jaxpr.invars, inputs, strict=True))
+
+        def read(variable: Any) -> Value:
+            if hasattr(variable, "val"):
+                array = _array(variable.val)
+                return Const(array.shape, array)
+            return known[variable]
+
+        makers: dict[Any, Any] = {}
+        for equation in _needed(jaxpr):
+            makers |= dict.fromkeys(equation.outvars, equation)
+            logits = _softmax_of(equation, makers)
+            if logits is None:
+                results = self._converted(equation, [read(each) for each in equation.invars])
+            else:
+                results = [self._softmax(read(logits), tuple(equation.outvars[0].aval.shape))]
+            for variable, value in zip(equation.outvars, results, strict=True):
+                known[variable] = value
+        return [read(each) for each in jaxpr.outvars]
+
+    def _converted(self, equation: Any, given: list[Value]) -> list[Value]:
+        name, params = equation.primitive.name, equation.params
+        shapes = [tuple(each.aval.shape) for each in equation.outvars]
+        if name in INLINED:
+            return self._inlined(params, given)
+        if name == "scan":
+            return self._unrolled(params, given)
+        if name == "stack":
+            rows = [reshaped(self.graph, each, with_axis(each.shape, params["axis"])) for each in given]
+            return [concatenated(self.graph, rows, shapes[0], {"dimension": params["axis"]})]
+        if name == "split":
+            return self._split(params, given[0], shapes)
+        if all(isinstance(each, Const) for each in given) and name in FOLDED | set(ELEMENTWISE):
+            folded = _folded(equation, [each for each in given if isinstance(each, Const)], shapes)
+            if folded is not None:
+                return folded
+        if name not in CONVERTERS:
+            raise NoConversionError(f"it computes {name.replace('_', ' ')}")
+        return [CONVERTERS[name](self.graph, given, shapes[0], {**params, "_equation": equation})]
+
+    def _inlined(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
+        inner = next(params[each] for each in ("jaxpr", "call_jaxpr", "fun_jaxpr") if each in params)
+        program = getattr(inner, "jaxpr", inner)
+        return self.run(program, [_array(each) for each in getattr(inner, "consts", ())], given)
+
+    def _softmax(self, logits: Value, shape: Shape) -> Value:
+        made = Tensor(
+            shape, self.graph.add("Softmax", self.graph.name(logits), axis=len(shape) - 1), tuple(range(len(shape)))
+        )
+        self.softmaxed[made.name] = logits
+        return made
+
+    def _unrolled(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
+        """A loop over a known number of steps, written out."""
+        length, consts, carries = params["length"], params["num_consts"], params["num_carry"]
+        if length > LONGEST_SCAN:
+            raise NoConversionError(f"it has a loop of {length} steps, more than {LONGEST_SCAN}")
+        inner = params["jaxpr"]
+        fixed, carry, sequences = given[:consts], given[consts : consts + carries], given[consts + carries :]
+        steps = range(length - 1, -1, -1) if params["reverse"] else range(length)
+        gathered: list[list[Value]] = []
+        for step in steps:
+            now = [step_of(self.graph, each, step) for each in sequences]
+            results = self.run(inner.jaxpr, [_array(each) for each in inner.consts], [*fixed, *carry, *now])
+            carry = results[:carries]
+            gathered.append(results[carries:])
+        if params["reverse"]:
+            gathered.reverse()
+        return [*carry, *(stacked(self.graph, list(parts)) for parts in zip(*gathered, strict=True))]
+
+    def _split(self, params: Mapping[str, Any], given: Value, shapes: Sequence[Shape]) -> list[Value]:
+        axis, start, found = params["axis"], 0, []
+        for shape in shapes:
+            starts = [start if each == axis else 0 for each in range(len(shape))]
+            found.append(cut(self.graph, given, starts, shape, [1] * len(shape)))
+            start += shape[axis]
+        return found
 
 
-def _depthwise(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    kernel = _array(layer.kernel).transpose(2, 3, 0, 1)  # height, width, in, each → in, each, height, width
-    groups = len(kernel)
-    return _convolved(graph, layer, sources[0], shape, kernel.reshape(-1, 1, *kernel.shape[2:]), groups)
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations that the results depend on; losses that layers add are left out."""
+    needed, found = {each for each in jaxpr.outvars if not hasattr(each, "val")}, []
+    for equation in reversed(jaxpr.eqns):
+        if needed & set(equation.outvars):
+            found.append(equation)
+            needed |= {each for each in equation.invars if not hasattr(each, "val")}
+    return found[::-1]
 
 
-def _convolved(graph: Graph, layer: Any, source: Value, shape: Shape, kernel: np.ndarray, groups: int) -> Value:
-    size, strides, dilations = kernel.shape[2:], layer.strides, layer.dilation_rate
-    attributes = {
-        **_window(layer, source.shape, size, strides, dilations),
-        "dilations": list(dilations),
-        "group": groups,
-    }
-    bias = _bias(layer, len(kernel))
-    return _activated(graph, layer, Linear(shape, "Conv", graph.name(source), kernel, bias, attributes))
+def _softmax_of(equation: Any, makers: Mapping[Any, Any]) -> Any | None:
+    """The variable whose softmax over the last axis an operation gives; None if it is not the end of one."""
+
+    def maker(variable: Any, *names: str) -> Any | None:
+        made = None if hasattr(variable, "val") else makers.get(variable)
+        return made if made is not None and made.primitive.name in names else None
+
+    if equation.primitive.name != "div":
+        return None
+    powers, total = equation.invars
+    exp = maker(powers, "exp")
+    spread = maker(total, "broadcast_in_dim", "reshape", "expand_dims")
+    summed = None if spread is None else maker(spread.invars[0], "reduce_sum")
+    shifted = None if exp is None else maker(exp.invars[0], "sub")
+    if shifted is None or summed is None or summed.invars[0] is not powers:
+        return None
+    logits, most = shifted.invars
+    last = len(logits.aval.shape) - 1
+    if tuple(summed.params["axes"]) != (last,) or (most.aval.shape and most.aval.shape[-1] != 1):
+        return None
+    return logits
 
 
-def _pooling(operator: str) -> Converter:
-    def convert(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-        window = _window(layer, sources[0].shape, layer.pool_size, layer.strides, (1, 1))
-        return Tensor(shape, graph.add(operator, graph.name(sources[0]), **window))
-
-    return convert
-
-
-def _window(
-    layer: Any, shape: Shape, size: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> dict[str, Any]:
-    """Size, strides and padding; Keras's 'same' puts what is odd behind, and how much there is depends on the image."""
-    if layer.padding not in ("same", "valid"):
-        raise _cannot(layer, f"with padding {layer.padding!r}")
-    before, behind = [], []
-    for length, width, stride, dilation in zip(shape, size, strides, dilations, strict=False):
-        reach = (-(-length // stride) - 1) * stride + (width - 1) * dilation + 1
-        missing = max(reach - length, 0) if layer.padding == "same" else 0
-        before.append(missing // 2)
-        behind.append(missing - missing // 2)
-    return {"kernel_shape": list(size), "strides": list(strides), "pads": before + behind}
+def _array(given: Any) -> np.ndarray:
+    """A constant of a program; numbers of 16 bits as float32."""
+    array = np.asarray(given)
+    if array.dtype == bool:
+        return array
+    return array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(np.float32)
 
 
-def _global_average(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    pooled = Tensor((1, 1, shape[-1]), graph.add("GlobalAveragePool", graph.name(sources[0])))
-    return pooled if layer.keepdims else Flat(shape, pooled)
+def _folded(equation: Any, given: Sequence[Const], shapes: Sequence[Shape]) -> list[Value] | None:
+    """The results of an operation on constants; None if the number of images is in its way."""
+    name = equation.primitive.name
+    elementwise = name in ELEMENTWISE
+    if not elementwise and any(
+        length % N == 0 and length for shape in [*shapes, *(each.shape for each in given)] for length in shape
+    ):
+        return None
+    arrays = (
+        np.broadcast_arrays(*(each.array for each in given))
+        if elementwise and given
+        else [each.whole() for each in given]
+    )
+    if elementwise and len({each.ndim for each in arrays}) > 1:
+        return None
+    kinds = [variable.aval.dtype for variable in equation.invars]
+    typed = [
+        jax.numpy.asarray(array, np.float32 if jax.numpy.issubdtype(kind, np.floating) else kind)
+        for array, kind in zip(arrays, kinds, strict=True)
+    ]
+    params = dict(equation.params)
+    if name == "convert_element_type" and jax.numpy.issubdtype(params["new_dtype"], np.floating):
+        params["new_dtype"] = np.dtype(np.float32)
+    found = equation.primitive.bind(*typed, **params)
+    return [
+        Const(shape, _array(each))
+        for shape, each in zip(shapes, found if equation.primitive.multiple_results else [found], strict=True)
+    ]
 
 
-def _batch_normalisation(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    source = sources[0]
-    if layer.axis not in (-1, len(shape)):
-        raise _cannot(layer, f"over axis {layer.axis}")
-    scale = 1 / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
-    scale = scale * _array(layer.gamma) if layer.scale else scale
-    shift = (_array(layer.beta) if layer.center else 0) - _array(layer.moving_mean) * scale
-    if isinstance(source, Linear):
-        weights = source.weights * scale.reshape(-1, *[1] * (source.weights.ndim - 1))
-        return replace(source, weights=weights, bias=source.bias * scale + shift)
-    aligned = (-1, *[1] * (len(shape) - 1))
-    scaled = graph.add("Mul", graph.name(source), scale.reshape(aligned))
-    return Tensor(shape, graph.add("Add", scaled, shift.reshape(aligned)))
+FOLDED = {
+    "argmax", "broadcast_in_dim", "concatenate", "conv_general_dilated", "cumsum", "dot_general", "dynamic_slice",
+    "expand_dims", "gather", "iota", "nextafter", "pad", "reduce_and", "reduce_max", "reduce_min", "reduce_or",
+    "reduce_prod", "reduce_sum", "reduce_window_max", "reduce_window_sum", "rem", "reshape", "rev", "slice", "sort",
+    "squeeze", "transpose",
+}  # fmt: skip
+"""Operations that are computed at once where all they take is constant; those side by side are, too."""
 
-
-def _rescaling(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    if np.ndim(layer.scale) or np.ndim(layer.offset):
-        raise _cannot(layer, "with a scale for each channel")
-    name = graph.add("Mul", graph.name(sources[0]), np.array(layer.scale))
-    return Tensor(shape, graph.add("Add", name, np.array(layer.offset)) if layer.offset else name)
-
-
-def _flatten(_graph: Graph, _layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    return sources[0] if sources[0].shape == shape else Flat(shape, sources[0])
-
-
-def _reshape(graph: Graph, _layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    return _reshaped(graph, sources[0], shape)
-
-
-def _reshaped(graph: Graph, source: Value, shape: Shape) -> Value:
-    plain = graph.name_in_keras_order(source)
-    if len(shape) != 3:
-        return Tensor(shape, graph.add("Reshape", plain, np.array([0, *shape])))  # 0: as many images as there are
-    height, width, channels = shape
-    if channels == 1:  # the same order in both
-        return Tensor(shape, graph.add("Reshape", plain, np.array([0, 1, height, width])))
-    return Tensor(shape, graph.add("Transpose", graph.add("Reshape", plain, np.array([0, *shape])), perm=[0, 3, 1, 2]))
-
-
-def _add(graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    if any(each.shape != shape for each in sources):
-        raise _cannot(layer, "of different shapes")
-    total = graph.name(sources[0])
-    for each in sources[1:]:
-        total = graph.add("Add", total, graph.name(each))
-    return Tensor(shape, total)
-
-
-def _relu(graph: Graph, layer: Any, sources: Sequence[Value], _shape: Shape) -> Value:
-    if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        raise _cannot(layer, "with a bend of its own")
-    return _applied(graph, "Relu", sources[0])
-
-
-def _softmax(_graph: Graph, layer: Any, sources: Sequence[Value], shape: Shape) -> Value:
-    if len(shape) != 1 or layer.axis not in (-1, 1):
-        raise _cannot(layer, f"over axis {layer.axis} of shape {shape}")
-    return Softmaxed(shape, sources[0])
-
-
-def _activation(graph: Graph, layer: Any, sources: Sequence[Value], _shape: Shape) -> Value:
-    return _activated(graph, layer, sources[0])
-
-
-def _activated(graph: Graph, layer: Any, value: Value) -> Value:
-    name = layer.activation.__name__
-    if name == "linear":
-        return value
-    if name == "softmax" and len(value.shape) == 1:
-        return Softmaxed(value.shape, value)
-    if name not in ACTIVATIONS:
-        raise _cannot(layer, f"with activation {name}")
-    return _applied(graph, ACTIVATIONS[name], value)
-
-
-def _applied(graph: Graph, operator: str, value: Value) -> Value:
-    if isinstance(value, Flat):  # the order of the numbers is of no importance
-        return replace(value, source=_applied(graph, operator, value.source))
-    return Tensor(value.shape, graph.add(operator, graph.name(value)))
-
-
-def _bias(layer: Any, outputs: int) -> np.ndarray:
-    return _array(layer.bias) if layer.use_bias else np.zeros(outputs)
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
-
-
-Converter = Callable[[Graph, Any, Sequence[Value], Shape], Value]
-ACTIVATIONS: Mapping[str, str] = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
-CONVERTERS: Mapping[type, Converter] = {
-    keras.layers.Activation: _activation,
-    keras.layers.Add: _add,
-    keras.layers.AveragePooling2D: _pooling("AveragePool"),
-    keras.layers.BatchNormalization: _batch_normalisation,
-    keras.layers.Conv2D: _convolution,
-    keras.layers.Dense: _dense,
-    keras.layers.DepthwiseConv2D: _depthwise,
-    keras.layers.Flatten: _flatten,
-    keras.layers.GlobalAveragePooling2D: _global_average,
-    keras.layers.MaxPooling2D: _pooling("MaxPool"),
-    keras.layers.ReLU: _relu,
-    keras.layers.Rescaling: _rescaling,
-    keras.layers.Reshape: _reshape,
-    keras.layers.Softmax: _softmax,
+CONVERTERS: Mapping[str, Conversion] = {
+    **ELEMENTWISE,
+    "broadcast_in_dim": onnx_arrays.broadcast,
+    "concatenate": concatenated,
+    "conv_general_dilated": onnx_windows.convolution,
+    "cumsum": onnx_arrays.cumulative_sum,
+    "dot_general": onnx_arrays.product,
+    "dynamic_slice": onnx_arrays.dynamic_slice,
+    "expand_dims": onnx_arrays.reshape,
+    "gather": onnx_arrays.gather,
+    "pad": onnx_arrays.pad,
+    "reduce_max": onnx_arrays.reduce_axes("ReduceMax"),
+    "reduce_min": onnx_arrays.reduce_axes("ReduceMin"),
+    "reduce_sum": onnx_arrays.reduce_axes("ReduceSum"),
+    "reduce_window_max": onnx_windows.max_pooling,
+    "reduce_window_sum": onnx_windows.sum_pooling,
+    "reshape": onnx_arrays.reshape,
+    "rev": onnx_arrays.reverse,
+    "slice": onnx_arrays.slice_parts,
+    "sort": onnx_arrays.sort,
+    "squeeze": onnx_arrays.reshape,
+    "transpose": onnx_arrays.transpose,
 }
-TRAIN_ONLY = (
-    keras.layers.ActivityRegularization,
-    keras.layers.AlphaDropout,
-    keras.layers.Dropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.Identity,
-    keras.layers.RandomContrast,
-    keras.layers.RandomRotation,
-    keras.layers.RandomTranslation,
-    keras.layers.RandomZoom,
-    keras.layers.SpatialDropout2D,
-)

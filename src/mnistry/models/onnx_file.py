@@ -1,4 +1,4 @@
-"""Checks of a model file, from its first byte to its last, before the runtime sees it.
+"""What a model file must be: checked from its first byte to its last before the runtime sees it.
 
 A model file is an ONNX file with one input and two outputs:
 
@@ -31,10 +31,12 @@ IMAGES, PROBABILITIES, DIGITNESS = "images", "probabilities", "digitness"
 DIGEST = "mnistry_sha256"  # the metadata property with the digest of facts and graph
 OPSET, IR_VERSION = 17, 9
 MAX_BYTES = 64 * 2**20
-MAX_VALUES = 2**21  # in all tensors together, an image
+MAX_NODES = 5000  # operations, as many as recurrent layers of 128 steps take
+MAX_INPUTS = 256  # of an operation
+MAX_VALUES = 2**22  # in all tensors together, an image; how many images are run at once depends on it
 MAX_PRODUCTS = 10**9  # multiplications an image
-UINT8, FLOAT32, INT64 = 2, 1, 7  # ONNX's numbers for types
-TYPES = {FLOAT32: "<f4", INT64: "<i8"}  # of constants
+UINT8, FLOAT32, INT64, BOOL = 2, 1, 7, 9  # ONNX's numbers for types
+TYPES = {FLOAT32: "<f4", INT64: "<i8", BOOL: "|b1"}  # of constants
 INT, INTS = 2, 7  # ONNX's numbers for kinds of attributes
 EXPORTED = "model.onnx"  # in a run folder
 HELP = "Export one with mnistry export, or name none for the model that comes with mnistry."
@@ -57,14 +59,14 @@ MODEL: Schema = {
     26: Field("configuration", BYTES, most=1000),
 }
 GRAPH: Schema = {
-    1: Field("node", BYTES, most=1000),
+    1: Field("node", BYTES, most=MAX_NODES),
     2: Field("name", BYTES),
-    5: Field("initializer", BYTES, most=1000),
+    5: Field("initializer", BYTES, most=MAX_NODES),
     11: Field("input", BYTES),
     12: Field("output", BYTES, most=2),
 }
 NODE: Schema = {
-    1: Field("input", BYTES, most=4),
+    1: Field("input", BYTES, most=MAX_INPUTS),
     2: Field("output", BYTES, most=2),
     3: Field("name", BYTES),
     4: Field("op_type", BYTES),
@@ -111,7 +113,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise ModelError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}. {HELP}") from None
 
 
-def check(content: bytes, name: str) -> ModelMetadata:
+def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
     """Check a model file as a whole.
 
     Args:
@@ -119,7 +121,7 @@ def check(content: bytes, name: str) -> ModelMetadata:
         name: what to call it in errors.
 
     Returns:
-        What it says of itself.
+        Its metadata, and the number of values that it computes for an image.
 
     Raises:
         ModelError: it is no ONNX file, another's, of another version, damaged, or asks for what a model may not.
@@ -139,10 +141,10 @@ def check(content: bytes, name: str) -> ModelMetadata:
     try:
         info = ModelMetadata.from_json(str(facts[KEY], "utf-8"))
         _check_versions(model)
-        _check_graph(Message(model.bytes("graph"), GRAPH), len(info.class_names))
+        values = _check_graph(Message(model.bytes("graph"), GRAPH), len(info.class_names))
     except ValueError as error:
         raise ModelError(f"{name} is no model that this version of mnistry can use: {error}. {HELP}") from None
-    return info
+    return info, values
 
 
 def digest(facts: bytes | memoryview, graph: bytes | memoryview) -> str:
@@ -163,8 +165,8 @@ def _check_versions(model: Message) -> None:
         )
 
 
-def _check_graph(graph: Message, classes: int) -> None:
-    """Follows every shape from the input to the outputs."""
+def _check_graph(graph: Message, classes: int) -> int:
+    """Follow every shape from the input to the outputs; gives the number of values for an image."""
     declared = [_declared(each) for part in ("input", "output") for each in graph.messages(part, VALUE_INFO)]
     expected = [
         (IMAGES, UINT8, (0, 28, 28)),
@@ -175,7 +177,7 @@ def _check_graph(graph: Message, classes: int) -> None:
         raise ValueError(f"its input and outputs are {declared!s:.200}; expected are {expected}, where 0 is any number")
     constants = dict(_constant(each) for each in graph.messages("initializer", TENSOR))
     known: dict[str, onnx_shapes.Shape] = {name: each.shape for name, each in constants.items()}
-    known[IMAGES] = (0, 28, 28)
+    known[IMAGES] = (-1, 28, 28)
     if len(known) != len(graph.all_bytes("initializer")) + 1:
         raise ValueError("two of its tensors have the same name")
     total = products = 0
@@ -190,8 +192,9 @@ def _check_graph(graph: Message, classes: int) -> None:
                 f"it asks for {total:,} values and {products:,} multiplications an image, or more; at most are "
                 f"{MAX_VALUES:,} and {MAX_PRODUCTS:,}"
             )
-    if [known.get(name) for name, _, _ in expected] != [shape for _, _, shape in expected]:
+    if known.get(PROBABILITIES) != (-1, classes) or known.get(DIGITNESS) != (-1,):
         raise ValueError("its outputs have another shape than it says")
+    return total
 
 
 def _computed(

@@ -1,31 +1,33 @@
-"""Operations and values on the way from Keras to ONNX.
+"""Operations and values on the way from JAX to ONNX.
 
-Keras keeps images as height, width, channels; ONNX as channels, height, width. A value carries the shape that Keras has
-for it; the graph's tensors have ONNX's order. A value is put into the graph when somebody needs it, so that what comes
-after it can still change how it is computed.
+JAX keeps images as height, width, channels; ONNX's convolutions want channels first. So a value may be in the graph
+with its axes in another order than JAX has them, and is brought back only where somebody needs that. A convolution or
+matrix product waits, too, so that a scale or shift after it can go into its weights.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+N = 7919  # stands for the number of images where a network is traced: a prime that is no network's own size
+FLOAT, INT64, BOOL = 1, 7, 9  # ONNX's numbers for types
+
 Shape = tuple[int, ...]
+"""As JAX has it; a multiple of N is so many times the number of images."""
+
+
+class NoConversionError(Exception):
+    """An operation of JAX that is not converted; the text names it."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation.
-
-    Attributes:
-        operator: its name in ONNX.
-        inputs: names of tensors.
-        outputs: the names of its results.
-        attributes: its settings, by their names in ONNX.
-    """
+    """One operation: its name in ONNX, the names of its inputs and outputs, and its attributes."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -34,52 +36,75 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class Const:
+    """A constant. Its array may have a length of 1 where the shape has more: all there are alike."""
+
+    shape: Shape
+    array: np.ndarray
+
+    def whole(self) -> np.ndarray:
+        """The array in its full shape; 1 where the number of images is."""
+        return np.broadcast_to(self.array, [1 if length % N == 0 else length for length in self.shape])
+
+
+@dataclass(frozen=True, eq=False)
 class Tensor:
-    """The contents of the graph so far."""
+    """A result in the graph: axis i there is axis `order[i]` of the value."""
 
     shape: Shape
     name: str
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """A convolution or a matrix product that a batch normalisation may still go into.
+    """A convolution or matrix product that a scale or a shift of each channel may still go into.
 
     Attributes:
         shape: of its result.
-        operator: Conv or Gemm.
+        order: as a tensor's.
+        operator: Conv or MatMul.
         source: the tensor that it takes.
-        weights: float (outputs, ...), in ONNX's order.
+        weights: float (outputs, …) of a Conv, (…, outputs) of a MatMul.
         bias: float (outputs,).
         attributes: as in a node.
     """
 
     shape: Shape
+    order: tuple[int, ...]
     operator: str
     source: str
     weights: np.ndarray
     bias: np.ndarray
     attributes: Mapping[str, Any]
 
+    def scaled(self, factor: np.ndarray) -> Linear:
+        """The same with a factor for each output."""
+        aligned = factor.reshape(-1, *[1] * (self.weights.ndim - 1)) if self.operator == "Conv" else factor
+        return Linear(
+            self.shape,
+            self.order,
+            self.operator,
+            self.source,
+            self.weights * aligned,
+            self.bias * factor,
+            self.attributes,
+        )
 
-@dataclass(frozen=True, eq=False)
-class Flat:
-    """A value in one row: in Keras's order, if anybody but a Dense needs it."""
-
-    shape: Shape
-    source: Value
-
-
-@dataclass(frozen=True, eq=False)
-class Softmaxed:
-    """Probabilities, and the logits that they come from."""
-
-    shape: Shape
-    logits: Value
+    def shifted(self, shift: np.ndarray) -> Linear:
+        """The same with something added to each output."""
+        return Linear(
+            self.shape,
+            self.order,
+            self.operator,
+            self.source,
+            self.weights,
+            self.bias + shift,
+            self.attributes,
+        )
 
 
-Value = Tensor | Linear | Flat | Softmaxed
-"""A layer's output; its shape is Keras's, without the batch."""
+Value = Const | Tensor | Linear
 
 
 @dataclass(eq=False)
@@ -93,7 +118,8 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
-    _names: dict[Value, str] = field(default_factory=dict)
+    _tensors: dict[int, tuple[Value, Tensor]] = field(default_factory=dict)
+    _shared: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
     def add(self, operator: str, *inputs: str | np.ndarray, outputs: Sequence[str] = (), **attributes: Any) -> str:
         """Add an operation; arrays among its inputs become constants. Returns the name of its first output."""
@@ -102,31 +128,80 @@ class Graph:
         self.nodes.append(Node(operator, named, tuple(outputs) or (made,), attributes))
         return self.nodes[-1].outputs[0]
 
-    def name(self, value: Value) -> str:
-        """The tensor of a value, in ONNX's order; computed once."""
-        if value not in self._names:
-            self._names[value] = self._computed(value)
-        return self._names[value]
+    def tensor(self, value: Value) -> Tensor:
+        """Put a value into the graph; once only."""
+        if isinstance(value, Tensor):
+            return value
+        if id(value) not in self._tensors:
+            self._tensors[id(value)] = (value, self._put(value))
+        return self._tensors[id(value)][1]
 
-    def name_in_keras_order(self, value: Value) -> str:
-        """The tensor of a value, in Keras's order."""
-        if len(value.shape) == 3 and value.shape[2] > 1 and value.shape[:2] != (1, 1):
-            return self.add("Transpose", self.name(value), perm=[0, 2, 3, 1])
-        return self.name(value)
+    def name(self, value: Value, order: Sequence[int] | None = None) -> str:
+        """The name of a value's tensor, its axes in some order; as JAX has them if none is named."""
+        wanted = tuple(range(len(value.shape)) if order is None else order)
+        if isinstance(value, Const):
+            return self._constant(
+                f"constant_{len(self.constants)}", np.ascontiguousarray(value.whole().transpose(wanted))
+            )
+        tensor = self.tensor(value)
+        if tensor.order == wanted:
+            return tensor.name
+        moved = [tensor.order.index(axis) for axis in wanted]
+        lengths = [value.shape[axis] for axis in wanted]
+        key = (tensor.name, wanted)
+        if key not in self._shared:
+            longer = [axis for axis in tensor.order if value.shape[axis] != 1]
+            if longer == [axis for axis in wanted if value.shape[axis] != 1]:  # the same order in memory
+                self._shared[key] = self.add("Reshape", tensor.name, target(lengths))
+            else:
+                self._shared[key] = self.add("Transpose", tensor.name, perm=moved)
+        return self._shared[key]
 
-    def _computed(self, value: Value) -> str:
-        match value:
-            case Tensor():
-                return value.name
-            case Linear():
-                return self.add(value.operator, value.source, value.weights, value.bias, **value.attributes)
-            case Flat():
-                return self.add("Flatten", self.name_in_keras_order(value.source), axis=1)
-            case Softmaxed():
-                return self.add("Softmax", self.name(value.logits), axis=1)
+    def prune(self, outputs: Sequence[str]) -> None:
+        """Remove operations and constants that no output needs."""
+        needed, nodes = set(outputs), []
+        for node in reversed(self.nodes):
+            if needed & set(node.outputs):
+                nodes.append(node)
+                needed |= set(node.inputs)
+        self.nodes = nodes[::-1]
+        self.constants = {name: array for name, array in self.constants.items() if name in needed}
+
+    def _put(self, value: Const | Linear) -> Tensor:
+        plain = tuple(range(len(value.shape)))
+        if isinstance(value, Const):
+            return Tensor(value.shape, self.name(value), plain)
+        if value.operator == "Conv":
+            made = self.add("Conv", value.source, value.weights, value.bias, **value.attributes)
+        elif len(value.shape) == 2:
+            made = self.add("Gemm", value.source, value.weights.T, value.bias, transB=1)
+        else:
+            made = self.add("MatMul", value.source, value.weights)
+            made = self.add("Add", made, value.bias) if value.bias.any() else made
+        return Tensor(value.shape, made, value.order)
 
     def _constant(self, name: str, given: str | np.ndarray) -> str:
         if isinstance(given, str):
             return given
-        self.constants[name] = given if given.dtype == np.int64 else np.asarray(given, np.float32)
+        kept = given if given.dtype in (np.int64, bool) else np.asarray(given, np.float32)
+        if kept.dtype == np.float32 and np.isinf(kept).any():
+            kept = np.nan_to_num(kept)  # the largest number that there is
+        if kept.size <= 16:  # small ones are shared
+            key = (kept.tobytes(), kept.shape, kept.dtype.str)
+            name = self._shared.setdefault(key, name)
+        self.constants[name] = kept
         return name
+
+
+def target(lengths: Sequence[int]) -> np.ndarray:
+    """The shape to reshape to, with -1 for the axis that counts images.
+
+    >>> target([7919, 28, 1]).tolist()
+    [-1, 28, 1]
+    """
+    return np.array([-1 if length % N == 0 else length for length in lengths], np.int64)
+
+
+def size(shape: Shape) -> int:
+    """The number of values of a shape, for one image."""
+    return math.prod(length // N if length % N == 0 else length for length in shape)

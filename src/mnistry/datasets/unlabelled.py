@@ -1,0 +1,176 @@
+"""Images without labels, to be answered by a model: from any file or folder that holds images."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mnistry.datasets import (
+    archives,
+    csv_tables,
+    file_kinds,
+    idx,
+    idx_files,
+    image_folder,
+    kinds,
+    loading,
+    numpy_files,
+    parquet,
+    preprocess,
+)
+from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
+from mnistry.errors import DataError
+from mnistry.runtime.files import read_bytes, short
+
+HEADER = ("ImageId", "Label")  # as in Kaggle's competition
+MAX_TEMPLATE = 50_000_000  # bytes of a sample submission
+
+
+@dataclass(frozen=True, eq=False)
+class UnlabelledImages:
+    """Images to be answered.
+
+    Attributes:
+        images: uint8 (n, 28, 28), in the form that the model takes.
+        names: of the images: numbers from 1, names of files, or the first column of a sample submission beside them.
+        header: the two column names of a submission.
+        remarks: what was assumed, and what was passed over.
+    """
+
+    images: np.ndarray
+    names: list[str]
+    header: tuple[str, str]
+    remarks: tuple[str, ...]
+
+
+def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> UnlabelledImages:
+    """Load images; labels among the data are not used.
+
+    Args:
+        name: the name of a data set, whose test images are taken, or a path: of a CSV, NPY, NPZ, Parquet or IDX file, a
+            picture, a folder of pictures, a folder with a test.csv, or an archive of one of these.
+        kind: the kind of images that the model was trained on.
+        digits: whether its classes are digits.
+
+    Raises:
+        DataError: there are no images, or some cannot be read.
+        UsageError: there is nothing of that name.
+    """
+    if name in loading.LOADERS:
+        known = loading.load(name)
+        names = [str(number) for number in range(1, len(known.x_test) + 1)]
+        return UnlabelledImages(known.x_test, names, HEADER, (*known.remarks, f"The test images of {known.title}."))
+    place = loading.own_path(name).resolve()
+    try:
+        images, names_, remarks = _read(place)
+    except OSError as error:
+        raise DataError(f"{short(place)} cannot be read: {error.strerror or error}.") from None
+    except MemoryError:
+        raise DataError(f"{short(place)} needs more memory than there is.") from None
+    problems = ValidationErrors()
+    part = Labelled(images, np.array([], np.str_), numbered_origins(place.name, np.arange(len(images)), ITEM))
+    prepared = preprocess.load_images(part, problems, kind=kinds.checked(kind) or "ink", digits=digits)
+    problems.refuse(short(place))
+    if not len(prepared):
+        raise DataError(f"{short(place)} holds no images.")
+    if "emnist" in place.name.lower() and isinstance(images, np.ndarray):
+        prepared = np.ascontiguousarray(prepared.transpose(0, 2, 1))
+        remarks.append("EMNIST's files have rows for columns: turned upright.")
+    header, template = _template(place, len(prepared))
+    return UnlabelledImages(prepared, template or names_, header, tuple(remarks))
+
+
+Found = tuple[np.ndarray | Sequence[EncodedImage], list[str], list[str]]
+
+
+def _read(place: Path) -> Found:
+    """Images, their names and remarks, by what is there."""
+    if place.is_dir():
+        return _read_folder(place)
+    start = file_kinds.first_bytes(place)
+    if start.startswith(b"PK"):
+        with zipfile.ZipFile(place) as archive:
+            if any(member.endswith(".npy") for member in archive.namelist()):
+                return _numbered(*numpy_files.images_in(place))
+        with archives.unpacked(place) as folder:
+            return _opened_now(_read(_only(folder)))
+    if start.startswith(b"\x93NUMPY"):
+        return _numbered(*numpy_files.images_in(place))
+    if start[:4] == b"PAR1":
+        return _numbered(*parquet.images_in(place))
+    if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):
+        x = idx.parse(idx.unpack(read_bytes(place, idx.MAX_BYTES), place.name), place.name, dimensions=3)
+        return _numbered(x, [])
+    if image_folder.is_picture(place):
+        return [EncodedImage(str(place))], [place.name], []
+    told = file_kinds.describe(place, start)
+    if told is not None:
+        raise DataError(told)
+    if archives.is_tar(place):
+        with archives.unpacked(place) as folder:
+            return _opened_now(_read(_only(folder)))
+    return _numbered(*csv_tables.images_in(place))
+
+
+def _read_folder(folder: Path) -> Found:
+    tables = [each for each in csv_tables.tables_in(folder) if "submission" not in each.name.lower()]
+    tests = [each for each in tables if "test" in each.name.lower()]
+    if len(tests or tables) == 1:
+        return _numbered(*csv_tables.images_in((tests or tables)[0]))
+    idx_tests = [each for each in sorted(folder.iterdir()) if idx_files.is_one(each) and "images" in each.name]
+    idx_tests = [each for each in idx_tests if "train" not in each.name] or idx_tests
+    if idx_tests:
+        return _read(idx_tests[0])
+    pictures = image_folder.pictures_below(folder)
+    if not pictures:
+        raise DataError(f"{short(folder)} holds no pictures, and no test.csv.")
+    names = [path.relative_to(folder).as_posix() for path in pictures]
+    order = sorted(range(len(names)), key=lambda place: natural(names[place]))
+    return [EncodedImage(str(pictures[place])) for place in order], [names[place] for place in order], []
+
+
+def _only(folder: Path) -> Path:
+    """The one thing in an unpacked archive, or all of it."""
+    inside = [each for each in folder.iterdir() if each.name[0] not in "._"]
+    return inside[0] if len(inside) == 1 else folder
+
+
+def _opened_now(found: Found) -> Found:
+    """The same with the content of files that are about to be removed."""
+    images, names, remarks = found
+    if isinstance(images, np.ndarray):
+        return found
+    kept = [
+        each if each.content is not None else EncodedImage(name, Path(each.name).read_bytes())
+        for each, name in zip(images, names, strict=True)
+    ]
+    return kept, names, remarks
+
+
+def _numbered(images: np.ndarray | Sequence[EncodedImage], remarks: list[str]) -> Found:
+    return images, [str(number) for number in range(1, len(images) + 1)], remarks
+
+
+def _template(place: Path, n: int) -> tuple[tuple[str, str], list[str] | None]:
+    """The header of a sample submission beside the images, and its names where there are as many."""
+    folder = place if place.is_dir() else place.parent
+    for each in sorted(folder.glob("*submission*.csv*")):
+        opener = gzip.open if each.name.endswith(".gz") else open
+        try:
+            if each.stat().st_size > MAX_TEMPLATE or "sample" not in each.name.lower():
+                continue
+            with opener(each, "rt", encoding="utf-8", newline="") as file:  # type: ignore[operator] # both take these
+                rows = [row for row in csv.reader(file) if row]
+        except (OSError, EOFError, UnicodeDecodeError, csv.Error):
+            continue
+        if rows and len(rows[0]) == 2:
+            names = [row[0] for row in rows[1:]]
+            return (rows[0][0], rows[0][1]), names if len(names) == n else None
+    return HEADER, None

@@ -1,0 +1,194 @@
+"""One's own Keras models: files opened safely, and whatever they are, made into model files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistry.errors import ModelError, UsageError
+from mnistry.models import onnx_converter
+from mnistry.models.backend import keras
+from mnistry.models.onnx_export import AS_THEY_ARE, Scaling
+from mnistry.runtime.files import short
+
+PIXELS = {"0-255": AS_THEY_ARE, "0-1": Scaling(1 / 255), "-1-1": Scaling(1 / 127.5, -1.0)}
+MAX_WEIGHTS = 50_000_000  # in a file: 200 MB; a network for 28×28 pixels has far fewer
+MAX_CONFIG = 20_000_000  # bytes
+HDF5 = b"\x89HDF\r\n\x1a\n"
+REFUSED = {
+    "Lambda",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+    "TFSMLayer",
+    "StringLookup",
+    "IntegerLookup",
+    "TextVectorization",
+}
+OWN_MODULES = ("keras", "builtins", "mnistry")
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            start = file.read(8)
+        if start.startswith(b"PK"):
+            with zipfile.ZipFile(Path(path).expanduser()) as archive:
+                return "config.json" in archive.namelist()
+        return start == HDF5
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def load(path: str | os.PathLike[str]) -> keras.Model:
+    """Open a Keras model's file: .keras, or .h5 as earlier versions wrote it.
+
+    A model file is a program. Nothing in it is run that Keras does not bring itself: no Lambda layers, no pickles, no
+    classes of other packages. Its size is known before it is built.
+
+    Raises:
+        ModelError: it is none, is damaged, too large, or holds a program of its own.
+    """
+    where, name = Path(path).expanduser(), short(Path(path))
+    if not is_file(where):
+        raise ModelError(f"{name} is no Keras model: expected a .keras or .h5 file.")
+    try:
+        _check(where, name)
+        with keras.StatelessScope():  # nothing is allocated: only the shapes are made
+            pass
+        model = keras.models.load_model(where, compile=False, safe_mode=True)
+    except (ModelError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # Keras raises whatever the part that is damaged leads to
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"{name} cannot be opened: {first.rstrip('.'):.300}.") from None
+    if not isinstance(model, keras.Model):
+        raise ModelError(f"{name} holds a {type(model).__name__}, not a model.")
+    return model
+
+
+def scaling_of(model: keras.Model, pixels: str | None) -> Scaling:
+    """The scaling of pixels that a model needs.
+
+    Args:
+        model: built.
+        pixels: the values that it was trained on: "0-255" (it scales them itself, or not at all), "0-1" or "-1-1";
+            None means that it scales them itself, which is looked up.
+
+    Raises:
+        UsageError: it does not scale them itself, and nobody says how.
+    """
+    if pixels is None and not onnx_converter.scales_inside(model):
+        raise UsageError(
+            f"The network {model.name} does not scale its pixels itself. Say once on which values it was trained: "
+            'pixels="0-1" (or --pixels 0-1) if the images were divided by 255, "-1-1", or "0-255" if they were not '
+            "scaled. It is then kept in the model file."
+        )
+    if pixels is not None and pixels not in PIXELS:
+        raise UsageError(f"Pixels are {', '.join(PIXELS)}; received {pixels!r:.40}.")
+    return PIXELS[pixels or "0-255"]
+
+
+def class_names_of(model: keras.Model, class_names: Sequence[str] | None) -> tuple[str, ...]:
+    """The class names of a model: those given, or numbers from 0.
+
+    Raises:
+        UsageError: there are not as many as outputs, or one fewer.
+    """
+    outputs = tuple(model.output_shape)[-1] if getattr(model, "outputs", None) else None
+    if class_names is not None:
+        names = tuple(str(each) for each in class_names)
+        if outputs is not None and outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
+            raise UsageError(f"{model.name} has {outputs} outputs, but {len(names)} class names are given.")
+        return names
+    if outputs is None:
+        return tuple("0123456789")
+    return tuple(str(number) for number in range(max(2, outputs)))
+
+
+def _check(path: Path, name: str) -> None:
+    """Look into a file before Keras does: its config, and the sizes of its weights."""
+    import h5py
+
+    if path.stat().st_size > 8 * MAX_WEIGHTS:
+        raise ModelError(f"{name} has {path.stat().st_size:,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
+    if not zipfile.is_zipfile(path):
+        with h5py.File(path, "r") as file:
+            config = file.attrs.get("model_config")
+            _check_config(config.decode() if isinstance(config, bytes) else config or "{}", name)
+            _check_weights(file, name)
+        return
+    with zipfile.ZipFile(path) as archive:
+        sizes = {each.filename: each.file_size for each in archive.infolist()}
+        if sizes["config.json"] > MAX_CONFIG or sum(sizes.values()) > 8 * MAX_WEIGHTS:
+            raise ModelError(f"{name} unpacks to {sum(sizes.values()):,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
+        _check_config(archive.read("config.json").decode(), name)
+        weights = next((each for each in sizes if each.endswith(".weights.h5")), None)
+        if weights is None:
+            raise ModelError(f"{name} holds no weights.")
+        with archive.open(weights) as stored, h5py.File(stored, "r") as file:
+            _check_weights(file, name)
+
+
+def _check_config(text: str, name: str) -> None:
+    try:
+        config = json.loads(text)
+        parts = list(_parts(config))
+    except (ValueError, RecursionError):
+        raise ModelError(f"{name} is damaged: its config is no JSON.") from None
+    for part in parts:
+        kind, module = part.get("class_name"), part.get("module") or "keras"
+        if kind in REFUSED:
+            raise ModelError(
+                f"{name} has a {kind} layer, which can run any program. Build the model in Python and use "
+                "mnistry.export(model, path) instead, or write the layer with Keras's own."
+            )
+        if not isinstance(module, str) or module.split(".")[0] not in OWN_MODULES:
+            raise ModelError(
+                f"{name} needs {kind!r:.60} of {module!r:.60}, which is not Keras's own. Build the model in Python and "
+                "use mnistry.export(model, path) instead."
+            )
+
+
+def _parts(config: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        for each in config.values():
+            yield from _parts(each)
+    elif isinstance(config, list):
+        for each in config:
+            yield from _parts(each)
+
+
+def _check_weights(file: Any, name: str) -> None:
+    import h5py
+
+    total = 0
+
+    def count(_: str, item: Any) -> None:
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            total += math.prod(item.shape or ())
+            if item.external:
+                raise ModelError(f"{name} points to data outside of the file, which are not read.")
+
+    file.visititems(count)
+    if total > MAX_WEIGHTS:
+        raise ModelError(f"{name} has {total:,} weights; at most {MAX_WEIGHTS:,} are read.")
+
+
+def noise_to_compare_on() -> np.ndarray:
+    """Images that any export is compared on: noise, strokes of noise, black and white; uint8 (n, 28, 28)."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (48, 28, 28), np.uint8)
+    strokes = noise * (random.random((48, 28, 28)) < 0.2).astype(np.uint8)
+    return np.concatenate([noise, strokes, *(np.full((1, 28, 28), value, np.uint8) for value in (0, 255))])

@@ -1,0 +1,189 @@
+"""Operations on values side by side: each number of the result depends on the numbers at its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mnistry.models.backend import jax
+from mnistry.models.onnx_graph import BOOL, FLOAT, INT64, Const, Graph, Linear, NoConversionError, Shape, Tensor, Value
+
+# (graph, inputs, shape of the result, parameters) → value
+Conversion = Callable[[Graph, list[Value], Shape, Mapping[str, Any]], Value]
+
+
+def order_of(given: Sequence[Value]) -> tuple[int, ...]:
+    """The order of axes in which most of some values of the same shape are in the graph already."""
+    orders = [each.order for each in given if not isinstance(each, Const)]
+    odd = [order for order in orders if order != tuple(range(len(order)))]
+    return next(iter(odd or orders))
+
+
+def _elementwise(operator: str) -> Conversion:
+    def convert(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
+        order = order_of([each for each in given if len(each.shape) == len(shape)])
+        return Tensor(shape, graph.add(operator, *(_aligned(graph, each, order) for each in given)), order)
+
+    return convert
+
+
+def _aligned(graph: Graph, value: Value, order: tuple[int, ...]) -> str | np.ndarray:
+    """An input of an elementwise operation; constants stay as small as they are."""
+    if not isinstance(value, Const):
+        return graph.name(value, order if len(value.shape) == len(order) else None)
+    array = value.array
+    if array.size == 1:
+        return array.reshape(())
+    return array.transpose(order) if array.ndim == len(order) else array
+
+
+def _channels(value: Value, given: Linear) -> np.ndarray | None:
+    """A constant as one number for each output of a linear operation; None if it is not that."""
+    if not isinstance(value, Const):
+        return None
+    array, outputs = value.array.astype(np.float64), given.shape[-1]
+    if array.size == 1:
+        return np.full(outputs, float(array.reshape(())))
+    return array.reshape(-1) if array.ndim and array.shape[-1] == array.size == outputs else None
+
+
+def _add(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    for one, other in (given, given[::-1]):
+        if isinstance(one, Linear) and (shift := _channels(other, one)) is not None:
+            return one.shifted(shift)
+    return _elementwise("Add")(graph, given, shape, params)
+
+
+def _sub(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    if isinstance(given[0], Linear) and (shift := _channels(given[1], given[0])) is not None:
+        return given[0].shifted(-shift)
+    return _elementwise("Sub")(graph, given, shape, params)
+
+
+def _mul(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    for one, other in (given, given[::-1]):
+        if isinstance(one, Linear) and (factor := _channels(other, one)) is not None:
+            return one.scaled(factor)
+    return _elementwise("Mul")(graph, given, shape, params)
+
+
+def _div(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    if isinstance(given[0], Linear) and (factor := _channels(given[1], given[0])) is not None and factor.all():
+        return given[0].scaled(1 / factor)
+    return _elementwise("Div")(graph, given, shape, params)
+
+
+def _max(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    for one, other in (given, given[::-1]):
+        if isinstance(other, Const) and not other.array.any() and not isinstance(one, Const):
+            return _elementwise("Relu")(graph, [one], shape, params)
+    return _elementwise("Max")(graph, given, shape, params)
+
+
+def _chain(*operators: str) -> Conversion:
+    """Several operations of one input, one after the other."""
+
+    def convert(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+        value = given
+        for operator in operators:
+            value = [_elementwise(operator)(graph, value, shape, params)]
+        return value[0]
+
+    return convert
+
+
+def _with(operator: str, constant: float, *, before: str = "", after: str = "", first: bool = False) -> Conversion:
+    """An operation with a constant, perhaps with another one before or after it."""
+
+    def convert(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+        value = _elementwise(before)(graph, given, shape, params) if before else given[0]
+        pair: list[Value] = [value, Const((), np.array(constant, np.float32))]
+        value = _elementwise(operator)(graph, pair[::-1] if first else pair, shape, params)
+        return _elementwise(after)(graph, [value], shape, params) if after else value
+
+    return convert
+
+
+def _power(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    exponent = params.get("y")
+    if exponent == 2:
+        return _elementwise("Mul")(graph, [given[0], given[0]], shape, params)
+    pair = [given[0], Const((), np.array(exponent, np.float32))] if exponent is not None else given
+    return _elementwise("Pow")(graph, list(pair), shape, params)
+
+
+def _square(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    return _elementwise("Mul")(graph, [given[0], given[0]], shape, params)
+
+
+def _clamp(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    low, value, high = given
+    return _elementwise("Min")(graph, [_max(graph, [value, low], shape, params), high], shape, params)
+
+
+def _select(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    if len(given) != 3:
+        raise NoConversionError("it selects among more than two values")
+    return _elementwise("Where")(graph, [given[0], given[2], given[1]], shape, params)
+
+
+def _not_equal(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    return _elementwise("Not")(graph, [_elementwise("Equal")(graph, given, shape, params)], shape, params)
+
+
+def _converted_type(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+    (source,) = params["_equation"].invars
+    kinds = [_kind(source.aval.dtype), _kind(params["new_dtype"])]
+    if kinds[0] == kinds[1]:
+        return given[0]
+    order = order_of(given)
+    return Tensor(shape, graph.add("Cast", graph.name(given[0], order), to=kinds[1]), order)
+
+
+def _kind(dtype: Any) -> int:
+    if np.dtype(dtype).kind == "b":
+        return BOOL
+    return FLOAT if jax.numpy.issubdtype(dtype, np.floating) else INT64
+
+
+def _same(_graph: Graph, given: list[Value], _shape: Shape, _params: Mapping[str, Any]) -> Value:
+    return given[0]
+
+
+ELEMENTWISE: Mapping[str, Conversion] = {
+    **{
+        name: _elementwise(operator)
+        for name, operator in {
+            "abs": "Abs", "and": "And", "ceil": "Ceil", "cos": "Cos", "eq": "Equal", "erf": "Erf", "exp": "Exp",
+            "floor": "Floor", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual", "log": "Log",
+            "logistic": "Sigmoid", "lt": "Less", "min": "Min", "neg": "Neg", "not": "Not", "or": "Or", "round": "Round",
+            "sign": "Sign", "sin": "Sin", "sqrt": "Sqrt", "tanh": "Tanh",
+        }.items()
+    },
+    "add": _add,
+    "add_any": _add,
+    "clamp": _clamp,
+    "convert_element_type": _converted_type,
+    "copy": _same,
+    "copy_p": _same,
+    "div": _div,
+    "erfc": _with("Sub", 1.0, before="Erf", first=True),
+    "exp2": _with("Mul", math.log(2), after="Exp"),
+    "expm1": _with("Sub", 1.0, before="Exp"),
+    "integer_pow": _power,
+    "is_finite": _with("Less", 3e38, before="Abs"),
+    "log1p": _with("Add", 1.0, after="Log"),
+    "max": _max,
+    "mul": _mul,
+    "ne": _not_equal,
+    "pow": _power,
+    "reduce_precision": _same,
+    "rsqrt": _chain("Sqrt", "Reciprocal"),
+    "select_n": _select,
+    "square": _square,
+    "stop_gradient": _same,
+    "sub": _sub,
+}  # fmt: skip
