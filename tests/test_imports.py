@@ -17,6 +17,7 @@ import mnistry
 PACKAGE = Path(mnistry.__file__).parent
 PUBLIC = [
     "Dataset",
+    "DatasetPredictions",
     "Digit",
     "Evaluation",
     "MnistryError",
@@ -26,9 +27,11 @@ PUBLIC = [
     "TrainConfig",
     "Trained",
     "evaluate",
+    "export",
     "fit",
     "load",
     "predict",
+    "predict_dataset",
     "read",
     "train",
 ]

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from mnistry.datasets.loading import load
     from mnistry.errors import MnistryError
     from mnistry.evaluation.metrics import Evaluation, evaluate
+    from mnistry.evaluation.prediction import DatasetPredictions, predict_dataset
     from mnistry.models.backend import predict
     from mnistry.models.classifier import Predictions
     from mnistry.ocr.recognizer import Recognizer, read
     from mnistry.ocr.result import Digit, Reading
     from mnistry.training.config import TrainConfig
+    from mnistry.training.export import export
     from mnistry.training.fitting import fit
     from mnistry.training.trainer import Trained, train
 
 __version__ = "0.1.0"
 __all__ = [
     "Dataset",
+    "DatasetPredictions",
     "Digit",
     "Evaluation",
     "MnistryError",
@@ -36,9 +39,11 @@ __all__ = [
     "TrainConfig",
     "Trained",
     "evaluate",
+    "export",
     "fit",
     "load",
     "predict",
+    "predict_dataset",
     "read",
     "train",
 ]
@@ -50,6 +55,7 @@ __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
         "Dataset": "mnistry.datasets.dataset",
+        "DatasetPredictions": "mnistry.evaluation.prediction",
         "Digit": "mnistry.ocr.result",
         "Evaluation": "mnistry.evaluation.metrics",
         "MnistryError": "mnistry.errors",
@@ -59,9 +65,11 @@ __getattr__, __dir__ = _lazy.attach(
         "TrainConfig": "mnistry.training.config",
         "Trained": "mnistry.training.trainer",
         "evaluate": "mnistry.evaluation.metrics",
+        "export": "mnistry.training.export",
         "fit": "mnistry.training.fitting",
         "load": "mnistry.datasets.loading",
         "predict": "mnistry.models.backend",
+        "predict_dataset": "mnistry.evaluation.prediction",
         "read": "mnistry.ocr.recognizer",
         "train": "mnistry.training.trainer",
     }

@@ -16,6 +16,7 @@ from mnistry.cli.batch import batch
 from mnistry.cli.data import data
 from mnistry.cli.evaluate import evaluate
 from mnistry.cli.export import export
+from mnistry.cli.predict import predict
 from mnistry.cli.read import read
 from mnistry.cli.search import search
 from mnistry.cli.serve import serve
@@ -47,6 +48,9 @@ def main() -> None:
             raise
         print_error(str(missing))
         sys.exit(missing.exit_status)
+    except MemoryError:
+        print_error("there is not enough memory for this. Use fewer or smaller images at a time.")
+        sys.exit(1)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops whatever is still buffered
         if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is not an error
@@ -104,7 +108,8 @@ app.command(rich_help_panel=LEARN, short_help="Show what a data set holds, or ch
 app.command(rich_help_panel=TRAIN, short_help="Train a model, or resume an interrupted run.")(train)
 app.command(rich_help_panel=TRAIN, short_help="Search for good settings of a recipe.")(search)
 app.command(rich_help_panel=TRAIN, short_help="Evaluate a model: accuracy, calibration, worst mistakes.")(evaluate)
-app.command(rich_help_panel=TRAIN, short_help="Write the model file of a run.")(export)
+app.command(rich_help_panel=TRAIN, short_help="Write the model file of a run or of a Keras model.")(export)
+app.command(rich_help_panel=TRAIN, short_help="Answer images without labels, as a CSV table.")(predict)
 app.command(rich_help_panel=TRAIN, short_help="Adapt a model to your hand by digits that it misread.")(adapt)
 app.command(rich_help_panel=READ, short_help="Read handwritten digits in pictures.")(read)
 app.command(rich_help_panel=READ, short_help="Read pictures by the million, on this machine or a Ray cluster.")(batch)

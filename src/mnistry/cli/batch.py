@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import ModelOption, SingleOption
+from mnistry.cli.options import ModelOption, SingleOption, model_file
 
 
 def batch(
@@ -44,7 +44,8 @@ def batch(
     from mnistry.batch import text as batch_text
     from mnistry.cli import progress
 
-    given_model = None if model is None else str(model)
+    exported = model_file(model)
+    given_model = None if exported is None else str(exported)
     options = job.BatchOptions(source, out, given_model, column, single, resume, workers, ray_address)
     with progress.LiveBars() as bars:
         summary = job.run_batch(options, progress=bars.pictures)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import DataDirOption, JsonOption
+from mnistry.cli.options import DataDirOption, JsonOption, PixelsOption, with_keras
 from mnistry.errors import require
 from mnistry.runtime import provenance
 
@@ -19,7 +19,7 @@ def evaluate(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="MODEL", help="A model file or a run folder. [default: the model that comes with mnistry]"
+            metavar="MODEL", help="A model file, a run folder or a .keras file. [default: the built-in model]"
         ),
     ] = None,
     *,
@@ -31,6 +31,7 @@ def evaluate(
     no_corruptions: Annotated[
         bool, typer.Option("--no-corruptions", help="Leave out the fifteen kinds of corrupted images.")
     ] = False,
+    pixels: PixelsOption = None,
     as_json: JsonOption = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A new folder for a report with figures. [default: none]")
@@ -42,6 +43,7 @@ def evaluate(
     and selective accuracy, and the accuracy on fifteen kinds of corrupted images.
     """
     provenance.command_begins()
+    with_keras(model)
     require("mnistry evaluate", *(["scipy"] * (not no_corruptions)), *(["jinja2"] * (out is not None)))
     from mnistry.cli import progress
     from mnistry.evaluation import run as evaluation_run
@@ -53,6 +55,7 @@ def evaluate(
             dataset=dataset,
             data_dir=data_dir,
             with_corruptions=not no_corruptions,
+            pixels=pixels,
             out=out,
             callbacks=progress.for_an_evaluation(bars),
         )

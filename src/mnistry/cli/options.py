@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import hashlib
 import importlib
 import inspect
 import operator
@@ -37,10 +38,19 @@ IndexOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelOption = Annotated[
-    Path | None, typer.Option(metavar="MODEL", help="A model file. [default: the one that comes with mnistry]")
+    Path | None,
+    typer.Option(metavar="MODEL", help="A model file, a run folder or a .keras file. [default: the built-in one]"),
 ]
 SingleOption = Annotated[
     bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
+]
+PixelsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RANGE",
+        help="The pixels a Keras model was trained on: 0-1, -1-1 or 0-255. [default: it scales them itself]",
+        show_default=False,
+    ),
 ]
 FLAGS = {"settings": "--set", "validation": "--validation-split"}  # of fields whose option has another name
 
@@ -133,6 +143,38 @@ def _named(text: str) -> tuple[str, float]:
     raise UsageError(f"--set takes a name and a number, such as --set dropout=0.1; received {text!r}.")
 
 
+def with_keras(model: Path | None) -> None:
+    """Import Keras if a model is one of Keras's files."""
+    from mnistry.models import onnx_file
+
+    if model is not None and onnx_file.is_keras(model):
+        import_keras()
+
+
+def model_file(model: Path | None) -> Path | None:
+    """The model file of a verb that reads pictures: of a run folder, or made of a Keras model and kept in the cache.
+
+    Raises:
+        ModelError: the folder holds none, or the Keras model cannot be opened.
+        UsageError: the Keras model cannot be exported, or does not scale its pixels itself.
+    """
+    from mnistry.models import onnx_file
+
+    if model is not None and model.expanduser().is_dir() and (model.expanduser() / onnx_file.EXPORTED).is_file():
+        return model / onnx_file.EXPORTED
+    if model is None or not onnx_file.is_keras(model):
+        return model
+    from mnistry.runtime.files import cache_folder, write_durably
+
+    import_keras()
+    from mnistry.models import keras_models
+
+    content, _ = keras_models.to_model_file(model)
+    made = cache_folder("models") / f"{hashlib.sha256(content).hexdigest()}.onnx"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(made, [content])
+    print(f"{model} is read as the model file {made}", file=sys.stderr)
+    return made
 # What Keras loads for its wrappers, data frames, galleries and notebooks if it is there; no command uses them.
 NOT_FOR_COMMANDS = ("IPython", "cv2", "matplotlib", "pandas", "pydot", "requests", "sklearn")
 

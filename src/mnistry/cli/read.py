@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import ModelOption, SingleOption
+from mnistry.cli.options import ModelOption, SingleOption, model_file
 from mnistry.errors import UsageError
 from mnistry.reporting.text import counted
 from mnistry.runtime.files import PassedOver
@@ -59,14 +59,14 @@ def read(
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other: name one of them.")
     passed_over = PassedOver()
-    names = read_many.names(pictures, passed_over)
+    names, exported = read_many.names(pictures, passed_over), model_file(model)
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
     counts: Counter[str] = Counter()
     bars = _bars(len(names))
     with bars or nullcontext():
-        for result in read_many.read_all(names, model=model, single=single):
+        for result in read_many.read_all(names, model=exported, single=single):
             with bars.hidden() if bars else nullcontext():
                 if as_csv:
                     _print_csv(result)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mnistry.cli.options import ModelOption
+from mnistry.cli.options import ModelOption, model_file
 
 
 def serve(
@@ -54,7 +54,7 @@ def serve(
     settings = server.ServerSettings(
         host,
         port,
-        model,
+        model_file(model),
         allow_hosts=tuple(allow_host or ()),
         allow_origins=tuple(allow_origin or ()),
         trust_proxies=tuple(trust_proxy or ()),

@@ -166,7 +166,7 @@ def _template(place: Path, n: int) -> tuple[tuple[str, str], list[str] | None]:
         try:
             if each.stat().st_size > MAX_TEMPLATE or "sample" not in each.name.lower():
                 continue
-            with opener(each, "rt", encoding="utf-8", newline="") as file:  # type: ignore[operator] # both take these
+            with opener(each, "rt", encoding="utf-8", newline="") as file:
                 rows = [row for row in csv.reader(file) if row]
         except (OSError, EOFError, UnicodeDecodeError, csv.Error):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -31,21 +31,23 @@ SHIPPED = "the model that comes with mnistry"
 
 
 def evaluate_model(
-    model: str | os.PathLike[str] | None = None,
+    model: Any = None,
     *,
     dataset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     with_corruptions: bool = True,
+    pixels: str | None = None,
     out: str | os.PathLike[str] | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path | None, ModelEvaluation]:
     """Evaluate a model and, if a folder is given, write a report.
 
     Args:
-        model: a model file, or a run folder; None is the model that comes with mnistry.
+        model: a model file, a run folder, a Keras model or its file; None is the model that comes with mnistry.
         dataset: the name or path of the data set; None is that on which the model was trained.
         data_dir: where to look for the data first.
         with_corruptions: whether to evaluate it on corrupted images too.
+        pixels: for a Keras model that does not scale its pixels: "0-1", "-1-1" or "0-255".
         out: the folder for the report, new or empty; None writes none.
         callbacks: who wants to hear how it goes on.
 
@@ -57,8 +59,16 @@ def evaluate_model(
     """
     watch = Stopwatch()
     with _folder(out) as (work, folder):
-        recognizer = load(model)
-        loaded = loading.load(dataset or _trained_on(recognizer.info), data_dir=data_dir, progress=callbacks.download)
+        named = None
+        if dataset is not None and _is_keras(model):  # its classes are those of the data
+            named = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
+        recognizer = load(model, pixels=pixels, class_names=None if named is None else named.class_names)
+        loaded = named or loading.load(
+            dataset or _trained_on(recognizer.info),
+            data_dir=data_dir,
+            progress=callbacks.download,
+            kind=recognizer.info.kind,
+        )
         loaded = _for_the_model(recognizer.info, loaded)
         callbacks.loaded(loaded)
         watch.lap("load")
@@ -78,7 +88,7 @@ def evaluate_model(
 
         result = ModelEvaluation(
             command=_command(model, loaded, data_dir, with_corruptions=with_corruptions),
-            source=SHIPPED if model is None else short(Path(model)),
+            source=_source(model),
             info=recognizer.info,
             dataset=loaded,
             test=test,
@@ -98,12 +108,23 @@ def evaluate_model(
     return folder, result
 
 
-def load(model: str | os.PathLike[str] | None) -> Classifier:
-    """Load the classifier of a model file or of a run folder; None is the built-in model.
+def load(model: Any = None, *, pixels: str | None = None, class_names: Sequence[str] | None = None) -> Classifier:
+    """Load the classifier of a model file, a run folder, or a Keras model; None is the built-in model.
+
+    Args:
+        model: a path, or a Keras model.
+        pixels: for a Keras model that does not scale its pixels: "0-1", "-1-1" or "0-255".
+        class_names: of a Keras model, if there are as many; None means numbers.
 
     Raises:
         MnistryError: there is no such model, or it is damaged.
     """
+    if _is_keras(model):
+        from mnistry.models import keras_models
+
+        return keras_models.to_classifier(model, class_names, pixels)
+    if pixels is not None:
+        raise UsageError("A model file knows how its pixels are scaled: pixels is for Keras models only.")
     if model is None or not Path(model).expanduser().is_dir():
         return Classifier.load(model)
     exported = Path(model).expanduser() / onnx_file.EXPORTED
@@ -115,6 +136,17 @@ def load(model: str | os.PathLike[str] | None) -> Classifier:
     return Classifier.load(exported)
 
 
+def _is_keras(model: Any) -> bool:
+    """Whether a model is Keras's: an object, or a file in one of its formats."""
+    return model is not None and (not isinstance(model, str | os.PathLike) or onnx_file.is_keras(model))
+
+
+def _source(model: Any) -> str:
+    if model is None:
+        return SHIPPED
+    return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the Keras model {model.name}"
+
+
 @contextlib.contextmanager
 def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, Path | None]]:
     if out is None:
@@ -124,19 +156,20 @@ def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, P
             yield folders
 
 
-def _trained_on(info: ModelMetadata) -> str | None:
-    """The data set that a model names as its own; None, which looks for MNIST, if it names none that is known.
+def _trained_on(info: ModelMetadata) -> str:
+    """The data set that a model names as its own.
 
     Raises:
-        UsageError: it names the path of one's own data, and nothing is there.
+        UsageError: it names none that is known, or the path of one's own data, and nothing is there.
     """
     name = _described(info).get("name")
-    if not isinstance(name, str) or name == "mnist":
-        return None
-    if name in loading.LOADERS:
+    if isinstance(name, str) and name in loading.LOADERS:
         return name
-    if not name.startswith(("/", "~")):
-        return None
+    if not isinstance(name, str) or not name.startswith(("/", "~")):
+        raise UsageError(
+            "The model does not say on which data it was trained, so there is nothing to test it on. Name a data set "
+            "with --dataset."
+        )
     if not Path(name).expanduser().exists():
         raise UsageError(f"The model was trained on {name!r:.200}, where nothing is. Name a data set with --dataset.")
     return name
@@ -193,12 +226,12 @@ def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted
 
 
 def _command(
-    model: str | os.PathLike[str] | None,
+    model: Any,
     dataset: Dataset,
     data_dir: str | os.PathLike[str] | None,
     *,
     with_corruptions: bool,
 ) -> str:
     command = provenance.command("evaluate", {"dataset": dataset.name}, data_dir)
-    more = [] if model is None else [os.fspath(model)]
+    more = [os.fspath(model)] if isinstance(model, str | os.PathLike) else []
     return shlex.join([*shlex.split(command), *more, *([] if with_corruptions else ["--no-corruptions"])])

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
+import mnistry
 from mnistry.errors import ModelError, UsageError
-from mnistry.models import onnx_converter
+from mnistry.models import onnx_converter, onnx_export, onnx_file
 from mnistry.models.backend import keras
+from mnistry.models.classifier import Classifier
+from mnistry.models.metadata import ModelMetadata
 from mnistry.models.onnx_export import AS_THEY_ARE, Scaling
 from mnistry.runtime.files import short
 
 PIXELS = {"0-255": AS_THEY_ARE, "0-1": Scaling(1 / 255), "-1-1": Scaling(1 / 127.5, -1.0)}
 MAX_WEIGHTS = 50_000_000  # in a file: 200 MB; a network for 28×28 pixels has far fewer
 MAX_CONFIG = 20_000_000  # bytes
-HDF5 = b"\x89HDF\r\n\x1a\n"
 REFUSED = {
     "Lambda",
     "TorchModuleWrapper",
@@ -35,19 +37,6 @@ REFUSED = {
 OWN_MODULES = ("keras", "builtins", "mnistry")
 
 
-def is_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
-    try:
-        with Path(path).expanduser().open("rb") as file:
-            start = file.read(8)
-        if start.startswith(b"PK"):
-            with zipfile.ZipFile(Path(path).expanduser()) as archive:
-                return "config.json" in archive.namelist()
-        return start == HDF5
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return False
-
-
 def load(path: str | os.PathLike[str]) -> keras.Model:
     """Open a Keras model's file: .keras, or .h5 as earlier versions wrote it.
 
@@ -58,12 +47,10 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
         ModelError: it is none, is damaged, too large, or holds a program of its own.
     """
     where, name = Path(path).expanduser(), short(Path(path))
-    if not is_file(where):
+    if not onnx_file.is_keras(where):
         raise ModelError(f"{name} is no Keras model: expected a .keras or .h5 file.")
     try:
         _check(where, name)
-        with keras.StatelessScope():  # nothing is allocated: only the shapes are made
-            pass
         model = keras.models.load_model(where, compile=False, safe_mode=True)
     except (ModelError, KeyboardInterrupt):
         raise
@@ -73,6 +60,53 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise ModelError(f"{name} holds a {type(model).__name__}, not a model.")
     return model
+
+
+def to_classifier(model: Any, class_names: Sequence[str] | None = None, pixels: str | None = None) -> Classifier:
+    """Make a Keras model, or its file, ready to answer, in memory; see `to_model_file`."""
+    return Classifier.from_bytes(to_model_file(model, class_names, pixels)[0], _named(model))
+
+
+def to_model_file(
+    model: Any,
+    class_names: Sequence[str] | None = None,
+    pixels: str | None = None,
+    *,
+    kind: str = "ink",
+    images: np.ndarray | None = None,
+) -> tuple[bytes, ModelMetadata]:
+    """Make a Keras model, or its file, into a model file that answers as it does.
+
+    Args:
+        model: a Keras model or the path of its file.
+        class_names: see `class_names_of`.
+        pixels: see `scaling_of`.
+        kind: of the images that it was trained on, "ink" or "pictures".
+        images: uint8 (n, 28, 28), to compare both on; None compares on noise.
+
+    Raises:
+        UsageError: it cannot be exported, or nobody says how its pixels are scaled.
+        ModelError: the file cannot be opened, or its answers differ.
+    """
+    opened = load(model) if isinstance(model, str | os.PathLike) else model
+    if not isinstance(opened, keras.Model):
+        raise UsageError(f"A Keras model or its file is expected; received {type(opened).__name__}.")
+    names, scaling = class_names_of(opened, class_names), scaling_of(opened, pixels)
+    info = ModelMetadata(
+        name=opened.name[:80] if opened.name.isprintable() else "own",
+        recipe="own",
+        class_names=names,
+        kind=kind,
+        version=mnistry.__version__,
+        licence="that of your own model",
+        details={"pixels": pixels or "scaled by the model"},
+    )
+    compared_on = noise_to_compare_on() if images is None else np.concatenate([images, noise_to_compare_on()])
+    return onnx_export.compared(opened, info, compared_on, scaling), info
+
+
+def _named(model: Any) -> str:
+    return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the model {getattr(model, 'name', '')}"
 
 
 def scaling_of(model: keras.Model, pixels: str | None) -> Scaling:
@@ -103,14 +137,12 @@ def class_names_of(model: keras.Model, class_names: Sequence[str] | None) -> tup
     Raises:
         UsageError: there are not as many as outputs, or one fewer.
     """
-    outputs = tuple(model.output_shape)[-1] if getattr(model, "outputs", None) else None
+    outputs = onnx_converter.outputs(model)
     if class_names is not None:
         names = tuple(str(each) for each in class_names)
-        if outputs is not None and outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
+        if outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
             raise UsageError(f"{model.name} has {outputs} outputs, but {len(names)} class names are given.")
         return names
-    if outputs is None:
-        return tuple("0123456789")
     return tuple(str(number) for number in range(max(2, outputs)))
 
 

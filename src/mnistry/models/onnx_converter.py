@@ -82,6 +82,12 @@ def _shape_that_works(model: keras.Model) -> Shape:
     )
 
 
+def outputs(model: keras.Model) -> int:
+    """The number of outputs of a model."""
+    found = jax.eval_shape(_forward(model), jax.ShapeDtypeStruct((N, *input_shape(model)), np.float32))
+    return int(found.shape[-1]) if getattr(found, "ndim", 0) else 1
+
+
 def in_its_form(images: np.ndarray, shape: Shape) -> np.ndarray:
     """Bring images (n, 28, 28) into the shape that a model takes; three channels are alike."""
     if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
@@ -103,11 +109,11 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
     """
     shape = input_shape(model)
     jaxpr, constants = _traced(model, shape)
-    outputs = [variable.aval.shape for variable in jaxpr.outvars]
-    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][0] != N:
+    rows = [variable.aval.shape for variable in jaxpr.outvars]
+    if len(rows) != 1 or len(rows[0]) != 2 or rows[0][0] != N:
         raise UsageError(
             f"For export a network must give one row of numbers for each image; {model.name} gives "
-            f"{[tuple('n' if length == N else length for length in each) for each in outputs]}."
+            f"{[tuple('n' if length == N else length for length in each) for each in rows]}."
         )
     graph = Graph()
     name = graph.add("Cast", images, to=FLOAT)
@@ -126,7 +132,7 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
             f"The network {model.name} cannot be exported: {error}. What can: dense, convolutional, pooling, "
             "normalization, recurrent and attention layers, and whatever else computes with everyday operations."
         ) from None
-    number, made = outputs[0][1], graph.name(result)
+    number, made = rows[0][1], graph.name(result)
     if made in converter.softmaxed:
         return Network(graph, graph.name(converter.softmaxed[made]), number, "softmax")
     if graph.nodes[-1].operator == "Sigmoid" and graph.nodes[-1].outputs == (made,):

@@ -127,7 +127,13 @@ def _clamp(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, 
 def _select(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     if len(given) != 3:
         raise NoConversionError("it selects among more than two values")
-    return _elementwise("Where")(graph, [given[0], given[2], given[1]], shape, params)
+    condition, otherwise, value = given
+    always = isinstance(condition, Const) and condition.array.all()
+    never = isinstance(condition, Const) and not condition.array.any()
+    chosen = value if always else otherwise
+    if (always or never) and chosen.shape == shape:
+        return chosen
+    return _elementwise("Where")(graph, [condition, value, otherwise], shape, params)
 
 
 def _not_equal(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:

@@ -169,7 +169,7 @@ def _assembled(graph: Graph, info: ModelMetadata) -> bytes:
             value(onnx_file.PROBABILITIES, onnx.TensorProto.FLOAT, ["n", len(info.class_names)]),
             value(onnx_file.DIGITNESS, onnx.TensorProto.FLOAT, ["n"]),
         ],
-        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in graph.constants.items()],
+        [numpy_helper.from_array(np.require(array, requirements="C"), name) for name, array in graph.constants.items()],
     )
     model = helper.make_model(
         made,

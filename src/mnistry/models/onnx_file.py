@@ -16,6 +16,7 @@ import hashlib
 import math
 import os
 import stat
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,7 @@ MAX_PRODUCTS = 10**9  # multiplications an image
 UINT8, FLOAT32, INT64, BOOL = 2, 1, 7, 9  # ONNX's numbers for types
 TYPES = {FLOAT32: "<f4", INT64: "<i8", BOOL: "|b1"}  # of constants
 INT, INTS = 2, 7  # ONNX's numbers for kinds of attributes
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how a Keras model of earlier versions begins
 EXPORTED = "model.onnx"  # in a run folder
 HELP = "Export one with mnistry export, or name none for the model that comes with mnistry."
 
@@ -79,7 +81,7 @@ ATTRIBUTE: Schema = {
     20: Field("type", VARINT),
 }
 TENSOR: Schema = {
-    1: Field("dims", VARINT, most=4),
+    1: Field("dims", VARINT, most=8),
     2: Field("data_type", VARINT),
     8: Field("name", BYTES),
     9: Field("raw_data", BYTES),
@@ -113,6 +115,20 @@ def read(path: str | os.PathLike[str]) -> bytes:
         raise ModelError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}. {HELP}") from None
 
 
+def is_keras(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
+    where = Path(path).expanduser()
+    try:
+        with where.open("rb") as file:
+            start = file.read(len(HDF5))
+        if start.startswith(b"PK"):
+            with zipfile.ZipFile(where) as archive:
+                return "config.json" in archive.namelist()
+        return start == HDF5
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return False
+
+
 def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
     """Check a model file as a whole.
 
@@ -126,6 +142,8 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
     Raises:
         ModelError: it is no ONNX file, another's, of another version, damaged, or asks for what a model may not.
     """
+    if content.startswith((b"PK", HDF5)):
+        raise ModelError(f"{name} is a Keras model, not a model file. Make it one with: mnistry export {name}")
     if len(content) > MAX_BYTES:
         raise ModelError(f"{name} has {len(content):,} bytes; a model file has at most {MAX_BYTES:,}. {HELP}")
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,86 @@ import numpy as np
 import mnistry
 from mnistry.datasets import loading
 from mnistry.errors import RunError
-from mnistry.models import onnx_file
+from mnistry.evaluation import calibration
+from mnistry.models import keras_models, onnx_export, onnx_file, outputs
 from mnistry.models.backend import keras
+from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import DIGIT_THRESHOLD, SURE_THRESHOLD, ModelMetadata
 from mnistry.models.onnx_export import write
 from mnistry.runtime import provenance, run_folder
-from mnistry.runtime.files import short
+from mnistry.runtime.files import short, write_durably
 from mnistry.training import result as training_result
+from mnistry.training.calibration import SURE_PRECISION
 from mnistry.training.result import Result
+
+
+def export(
+    model: Any,
+    path: str | os.PathLike[str],
+    class_names: Sequence[str] | None = None,
+    *,
+    pixels: str | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    kind: str = "ink",
+) -> Path:
+    """Write one's own Keras model as a model file, which every verb and `Recognizer` take.
+
+    The file answers as the Keras model does, on images as they are, uint8 (n, 28, 28), 0–255: both are compared before
+    it is kept. Any network on images of 28×28 grey pixels will do; see docs/models.md.
+
+    Args:
+        model: a Keras model, or the path of its .keras or .h5 file.
+        path: of the model file; one that exists is replaced.
+        class_names: the names of the outputs, in order; None means numbers from 0. There may be one output more than
+            names: the last is then "no digit".
+        pixels: the values that the model was trained on: "0-1" if the images were divided by 255, "-1-1", or "0-255"
+            if they were not scaled. None means that the model scales them itself, which is checked.
+        validation: images, uint8 (n, 28, 28), and labels, integers (n,), that it was not trained on: the temperature
+            and the threshold of sure answers are chosen on them.
+        kind: of the images that it was trained on: "ink" in MNIST's form, or "pictures".
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: the model cannot be exported, or nobody says how its pixels are scaled.
+        ModelError: the file cannot be opened safely, or its answers differ from Keras's.
+        RunError: the file cannot be written.
+
+    >>> from mnistry.models.backend import keras
+    >>> layers = [keras.layers.Input((28, 28)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    >>> own = keras.Sequential([*layers, keras.layers.Dense(10, "softmax")])
+    >>> import tempfile, mnistry
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = mnistry.export(own, f"{folder}/own.onnx")
+    ...     mnistry.Recognizer.load(path).info.class_names[:3]
+    ('0', '1', '2')
+    """
+    content, info = keras_models.to_model_file(model, class_names, pixels, kind=kind, images=images_to_compare_on())
+    if validation is not None:
+        content = _calibrated(content, info, model, pixels, validation)
+    where = Path(path).expanduser()
+    try:
+        write_durably(where, [content])
+    except OSError as error:
+        raise RunError(f"{short(where)} cannot be written: {error.strerror or error}.") from None
+    return where
+
+
+def _calibrated(
+    content: bytes, info: ModelMetadata, model: Any, pixels: str | None, validation: tuple[np.ndarray, np.ndarray]
+) -> bytes:
+    """The same model file with a temperature and a threshold that are chosen on images with labels."""
+    answers = Classifier.from_bytes(content).predict(validation[0]).astype(np.float64)
+    labels, logits = np.asarray(validation[1]), np.log(np.maximum(answers, np.finfo(np.float32).tiny))
+    wrong = bool((logits.argmax(axis=1) != labels).any())
+    temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0  # without errors the fit falls to 0
+    cooled = outputs.probabilities(logits, temperature)
+    right = cooled.argmax(axis=1) == labels
+    sure = calibration.threshold_for_precision(cooled.max(axis=1), right, SURE_PRECISION)
+    chosen = replace(info, temperature=temperature, sure_threshold=sure.value)
+    opened = keras_models.load(model) if isinstance(model, str | os.PathLike) else model
+    return onnx_export.compared(opened, chosen, images_to_compare_on(), keras_models.scaling_of(opened, pixels))
 
 
 def write_of(model: keras.Model, result: Result, path: Path) -> None:
@@ -77,8 +149,8 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
             json.loads((folder / name).read_text(encoding="utf-8")) for name in (run_folder.CONFIG, run_folder.SUMMARY)
         )
         info = info_of(config, summary)
-        model = keras.models.load_model(folder / training_result.MODEL, compile=False)
-    except Exception as error:  # Keras raises whatever the part that is damaged leads to
+        model = keras_models.load(folder / training_result.MODEL)
+    except Exception as error:  # Keras raises whatever the part that is damaged leads to, and odd numbers anything
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
     if training_result.weights_sha256(model) != summary["weights_sha256"]:
