@@ -35,7 +35,7 @@ PUBLIC = [
     "read",
     "train",
 ]
-VERBS = ["tutorial", "train", "search", "evaluate", "export", "adapt", "data", "read", "batch", "serve"]
+VERBS = ["tutorial", "train", "search", "evaluate", "export", "predict", "adapt", "data", "read", "batch", "serve"]
 HEAVY = {
     "fsspec", "jax", "keras", "matplotlib", "numpy", "PIL", "pandas", "pyarrow", "ray", "requests", "scipy", "sklearn",
     "tensorflow", "torch",

@@ -152,13 +152,23 @@ def test_the_data_set_is_the_one_the_model_was_trained_on(model, digits):
 
 
 @pytest.mark.parametrize("details", [{}, {"dataset": None}, {"dataset": {"name": 5}}, {"dataset": {"name": "mine"}}])
-def test_a_model_that_names_no_known_set_is_examined_on_mnist_or_what_stands_in(details, network, tmp_path):
+def test_a_model_that_names_no_known_set_must_be_told_one(details, network, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(onnx_export.to_onnx(network, ModelMetadata("m", "r", NAMES, details=details)))
+    with pytest.raises(UsageError, match=r"does not say on which data it was trained.*Name a data set with --dataset"):
+        evaluation_run.evaluate_model(path, with_corruptions=False)
     seen: list[Dataset] = []
-    found = evaluation_run.evaluate_model(path, with_corruptions=False, callbacks=Callbacks(loaded=seen.append))[1]
-    assert found.dataset.fallback is not None  # no test has a network
+    callbacks = Callbacks(loaded=seen.append)
+    found = evaluation_run.evaluate_model(path, dataset="digits", with_corruptions=False, callbacks=callbacks)[1]
     assert seen == [found.dataset]
+
+
+def test_a_model_for_mnist_is_not_tested_on_other_digits(network, tmp_path):
+    path = tmp_path / "model.onnx"
+    details = {"dataset": {"name": "mnist"}}
+    path.write_bytes(onnx_export.to_onnx(network, ModelMetadata("m", "r", NAMES, details=details)))
+    with pytest.raises(DataError, match="MNIST was not found"):  # no test has a network
+        evaluation_run.evaluate_model(path, with_corruptions=False)
 
 
 def test_mnist_is_not_replaced_where_it_was_asked_for(model):

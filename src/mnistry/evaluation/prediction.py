@@ -25,6 +25,10 @@ class DatasetPredictions:
         images: the images, with their names.
         answers: what the model says of each.
         class_names: of the model.
+
+    >>> answers = predict_dataset(None, "digits")
+    >>> len(answers.labels), answers.csv().splitlines()[0]
+    (360, 'ImageId,Label')
     """
 
     images: UnlabelledImages

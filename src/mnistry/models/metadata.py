@@ -32,10 +32,10 @@ class ModelMetadata:
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
             answers are taken together (`models/test_time_augmentation.py`); from 0, never, to 1.
-        kind: of its training images: "ink", brought into MNIST's form, or "pictures", made grey and small.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.
+        kind: of its training images: "ink", brought into MNIST's form, or "pictures", made grey and small.
     """
 
     name: str
@@ -45,10 +45,10 @@ class ModelMetadata:
     sure_threshold: float = SURE_THRESHOLD
     digit_threshold: float = DIGIT_THRESHOLD
     second_look: float = 0.0
-    kind: str = "ink"
     version: str = ""
     licence: str = "MIT"
     details: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "ink"
 
     def __post_init__(self) -> None:
         """Check all fields.

@@ -101,11 +101,12 @@ def _softmax(operation: Operation) -> Given:
 
 def _broadcast(operation: Operation) -> Given:
     """Operations on values side by side, of two or three inputs."""
-    return Given([_together(operation.shapes, operation)], values(_together(operation.shapes, operation)))
+    _require(2 <= len(operation.shapes) <= 3, operation)
+    shape = _together(operation.shapes, operation)
+    return Given([shape], values(shape))
 
 
 def _together(shapes: Sequence[Shape], operation: Operation) -> Shape:
-    _require(1 <= len(shapes) <= 3, operation)
     longest = max(map(len, shapes))
     aligned = [(1,) * (longest - len(shape)) + shape for shape in shapes]
     result = []
