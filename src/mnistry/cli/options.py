@@ -175,6 +175,8 @@ def model_file(model: Path | None) -> Path | None:
     write_durably(made, [content])
     print(f"{model} is read as the model file {made}", file=sys.stderr)
     return made
+
+
 # What Keras loads for its wrappers, data frames, galleries and notebooks if it is there; no command uses them.
 NOT_FOR_COMMANDS = ("IPython", "cv2", "matplotlib", "pandas", "pydot", "requests", "sklearn")
 
