@@ -33,7 +33,7 @@ class Head:
     """
 
     def __init__(self, content: bytes, name: str) -> None:
-        self.info = onnx_file.check(content, name)
+        self.info, _ = onnx_file.check(content, name)
         self._model = onnx.load_from_string(content)
         constants = {each.name: each for each in self._model.graph.initializer}
         layers = [node for node in self._model.graph.node if node.op_type == "Gemm" and node.input[1] in constants]
