@@ -114,16 +114,16 @@ BATCH = jax.random.key(0), np.zeros((32, 28, 28), np.uint8), np.zeros(32, np.int
 
 
 def test_augmentation_of_the_usual_strength_is_the_same_program() -> None:
-    programs = [str(jax.make_jaxpr(pipeline.for_training(20, 100, **each))(*BATCH)) for each in ({}, {"strength": 1})]
+    programs = [str(jax.make_jaxpr(pipeline.make_augmenter(20, 100, **each))(*BATCH)) for each in ({}, {"strength": 1})]
     assert programs[0] == programs[1]
-    assert programs[0] != str(jax.make_jaxpr(pipeline.for_training(20, 100, strength=0.5))(*BATCH))
+    assert programs[0] != str(jax.make_jaxpr(pipeline.make_augmenter(20, 100, strength=0.5))(*BATCH))
 
 
 @pytest.mark.parametrize("strength", [0, 0.5, 2])
 def test_any_strength_that_is_allowed_has_enough_random_numbers(strength: float) -> None:
     one = recipes.recipe("strong").settings["strength"]
     assert one.least <= strength <= one.most
-    shapes = jax.eval_shape(pipeline.for_training(20, 100, strength=strength), *BATCH)
+    shapes = jax.eval_shape(pipeline.make_augmenter(20, 100, strength=strength), *BATCH)
     assert shapes[0].shape[1:] == (28, 28)
 
 
