@@ -39,7 +39,7 @@ SUMMARY = "summary.json"
 LOOKS = 16  # files of the output that are looked at together: a store answers each after some time
 
 Progress = Callable[[int, int, float], None]
-"""Told how many pictures are done, how many there are, and how many are read a second."""
+"""Called with the number of pictures done, the number of all, and the pictures per second."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class BatchSummary:
         pictures_per_second: in it, from when the first part was begun.
         model: the SHA-256 of the model file.
         version: mnistry's.
-        class_names: what each `digit` stands for, and each of the `probabilities`.
+        class_names: the class of each `digit`, and of each of the `probabilities`.
     """
 
     source: str
@@ -110,14 +110,14 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
 
     Args:
         options: what to read, where to, and how.
-        progress: told how it goes on.
+        progress: called as it proceeds.
 
     Returns:
-        What came of it; of a batch that was complete already, what came of it then.
+        The summary; that of a batch that was complete already is the earlier one.
 
     Raises:
-        MnistryError: source, model or folder are not what they should be; Ray cannot start; the output cannot be
-            written; somebody stopped it.
+        MnistryError: source, model or folder cannot be used; Ray cannot start; the output cannot be written; the batch
+            was stopped.
     """
     session = _Session()
     require("mnistry batch", *ray_data.NEEDED, remark=ray_data.INSTEAD)

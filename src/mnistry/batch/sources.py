@@ -28,7 +28,7 @@ class Piece:
     """Rows of a file that follow each other; a picture's file has one.
 
     Attributes:
-        file: its path below the source; what stands in a list of paths; empty where the source is the file.
+        file: its path below the source, or its line in a list of paths; empty if the source is the file.
         first: the number of the first row.
         rows: how many.
         stamp: what changes when the file does.

@@ -44,7 +44,7 @@ class Reader:
         """Load the recogniser.
 
         Args:
-            plan: what there is to do.
+            plan: the plan of the batch.
             out: the address of the output's folder.
             model: the content of the model file.
         """

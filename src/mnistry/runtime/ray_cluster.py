@@ -32,7 +32,7 @@ NEW = 60  # seconds; a folder that is younger may belong to a process that has n
 PATIENCE = 5  # seconds for a cluster to take a connection
 SETTINGS = {
     "RAY_raylet_start_wait_time_s": "120",  # a busy machine takes longer than Ray's usual 30
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_USAGE_STATS_ENABLED": "0",  # no report is sent to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from some version on; unset, it warns
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers have this interpreter, however it was started
 }
@@ -109,7 +109,7 @@ def _without_usage_reports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """Throw away what Ray's C++ parts say on standard error while they start; that they failed is told by Python."""
+    """Throw away what Ray's C++ parts say on standard error while they start; Python reports failures."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

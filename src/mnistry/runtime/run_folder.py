@@ -1,4 +1,4 @@
-"""Run folders: made when nothing else stands there, complete or not there at all."""
+"""Run folders: created where nothing else is, and complete or absent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def new_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[
         The folder to write into, and the folder that it becomes.
 
     Raises:
-        RunError: something stands there already, or the folder cannot be written.
+        RunError: the folder has content already, or cannot be written.
     """
     target, made = _claim(out, kind)
     try:
@@ -58,7 +58,7 @@ def locked_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: 
         The folder.
 
     Raises:
-        RunError: another process works in it, something stands there and `resume` is not set, or it cannot be written.
+        RunError: another process works in it, it has content and `resume` is not set, or it cannot be written.
     """
     target, made = _claim(out, kind, may_be_filled=resume)
     lock = filelock.FileLock(target / LOCK)

@@ -30,7 +30,7 @@ STREAM = 3  # of random numbers, apart from those of the training
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was chosen on the images held out.
+    """The calibration of a training, fitted to its validation images.
 
     Attributes:
         images: how many they are.
@@ -69,7 +69,7 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """What the network says of some images: labels (n,), logits (n, classes), all its logits (n, outputs)."""
+    """The network's outputs for some images: labels (n,), logits (n, classes), all its logits (n, outputs)."""
 
     images: np.ndarray
     labels: np.ndarray
