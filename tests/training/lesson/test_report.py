@@ -7,14 +7,17 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers.page import Page
 from helpers.results import LETTERS, facts_of, made_by_hand, network_of
+from mnistry.errors import UsageError
 from mnistry.reporting.language import LanguageName
 from mnistry.training.lesson import drawings, report
+from mnistry.training.lesson.pad import Pad
 from mnistry.training.lesson.snapshots import Snapshots
 from mnistry.training.result import Result
 
@@ -205,3 +208,11 @@ def test_packed_weights_are_those_of_the_network() -> None:
     earlier = packed["earlier"][1]["output"]
     rounded = np.frombuffer(base64.b64decode(earlier["values"]), np.int8).reshape(8, 10) * earlier["scale"]
     np.testing.assert_allclose(rounded, network.earlier[1][2], atol=earlier["scale"] / 2 + 1e-7)
+
+
+def test_the_pad_of_a_notebook_refuses_other_networks() -> None:
+    other = SimpleNamespace(get_weights=lambda: [np.zeros((3, 3, 1, 8)), np.zeros(8)])
+    with pytest.raises(
+        UsageError, match=r"two dense layers on 784 pixels.* received weights \[\(3, 3, 1, 8\), \(8,\)\]"
+    ):
+        Pad(other, made_by_hand().dataset)
