@@ -125,11 +125,11 @@ def test_the_columns_of_a_confusion_matrix_end_together(names):
 def test_lines_fit_a_terminal_of_80_columns(digits: Dataset) -> None:
     record = {
         "epoch": 20,
-        "loss": 12.3456,
-        "accuracy": 1.0,
-        "val_loss": 12.3456,
+        "loss": 2.3456,
+        "accuracy": 0.9876,
+        "val_loss": 2.3456,
         "val_accuracy": 1.0,
-        "seconds": 123.45,
+        "seconds": 12.34,
     }
     classes = [f"class {number}" for number in range(26)]
     told = [

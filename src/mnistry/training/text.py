@@ -15,5 +15,5 @@ def epoch(record: Mapping[str, Any], epochs: int) -> str:
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {record['loss']:6.4f}"]
     parts.append(f"accuracy {record['accuracy']:7.2%}")
     if "val_loss" in record:
-        parts.append(f"validation {record['val_loss']:6.4f}, {record['val_accuracy']:7.2%}")
+        parts.append(f"val {record['val_loss']:6.4f}, {record['val_accuracy']:7.2%}")
     return "   ".join([*parts, f"{record['seconds']:5.2f} s"])
