@@ -5,6 +5,7 @@ Importing this package loads the standard library only. Each name below loads wh
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mnistry.training.export import export
     from mnistry.training.fitting import fit
     from mnistry.training.trainer import Trained, train
+
+logging.getLogger("mnistry").addHandler(logging.NullHandler())  # silent, until a program wants to hear
 
 __version__ = "0.1.0"
 __all__ = [

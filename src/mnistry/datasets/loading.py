@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +16,9 @@ from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
 
 __all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "learning_size", "load", "name_of", "split", "validation_size"]
+
+
+logger = logging.getLogger(__name__)
 
 
 def load(
@@ -51,9 +55,25 @@ def load(
     >>> digits.x_train.shape, digits.x_train.dtype, digits.x_test.shape
     ((1437, 28, 28), dtype('uint8'), (360, 28, 28))
     """
+    found = _found(name, data_dir, progress, timeouts, kind)
+    logger.info("loaded %r from %s", found, found.source)
+    for remark in found.remarks:
+        logger.warning("%s: %s", found.title, remark)
+    if found.fallback is not None:
+        logger.warning("this is not MNIST but %s: %s", found.title, found.fallback)
+    return found
+
+
+def _found(
+    name: str | None,
+    data_dir: str | os.PathLike[str] | None,
+    progress: download.Progress | None,
+    timeouts: Timeouts | None,
+    kind: str | None,
+) -> Dataset:
     if name is not None and name not in LOADERS:
-        found: Dataset = _custom().load(own_path(name), kind)
-        return found
+        own: Dataset = _custom().load(own_path(name), kind)
+        return own
     folder = _data_folder(data_dir)
     if name is not None:
         return LOADERS[name](folder, progress, timeouts or Timeouts())

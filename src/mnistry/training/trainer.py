@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from mnistry.training.config import ResolvedConfig, TrainConfig
 from mnistry.training.distillation import Distillation, load_teachers
 from mnistry.training.loop import TrainProgress, TrainSession, shuffled
 from mnistry.training.steps import Augment
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,7 @@ def run_epochs(
         if folder is not None:
             _keep(session, folder, records, _identity(dataset))
         callbacks.epoch(records[-1], config.epochs)
+        logger.info("epoch %d of %d: loss %.4f", epoch, config.epochs, records[-1]["loss"])
         if callbacks.weights is not None:
             callbacks.weights(epoch, session.trainable())
     session.push()
