@@ -37,7 +37,7 @@ from helpers.running import Running, running, serve
 
 RESULT = Path(__file__).parent / "results" / "attacks.json"
 PEERS = Path(__file__).parent / "peers"
-STOPS, CLIENTS, SECONDS = 20, 16, 6.0
+STOPS, CLIENTS, SECONDS = 20, 16, 10.0
 PATIENCE = 30.0  # seconds after which a server that cuts nobody is given up
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 CLAIM = b"POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 25000000\r\n\r\nx"

@@ -168,6 +168,25 @@ def test_corrections_are_kept_by_label(tmp_path):
         assert server.post("/api/corrections", json.dumps({"image": image, "label": 3}), headers=forged).status == 403
 
 
+def test_the_service_adapts_to_corrections_and_answers_with_the_new_model(tmp_path, digits):
+    with running(tmp_path, *serve("--workers", "1", "--corrections", str(tmp_path / "kept"))) as server:
+        for image, label in zip(digits.x_test[:12].tolist(), digits.y_test[:12].tolist(), strict=True):
+            server.post("/api/corrections", json.dumps({"image": image, "label": int(label)}))
+        before = server.get("/api/model").json["name"]
+        answer = server.post("/api/adapt", b"")
+        assert (answer.status, answer.json["running"]) == (202, True)
+        assert server.post(READ, written("5")).json["text"] == "5"  # meanwhile
+        wait_for(lambda: not server.get("/api/corrections").json["running"], 120)
+        state = server.get("/api/corrections").json
+        assert state["error"] is None
+        assert state["result"]["samples"] == 12
+        assert state["result"]["check"]["n"] == 360
+        assert Path(state["result"]["file"]) == tmp_path / "kept-model.onnx"
+        assert server.get("/api/model").json["name"] == f"{before}-adapted"
+        assert server.post(READ, written("5")).json["text"] == "5"
+        wait_for(lambda: len(server.workers()) == 1)
+
+
 def test_other_machines_cannot_correct_unless_they_are_let(tmp_path):
     with running(tmp_path, *serve("--workers", "1", "--host", "0.0.0.0")) as server:
         assert server.get("/api/corrections").json == {"enabled": False}

@@ -63,3 +63,5 @@ def test_limits_are_those_of_the_program():
     assert f"{bodies.silence:g} seconds without a byte, or {bodies.seconds:g} seconds for a body" in text
     assert f"longer than {limits.seconds:g} seconds" in text
     assert f"At most {limits.waiting} pictures wait" in text
+    assert f"takes longer than {limits.patience:g} s\n  while others wait" in text
+    assert f"{bodies.bytes_of_all // 10**6} MB for all, {bodies.bytes_of_client // 10**6} MB for one client" in text

@@ -28,7 +28,7 @@ from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
 START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
 PAUSE_SECONDS = 5.0  # before a process that could not be started is started again
-LOW_PRIORITY = 15  # nice value: about a thirtieth of the time that a process of usual priority gets beside it
+LOW_PRIORITY = 10  # nice value: about a tenth of the time that a process of usual priority gets beside it
 LINES_A_PICTURE = 30  # lines that a process may write to the log for one picture; the rest is counted
 SLOW = "The picture took longer than {seconds:g} seconds to read. Reduce it, or try again later."
 FULL = "More pictures are waiting than can be read soon. Send it again in a moment."
@@ -52,7 +52,7 @@ class Limits:
     workers: int = field(default_factory=cpu_count)
     waiting: int = 64
     seconds: float = 10.0
-    patience: float = 1.0
+    patience: float = 0.7
 
 
 @dataclass(eq=False)
