@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from html import escape
 from importlib import resources
@@ -13,6 +14,7 @@ STATIC_FOLDER = Path(str(resources.files("mnistry"))) / "service" / "static"
 CARD_FILE = Path(str(resources.files("mnistry"))) / "models" / "weights" / "MODEL_CARD.md"
 PAGES = {"/": "index.html", "/docs": "docs.html", "/favicon.svg": "icon.svg"}
 CARD = "/model-card"
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr>\s*(?:<th></th>\s*)+</tr>\s*</thead>\s*")
 FRAME = """\
 <!doctype html>
 <html lang="en">
@@ -42,5 +44,6 @@ def model_card() -> bytes:
         content = markdown.render(CARD_FILE.read_text(encoding="utf-8"))
     except OSError as error:
         content = f"<p>The card cannot be read: {escape(str(error.strerror))}.</p>"
+    content = EMPTY_HEAD.sub("", content).replace("<th></th>", "<td></td>")  # a heading without text says nothing
     scrolled = content.replace("<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>')
     return FRAME.format(content=scrolled.replace("</table>", "</table></div>")).encode()
