@@ -137,7 +137,7 @@ def load(model: Any = None, *, pixels: str | None = None, class_names: Sequence[
 
 
 def _is_keras(model: Any) -> bool:
-    """Whether a model is Keras's: an object, or a file in one of its formats."""
+    """Tell whether a model is Keras's: an object, or a file in one of its formats."""
     return model is not None and (not isinstance(model, str | os.PathLike) or onnx_file.is_keras(model))
 
 

@@ -143,14 +143,14 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
 
 
 def _adds_up(model: keras.Model, shape: Shape) -> bool:
-    """Whether the outputs are probabilities, by running the model on noise."""
+    """Tell whether the outputs are probabilities, by running the model on noise."""
     noise = np.random.default_rng(0).random((16, IMAGE_SIZE, IMAGE_SIZE), np.float32)
     rows = [backend.predict(model, in_its_form(noise * scale, shape)) for scale in (np.float32(1), np.float32(255))]
     return all(bool((each >= 0).all() and np.allclose(each.sum(axis=1), 1, atol=1e-3)) for each in rows)
 
 
 def scales_inside(model: keras.Model) -> bool:
-    """Whether a model scales pixels itself: by a Rescaling or Normalization layer, or by a number."""
+    """Tell whether a model scales pixels itself: by a Rescaling or Normalization layer, or by a number."""
     if any(isinstance(each, SCALING_LAYERS) for each in model._flatten_layers()):
         return True
     jaxpr, _ = _traced(model, input_shape(model))

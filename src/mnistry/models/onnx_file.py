@@ -1,4 +1,4 @@
-"""What a model file must be: checked from its first byte to its last before the runtime sees it.
+"""Checks of a model file, from its first byte to its last, before the runtime sees it.
 
 A model file is an ONNX file with one input and two outputs:
 
@@ -116,7 +116,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
 
 
 def is_keras(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
+    """Tell whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
     where = Path(path).expanduser()
     try:
         with where.open("rb") as file:
