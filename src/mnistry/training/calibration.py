@@ -24,7 +24,7 @@ from mnistry.training.trainer import Trained
 
 SURE_PRECISION = 0.9988  # at least this share of the answers that are called sure is right, on all images together
 DIGITS_KEPT = 0.97  # at least this share of the images of each class is taken for digits, held-out and drawn ones apart
-DRAWN, CHUNK = 3000, 1000  # digits that are drawn; images that are made at a time
+DRAWN, CHUNK = 12_000, 1000  # digits that are drawn; images that are made at a time
 STREAM = 3  # of random numbers, apart from those of the training
 
 
