@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 EXTRAS = {
-    "train": ("jax", "jinja2", "keras", "markupsafe", "onnx", "scipy", "sklearn"),
+    "train": ("h5py", "jax", "jinja2", "keras", "markupsafe", "onnx", "scipy"),
     "serve": ("fastapi", "markdown_it", "prometheus_client", "pydantic", "segno", "starlette", "uvicorn"),
     "ray": ("fsspec", "pandas", "pyarrow", "ray"),
 }  # the libraries that each extra of the package brings, by the names that they are imported by
