@@ -11,6 +11,7 @@ from mnistry.ocr.rejection import DecodedDigit
 
 WIDE = 0.8  # heights of the line's digits: a narrower gap is none between numbers
 MANY, NARROW = 8, 0.45  # gaps on a page: a narrower one may then part numbers
+WIDEST = 2.0  # heights: a wider gap always parts numbers
 USUAL = 2.2  # times the usual gap, where all gaps are alike
 APART = 3.2  # times as wide as the narrow gaps of the page are its wide ones, where it has both
 NARROWEST = 0.06  # heights: narrower gaps count alike
@@ -53,7 +54,7 @@ def _wide(gaps: np.ndarray) -> float:
     low, high = sums[:-1] / counts, (sums[-1] - sums[:-1]) / (len(logs) - counts)
     at = int((counts * (len(logs) - counts) * (high - low) ** 2).argmax())  # Otsu's threshold, of logarithms
     if high[at] - low[at] < np.log(APART):
-        return max(WIDE, USUAL * float(np.median(ordered)))
+        return min(max(WIDE, USUAL * float(np.median(ordered))), WIDEST)
     between = float(np.sqrt(ordered[at] * ordered[at + 1]))
     return max(between, WIDE if len(gaps) < MANY else NARROW)
 

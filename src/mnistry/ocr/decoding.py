@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -84,14 +85,15 @@ def decode(line: Line, found: list[Hypothesis], beliefs: np.ndarray) -> list[int
     for index, candidate in enumerate(found):
         ending.setdefault(candidate.stop, []).append(index)
     cuts = _cuts(line)
-    _, inverse, counts = np.unique(line.parts, return_inverse=True, return_counts=True)
-    whole = counts[inverse] == 1
+    pieces_of = Counter(line.parts.tolist())
     costs, steps = [0.0], [(0, -1)]
     for stop in range(1, len(line) + 1):
         options = [(costs[stop - 1] + _cost_of_passing(line, cuts, stop - 1), stop - 1, -1)]
         for index in ending.get(stop, []):
             start = found[index].start
-            options.append((costs[start] + _cost(line, cuts, whole, found[index], float(beliefs[index])), start, index))
+            options.append(
+                (costs[start] + _cost(line, cuts, pieces_of, found[index], float(beliefs[index])), start, index)
+            )
         cost, start, index = min(options)
         costs.append(cost)
         steps.append((start, index))
@@ -103,7 +105,7 @@ def decode(line: Line, found: list[Hypothesis], beliefs: np.ndarray) -> list[int
     return way[::-1]
 
 
-def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis, belief: float) -> float:
+def _cost(line: Line, cuts: list[int], pieces_of: dict[int, int], candidate: Hypothesis, belief: float) -> float:
     """Compute the cost of taking pieces for a digit: the surprise in nats, and more if it lacks a digit's shape."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
@@ -112,16 +114,23 @@ def _cost(line: Line, cuts: list[int], whole: np.ndarray, candidate: Hypothesis,
         round_one = width >= ROUND * height and belief >= CLEAR
         cost += (LOW_COST * (LOW - height / line.height) + 0.5) * (SMALL_RING if round_one else 1)
     cost += BROAD_COST * max(width / height - BROAD, 0.0)
-    cost += JOINED * _joints(line, whole, candidate)
+    cost += JOINED * _joints(line, pieces_of, candidate)
     return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
 
 
-def _joints(line: Line, whole: np.ndarray, candidate: Hypothesis) -> int:
-    """Count the neighbouring pairs that it joins of pieces that are high, whole components, with paper between them."""
-    pieces = range(candidate.start, candidate.stop)
-    high = [i for i in pieces if line.boxes[i, 3] - line.boxes[i, 1] >= HIGH * line.height]
-    apart = [i for i in high if whole[i]]
-    return sum(line.boxes[j, 0] >= line.boxes[i, 2] for i, j in pairwise(apart))
+def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> int:
+    """Count the neighbours that it joins which are high, whole components, and have paper between them."""
+    boxes: dict[int, np.ndarray] = {}
+    counts: dict[int, int] = {}
+    for i in range(candidate.start, candidate.stop):
+        part, box = int(line.parts[i]), line.boxes[i]
+        known = boxes.get(part)
+        boxes[part] = box if known is None else np.r_[np.minimum(known[:2], box[:2]), np.maximum(known[2:], box[2:])]
+        counts[part] = counts.get(part, 0) + 1
+    whole = [
+        box for part, box in boxes.items() if counts[part] == pieces_of[part] and box[3] - box[1] >= HIGH * line.height
+    ]
+    return sum(bool(right[0] >= left[2]) for left, right in pairwise(sorted(whole, key=lambda box: int(box[0]))))
 
 
 def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:
