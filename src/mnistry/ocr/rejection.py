@@ -17,6 +17,7 @@ LENIENT = 0.4  # of the model's threshold: the digit score that is enough betwee
 MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
 LEAST_SCORE = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
+ASIDE = 2.0  # of the other digits' height: it is no farther to the side of them
 REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing from its digit
 CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
@@ -291,7 +292,7 @@ def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) 
     over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
     tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
     if taken.digit.name != "1":
-        return tall  # such as a dollar
+        return tall and not before  # such as a dollar
     bend, deviation = _stroke(taken.digit.image)
     if deviation >= STRAIGHT:
         return False
@@ -324,16 +325,21 @@ def _is_struck_out(digits: Sequence[DecodedDigit], level: np.ndarray) -> bool:
 
 def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[DecodedDigit]]:
     """Leaves out the lines of one digit that are unlike the other digits of the page."""
-    heights = [each.height for line in lines if len(line) > 1 for each in line]
-    if not heights:
+    others = [each for line in lines if len(line) > 1 for each in line]
+    if not others:
         return lines
-    low, high = (factor * float(np.median(heights)) for factor in LONE_HEIGHTS)
+    usual = float(np.median([each.height for each in others]))
+    low, high = (factor * usual for factor in LONE_HEIGHTS)
+    left = min(each.box[0] for each in others) - ASIDE * usual
+    right = max(each.box[2] for each in others) + ASIDE * usual
     kept = []
     for line in lines:
-        if len(line) > 1 or (line[0].digit.sure and low <= line[0].height <= high):
+        lone = line[0]
+        beside = lone.box[2] >= left and lone.box[0] <= right
+        if len(line) > 1 or (lone.digit.sure and low <= lone.height <= high and beside):
             kept.append(line)
         else:
-            marks.append(Mark(line[0].box, "not a digit"))
+            marks.append(Mark(lone.box, "not a digit"))
     return kept
 
 
