@@ -263,7 +263,7 @@ def test_the_page_has_the_numbers(folder, result):
     for each in result.corrupted:
         assert f"{each.name.replace('_', ' ')} {each.all.accuracy:.2%} {each.sure.coverage:.1%}" in text
     assert f"mean of the corrupted {result.mean_accuracy:.2%}" in text
-    assert result.command in text
+    assert "mnistry evaluate --dataset digits …/mine.onnx" in text  # the folder is left out of pages to share
 
 
 def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, monkeypatch):
