@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +91,15 @@ def test_with_none_that_can_be_read_it_is_an_error(tmp_path: Path) -> None:
         (tmp_path / f"checkpoint-0000{epoch}.bin").write_bytes(b"")
     with pytest.raises(RunError, match=r"None of the checkpoints in .* can be read\. Start the training anew"):
         checkpoints.latest(tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize("notes", [b"[]", b"5", b'{"epoch": "x", "records": [], "identity": {}}', b"[" * 100_000])
+def test_what_is_well_formed_and_odd_is_told_as_damage(notes, tmp_path):
+    body = io.BytesIO()
+    np.savez(body, notes=np.frombuffer(notes, np.uint8))
+    digest = hashlib.sha256(body.getvalue()).hexdigest().encode()
+    (tmp_path / "checkpoint-00001.bin").write_bytes(checkpoints.HEADER + digest + b"\n" + body.getvalue())
+    told: list[str] = []
+    with pytest.raises(RunError, match="None of the checkpoints"):
+        checkpoints.latest(tmp_path, told.append)
+    assert "is damaged and was passed over" in told[0]

@@ -298,5 +298,5 @@ def _stored_summary(out: Place) -> BatchSummary:
     try:
         with storage.open_file(place) as file:
             return BatchSummary(**json.loads(file.read()))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{place.given} cannot be read: {storage.reason(error)}. Remove it and resume again.") from None

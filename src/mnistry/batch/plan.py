@@ -146,7 +146,7 @@ def load(out: Place) -> Plan | None:
         facts |= {"source": Source(**facts["source"]), "passed_over": PassedOver(**facts["passed_over"])}
         facts |= {name: tuple(facts[name]) for name in ("groups", "rows")}
         return Plan(**facts)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(f"{place.given} cannot be read as the plan of a batch: {error}. {ANOTHER}") from None
 
 

@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,11 @@ HEADER = b"mnistry checkpoint 1 "
 NAME = "checkpoint-{epoch:05d}.bin"
 PATTERN = re.compile(r"checkpoint-(\d{5,})\.bin")
 KEPT = 2
+DAMAGES = (
+    OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RecursionError, MemoryError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""Whatever a damaged file, or one that is odd and well-formed, may raise where it is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,7 @@ def latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     for path in files:
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError) as error:
+        except DAMAGES as error:
             warn(f"{path} is damaged and was passed over ({error}).")
     if files:
         raise RunError(
@@ -104,4 +111,7 @@ def _read(path: Path) -> Checkpoint:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         notes = json.loads(archive["notes"].tobytes())
         values = [archive[name] for name in sorted(archive.files) if name.startswith("value_")]
-    return Checkpoint(notes["epoch"], values, notes["records"], notes["identity"])
+    epoch, records, identity = notes["epoch"], notes["records"], notes["identity"]
+    if type(epoch) is not int or not isinstance(records, list) or not isinstance(identity, dict):
+        raise ValueError("its notes are not those of a checkpoint")
+    return Checkpoint(epoch, values, records, identity)

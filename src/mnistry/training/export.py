@@ -149,6 +149,7 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
             json.loads((folder / name).read_text(encoding="utf-8")) for name in (run_folder.CONFIG, run_folder.SUMMARY)
         )
         info = info_of(config, summary)
+        info.to_json()  # odd numbers show here
         model = keras_models.load(folder / training_result.MODEL)
     except Exception as error:  # Keras raises whatever the part that is damaged leads to, and odd numbers anything
         first = next(iter(str(error).splitlines()), type(error).__name__)

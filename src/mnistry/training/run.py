@@ -140,7 +140,7 @@ def _stored_config(folder: Path) -> TrainConfig | None:
         return None
     try:
         return TrainConfig(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the config of a run: {error}. Train in another folder.") from None
 
 

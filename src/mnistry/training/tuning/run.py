@@ -188,7 +188,7 @@ def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
         return None
     try:
         plan = Plan(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as a search: {error}. Search in another folder.") from None
     same = {**asked, "dataset": loading.name_of(asked["dataset"])} if asked.get("dataset") else asked
     differences = run_folder.differences(plan, same)

@@ -107,5 +107,5 @@ def read(folder: Path) -> list[Trial]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [Trial(**{**row, "records": tuple(row["records"])}) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as the trials of a search: {error}. Search in another folder.") from None
