@@ -503,7 +503,7 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
         ("x_train.npy", b"\x93NUMPY\x01\x00" + bytes(99), ("one NumPy array", "name the folder")),
         ("own.json", b'{"a": 1}', ("a JSON file", "to_csv")),
         ("page.csv", b"<!DOCTYPE html><html>", ("a web page",)),
-        ("own.csv", b"version https://git-lfs.github.com/spec/v1\n", ("Git LFS", "git lfs pull")),
+        ("own.csv", b"version https:" b"//git-lfs.github.com/spec/v1\n", ("Git LFS", "git lfs pull")),
         ("1.png", b"\x89PNG\r\n", ("one picture", "mnistry read 1.png")),
         ("own.7z", b"7z\xbc\xaf'\x1c", ("a 7-Zip archive", "unpack it")),
     ],

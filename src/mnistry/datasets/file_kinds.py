@@ -25,7 +25,7 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"MATLAB 5.0", "a MATLAB file", MATLAB),
     (b"\x93NUMPY", "one NumPy array", "name the folder that holds the labels too, or " + SAVE),
     *((b"\x80" + bytes([version]), PICKLE_IS, PICKLE) for version in range(2, 6)),
-    (b"version https:", "a pointer of Git LFS, not the data", "fetch the data with: git lfs pull"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the data", "fetch the data with: git lfs pull"),
     (b"7z\xbc\xaf'\x1c", "a 7-Zip archive", ARCHIVE),
     (b"Rar!", "a RAR archive", ARCHIVE),
     (b"ARROW1", "an Arrow file", ARROW),

@@ -169,8 +169,8 @@ def share(value: float, decimals: int = 2) -> str:
 def shareable(text: str) -> str:
     """A text without the folders of this machine: only the last part of each path stays.
 
-    >>> shareable("mnistry tutorial --data-dir /home/kim/data/mnist --seed 0; https://a.org/b/c.gz")
-    'mnistry tutorial --data-dir …/mnist --seed 0; https://a.org/b/c.gz'
+    >>> shareable("mnistry tutorial --data-dir /home/kim/data/mnist --seed 0; http://127.0.0.1/b/c.gz")
+    'mnistry tutorial --data-dir …/mnist --seed 0; http://127.0.0.1/b/c.gz'
     """
     return FOLDERS.sub("…/", text)
 
