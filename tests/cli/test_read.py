@@ -189,7 +189,7 @@ def test_several_pictures_at_a_terminal_are_a_line_each_below_no_bar(folder):
         "pictures/b.png: 208",
         "pictures/b.png: 35",
         "mnistry: pictures/c.png is not a picture that can be read: it must be PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, "
-        "AVIF or HEIC.",
+        "AVIF, HEIC or PDF.",
         "pictures/d.png: ",
         "mnistry: no digit found in pictures/d.png.",
         "pictures/below/a.JPG: 6",
