@@ -75,3 +75,14 @@ def test_the_order_of_the_classes_does_not_matter():
 def test_right_labels_are_no_issue():
     probabilities = np.eye(4)[[0, 1, 2, 3, 0, 1]] * 0.9 + 0.025
     assert label_errors.find_label_issues(probabilities, np.array([0, 1, 2, 3, 0, 1])).indices.tolist() == []
+
+
+def test_a_label_that_is_the_most_probable_class_is_never_an_issue():
+    # The rare class 1 is predicted so weakly that its threshold is 0.03. The last image reaches that, and not 0.97,
+    # the threshold of its own label, though 94% say its label is right.
+    probabilities = np.array([[0.99, 0.01], [0.99, 0.01], [0.97, 0.03], [0.94, 0.06]])
+    labels = np.array([0, 0, 1, 0])
+    found = label_errors.find_label_issues(probabilities, labels)
+    assert found.thresholds == pytest.approx([0.9733, 0.03], abs=1e-4)
+    assert found.indices.tolist() == []
+    assert found.joint.tolist() == [[3, 0], [0, 1]]

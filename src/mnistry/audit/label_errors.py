@@ -2,7 +2,8 @@
 
 Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels" (arXiv 1911.00068),
 section 3. A network predicts images that it was not trained on. The threshold of a class is the mean of the probability
-that it gives that class, over the images with that label. An image above another class's threshold has a label issue.
+that it gives that class, over the images with that label. An image above another class's threshold has a label issue,
+unless its own label is its most probable class.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> LabelIss
     """
     lines = thresholds(probabilities, labels)
     counted = confident_classes(probabilities, lines)
+    # A common class has a high threshold, a rare one a low one: an image whose own label is the most probable
+    # answer reaches the other's first. It supports its label all the same.
+    supported = (counted != UNDECIDED) & (probabilities.argmax(axis=1) == labels)
+    counted = np.where(supported, labels, counted)
     off = np.flatnonzero((counted != UNDECIDED) & (counted != labels))
     indices = off[np.argsort(self_confidence(probabilities, labels)[off], kind="stable")]
     joint = confident_joint(labels, counted, probabilities.shape[1])
