@@ -93,7 +93,7 @@ def test_help_of_the_tutorial_names_its_options_with_their_defaults(mnistry):
     text = " ".join(mnistry("tutorial", "--help").stdout.split())
     for option in ("--dataset NAME", "--data-dir DIR", "--index N", "--epochs N", "--seed N", "--out DIR"):
         assert option in text
-    assert "Images per training step. [default: tutorial 32, strong 128, smaller for few images]" in text
+    assert "Images per training step. [default: tutorial 32, strong 128, teacher 128, smaller for few images]" in text
     assert "[default: runs/tutorial-N, the next free N]" in text
 
 

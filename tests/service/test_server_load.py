@@ -42,7 +42,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "bodies=request_body.BodyLimits("
         "bytes=100_000, bytes_of_all=300_000, bytes_of_client=200_000, silence=0.5, seconds=1.5)",
         "connections.HEAD_SECONDS = connections.WRITE_SECONDS = 0.7; connections.IDLE_SECONDS = 1; "
-        "connections.MOST_CONNECTIONS = 20",
+        "connections.MOST_CONNECTIONS = 20; connections.CROWDED_SECONDS = 0.2",
     )
     with running(tmp_path_factory.mktemp("hasty"), *program) as server:
         yield server
