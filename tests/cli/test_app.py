@@ -397,7 +397,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
     assert everything_in(tmp_path) == []
 
 
-@pytest.mark.parametrize(("begun", "seconds"), [("load", 0.0), ("compile", 1.0)])
+@pytest.mark.parametrize(("begun", "seconds"), [("Load the data", 0.0), ("Compile", 1.0)])
 def test_ctrl_c_leaves_nothing_behind(tmp_path, begun, seconds):
     # A shell may have told its children to ignore the signal: this one listens again.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -411,8 +411,9 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, begun, seconds):
         cwd=tmp_path,
     )
     try:
-        while not re.fullmatch(rf" ?\d+  {begun}\n", process.stdout.readline()):
+        while not re.fullmatch(rf" ?\d+  {begun}\n", line := process.stdout.readline()):
             assert process.poll() is None
+            assert not line.endswith("Train\n")  # too late: what it waits for never came
         time.sleep(seconds)
         assert everything_in(tmp_path) == ["runs", "runs/tutorial-1", "runs/tutorial-1/.unfinished"]
         process.send_signal(signal.SIGINT)
