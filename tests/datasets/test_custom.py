@@ -287,4 +287,4 @@ def test_pictures_without_folders_of_classes(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
 def test_a_pipe_is_no_data_set(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe").startswith(f"{tmp_path / 'pipe'} is no regular file.")
+    assert refused(tmp_path / "pipe").startswith(f"{tmp_path / 'pipe'} is not a regular file.")

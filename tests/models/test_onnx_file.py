@@ -91,13 +91,13 @@ def test_a_folder(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelError, match="is no ordinary file"):
+    with pytest.raises(ModelError, match="is not a regular file"):
         Recognizer.load(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
 def test_a_device_is_not_read(path):
-    with pytest.raises(ModelError, match="is no ordinary file"):
+    with pytest.raises(ModelError, match="is not a regular file"):
         Recognizer.load(path)
 
 

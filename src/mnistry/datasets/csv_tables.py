@@ -437,7 +437,7 @@ def _picture(folder: Path, name: str) -> Path | None:
 def _opened(path: Path, name: str) -> IO[str]:
     """The file as text: UTF-8, or UTF-16 if its mark says so; packed with gzip or not."""
     if path.exists() and not path.is_file():
-        raise DataError(f"{name} is {'a folder' if path.is_dir() else 'no regular file'}, not a data file.")
+        raise DataError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
     raw = gzip.open(path, "rb") if _is_packed(path) else path.open("rb")  # noqa: SIM115 - the caller closes it
     start = raw.read(2)
     raw.seek(0)

@@ -83,7 +83,7 @@ def _read(place: Path, kind: Kind | None) -> Dataset:
         if place.is_dir():
             return _dataset(place, _read_folder(place), kind)
         if not place.is_file():
-            what = "is no regular file" if place.exists() else "does not exist"
+            what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
         start = file_kinds.first_bytes(place)
         if start.startswith(b"PK"):

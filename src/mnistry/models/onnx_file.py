@@ -105,7 +105,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             raise ModelError(f"{name} is a folder, not a model file. If it is a run's: mnistry export {name}")
         if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{name} is no ordinary file. {HELP}")
+            raise ModelError(f"{name} is not a regular file. {HELP}")
         if not 0 < status.st_size <= MAX_BYTES:
             raise ModelError(f"{name} has {status.st_size:,} bytes; a model file has 1 to {MAX_BYTES:,}. {HELP}")
         return where.read_bytes()
@@ -118,6 +118,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
 def is_keras(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
     where = Path(path).expanduser()
+    if not where.is_file():  # opening a pipe would wait for a writer
+        return False
     try:
         with where.open("rb") as file:
             start = file.read(len(HDF5))

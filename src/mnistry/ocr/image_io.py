@@ -109,6 +109,8 @@ def page_count(path: str) -> int:
     """Count the pages of a PDF or TIFF file; other files, and those that cannot be opened, have one."""
     from PIL import Image
 
+    if not os.path.isfile(path):  # opening a pipe would wait for a writer
+        return 1
     try:
         with open(path, "rb") as file:
             begin = file.read(8)
@@ -130,6 +132,8 @@ def is_picture(path: str) -> bool:
     """Tell whether a file begins like one of the formats that can be read."""
     from PIL import Image
 
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             begin = file.read(16)

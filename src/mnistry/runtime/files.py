@@ -20,11 +20,11 @@ def read_bytes(path: Path, most: int) -> bytes:
     """The content of a data file.
 
     Raises:
-        DataError: it is no regular file, larger than `most` bytes, or cannot be read.
+        DataError: it is not a regular file, larger than `most` bytes, or cannot be read.
     """
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"{short(path)} is {'a folder' if path.is_dir() else 'no regular file'}, not a data file.")
+            raise DataError(f"{short(path)} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
         if path.stat().st_size > most:
             raise DataError(f"{short(path)} is larger than {most:,} bytes, the most that is read of such a file.")
         return path.read_bytes()
