@@ -13,6 +13,7 @@ from helpers.drawn import NAMES, arrays, drawing, write_folder
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import ITEM, numbered_origins
 from mnistry.datasets.labelled import Labelled, natural
+from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, UsageError
 from mnistry.ocr.image_io import KINDS
 
@@ -288,3 +289,5 @@ def test_pictures_without_folders_of_classes(tmp_path: Path) -> None:
 def test_a_pipe_is_no_data_set(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert refused(tmp_path / "pipe").startswith(f"{tmp_path / 'pipe'} is not a regular file.")
+    with pytest.raises(DataError, match="is not a regular file"):
+        load_unlabelled(str(tmp_path / "pipe"))

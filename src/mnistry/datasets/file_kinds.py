@@ -6,6 +6,9 @@ import gzip
 import zlib
 from pathlib import Path
 
+from mnistry.errors import DataError
+from mnistry.runtime.files import short
+
 START = 512  # bytes that are looked at
 
 SAVE = "np.savez('own.npz', x_train=images, y_train=labels)"
@@ -77,7 +80,13 @@ def describe_zip(path: Path, members: list[str]) -> str | None:
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first bytes of a file; unpacked where it is packed with gzip."""
+    """The first bytes of a file; unpacked where it is packed with gzip.
+
+    Raises:
+        DataError: it is not a regular file: opening a pipe would wait for a writer.
+    """
+    if not path.is_file():
+        raise DataError(f"{short(path)} is not a regular file.")
     with path.open("rb") as file:
         start = file.read(START)
     if start[:2] != b"\x1f\x8b":

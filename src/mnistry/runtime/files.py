@@ -24,7 +24,9 @@ def read_bytes(path: Path, most: int) -> bytes:
     """
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"{short(path)} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
+            raise DataError(
+                f"{short(path)} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file."
+            )
         if path.stat().st_size > most:
             raise DataError(f"{short(path)} is larger than {most:,} bytes, the most that is read of such a file.")
         return path.read_bytes()
