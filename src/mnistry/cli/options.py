@@ -97,7 +97,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
     """The default of a field in words; that of each recipe where it is the recipe's own.
 
     >>> _default(next(field for field in fields(TrainConfig) if field.name == "batch_size"))
-    'tutorial 32, strong 128, smaller for few images'
+    'tutorial 32, strong 128, teacher 128, smaller for few images'
     """
     if field.metadata["otherwise"] != OF_THE_RECIPE:
         return str(field.metadata["otherwise"])
