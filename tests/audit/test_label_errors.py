@@ -38,19 +38,19 @@ def test_the_most_probable_class_does_not_count_where_its_threshold_is_not_reach
 
 
 def test_the_confident_joint_counts_labels_against_classes():
-    found = label_errors.find_label_issues(PROBABILITIES, LABELS)
+    found = label_errors.find_label_issues(PROBABILITIES, LABELS, fewest=1)
     assert found.joint.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 1]]
 
 
 def test_what_is_off_the_diagonal_is_a_label_issue():
-    found = label_errors.find_label_issues(PROBABILITIES, LABELS)
+    found = label_errors.find_label_issues(PROBABILITIES, LABELS, fewest=1)
     assert found.indices.tolist() == [2]
     assert found.predicted.tolist() == [1]
 
 
 def test_issues_come_by_the_probability_of_their_label_and_then_by_their_index():
     probabilities = np.array([[0.1, 0.9], [0.05, 0.95], [0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
-    found = label_errors.find_label_issues(probabilities, np.array([0, 0, 0, 0, 1]))
+    found = label_errors.find_label_issues(probabilities, np.array([0, 0, 0, 0, 1]), fewest=1)
     # thresholds 0.2875 and 0.8: images 0, 1 and 2 reach class 1 only
     assert found.indices.tolist() == [1, 0, 2]
 
@@ -67,14 +67,15 @@ def test_self_confidence_is_the_labels_probability():
 
 
 def test_the_order_of_the_classes_does_not_matter():
-    swapped = label_errors.find_label_issues(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]))
+    swapped = label_errors.find_label_issues(PROBABILITIES[:, [2, 0, 1]], np.array([1, 1, 1, 2, 2, 0]), fewest=1)
     assert swapped.indices.tolist() == [2]
     assert swapped.joint.tolist() == [[1, 0, 0], [0, 2, 1], [0, 0, 1]]
 
 
 def test_right_labels_are_no_issue():
     probabilities = np.eye(4)[[0, 1, 2, 3, 0, 1]] * 0.9 + 0.025
-    assert label_errors.find_label_issues(probabilities, np.array([0, 1, 2, 3, 0, 1])).indices.tolist() == []
+    found = label_errors.find_label_issues(probabilities, np.array([0, 1, 2, 3, 0, 1]), fewest=1)
+    assert found.indices.tolist() == []
 
 
 def test_a_label_that_is_the_most_probable_class_is_never_an_issue():
@@ -82,7 +83,33 @@ def test_a_label_that_is_the_most_probable_class_is_never_an_issue():
     # the threshold of its own label, though 94% say its label is right.
     probabilities = np.array([[0.99, 0.01], [0.99, 0.01], [0.97, 0.03], [0.94, 0.06]])
     labels = np.array([0, 0, 1, 0])
-    found = label_errors.find_label_issues(probabilities, labels)
+    found = label_errors.find_label_issues(probabilities, labels, fewest=1)
     assert found.thresholds == pytest.approx([0.9733, 0.03], abs=1e-4)
     assert found.indices.tolist() == []
     assert found.joint.tolist() == [[3, 0], [0, 1]]
+
+
+def test_a_label_that_is_more_probable_than_the_predicted_class_is_never_an_issue():
+    # The thresholds are 0.8, 0.03 and 0.9: the last image, labelled 0, reaches only the second. Its label has 45%.
+    probabilities = np.array([[0.975, 0.02, 0.005], [0.975, 0.02, 0.005], [0.97, 0.03, 0.0], [0.05, 0.05, 0.9]])
+    probabilities = np.vstack([probabilities, [[0.45, 0.05, 0.5]]])
+    found = label_errors.find_label_issues(probabilities, np.array([0, 0, 1, 2, 0]), fewest=1)
+    assert found.thresholds == pytest.approx([0.8, 0.03, 0.9])
+    assert found.indices.tolist() == [2]  # the image labelled 1
+
+
+def test_a_class_with_few_images_is_neither_suspected_nor_predicted():
+    # Class 2 has one image, which is predicted as 0, and one of class 1 is predicted as 2.
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.1, 0.2, 0.7], [0.95, 0.0, 0.05]])
+    labels = np.array([0, 0, 1, 1, 2])
+    assert label_errors.find_label_issues(probabilities, labels, fewest=1).indices.tolist() == [4, 3]
+    found = label_errors.find_label_issues(probabilities, labels, fewest=2)
+    assert found.too_small.tolist() == [False, False, True]
+    assert found.thresholds == pytest.approx([0.9, 0.55, np.inf])
+    assert found.indices.tolist() == []
+    assert found.joint.tolist() == [[2, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_class_without_images_is_not_called_too_small():
+    found = label_errors.find_label_issues(np.array([[0.2, 0.8, 0.0]] * 20), np.array([1] * 20))
+    assert found.too_small.tolist() == [False, False, False]

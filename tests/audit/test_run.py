@@ -112,8 +112,24 @@ def test_labels_of_very_few_images_are_not_judged(digits):
     assert found.labels is None
     assert found.label_issues() == []
     assert found.as_json()["labels"] is None
-    assert "not checked: that needs 20 images or more" in audit_text.audit(found)
-    assert "Too few images or classes" in audit_report.page(found)
+    assert "not checked: that needs 20 images or more of each of two classes" in audit_text.audit(found)
+    assert "Too few images of each class to judge the labels" in audit_report.page(found)
+
+
+@pytest.mark.usefixtures("two_networks")
+def test_a_class_with_few_images_is_named_and_not_suspected(digits):
+    kept = np.flatnonzero((digits.y_train != 8) | (np.cumsum(digits.y_train == 8) <= 3))[:300]
+    own = replace(digits, x_train=digits.x_train[kept], y_train=digits.y_train[kept])
+    own = replace(own, x_test=digits.x_test[:0], y_test=digits.y_test[:0])
+    found = audit_run.check(own, Stopwatch(), Callbacks(), "", epochs=1)
+    assert found.too_small_classes() == {"8": 3}
+    assert not {"8"} & (
+        {each.place.label for each in found.label_issues()} | {each.answer for each in found.label_issues()}
+    )
+    assert "not judged, as they have fewer than 20 images: 8 (3 images)" in " ".join(audit_text.audit(found).split())
+    labels = found.as_json()["labels"]
+    assert (labels["too_small_classes"], labels["thresholds"][8]) == ({"8": 3}, None)
+    assert "Not judged, with fewer than 20 images: 8 (3)." in " ".join(audit_report.page(found).split())
 
 
 def test_progress_goes_from_nothing_to_all(result, heard):

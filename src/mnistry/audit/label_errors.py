@@ -3,7 +3,8 @@
 Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels" (arXiv 1911.00068),
 section 3. A network predicts images that it was not trained on. The threshold of a class is the mean of the probability
 that it gives that class, over the images with that label. An image above another class's threshold has a label issue,
-unless its own label is its most probable class.
+unless its own label is at least as probable. Classes with few images are left out: networks that have seen a handful of
+them take right labels for wrong ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 UNDECIDED = -1
+FEWEST = 20  # images of a class that is judged: below, up to 3 in 4 right labels were suspected (docs/data_check.md)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,20 +22,23 @@ class LabelIssues:
     """The label issues of a data set.
 
     Attributes:
-        thresholds: float64 (classes,), the mean probability of each class over its images; inf if it has none.
+        too_small: bool (classes,), the classes with images, but with too few of them to be judged.
+        thresholds: float64 (classes,), the mean probability of each class over its images; inf if it has none or is
+            too small.
         joint: int64 (classes, classes), the confident joint: the number of images with each label (row) whose predicted
             class is each column. Images that reach no threshold are not counted.
         indices: int64 (k,), the images off its diagonal, the one with the least probable label first.
         predicted: int64 (k,), the predicted class of each of them.
     """
 
+    too_small: np.ndarray
     thresholds: np.ndarray
     joint: np.ndarray
     indices: np.ndarray
     predicted: np.ndarray
 
 
-def find_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> LabelIssues:
+def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, *, fewest: int = FEWEST) -> LabelIssues:
     """Find labels that are probably wrong.
 
     Of the paper's two orders this is the one by self-confidence, which found more of the labels that were made wrong on
@@ -42,17 +47,22 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray) -> LabelIss
     Args:
         probabilities: float (n, classes), of networks that have not seen the image.
         labels: integers (n,), below `classes`.
+        fewest: images that a class needs to be judged. Images of smaller classes are never an issue, and no image is
+            predicted as one of these.
     """
-    lines = thresholds(probabilities, labels)
+    counts = np.bincount(labels, minlength=probabilities.shape[1])
+    too_small = (counts > 0) & (counts < fewest)
+    lines = np.where(too_small, np.inf, thresholds(probabilities, labels))
     counted = confident_classes(probabilities, lines)
-    # A common class has a high threshold, a rare one a low one: an image whose own label is the most probable
-    # answer reaches the other's first. It supports its label all the same.
-    supported = (counted != UNDECIDED) & (probabilities.argmax(axis=1) == labels)
-    counted = np.where(supported, labels, counted)
+    # A common class has a high threshold, a rare one a low one: an image whose own label is more probable reaches the
+    # other's first. It supports its label all the same.
+    own = self_confidence(probabilities, labels)
+    supported = (counted != UNDECIDED) & (own >= probabilities[np.arange(len(labels)), counted])
+    counted = np.where(too_small[labels], UNDECIDED, np.where(supported, labels, counted))
     off = np.flatnonzero((counted != UNDECIDED) & (counted != labels))
-    indices = off[np.argsort(self_confidence(probabilities, labels)[off], kind="stable")]
+    indices = off[np.argsort(own[off], kind="stable")]
     joint = confident_joint(labels, counted, probabilities.shape[1])
-    return LabelIssues(lines, joint, indices, counted[indices])
+    return LabelIssues(too_small, lines, joint, indices, counted[indices])
 
 
 def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from mnistry.audit import result as audit_result
 from mnistry.audit import text as audit_text
 from mnistry.audit.duplicates import SHIFT, SIMILARITY, Group
 from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTER
+from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import DatasetAudit
 from mnistry.reporting import html, images
 from mnistry.runtime import files
@@ -63,6 +64,8 @@ def page(result: DatasetAudit) -> str:
         picture=lambda place: images.data_url(result.picture(place)),
         issues={split: result.label_issues(split) for split in audit_result.SPLITS},
         issues_shown=ISSUES_SHOWN,
+        small=result.too_small_classes(),
+        fewest=FEWEST,
         groups=[(group, result.places(group.members)) for group in shown_groups(result)],
         members_shown=MEMBERS_SHOWN,
         odd=[(title, why, numbers, result.places(numbers[:ODD_SHOWN])) for title, why, numbers in kinds],

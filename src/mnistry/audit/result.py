@@ -92,7 +92,7 @@ class DatasetAudit:
         duplicates: groups of copies.
         image_quality: images unlike MNIST's.
         balance: the sizes of the classes.
-        labels: the check of the labels; None with too few images or classes.
+        labels: the check of the labels; None if fewer than two classes have enough images.
         seconds: the time of each part.
         environment: versions and machine.
     """
@@ -143,6 +143,13 @@ class DatasetAudit:
             for number, answer in zip(found.indices, found.predicted, strict=True)
         )
         return [issue for issue in issues if split in (None, issue.place.split)]
+
+    def too_small_classes(self) -> dict[str, int]:
+        """Give the classes with too few images to judge their labels, with their numbers of images."""
+        if self.labels is None:
+            return {}
+        counts, too_small = self.balance.counts.sum(axis=0), self.labels.issues.too_small
+        return {self.dataset.class_names[number]: int(counts[number]) for number in np.flatnonzero(too_small)}
 
     @property
     def estimated_errors(self) -> float:
@@ -207,6 +214,7 @@ class DatasetAudit:
             "folds": plan.folds,
             "epochs": plan.epochs,
             "seed": plan.seed,
+            "too_small_classes": self.too_small_classes(),
             "thresholds": [float(line) if real else None for line, real in zip(found.thresholds, finite, strict=True)],
             "confident_joint": found.joint.tolist(),
             "estimated_errors": self.estimated_errors,

@@ -18,7 +18,6 @@ from mnistry.runtime.provenance import Stopwatch
 from mnistry.training import recipes
 from mnistry.training.loop import TrainProgress
 
-FEWEST_IMAGES = 20  # of which networks can be trained on parts and say anything
 FORMER_PARTS = 3  # of the work, before the networks
 
 
@@ -101,8 +100,8 @@ def check(
 
 
 def _has_enough(labels: np.ndarray) -> bool:
-    """Tell whether there are enough images and classes to train networks on."""
-    return len(labels) >= FEWEST_IMAGES and len(np.unique(labels)) > 1
+    """Tell whether two classes have enough images to judge their labels."""
+    return int((np.bincount(labels) >= label_errors.FEWEST).sum()) > 1
 
 
 def _check_labels(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, callbacks: Callbacks) -> Labels:

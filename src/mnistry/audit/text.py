@@ -8,6 +8,7 @@ import numpy as np
 
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTER
+from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
 from mnistry.reporting.text import counted, entry, table
 
@@ -15,6 +16,7 @@ ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
 MEMBERS_PRINTED = 4
 PLACES_PRINTED = 5
+CLASSES_PRINTED = 10
 OUTLIERS = {"blank": "blank", "inverted": "inverted", "wrong size": "wrong_size", "off centre": "off_center"}
 
 
@@ -50,10 +52,15 @@ def findings(result: DatasetAudit) -> list[tuple[str, str]]:
 def labels(result: DatasetAudit) -> str:
     """The number of label issues."""
     if result.labels is None:
-        return "not checked: that needs 20 images or more, of two classes or more"
+        return f"not checked: that needs {FEWEST} images or more of each of two classes"
     found = {split: len(result.label_issues(split)) for split in SPLITS}
     where = " and ".join(f"{n:,} in {split}" for split, n in found.items())
-    return f"{sum(found.values()):,} of {result.n:,} are probably wrong ({where})"
+    text = f"{sum(found.values()):,} of {result.n:,} are probably wrong ({where})"
+    if small := result.too_small_classes():
+        shown = [f"{name} ({counted(n, 'image')})" for name, n in list(small.items())[:CLASSES_PRINTED]]
+        more = f" and {len(small) - len(shown):,} more" if len(small) > len(shown) else ""
+        text += f"; not judged, as they have fewer than {FEWEST} images: {', '.join(shown)}{more}"
+    return text
 
 
 def duplicates(result: DatasetAudit) -> str:
