@@ -40,6 +40,12 @@ def test_tracked_files_are_small() -> None:
     assert [path.name for path in tracked() if path.stat().st_size > 2_000_000] == []
 
 
+def test_modules_have_at_most_450_lines() -> None:
+    modules = [path for path in tracked() if path.suffix == ".py" and (ROOT / "src") in path.parents]
+    assert len(modules) > 100
+    assert [path.name for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > 450] == []
+
+
 def test_no_addresses_but_the_mirrors() -> None:
     allowed = {"catalog.py"}  # the public mirrors
     # The last two begin a file of Git LFS and name a vocabulary.

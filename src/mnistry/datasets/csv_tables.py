@@ -7,14 +7,21 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from mnistry.datasets import idx, pixels, wording
+from mnistry.datasets import idx, pixels
+from mnistry.datasets.csv_columns import (
+    clean_label,
+    find_by_names,
+    find_by_values,
+    find_picture,
+    is_name,
+    is_number,
+)
 from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
@@ -27,39 +34,13 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.datasets.wording import split_of
 from mnistry.errors import DataError
-from mnistry.ocr.read_many import SUFFIXES
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
 LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
 MAX_LINE = 4_000_000  # characters
-MAX_COLUMNS = 2**18  # a picture of 512×512 pixels
-MAX_LIST_COLUMNS = 64
 SEPARATORS = ",;\t|"
-PIXELS = 784
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The columns of a table.
-
-    Attributes:
-        columns: the number of all of them.
-        label: the index of the column of labels; None if there is none.
-        pixels: the indices of the columns of pixels.
-        files: the index of the column of file names, in a list of files.
-        split: the index of the column that names the split, in a list of files.
-        said: what was assumed.
-    """
-
-    columns: int
-    label: int | None
-    pixels: tuple[int, ...] = ()
-    files: int | None = None
-    split: int | None = None
-    said: tuple[str, ...] = ()
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -162,10 +143,10 @@ class _Table:
             raise DataError(f"{self.name} is empty.")
         self._separator = max(SEPARATORS, key=first[0].count) if any(map(first[0].count, SEPARATORS)) else ","
         head = self._cells(first[0])
-        self._header = any(not _is_number(cell) for cell in head[1:]) and any(_is_name(cell) for cell in head)
+        self._header = any(not is_number(cell) for cell in head[1:]) and any(is_name(cell) for cell in head)
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]
-        self.layout = (_layout_by_names if self._header else _layout_by_values)(head, rows, self.path)
+        self.layout = (find_by_names if self._header else find_by_values)(head, rows, self.path)
         self.said = [f"{self.name}: {each}." for each in self.layout.said]
 
     def rows(self, problems: ValidationErrors) -> Labelled:
@@ -215,7 +196,7 @@ class _Table:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
                 continue
             name, label = cells[layout.files or 0].strip(), cells[layout.label or 0].strip()
-            place = _picture(folder, name)
+            place = find_picture(folder, name)
             if place is None:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
             elif not label:
@@ -299,7 +280,7 @@ class _Table:
                 )
                 for line in lines
             ]
-        return _narrow(values), [_label(each) for each in labels]
+        return _narrow(values), [clean_label(each) for each in labels]
 
     def _carefully(
         self, rows: Sequence[tuple[int, str]], problems: ValidationErrors
@@ -314,7 +295,7 @@ class _Table:
             if len(cells) != layout.columns:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
                 continue
-            wrong = [column for column in layout.pixels if not _is_number(cells[column])]
+            wrong = [column for column in layout.pixels if not is_number(cells[column])]
             for column in wrong:
                 problems.add(
                     f"{self.name}, row {number}, column {column + 1}",
@@ -322,7 +303,7 @@ class _Table:
                 )
             if not wrong:
                 values.append([float(cells[column]) for column in layout.pixels])
-                labels.append("" if layout.label is None else _label(cells[layout.label]))
+                labels.append("" if layout.label is None else clean_label(cells[layout.label]))
                 kept.append((number, line))
         with np.errstate(over="ignore"):
             return (np.array(values, np.float32).reshape(-1, len(layout.pixels)), labels), kept
@@ -332,106 +313,6 @@ class _Table:
             return next(csv.reader([line], delimiter=self._separator), [])
         except csv.Error:  # a cell of more than a hundred thousand characters
             return line.split(self._separator)
-
-
-def _layout_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
-    """The columns by their names."""
-    name, said = short(path), []
-    plain = [cell.strip() for cell in head]
-    label_name = wording.named(plain, wording.LABELS)
-    label = None if label_name is None else plain.index(label_name)
-    files = _file_column(plain, rows, path, label)
-    if files is not None and label is None and len(head) == 2:
-        label, said = 1 - files, [f"the labels are the column {plain[1 - files]!r}"]
-    if files is not None and label is not None:
-        split = wording.named(
-            [cell for n, cell in enumerate(plain) if n not in (label, files)], ("split", "subset", "set", "usage")
-        )
-        return Layout(len(head), label, (), files, None if split is None else plain.index(split), tuple(said))
-    others = [number for number in range(len(head)) if number != label]
-    numbers_only = all(cell.isdigit() for cell in plain)
-    if not numbers_only:
-        dropped = [number for number in others if plain[number].lower() in wording.INDICES]
-        if dropped and pixels.side_of(len(others)) is None and pixels.side_of(len(others) - len(dropped)) is not None:
-            others = [number for number in others if number not in dropped]
-            said.append(f"passed over the column {', '.join(repr(plain[number]) for number in dropped)}")
-    if pixels.side_of(len(others)) is not None:
-        if label is None:
-            return Layout(len(head), None, tuple(others), said=tuple(said))
-        if label != 0:
-            said.append(f"the labels are column {label + 1}, {plain[label]!r}")
-        return Layout(len(head), label, tuple(others), said=tuple(said))
-    if label is None and pixels.side_of(len(head) - 1) is not None:
-        by_values = _layout_by_values(rows[0] if rows else head, rows, path)
-        return Layout(by_values.columns, by_values.label, by_values.pixels, said=by_values.said)
-    raise DataError(f"{name} {_other_columns(len(head))}")
-
-
-def _layout_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
-    """The columns of a table without a header: a label first or last, perhaps an index before it."""
-    n = len(head)
-    if pixels.side_of(n) is not None:
-        return Layout(n, None, tuple(range(n)))
-    whole = [row for row in rows if len(row) == n]
-    if pixels.side_of(n - 1) is not None:
-        first, last = ([row[place].strip() for row in whole] for place in (0, n - 1))
-        if _likeness(last) > _likeness(first):
-            return Layout(n, n - 1, tuple(range(n - 1)), said=(f"the labels are the last column, number {n}",))
-        return Layout(n, 0, tuple(range(1, n)))
-    if pixels.side_of(n - 2) is not None and _counts([row[0] for row in whole]):
-        rest = _layout_by_values(list(head)[1:], [row[1:] for row in whole], path)
-        return Layout(
-            n,
-            None if rest.label is None else rest.label + 1,
-            tuple(place + 1 for place in rest.pixels),
-            said=("passed over the first column, which counts the rows", *rest.said),
-        )
-    raise DataError(f"{short(path)} {_other_columns(n)}")
-
-
-def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path, label: int | None) -> int | None:
-    """The column whose cells are names of pictures; None in a table of pixels."""
-    if len(names) > MAX_LIST_COLUMNS:
-        return None
-    whole = [row for row in rows if len(row) == len(names)]
-    if not whole:
-        return None
-    for number in range(len(names)):
-        if number == label:
-            continue
-        cells = [row[number].strip() for row in whole[:20]]
-        known = sum(_picture(path.parent, cell) is not None for cell in cells)
-        if known > len(cells) / 2 or (known and any(Path(cell).suffix.lower() in SUFFIXES for cell in cells)):
-            return number
-        if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
-            return number
-    return None
-
-
-def _picture(folder: Path, name: str) -> Path | None:
-    """The picture that a cell names, relative to the table or in a usual folder beside it."""
-    if not name or "\0" in name or len(name) > 1000:
-        return None
-    relative = Path(name.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts:
-        return None
-    names = (
-        [relative]
-        if relative.suffix.lower() in SUFFIXES
-        else [relative.with_name(relative.name + end) for end in (".png", ".jpg")]
-    )
-    try:
-        return next(
-            (
-                place / each
-                for place in (folder, *(folder / inner for inner in FOLDERS))
-                for each in names
-                if (place / each).is_file()
-            ),
-            None,
-        )
-    except OSError:
-        return None
 
 
 def _opened(path: Path, name: str) -> IO[str]:
@@ -461,52 +342,8 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return small if (small == values).all() else values
 
 
-def _label(cell: str) -> str:
-    """A label as text; 7.0 is 7."""
-    cell = cell.strip()
-    return cell[:-2] if cell.endswith(".0") and cell[:-2].isdigit() else cell
-
-
-def _likeness(cells: Sequence[str]) -> int:
-    """The likeness of a column to labels: 0 for one value or too many, 2 for words and for numbers from 0 or 1 up."""
-    kinds = {_label(cell) for cell in cells}
-    if any(cell and not _is_number(cell) for cell in kinds):
-        return 2
-    if not 1 < len(kinds) <= max(2, len(cells) // 2) or not all(cell.isdigit() for cell in kinds):
-        return 0
-    numbers = sorted(int(cell) for cell in kinds)
-    return 2 if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1 else 1
-
-
-def _counts(cells: Sequence[str]) -> bool:
-    """Tell whether cells count the rows, from any number."""
-    numbers = [int(cell) for cell in cells if _label(cell).isdigit() and cell.strip().isdigit()]
-    return len(numbers) == len(cells) > 1 and all(after - before == 1 for before, after in pairwise(numbers))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_name(cell: str) -> bool:
-    """Tell whether a cell may be in a header: a word such as pixel12 or 1x1, not an empty or garbled cell."""
-    return any(letter.isalpha() for letter in cell) and not _is_number(cell)
-
-
 def _without_labels(n: int) -> str:
     return (
         f"has {n} columns, all of them pixels: it has no labels, as the test.csv of Kaggle's competition. Name the "
         "file that has them; it is split for you. For answers to these images: mnistry predict MODEL --dataset FILE"
-    )
-
-
-def _other_columns(n: int) -> str:
-    columns = f"{n} {'column' if n == 1 else 'columns'}"
-    return (
-        f"has {columns} in its first row, expected {1 + PIXELS}: the label and {PIXELS} pixels, parted by commas; or a "
-        "list of picture files with their labels."
     )
