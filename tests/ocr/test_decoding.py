@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,11 @@ def line(*pieces: tuple[int, int], parts: list[int] | None = None, height: int =
 
 def chosen(line: Line, beliefs: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
     found = hypotheses([line])[0]
-    way = decode(line, found, np.array([beliefs.get((each.start, each.stop), 0.01) for each in found]))
+
+    def ask(wanted: Sequence[tuple[int, int]]) -> list[float]:
+        return [beliefs.get((found[i].start, found[i].stop), 0.01) for _, i in wanted]
+
+    way = decode([line], [found], ask)[0]
     return [(found[i].start, found[i].stop) for i in way]
 
 

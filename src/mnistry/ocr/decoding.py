@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,7 +25,11 @@ HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stan
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
 ROUND, CLEAR, SMALL_RING = 0.6, 0.9, 0.25  # width by height, score, and part of that cost, of a small zero
+ROUNDS = 4  # in which few hypotheses are asked about; then all that may matter
 BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
+
+
+Ask = Callable[[Sequence[tuple[int, int]]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -70,52 +74,118 @@ def _of_line(line: Line, most: int) -> list[Hypothesis]:
     return found
 
 
-def decode(line: Line, found: list[Hypothesis], beliefs: np.ndarray) -> list[int]:
-    """The hypotheses that explain a line best, by dynamic programming from left to right.
+def decode(lines: Sequence[Line], found: Sequence[list[Hypothesis]], ask: Ask) -> list[list[int]]:
+    """Find the hypotheses that explain each line best, by dynamic programming from left to right.
+
+    The recognizer is asked as little as the answer needs: a hypothesis that nobody has asked about counts as surely a
+    digit, and only those on the best way are asked about, until all on it are known (Dellin and Srinivasa 2016, "A
+    Unifying Formalism for Shortest Path Problems with Expensive Edge Evaluations"). The ways are the same as if all
+    had been asked about.
 
     Args:
-        line: the line.
-        found: its hypotheses.
-        beliefs: float (n,), 0–1: how much each looks like some one digit.
+        lines: the lines.
+        found: the hypotheses of each.
+        ask: gives, for hypotheses as (line, index) pairs, how much each looks like some one digit, 0 to 1.
 
     Returns:
-        Indices into `found`, from left to right; pieces that belong to none of them are passed over.
+        For each line indices into its hypotheses, from left to right; pieces that belong to none are passed over.
     """
-    ending: dict[int, list[int]] = {}
-    for index, candidate in enumerate(found):
-        ending.setdefault(candidate.stop, []).append(index)
-    cuts = _cuts(line)
-    pieces_of = Counter(line.parts.tolist())
-    costs, steps = [0.0], [(0, -1)]
-    for stop in range(1, len(line) + 1):
-        options = [(costs[stop - 1] + _cost_of_passing(line, cuts, stop - 1), stop - 1, -1)]
-        for index in ending.get(stop, []):
-            start = found[index].start
-            options.append(
-                (costs[start] + _cost(line, cuts, pieces_of, found[index], float(beliefs[index])), start, index)
-            )
-        cost, start, index = min(options)
-        costs.append(cost)
-        steps.append((start, index))
-    way, stop = [], len(line)
-    while stop:
-        stop, index = steps[stop]
-        if index >= 0:
-            way.append(index)
-    return way[::-1]
+    lattices = [_Lattice(line, those) for line, those in zip(lines, found, strict=True)]
+    ways: list[list[int]] = [[] for _ in lattices]
+    open_lines = list(range(len(lattices)))
+    asked = 0
+    while open_lines:
+        wanted = []
+        for number in open_lines:
+            ways[number], unknown = lattices[number].best_way(few=asked < ROUNDS)
+            wanted += [(number, index) for index in unknown]
+        for (number, index), belief in zip(wanted, ask(wanted) if wanted else (), strict=True):
+            lattices[number].learn(index, belief)
+        open_lines = sorted({number for number, _ in wanted})
+        asked += 1
+    return ways
 
 
-def _cost(line: Line, cuts: list[int], pieces_of: dict[int, int], candidate: Hypothesis, belief: float) -> float:
-    """Compute the cost of taking pieces for a digit: the surprise in nats, and more if it lacks a digit's shape."""
+class _Lattice:
+    """The ways through a line: each hypothesis with its cost, or the least that it can cost while it is not known."""
+
+    def __init__(self, line: Line, found: list[Hypothesis]) -> None:
+        cuts, pieces_of = _cuts(line), Counter(line.parts.tolist())
+        self._line, self._found = line, found
+        self._passing = [_cost_of_passing(line, cuts, piece) for piece in range(len(line))]
+        self._shape = [_cost_of_shape(line, cuts, pieces_of, each) for each in found]
+        self._costs = [_cost(line, each, shape, 1.0) for each, shape in zip(found, self._shape, strict=True)]
+        self._known = [False] * len(found)
+        self._ending: list[list[int]] = [[] for _ in range(len(line) + 1)]
+        for index, candidate in enumerate(found):
+            self._ending[candidate.stop].append(index)
+
+    def learn(self, index: int, belief: float) -> None:
+        """Take in how much a hypothesis looks like some one digit."""
+        self._costs[index] = _cost(self._line, self._found[index], self._shape[index], belief)
+        self._known[index] = True
+
+    def best_way(self, *, few: bool) -> tuple[list[int], list[int]]:
+        """The best way, and what must be asked about: what is unknown on it, or all that may be on a better one."""
+        costs, steps = self._forward(self._costs)
+        way, stop = [], len(self._line)
+        while stop:
+            stop, index = steps[stop]
+            if index >= 0:
+                way.append(index)
+        unknown = [index for index in way if not self._known[index]]
+        if unknown and not few:
+            surely = [cost if known else math.inf for cost, known in zip(self._costs, self._known, strict=True)]
+            most = self._forward(surely)[0][-1]
+            after = self._backward()
+            unknown = [
+                index
+                for index, each in enumerate(self._found)
+                if not self._known[index] and costs[each.start] + self._costs[index] + after[each.stop] <= most
+            ]
+        return way[::-1], unknown
+
+    def _forward(self, hypothesis_costs: list[float]) -> tuple[list[float], list[tuple[int, int]]]:
+        """The least cost from the start to each border, and the last step to there: from which border, by which."""
+        costs, steps = [0.0], [(0, -1)]
+        for stop in range(1, len(self._line) + 1):
+            best = (costs[stop - 1] + self._passing[stop - 1], stop - 1, -1)
+            for index in self._ending[stop]:
+                start = self._found[index].start
+                best = min(best, (costs[start] + hypothesis_costs[index], start, index))
+            costs.append(best[0])
+            steps.append(best[1:])
+        return costs, steps
+
+    def _backward(self) -> list[float]:
+        """The least cost from each border to the end."""
+        n = len(self._line)
+        costs = [math.inf] * n + [0.0]
+        for stop in range(n, 0, -1):
+            costs[stop - 1] = min(costs[stop - 1], costs[stop] + self._passing[stop - 1])
+            for index in self._ending[stop]:
+                start = self._found[index].start
+                costs[start] = min(costs[start], costs[stop] + self._costs[index])
+        return costs
+
+
+def _cost_of_shape(line: Line, cuts: list[int], pieces_of: dict[int, int], candidate: Hypothesis) -> float:
+    """Compute what it costs to take pieces for a digit that lack a digit's shape."""
+    left, top, right, bottom = candidate.box
+    cost = BROAD_COST * max((right - left) / (bottom - top) - BROAD, 0.0)
+    cost += JOINED * _joints(line, pieces_of, candidate)
+    return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
+
+
+def _cost(line: Line, candidate: Hypothesis, shape: float, belief: float) -> float:
+    """Compute the cost of taking pieces for a digit: the surprise in nats, that of its shape, and more if it is low."""
     left, top, right, bottom = candidate.box
     height, width = bottom - top, right - left
-    cost = -float(np.log(max(belief, 1e-6)))
+    cost = shape - math.log(max(belief, 1e-6))
     if height < LOW * line.height:
         round_one = width >= ROUND * height and belief >= CLEAR
         cost += (LOW_COST * (LOW - height / line.height) + 0.5) * (SMALL_RING if round_one else 1)
-    cost += BROAD_COST * max(width / height - BROAD, 0.0)
-    cost += JOINED * _joints(line, pieces_of, candidate)
-    return cost + CUT * (cuts[candidate.start] + cuts[candidate.stop])
+    return cost
 
 
 def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import cv2
@@ -53,7 +52,7 @@ class Interpretation:
         cleaned: the lines that were removed.
         turned: quarter turns, anticlockwise, by which the ink was turned before.
         shape: (height, width) of the turned ink.
-        hypotheses: how many images the recognizer was asked about.
+        hypotheses: how many images the recognizer may have been asked about.
     """
 
     found: Judgement
@@ -182,26 +181,24 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0) -> Inte
     cleaned = _cleaned(ink)
     layout = segment_lines(cleaned.mask, ink.contrast)
     found = hypotheses(layout.lines)
-    spans = [
-        (line.first + each.start, line.first + each.stop, each.box)
-        for line, those in zip(layout.lines, found, strict=True)
-        for each in those
-    ]
-    crops = [_crop(ink, layout.pieces, *span) for span in spans]
-    digits = iter(_digits(recognizer, normalize(crops), [box for _, _, box in spans]))
-    taken: list[list[DecodedDigit]] = []
-    for line, those in zip(layout.lines, found, strict=True):
-        answers = list(islice(digits, len(those)))
-        way = decode(line, those, np.array([digit.score for digit in answers]))
-        taken.append(
-            [
-                DecodedDigit(answers[i], line.first + those[i].start, line.first + those[i].stop, those[i].box)
-                for i in way
-            ]
-        )
+    answers: dict[tuple[int, int], DecodedDigit] = {}
+
+    def ask(wanted: Sequence[tuple[int, int]]) -> list[float]:
+        spans = [
+            (layout.lines[i].first + found[i][j].start, layout.lines[i].first + found[i][j].stop, found[i][j].box)
+            for i, j in wanted
+        ]
+        crops = [_crop(ink, layout.pieces, *span) for span in spans]
+        digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans])
+        for key, digit, span in zip(wanted, digits, spans, strict=True):
+            answers[key] = DecodedDigit(digit, *span)
+        return [digit.score for digit in digits]
+
+    ways = decode(layout.lines, found, ask)
+    taken = [[answers[i, j] for j in way] for i, way in enumerate(ways)]
     judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
     judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
-    return Interpretation(judged, cleaned, turned, ink.mask.shape, len(spans))
+    return Interpretation(judged, cleaned, turned, ink.mask.shape, sum(len(each) for each in found))
 
 
 def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
