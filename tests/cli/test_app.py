@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from helpers.commands import Answer, assert_refused
 from mnistry import __version__
 from mnistry.cli import app
 from mnistry.datasets import text as datasets_text
@@ -22,29 +22,6 @@ from mnistry.reporting import text as reporting_text
 
 MNISTRY = [sys.executable, "-m", "mnistry"]
 QUICK = ("tutorial", "--dataset", "digits", "--epochs", "1")
-Answer = subprocess.CompletedProcess[str]
-
-
-def assert_refused(answer: Answer, status: int, sentence: str) -> None:
-    """Nothing on standard output, a sentence on standard error, no traceback, and the exit status."""
-    assert "Traceback" not in answer.stderr
-    assert re.search(sentence, " ".join(answer.stderr.split())), answer.stderr
-    assert (answer.returncode, answer.stdout) == (status, "")
-
-
-@pytest.fixture
-def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """Calls the command line's main function in this process, in an empty folder: Keras need not be loaded anew."""
-
-    def call(*arguments: str) -> Answer:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["mnistry", *arguments])
-        with pytest.raises(SystemExit) as left:
-            app.main()
-        printed = capfd.readouterr()
-        return subprocess.CompletedProcess(arguments, left.value.code or 0, printed.out, printed.err)
-
-    return call
 
 
 def everything_in(folder: Path) -> list[str]:

@@ -16,8 +16,6 @@ from PIL import Image
 
 import mnistry
 from mnistry.datasets import loading
-from mnistry.datasets.unlabelled import load_unlabelled
-from mnistry.errors import DataError
 
 DIGITS = loading.load("digits")
 X, Y = DIGITS.x_test[:40], DIGITS.y_test[:40]
@@ -83,15 +81,6 @@ def test_a_sample_submission_gives_header_and_names(expected, tmp_path):
     assert table_[0] == ["id", "label", *(f"p_{digit}" for digit in range(10))]
     assert [row[:2] for row in table_[1:]] == [[str(100 + n), label] for n, label in enumerate(expected)]
     assert all(abs(sum(map(float, row[2:])) - 1) < 1e-4 for row in table_[1:])
-
-
-def test_what_holds_no_images_is_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no pictures, and no test\.csv"):
-        load_unlabelled(str(tmp_path / "empty"))
-    (tmp_path / "own.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99))
-    with pytest.raises(DataError, match=r"own\.h5 is an HDF5 file"):
-        load_unlabelled(str(tmp_path / "own.h5"))
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:

@@ -134,6 +134,8 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
         RunError: the folder holds no finished run, or its files cannot be read or do not belong together.
     """
     folder = Path(run).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{short(folder)} is neither a run folder nor a whole Keras model (.keras or .h5).")
     if not folder.is_dir():
         raise RunError(f"There is no run folder {short(folder)}. Name the folder that a training wrote.")
     missing = [
