@@ -395,7 +395,7 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
         "a.csv",
         lambda: Path("a.csv").write_text("label," + ",".join(map(str, range(784))) + "\n" + "0," * 784 + "0\n"),
         DataError,
-        "a.csv is a table, and no list of paths: expected a folder of pictures",
+        "a.csv is a table, not a list of paths: expected a folder of pictures",
     ),
     ("a.bin", lambda: Path("a.bin").write_bytes(b"a\0b" * 9), DataError, "a.bin cannot be read: expected a folder"),
     ("a.png", lambda: digit("3").save("a.png"), UsageError, "a.png is one picture: mnistry read reads it."),

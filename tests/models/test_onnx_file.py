@@ -85,7 +85,7 @@ def test_a_missing_file(tmp_path):
 
 
 def test_a_folder(tmp_path):
-    with pytest.raises(ModelError, match=r"is a folder, not a model file. If it is a run's: mnistry export .+"):
+    with pytest.raises(ModelError, match=r"holds no model.onnx. If it is a finished run, .*: mnistry export .+"):
         Recognizer.load(tmp_path)
 
 

@@ -154,6 +154,12 @@ def test_large_pictures_are_reduced_and_keep_their_size():
     assert width / height == pytest.approx(4 / 3, rel=0.01)
 
 
+def test_a_table_or_an_array_names_the_command_for_the_images_in_it(tmp_path):
+    (tmp_path / "my test.csv").write_text("label,pixel0\n")
+    with pytest.raises(PictureError, match=r"For the images in it: mnistry predict MODEL --dataset '.*my test"):
+        open_image(tmp_path / "my test.csv")
+
+
 def test_small_pictures_keep_every_pixel():
     noise = np.random.default_rng(0).integers(0, 256, (700, 900), dtype=np.uint8)
     assert (open_image(noise).pixels[:, :, 0] == noise).all()

@@ -26,7 +26,7 @@ from mnistry.batch.output import Counts
 from mnistry.batch.ray_data import GO_ON
 from mnistry.batch.worker import Reader
 from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError, require
-from mnistry.models import onnx_file
+from mnistry.models import model_source, onnx_file
 from mnistry.models.classifier import SHIPPED
 from mnistry.runtime import files, run_folder
 
@@ -195,7 +195,7 @@ class _Session:
 
 def _model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
     """The content of a model file, checked as far as it can be without running it, and the names of its classes."""
-    content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else onnx_file.read(path)
+    content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else model_source.read(path)
     return content, onnx_file.check(content, path or SHIPPED)[0].class_names
 
 

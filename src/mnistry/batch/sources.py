@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -144,7 +145,10 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
         open_images(place, column)
         return ARRAY, IMAGES, column
     if head.partition(b"\n")[0].count(b",") >= CELLS:
-        raise DataError(f"{place.given} is a table, and no list of paths: expected {EXPECTED}.")
+        raise DataError(
+            f"{place.given} is a table, not a list of paths: expected {EXPECTED}. For the images in it: "
+            f"mnistry predict MODEL --dataset {shlex.quote(place.given)}"
+        )
     if not head.strip() or b"\0" in head:
         what = "is empty" if not head.strip() else "cannot be read"
         raise DataError(f"{place.given} {what}: expected {EXPECTED}.")

@@ -158,7 +158,7 @@ def model_file(model: Path | None) -> Path | None:
         ModelError: the folder holds none, or the Keras model cannot be opened.
         UsageError: the Keras model cannot be exported, or does not scale its pixels itself.
     """
-    from mnistry.models import onnx_file
+    from mnistry.models import model_source, onnx_file
 
     if model is not None and model.expanduser().is_dir() and (model.expanduser() / onnx_file.EXPORTED).is_file():
         return model / onnx_file.EXPORTED
@@ -166,10 +166,7 @@ def model_file(model: Path | None) -> Path | None:
         return model
     from mnistry.runtime.files import cache_folder, write_durably
 
-    import_keras()
-    from mnistry.models import keras_models
-
-    content, _ = keras_models.to_model_file(model)
+    content = model_source.read(model)
     made = cache_folder("models") / f"{hashlib.sha256(content).hexdigest()}.onnx"
     made.parent.mkdir(parents=True, exist_ok=True)
     write_durably(made, [content])

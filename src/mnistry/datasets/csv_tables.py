@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import shlex
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -126,7 +127,7 @@ def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str
                 f"--dataset {path.name} --out submission.csv"
             )
             return {}
-        raise DataError(f"{short(path)} {_without_labels(table.layout.columns)}")
+        raise DataError(f"{short(path)} {_without_labels(table.layout.columns, path)}")
     remarks += table.said
     if table.layout.files is None:
         return {split: table.rows(problems)}
@@ -342,8 +343,9 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return small if (small == values).all() else values
 
 
-def _without_labels(n: int) -> str:
+def _without_labels(n: int, path: Path) -> str:
     return (
         f"has {n} columns, all of them pixels: it has no labels, as the test.csv of Kaggle's competition. Name the "
-        "file that has them; it is split for you. For answers to these images: mnistry predict MODEL --dataset FILE"
+        "file that has them; it is split for you. For answers to these images: "
+        f"mnistry predict MODEL --dataset {shlex.quote(str(path))}"
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
-from mnistry.errors import ModelError, UsageError
+from mnistry.errors import UsageError
 from mnistry.evaluation import corruptions
 from mnistry.evaluation.metrics import Evaluation, evaluate, selective_accuracy
 from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, ModelEvaluation, in_words
@@ -125,15 +125,7 @@ def load(model: Any = None, *, pixels: str | None = None, class_names: Sequence[
         return keras_models.to_classifier(model, class_names, pixels)
     if pixels is not None:
         raise UsageError("A model file knows how its pixels are scaled: pixels is for Keras models only.")
-    if model is None or not Path(model).expanduser().is_dir():
-        return Classifier.load(model)
-    exported = Path(model).expanduser() / onnx_file.EXPORTED
-    if not exported.is_file():
-        raise ModelError(
-            f"{short(Path(model))} holds no {onnx_file.EXPORTED}. "
-            f"If it is a finished run, write it with: mnistry export {shlex.quote(str(model))}"
-        )
-    return Classifier.load(exported)
+    return Classifier.load(model)
 
 
 def _is_keras(model: Any) -> bool:

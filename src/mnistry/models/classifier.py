@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mnistry.errors import ModelError, UsageError
-from mnistry.models import onnx_file, test_time_augmentation
+from mnistry.models import model_source, onnx_file, test_time_augmentation
 from mnistry.runtime.parallel import cpu_count
 
 if TYPE_CHECKING:
@@ -63,14 +63,16 @@ class Classifier:
     """A model ready to answer. Thread-safe. Keeps no threads between calls.
 
     Args:
-        path: of a model file; None is the built-in model.
+        path: of a model file, a run folder or a .keras file; None is the built-in model. A Keras model must scale its
+            pixels itself, and takes seconds to become a model file: `mnistry.export` does that once.
         threads: how many may work on a large array; None means one for each core. Small arrays take one.
 
     Attributes:
         info: the model's own facts: class names, thresholds, how it was trained.
 
     Raises:
-        ModelError: the file is not a model of mnistry's, is damaged, or of another version.
+        ModelError: the file is not a model of mnistry's or Keras's, is damaged, or of another version.
+        UsageError: a Keras model cannot be exported, or does not scale its pixels itself.
 
     >>> import numpy as np
     >>> Classifier().predict(np.zeros((5, 28, 28), np.uint8)).shape
@@ -83,12 +85,12 @@ class Classifier:
         if path is None:
             content, name = resources.files("mnistry").joinpath(SHIPPED).read_bytes(), "the built-in model"
         else:
-            content, name = onnx_file.read(path), os.fspath(path)
+            content, name = model_source.read(path), os.fspath(path)
         self._start(content, name, threads)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> Self:
-        """Load a model file; the same as calling the class."""
+        """Load a model; the same as calling the class."""
         return cls(path, threads=threads)
 
     @classmethod

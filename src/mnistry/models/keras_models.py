@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import mnistry
-from mnistry.errors import ModelError, UsageError
+from mnistry.errors import MnistryError, ModelError, UsageError
 from mnistry.models import onnx_converter, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
@@ -123,8 +124,8 @@ def scaling_of(model: keras.Model, pixels: str | None) -> Scaling:
     if pixels is None and not onnx_converter.scales_inside(model):
         raise UsageError(
             f"The network {model.name} does not scale its pixels itself. Say once on which values it was trained: "
-            'pixels="0-1" (or --pixels 0-1) if the images were divided by 255, "-1-1", or "0-255" if they were not '
-            "scaled. It is then kept in the model file."
+            'mnistry export FILE --pixels 0-1 (in Python: mnistry.export(model, path, pixels="0-1")) if the images '
+            "were divided by 255, -1-1, or 0-255 if they were not scaled. It is then kept in the model file."
         )
     if pixels is not None and pixels not in PIXELS:
         raise UsageError(f"Pixels are {', '.join(PIXELS)}; received {pixels!r:.40}.")
@@ -224,3 +225,21 @@ def noise_to_compare_on() -> np.ndarray:
     noise = random.integers(0, 256, (48, 28, 28), np.uint8)
     strokes = noise * (random.random((48, 28, 28)) < 0.2).astype(np.uint8)
     return np.concatenate([noise, strokes, *(np.full((1, 28, 28), value, np.uint8) for value in (0, 255))])
+
+
+def main(path: str) -> None:
+    """Write the model file of a Keras model to standard output, or the error as JSON; see `models/model_source.py`."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not disturb the file
+    try:
+        content, _ = to_model_file(path)
+    except MnistryError as error:
+        sink.write(json.dumps({"error": str(error), "usage": isinstance(error, UsageError)}).encode())
+        sink.flush()
+        sys.exit(1)
+    sink.write(content)
+    sink.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shlex
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -103,7 +104,10 @@ def read(path: str | os.PathLike[str]) -> bytes:
     try:
         status = where.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ModelError(f"{name} is a folder, not a model file. If it is a run's: mnistry export {name}")
+            raise ModelError(
+                f"{name} holds no {EXPORTED}. If it is a finished run, write it with: mnistry export "
+                f"{shlex.quote(os.fspath(path))}"
+            )
         if not stat.S_ISREG(status.st_mode):
             raise ModelError(f"{name} is not a regular file. {HELP}")
         if not 0 < status.st_size <= MAX_BYTES:

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,7 @@ STRIP_PIXELS = 2_000_000  # that are converted at a time
 OVER = 1e-3  # floats may be so much over 1, by rounding
 PDF_DPI = 200  # dots per inch at which a page is drawn
 PDF, TIFF = b"%PDF-", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files of several pages begin
+ARRAYS = ".csv", ".npy", ".npz", ".parquet", "-ubyte"  # how files of many images end
 DRAWINGS = b"<svg", b"<?xml", b"<!DOCTYPE svg"
 PAGE = re.compile(r"(?P<path>.+)#page=(?P<number>[1-9][0-9]{0,5})", re.DOTALL)  # RFC 8118 names pages of PDF so
 ORIENTATION = 0x0112  # EXIF
@@ -198,7 +200,7 @@ def _from_bytes(content: bytes, name: str, page: int) -> Picture:
                     image.seek(page - 1)
                 return _from_image(image, name)
     except UnidentifiedImageError:
-        raise PictureError(f"{name} is not a picture that can be read: it must be {KINDS}.") from None
+        raise PictureError(f"{name} is not a picture that can be read: it must be {KINDS}.{_hint(name)}") from None
     except Image.DecompressionBombError:
         raise PictureError(f"{name} has more than the {MAX_PIXELS:,} pixels that are read. Reduce it first.") from None
     except PictureError:
@@ -344,3 +346,10 @@ def _scale(kind: np.dtype[Any], low: float, high: float) -> float:
             f"An array's numbers must be 0–1, 0–255 or 0–65535; received {kind} from {low:g} to {high:g}."
         )
     return top
+
+
+def _hint(name: str) -> str:
+    """The command for images in a table or an array, if a file is named like one."""
+    if not name.lower().removesuffix(".gz").endswith(ARRAYS):
+        return ""
+    return f" For the images in it: mnistry predict MODEL --dataset {shlex.quote(name)}"

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Recognizer(Classifier):
     """A model ready to read pictures. Thread-safe. Keeps no threads between calls.
 
-    Takes what `Classifier` takes: the path of a model file, or nothing for the built-in model.
+    Takes what `Classifier` takes: the path of a model file, a run folder or a .keras file, or nothing for the built-in
+    model.
 
     >>> Recognizer().read("examples/375.jpg").text
     '375'

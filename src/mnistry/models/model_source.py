@@ -1,0 +1,58 @@
+"""From the name of a model to the content of a model file: a model file, a run folder, or a Keras model's file.
+
+Keras opens its files in a process of its own: what answers never imports Keras or JAX, and a file that brings Keras
+down takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mnistry.errors import ModelError, UsageError, require
+from mnistry.models import onnx_file
+from mnistry.runtime.files import short
+
+SECONDS = 300.0  # that a Keras model may take to become a model file; everyday networks take 5
+
+
+def read(model: str | os.PathLike[str]) -> bytes:
+    """The content of the model file that a path leads to, or that is made of the Keras model there.
+
+    Raises:
+        ModelError: there is none, it is damaged, or the Keras model cannot be opened.
+        UsageError: it is not a path, or the Keras model cannot be exported or does not scale its pixels itself.
+        MissingExtraError: it is a Keras model, and Keras is not installed.
+    """
+    try:
+        path = Path(model)
+    except TypeError:
+        raise UsageError(
+            f"A model is the path of a file or of a run folder; received {type(model).__name__}. A Keras model becomes "
+            "a file with mnistry.export(model, path)."
+        ) from None
+    if (path.expanduser() / onnx_file.EXPORTED).is_file():
+        path = path / onnx_file.EXPORTED
+    return _converted(path) if onnx_file.is_keras(path) else onnx_file.read(path)
+
+
+def _converted(path: Path) -> bytes:
+    require("A Keras model", "keras", "jax", "onnx")
+    command = [sys.executable, "-m", "mnistry.models.keras_models", str(path.expanduser())]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"{short(path)} took more than {SECONDS:.0f} seconds to become a model file.") from None
+    if done.returncode == 0:
+        return done.stdout
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        last = next(reversed(done.stderr.decode("utf-8", "replace").splitlines()), "it wrote no error")
+        raise ModelError(f"{short(path)} cannot be opened: Keras ended while it did: {last:.300}") from None
+    raise (UsageError if told["usage"] else ModelError)(told["error"])
