@@ -118,6 +118,13 @@ def test_npz_arrays_of_many_kinds(x: np.ndarray, y: np.ndarray, tmp_path: Path) 
     assert told(loaded) == {image.tobytes(): f"x_train[{i}]" for i, image in enumerate(X)}  # though split at random
 
 
+def test_pixels_about_zero_get_their_whole_range(tmp_path: Path) -> None:
+    x = X.copy()
+    x[0, 1, :2] = 0, 255
+    assert same_images(loading.load(str(npz(tmp_path, x_train=x / 255 - 0.5, y_train=Y))), x)
+    assert same_images(loading.load(str(npz(tmp_path, x_train=x / 127.5 - 1, y_train=Y))), x)
+
+
 def test_bools_and_noughts_and_ones_are_black_and_white(tmp_path: Path) -> None:
     ink = X > 128
     for x in (ink, ink.astype(np.uint8), ink.astype(np.float32)):
@@ -241,6 +248,14 @@ def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
     (tmp_path / "own.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + content))
     loaded = loading.load(str(tmp_path / "own.csv.gz"))
     assert loaded.class_names == ("ant", "bee, or wasp")
+    assert same_images(loaded)
+
+
+@pytest.mark.parametrize("style", ["%.18e", "%.6f", "%d", "   %d "])
+def test_a_table_as_numpy_writes_it(style: str, tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "own.txt", np.column_stack([Y, X.reshape(12, 784)]), style)
+    loaded = loading.load(str(tmp_path / "own.txt"))
+    assert loaded.class_names == ("0", "1")
     assert same_images(loaded)
 
 

@@ -108,6 +108,7 @@ NETWORKS = {
     "GRU both ways": lambda: chain(L.Bidirectional(L.GRU(3)), shape=(28, 28)),
     "attention": lambda: graph(attended),
     "a row of pixels": lambda: chain(L.Dense(16, "relu"), shape=(784,)),
+    "pictures of any size": lambda: chain(CONV(4, 3), L.GlobalAveragePooling2D(), shape=(None, None, 1)),
     "three channels": lambda: chain(CONV(4, 3), shape=(28, 28, 3)),
     "logits": lambda: chain(L.Flatten(), L.Dense(10), end=False),
     "a class of one's own": own,

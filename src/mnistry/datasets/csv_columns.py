@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,7 @@ from mnistry.ocr.read_many import SUFFIXES
 from mnistry.runtime.files import short
 
 MAX_LIST_COLUMNS = 64
+WHOLE = re.compile(r"\d{1,9}\.\d{0,20}(e\+\d{2})?")  # of numbers that may be whole, those with a point
 PIXELS = 784
 FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")
 
@@ -139,9 +141,11 @@ def find_picture(folder: Path, name: str) -> Path | None:
 
 
 def clean_label(cell: str) -> str:
-    """A label as text; 7.0 is 7."""
+    """A label as text; 7.0, 7.000000 and 7.0e+00, as np.savetxt and pandas write a 7, are 7."""
     cell = cell.strip()
-    return cell[:-2] if cell.endswith(".0") and cell[:-2].isdigit() else cell
+    if WHOLE.fullmatch(cell) and (value := float(cell)).is_integer():
+        return str(int(value))
+    return cell
 
 
 def _likeness(cells: Sequence[str]) -> int:

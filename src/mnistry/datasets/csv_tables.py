@@ -41,6 +41,7 @@ ROWS_AT_A_TIME = 1000
 LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
 MAX_LINE = 4_000_000  # characters
 SEPARATORS = ",;\t|"
+LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
@@ -142,7 +143,11 @@ class _Table:
         first = [line for _, line in islice(self._lines(), LOOKED_AT)]
         if not first:
             raise DataError(f"{self.name} is empty.")
-        self._separator = max(SEPARATORS, key=first[0].count) if any(map(first[0].count, SEPARATORS)) else ","
+        self._separator = max(SEPARATORS, key=first[0].count)
+        if not any(map(first[0].count, SEPARATORS)):
+            self._separator = " " if len(first[0].split()) > LEAST_SPACED else ","
+        if self._separator == " ":
+            first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
         self._header = any(not is_number(cell) for cell in head[1:]) and any(is_name(cell) for cell in head)
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
@@ -156,6 +161,8 @@ class _Table:
         labels: list[str] = []
         numbers: list[int] = []  # of the row that each image is in, counted as an editor does
         lines = self._lines()
+        if self._separator == " ":  # perhaps several, and some at either end
+            lines = ((number, " ".join(line.split())) for number, line in lines)
         if self._header:
             next(lines)
         while rows := list(islice(lines, ROWS_AT_A_TIME)):

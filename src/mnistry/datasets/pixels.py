@@ -22,7 +22,8 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
     """Bring numbers of any type to 0–255.
 
     Numbers up to 255 are taken as they are, fractions among them rounded; if none is above 1, all are parts of white,
-    0–1, and if the least is -1, from -1 to 1. Whole numbers of 16 bits are scaled.
+    0–1; if some are below 0, from -1 to 1, or from -0.5 to 0.5 where those are the least and the largest. Whole
+    numbers of 16 bits are scaled.
 
     Args:
         values: bool, integers or floats of any shape.
@@ -44,6 +45,8 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
             return _scaled(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
     elif np.isfinite(top) and np.isfinite(least):
         if -1 <= least < 0 and top <= 1:
+            if (least, top) == (-0.5, 0.5):
+                return _scaled(values, 255.0, 127.5), "pixels from -0.5 to 0.5 are scaled to 0–255"
             return _scaled(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
         if least >= 0 and 1 < top <= 255 and not (values == np.rint(values)).all():
             return _scaled(values, 1.0), "fractions of grey levels are rounded"

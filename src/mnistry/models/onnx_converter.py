@@ -61,6 +61,8 @@ def input_shape(model: keras.Model) -> Shape:
     if len(inputs) != 1:
         raise UsageError(f"A network needs one input for export; {model.name} has {len(inputs)}.")
     shape = tuple(inputs[0].shape[1:])
+    if len(shape) == 3 and shape[:2] == (None, None) and shape[2] in (1, 3):  # pictures of any size
+        shape = (IMAGE_SIZE, IMAGE_SIZE, shape[2])
     plain = [length for length in shape if length != 1]
     if plain in ([IMAGE_SIZE, IMAGE_SIZE], [PIXELS]) or shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
         return shape
