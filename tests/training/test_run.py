@@ -183,7 +183,7 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"epoch": 3}', '{"epochs": 0}'])
 def test_a_config_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) -> None:
     (tmp_path / run_folder.CONFIG).write_text(content)
-    with pytest.raises(RunError, match=r"config\.json cannot be read as the config of a run"):
+    with pytest.raises(RunError, match=r"config\.json cannot be read as that of a run"):
         training_run.train_run({}, out=tmp_path, resume=True)
 
 

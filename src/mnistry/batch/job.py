@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from mnistry.batch import plan as batch_plan
 from mnistry.batch.output import Counts
 from mnistry.batch.ray_data import GO_ON
 from mnistry.batch.worker import Reader
-from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, StoppedError, require
+from mnistry.errors import BatchError, ClusterError, MnistryError, RunError, require
 from mnistry.models import model_source, onnx_file
 from mnistry.models.classifier import SHIPPED
 from mnistry.runtime import files, run_folder
@@ -47,7 +46,7 @@ class BatchOptions:
     """The options of a batch.
 
     Attributes:
-        source: a folder, a file or an address; see `batch_sources`.
+        source: a folder, a file or an address; see `batch.sources`.
         out: the folder for the output, or its address.
         model: a model file; None is the one that comes with the package.
         column: of Parquet, or the array of an NPZ file, where there are several.
@@ -123,7 +122,7 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
     require("mnistry batch", *ray_data.NEEDED, remark=ray_data.INSTEAD)
     (model, names), source = _model(options.model), sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
-    with _held(out, resume=options.resume), _stoppable(options):
+    with _held(out, resume=options.resume), run_folder.stoppable(*_resuming(options)):
         plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
         done = _done(plan, out) if options.resume else {}
         if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
@@ -218,17 +217,13 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def _stoppable(options: BatchOptions) -> Iterator[None]:
-    """Say how to go on when somebody stops the job."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        words = ["mnistry", "batch", options.source, "--out", options.out, "--resume"]
-        words += ["--single"] if options.single else []
-        for name, value in (("column", options.column), ("model", options.model), ("ray-address", options.address)):
-            words += [] if value is None else [f"--{name}", value]
-        raise StoppedError(f"stopped; what is done is kept, go on with: {shlex.join(words)}") from None
+def _resuming(options: BatchOptions) -> list[str]:
+    """The command that resumes a job."""
+    words = ["mnistry", "batch", options.source, "--out", options.out, "--resume"]
+    words += ["--single"] if options.single else []
+    for name, value in (("column", options.column), ("model", options.model), ("ray-address", options.address)):
+        words += [] if value is None else [f"--{name}", value]
+    return words
 
 
 def _plan(options: BatchOptions, source: Source, out: Place, model: str) -> Plan:

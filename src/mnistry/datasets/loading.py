@@ -105,6 +105,11 @@ def name_of(name: str) -> str:
     return name if name in LOADERS else str(_custom().name_of(own_path(name)))
 
 
+def with_full_name(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Complete the path of a data set in settings, if they name one; see `name_of`."""
+    return settings if settings.get("dataset") is None else {**settings, "dataset": name_of(settings["dataset"])}
+
+
 def _custom() -> Any:
     """The module for one's own data, which loads readers of many forms: only when it is needed."""
     from mnistry.datasets import custom

@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
+import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
-from mnistry.errors import RunError
+from mnistry.errors import RunError, StoppedError
 
 RUNS = Path("runs")
 UNFINISHED = ".unfinished"
 CONFIG, METRICS, SUMMARY, REPORT = "config.json", "metrics.jsonl", "summary.json", "report.html"
 LOCK = ".lock"
+
+Stored = TypeVar("Stored")
 
 
 @contextlib.contextmanager
@@ -106,18 +110,68 @@ def staged(target: Path) -> Iterator[Path]:
                 shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
-def differences(stored: Any, asked: Mapping[str, Any]) -> str:
-    """In words, what was asked for otherwise than is stored; empty where nothing was.
+@contextlib.contextmanager
+def stoppable(*command: str) -> Iterator[None]:
+    """Say which command goes on, when somebody stops the work.
+
+    Raises:
+        StoppedError: somebody pressed Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError(f"stopped; what is done is kept, go on with: {shlex.join(command)}") from None
+
+
+def load_plan(
+    folder: Path, name: str, kind: type[Stored], what: str, *, ignored: Collection[str] = ()
+) -> Stored | None:
+    """Load what the work in a folder was begun with; None if nothing is there yet.
+
+    Args:
+        folder: of the work.
+        name: of the JSON file.
+        kind: the dataclass that it holds.
+        what: the work, such as "run", for messages.
+        ignored: names of files that may be there before the plan is; those that begin with a dot always may.
+
+    Raises:
+        RunError: there is something else in the folder, or the file cannot be read.
+    """
+    path = folder / name
+    if not path.exists():
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name[0] != "." and entry.name not in ignored)
+        if others:
+            raise RunError(f"{folder} holds {others[0]}, but no {what} ({name} is missing). Name another folder.")
+        return None
+    try:
+        return kind(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise RunError(f"{path} cannot be read as that of a {what}: {error}. Name another folder.") from None
+
+
+def check_agreement(stored: Any, asked: Mapping[str, Any], folder: Path, what: str) -> None:
+    """Make sure that nothing else is asked for than the work in a folder was begun with.
 
     Args:
         stored: a dataclass.
         asked: values for some of its fields.
+        folder: of the work.
+        what: the work, such as "run", for messages.
+
+    Raises:
+        RunError: something is; the message says what.
     """
-    return "; ".join(
+    differences = "; ".join(
         f"{field.name} is {getattr(stored, field.name)}, asked for is {asked[field.name]}"
         for field in dataclasses.fields(stored)
         if field.name in asked and asked[field.name] != getattr(stored, field.name)
     )
+    if differences:
+        raise RunError(
+            f"The {what} in {folder} has other settings: {differences}. Leave them out to go on with its own, or name "
+            "another folder."
+        )
 
 
 def _claim(out: str | os.PathLike[str] | None, kind: str, *, may_be_filled: bool = False) -> tuple[Path, list[Path]]:

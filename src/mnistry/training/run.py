@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mnistry.datasets import loading
-from mnistry.errors import RunError, StoppedError, UsageError
+from mnistry.errors import UsageError
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models import networks, onnx_file
 from mnistry.runtime import files, provenance, run_folder
@@ -36,7 +34,7 @@ def train_run(
     resume: bool = False,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[Path, Result | None]:
-    """Train a recipe in a run folder, evaluates it on the test split, and writes the report.
+    """Train a recipe in a run folder, evaluate it on the test split, and write the report.
 
     A run that was killed goes on from its last epoch and ends with the same weights, to the bit, as one that was not.
 
@@ -57,9 +55,10 @@ def train_run(
     watch = Stopwatch()
     config = TrainConfig(**given)
     with run_folder.locked_run_folder(out, "train", resume=resume) as folder:
-        stored = _stored_config(folder)
+        stored = run_folder.load_plan(folder, run_folder.CONFIG, TrainConfig, "run")
         if stored is not None:
-            config = _agreed(given, stored, folder)
+            run_folder.check_agreement(stored, loading.with_full_name(given), folder, "run")
+            config = stored
             if (folder / run_folder.SUMMARY).exists():
                 return folder, None
         elif resume:
@@ -71,7 +70,8 @@ def train_run(
             files.write_json(folder / run_folder.CONFIG, asdict(resolved))
         watch.lap("load")
 
-        with _stoppable(folder, new=stored is None):
+        resumed = ("mnistry", "train", "--resume", "--out", str(folder))
+        with run_folder.stoppable(*resumed), _forgotten_if_refused(folder, new=stored is None):
             trained = trainer.train(resolved, dataset=dataset, folder=folder, callbacks=callbacks)
         watch.lap("train")
 
@@ -110,48 +110,11 @@ def train_run(
 
 
 @contextlib.contextmanager
-def _stoppable(folder: Path, *, new: bool) -> Iterator[None]:
-    """Say how to go on when somebody stops the training, and forgets a new run that never began."""
+def _forgotten_if_refused(folder: Path, *, new: bool) -> Iterator[None]:
+    """Forget a new run that never began, as its settings make no sense."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise StoppedError(
-            f"stopped; what is done is kept, go on with: mnistry train --resume --out {shlex.quote(str(folder))}"
-        ) from None
     except UsageError:
         if new:
             (folder / run_folder.CONFIG).unlink(missing_ok=True)
         raise
-
-
-def _stored_config(folder: Path) -> TrainConfig | None:
-    """The config of the run in the folder, None if there is none yet.
-
-    Raises:
-        RunError: what is in the folder is no run, or its config cannot be read.
-    """
-    path = folder / run_folder.CONFIG
-    if not path.exists():
-        strange = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-        if strange:
-            raise RunError(
-                f"{folder} holds {strange[0]}, but no run ({run_folder.CONFIG} is missing). Name another folder."
-            )
-        return None
-    try:
-        return TrainConfig(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read as the config of a run: {error}. Train in another folder.") from None
-
-
-def _agreed(given: Mapping[str, Any], stored: TrainConfig, folder: Path) -> TrainConfig:
-    """The stored config, if nothing else was asked for."""
-    if given.get("dataset") is not None:
-        given = {**given, "dataset": loading.name_of(given["dataset"])}
-    differences = run_folder.differences(stored, given)
-    if differences:
-        raise RunError(
-            f"The run in {folder} has other settings: {differences}. Leave them out to go on with its own, "
-            "or train in another folder."
-        )
-    return stored

@@ -286,7 +286,7 @@ def planned(folder: Path, **changes: Any) -> Path:
 
 def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
     out = planned(tmp_path / "search")
-    with pytest.raises(RunError, match=r"is another one: trials is 5, asked for is 7; seed is 1, asked for is 2\."):
+    with pytest.raises(RunError, match=r"has other settings: trials is 5, asked for is 7; seed is 1, asked for is 2\."):
         tuning.search({"trials": 7, "seed": 2}, out=out, resume=True)
     with pytest.raises(RunError, match="is on other data: its images have other SHA-256 digests"):
         tuning.search({}, out=out, resume=True)
@@ -300,7 +300,7 @@ def test_folders_that_are_no_search_are_refused(tmp_path: Path) -> None:
         tuning.search(ASKED, out=tmp_path)
     out = planned(tmp_path / "search")
     (out / tuning_run.PLAN).write_text("{")
-    with pytest.raises(RunError, match=r"search\.json cannot be read as a search"):
+    with pytest.raises(RunError, match=r"search\.json cannot be read as that of a search"):
         tuning.search({}, out=out, resume=True)
     (out / trials.TABLE).write_text('{"number": 1}\n')
     with pytest.raises(RunError, match=r"trials\.jsonl cannot be read as the trials of a search"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
-from mnistry.errors import RunError, StoppedError, UsageError, require
+from mnistry.errors import RunError, UsageError, require
 from mnistry.runtime import files, ray_cluster, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.training import recipes
@@ -101,7 +100,7 @@ def search(
     callbacks: Callbacks = NO_CALLBACKS,
     on_trial: OnTrial = lambda *_: None,
 ) -> SearchResult:
-    """Train a recipe with many settings, and keeps the best as a run folder.
+    """Train a recipe with many settings, and keep the best as a run folder.
 
     The best is the one with the fewest errors on the images held out, after all epochs. The test images are opened
     once, for its report. A search that was killed goes on from the last epoch of each trial.
@@ -124,22 +123,21 @@ def search(
     require("mnistry search", "ray")
     _check(asked, max_concurrent)
     with run_folder.locked_run_folder(out, "search", resume=resume) as folder:
-        stored = _stored(folder, asked)
-        if resume and stored is None:
+        stored = run_folder.load_plan(folder, PLAN, Plan, "search", ignored=(trials.TABLE,))
+        if stored is not None:
+            run_folder.check_agreement(stored, loading.with_full_name(asked), folder, "search")
+        elif resume:
             callbacks.warning(f"There is nothing to resume in {folder}: the search starts from its beginning.")
         name = asked.get("dataset") if stored is None else stored.dataset
         dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)
         plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
         images = loading.validation_size(dataset, plan.validation)
-        try:
+        with run_folder.stoppable("mnistry", "search", "--resume", "--out", str(folder)):
             all_trials = _run(folder, plan, dataset, max_concurrent=max_concurrent, address=address, on_trial=on_trial)
             best = trials.best(all_trials, images)
             _adopt(folder, best, plan.config(best.settings, dataset))
             training_run.train_run({}, data_dir=data_dir, out=folder / BEST, resume=True, callbacks=callbacks)
-        except KeyboardInterrupt:
-            go_on = f"mnistry search --resume --out {shlex.quote(str(folder))}"
-            raise StoppedError(f"stopped; what is done is kept, go on with: {go_on}") from None
         shutil.rmtree(folder / TRIALS, ignore_errors=True)  # of those that are not the best
         summary = json.loads((folder / BEST / run_folder.SUMMARY).read_text(encoding="utf-8"))
         return SearchResult(folder, plan, tuple(all_trials), images, best, summary)
@@ -174,34 +172,8 @@ def _check(asked: Mapping[str, Any], max_concurrent: int) -> None:
     recipes.recipe(asked.get("recipe", TrainConfig.recipe))
 
 
-def _stored(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
-    """The plan of the search in the folder, None if there is none yet.
-
-    Raises:
-        RunError: what is in the folder is no search, cannot be read, or is another search than what is asked for.
-    """
-    path = folder / PLAN
-    if not path.exists():
-        strange = sorted(entry.name for entry in folder.iterdir() if entry.name not in (run_folder.LOCK, trials.TABLE))
-        if strange:
-            raise RunError(f"{folder} holds {strange[0]}, but no search ({PLAN} is missing). Name another folder.")
-        return None
-    try:
-        plan = Plan(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read as a search: {error}. Search in another folder.") from None
-    same = {**asked, "dataset": loading.name_of(asked["dataset"])} if asked.get("dataset") else asked
-    differences = run_folder.differences(plan, same)
-    if differences:
-        raise RunError(
-            f"The search in {folder} is another one: {differences}. Leave them out to go on with it, or "
-            "search in another folder."
-        )
-    return plan
-
-
 def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
-    """Draw the trials and keeps them; then the plan, as the sign that they are there."""
+    """Draw the trials and keep them; then the plan, as the sign that they are there."""
     config = recipes.resolve(TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}), dataset)
     recipe = recipes.recipe(config.recipe)
     plan = Plan(
