@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
-from mnistry.ocr.background import content_region, estimate_background
+from mnistry.ocr.background import content_region, estimate_background, even_background
 from mnistry.ocr.binarization import foreground_candidates
 
 SIZE = 300, 140
@@ -136,3 +136,24 @@ def test_plain_paper_is_known_by_its_edge_and_by_half_of_the_picture(colour):
         spotted = np.full((60, 80, 3), colour, np.uint8)
         spotted[row, column, 2] ^= 1
         assert content_region(spotted) is None
+
+
+def disc(side: int, ink: int, paper: int) -> np.ndarray:
+    """A picture that is filled by a disc, uint8 (side, side, 3): three quarters of it are ink."""
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    return np.where((x**2 + y**2 <= (side / 2) ** 2)[:, :, None], ink, paper).repeat(3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("side", [20, 60, 160])
+def test_where_ink_is_most_of_the_picture_one_candidate_is_that_ink(side):
+    picture = disc(side, 40, 210)
+    masks = [ink.mask for ink in foreground_candidates(picture)]
+    assert max(agreement(mask, picture[:, :, 0] == 40) for mask in masks) > 0.95
+
+
+def test_the_paper_of_two_tones_is_at_the_edge():
+    picture = np.full((80, 80, 3), (10, 20, 200), np.uint8)
+    picture[8:72, 8:72] = (250, 240, 230)
+    np.testing.assert_array_equal(even_background(picture), [10, 20, 200])
+    ramp = np.linspace(0, 255, 80).astype(np.uint8)
+    assert even_background(np.broadcast_to(ramp[:, None], (80, 80, 3))) is None

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from helpers.writing import BLACK, BLUE, WHITE, Page, digit
 from mnistry import Recognizer
@@ -147,6 +147,31 @@ def test_one_digit_of_any_size(recognizer, character, height):
     assert found is not None
     assert found.name == character
     assert recognizer.read(digit(character, height=height, seed=2), single=True).text == character
+
+
+def filling(character: str, side: int, ink: int, paper: int) -> np.ndarray:
+    """A digit in so thick a pen that it touches all sides of its picture and covers a third of it or more."""
+    drawing = Image.new("L", (160, 160))
+    pen = ImageDraw.Draw(drawing)
+    if character == "0":
+        pen.ellipse((0, 0, 159, 159), outline=255, width=44)
+    elif character == "8":
+        pen.ellipse((20, 0, 139, 90), outline=255, width=32)
+        pen.ellipse((10, 62, 149, 159), outline=255, width=32)
+    else:
+        pen.arc((0, 0, 150, 86), 200, 90, fill=255, width=34)
+        pen.arc((0, 54, 159, 159), -90, 160, fill=255, width=34)
+    share = np.asarray(drawing.resize((side, side), Image.Resampling.BOX), float) / 255
+    return np.rint(paper + (ink - paper) * share).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(255, 0), (0, 255), (60, 200)])
+@pytest.mark.parametrize("side", [16, 40, 96, 400])
+@pytest.mark.parametrize("character", ["0", "3", "8"])
+def test_a_digit_that_fills_its_picture_is_read(recognizer, character, side, ink, paper):
+    picture = filling(character, side, ink, paper)
+    assert recognizer.read_digit(picture).name == character
+    assert recognizer.read(picture).text == character
 
 
 def test_a_broken_digit_is_one(recognizer):

@@ -19,6 +19,8 @@ COARSER = 2  # cells a side that are counted as one for local medians: they cost
 ENOUGH = 0.8  # of the cells are paper by one median for all: no smaller neighbourhood is tried
 LEVELS = 64  # of brightness, for medians
 LIKE_PAPER = 8.0  # of 255: how much the brightness of paper may differ from the median of its neighbourhood
+FAIR = 0.5  # of the cells that are like the usual brightness: with fewer, the median is that of no paper
+TWO_TONES = 0.6  # of the pixels at least are like the paper or like the ink of a picture in even light
 PURE = 0.9  # of a cell must lie where paper is looked for
 GOOD_ENOUGH = 0.9  # of the cells that the best explanation makes paper, for a simpler one to be taken
 TREND_ORDER = 4  # of the polynomial that light may follow: lenses darken corners with the fourth power
@@ -57,6 +59,26 @@ def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> 
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
     return np.dstack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
+
+
+def even_background(pixels: np.ndarray) -> np.ndarray | None:
+    """The paper's colour where a picture has two tones only, as a drawing in even light that its ink fills.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+
+    Returns:
+        float32 (3,), 0–255; None where two tones do not explain most of the picture.
+    """
+    brightness = pixels @ LUMINANCE
+    everywhere = np.ones(brightness.shape, bool)
+    paper = np.abs(brightness - _mode(brightness, everywhere)) < LIKE_PAPER
+    ink = ~paper
+    if ink.any():
+        ink &= np.abs(brightness - _mode(brightness, ink)) < LIKE_PAPER
+    if (paper | ink).mean() < TWO_TONES:
+        return None
+    return np.asarray(np.median(pixels[paper], axis=0), np.float32)
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
@@ -159,12 +181,14 @@ def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tuple[np.ndarray, int]:
     """The brightness of the paper at each cell by the simplest explanation that will do, and its reach in cells."""
-    flat = np.full_like(brightness, np.median(brightness[counted]))
-    if not uneven:  # a small picture is a drawing or a crop, and each of its pixels a cell
-        return flat, CELLS
 
     def paper_share(middle: np.ndarray) -> float:
         return float((np.abs(brightness - middle)[counted] < LIKE_PAPER).mean())
+
+    flat = np.full_like(brightness, np.median(brightness[counted]))
+    usual = np.full_like(brightness, _mode(brightness, counted))
+    if not uneven:  # a small picture is a drawing or a crop, and each of its pixels a cell
+        return (flat if paper_share(flat) >= FAIR * paper_share(usual) else usual), CELLS
 
     light = flat
     if paper_share(flat) < GOOD_ENOUGH:  # otherwise nothing could explain so much more
@@ -173,10 +197,24 @@ def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tu
     whole = light + np.median((brightness - light)[counted])
     if paper_share(whole) >= ENOUGH:
         return whole, CELLS
-    middles = [whole, *(_local_median(brightness - light, counted, reach) + light for reach in REACHES)]
+    middles = [whole, usual, *(_local_median(brightness - light, counted, reach) + light for reach in REACHES)]
     shares = [paper_share(middle) for middle in middles]
     chosen = next(i for i, share in enumerate(shares) if share >= GOOD_ENOUGH * max(shares))
-    return middles[chosen], (CELLS, *REACHES)[chosen]
+    return middles[chosen], (CELLS, CELLS, *REACHES)[chosen]
+
+
+def _mode(brightness: np.ndarray, counted: np.ndarray) -> float:
+    """The brightness that most cells have, those at the picture's edge counted as much as all others together.
+
+    Where a digit fills its picture, the median lies among the blurred edges of its strokes; the corners are paper.
+    """
+    weight = counted.astype(np.float64)
+    rim = np.ones(weight.shape, bool)
+    rim[1:-1, 1:-1] = False
+    weight[rim] *= weight.size / rim.sum()
+    counts, edges = np.histogram(brightness, bins=256 // int(LIKE_PAPER), range=(0, 256), weights=weight)
+    near = (brightness >= edges[counts.argmax()]) & (brightness <= edges[counts.argmax() + 1]) & counted
+    return float(np.median(brightness[near]))
 
 
 def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndarray) -> np.ndarray:

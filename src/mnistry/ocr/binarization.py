@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.background import content_region, estimate_background, find_sheet
+from mnistry.ocr.background import LIKE_PAPER, content_region, estimate_background, even_background, find_sheet
 from mnistry.ocr.components import Components, connected_components, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
@@ -55,7 +55,7 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
 
     Where a sheet lies on something else, that is the ink on the sheet. Then what stands out from the paper, darker or
     brighter, whichever there is more of; then the other of the two; then what stands out if the first ink is the
-    paper, as in a picture that is mostly ink.
+    paper, as in a picture that is mostly ink; then, of a picture in two tones, what is not of the edge's tone.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
@@ -78,6 +78,11 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     if first.mask.mean() >= MUCH_INK:
         swapped = _departures(pixels, estimate_background(pixels, first.mask))
         yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
+    even = even_background(pixels) if area is None else None
+    if even is not None:
+        darker, brighter = _departures(pixels, even)
+        least = _least_contrast((darker + brighter)[darker + brighter < LIKE_PAPER])
+        yield _ink(darker if darker.sum() >= brighter.sum() else brighter, least)
 
 
 def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Foreground:
@@ -112,9 +117,16 @@ def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _least_contrast(distance: np.ndarray) -> float:
-    """The contrast that ink has at least, by the paper's noise: most of a picture is paper."""
+    """The contrast that ink has at least, by the paper's noise: most of a picture is paper.
+
+    Where nothing has so much, most of the picture may be ink; then the noise is that of the quarter most like paper.
+    """
     sample = distance.ravel()[:: max(1, distance.size // SAMPLE)]
-    return max(LEAST_CONTRAST, NOISE * 1.4826 * float(np.median(sample)))  # 1.4826: median deviation to standard
+    middle, quarter, most = (float(each) for each in np.percentile(sample, (50, 25, 100)))
+    least = NOISE * 1.4826 * middle  # 1.4826: median deviation to standard
+    if most < CLEAR * least:
+        least = NOISE * 3.138 * quarter  # 3.138: the first quartile of the deviation to standard
+    return max(LEAST_CONTRAST, least)
 
 
 def _ink(contrast: np.ndarray, least: float) -> Foreground:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mnistry.ocr.binarization import Foreground, foreground_candidates
+from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates
 from mnistry.ocr.blanks import line_texts
 from mnistry.ocr.decoding import decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
@@ -153,18 +153,18 @@ def _best_of(
 
 def _best_ink(
     recognizer: Classifier, picture: Picture
-) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Cleaned]]]:
+) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Interpretation]]]:
     """The most believable reading of the picture as it is, its ink, and all inks that were tried."""
     candidates = foreground_candidates(picture.pixels)
     chosen = next(candidates)
     best = _interpret(recognizer, chosen)
-    tried = [(chosen, best.cleaned)]
+    tried = [(chosen, best)]
     while not best.sure or chosen.partial:
         ink = next(candidates, None)
         if ink is None:
             break
         other = _interpret(recognizer, ink)
-        tried.append((ink, other.cleaned))
+        tried.append((ink, other))
         if chosen.partial:
             better = other.score > best.score + OUTSIDE if best.sure else True
         else:
@@ -215,20 +215,24 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
 
 
 def _as_one_digit(
-    recognizer: Classifier, picture: Picture, page: Interpretation, tried: Sequence[tuple[Foreground, Cleaned]]
+    recognizer: Classifier, picture: Picture, page: Interpretation, tried: Sequence[tuple[Foreground, Interpretation]]
 ) -> Reading | None:
     """The reading of a picture whose ink makes one digit altogether, if that is more believable than the page."""
     digits = [each.digit for line in page.found.lines for each in line]
-    if max(len(digits), page.found.characters) > FEW:
-        return None
     images = []
-    for ink, cleaned in tried:
-        mask = isolate_digit(cleaned.mask)
-        image = _image_of_one(ink, mask) if mask.sum() >= WHOLE * cleaned.mask.sum() else None
+    for ink, other in tried:
+        left = other.cleaned.mask
+        is_pattern = ink.mask.mean() >= MUCH_INK and left.sum() < ink.mask.sum() / 2  # most of it was lines
+        if other.found.characters > FEW or is_pattern:
+            continue
+        mask = isolate_digit(left)
+        image = _image_of_one(ink, mask) if mask.sum() >= WHOLE * left.sum() else None
         if image is not None:
             images.append(image)
     digit = _best_of(recognizer, picture, images)
     if digit is None or digit.digitness < PLAUSIBLE:
+        return None
+    if max(len(digits), page.found.characters) > FEW and not digit.sure:
         return None
     if digits and digit.score < min(each.score for each in digits):
         return None
