@@ -185,6 +185,17 @@ def test_a_broken_digit_is_one(recognizer):
     assert recognizer.read(pixels).text == "253"
 
 
+@pytest.mark.parametrize(("text", "seed"), [("560", 3), ("754", 3), ("2938", 1)])
+def test_a_number_whose_strokes_are_all_broken_is_read(recognizer, text, seed):
+    sheet = Page(420, 200)
+    sheet.write(text, (50, 50), 100, pen=7, seed=seed)
+    random = np.random.default_rng(seed)
+    for x in range(30, 420, 22):
+        y = random.uniform(40, 160)
+        sheet.line([(x, y - 14), (x + 16, y + 14)], WHITE, 6)
+    assert recognizer.read(sheet.image()).text == text
+
+
 def test_mnists_images_are_seen_as_they_are(recognizer, mnist):
     for image in mnist.x_test[:50]:
         answer = recognizer.read_digit(image)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnistry.ocr.frame_removal import Cleaned
-from mnistry.ocr.rejection import DecodedDigit, reject_implausible
+from mnistry.ocr.rejection import Characters, DecodedDigit, _numbers_and_words, reject_implausible
 from mnistry.ocr.result import Digit
 from mnistry.ocr.segmentation import Line, PageLayout
 
@@ -92,3 +92,35 @@ def test_a_lone_digit_beside_lines_must_be_like_them(height, kept):
 
 def test_no_digits_are_no_error():
     assert rejected(PageLayout(np.full((5, 5), -1, np.int32), (), 0), [], 0.5) == []
+
+
+def characters(*shapes: tuple[int, int, int, float]) -> Characters:
+    """Characters by left, right, height and score, all on one base line."""
+    found: Characters = []
+    for left, right, height, score in shapes:
+        box = (left, 100 - height, right, 100)
+        digit = Digit(3, score, np.zeros(10, np.float32), box, score > 0.97, 1.0, np.zeros((28, 28), np.uint8), NAMES)
+        found.append((box, DecodedDigit(digit, 0, 1, box)))
+    return found
+
+
+def numbers(found: Characters) -> list[tuple[bool, int]]:
+    """For each run whether it is a number, and how many characters it has."""
+    return [(is_number, len(run)) for is_number, run in _numbers_and_words(found, 50.0)]
+
+
+def test_a_clear_gap_parts_a_word_from_its_number():
+    word = (0, 40, 57, 0.2), (41, 70, 52, 0.1), (72, 90, 27, 0.46), (92, 98, 57, 1.0)
+    assert numbers(characters(*word, (128, 158, 50, 1.0), (168, 198, 50, 1.0))) == [(False, 4), (True, 2)]
+
+
+def test_characters_of_very_different_heights_are_a_word():
+    heights = 50, 80, 35, 80, 50
+    even = characters(*[(40 * i, 40 * i + 30, 50, 0.85) for i in range(len(heights))])
+    uneven = characters(*[(40 * i, 40 * i + 30, height, 0.85) for i, height in enumerate(heights)])
+    assert (numbers(even), numbers(uneven)) == ([(True, 5)], [(False, 5)])
+
+
+def test_a_low_digit_does_not_make_a_number_a_word():
+    digits = [(40 * i, 40 * i + 30, height, 1.0) for i, height in enumerate((50, 25, 50, 50))]
+    assert numbers(characters(*digits)) == [(True, 4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mnistry.ocr.background import LIKE_PAPER, content_region, estimate_background, even_background, find_sheet
@@ -41,6 +42,13 @@ class Foreground:
     mask: np.ndarray
     width: float
     partial: bool = False
+
+    def closed(self, gap: float) -> Foreground:
+        """The same ink with gaps in its strokes closed that are no wider than so many stroke widths."""
+        side = 2 * max(1, round(gap * self.width / 2)) + 1
+        near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        strength, contrast = (cv2.morphologyEx(each, cv2.MORPH_CLOSE, near) for each in (self.strength, self.contrast))
+        return Foreground(strength, contrast, strength >= 0.5, self.width, self.partial)
 
     def turned(self, quarters: int) -> Foreground:
         """The same ink, turned anticlockwise by quarters of a full turn."""

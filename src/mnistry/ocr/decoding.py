@@ -47,12 +47,12 @@ class Hypothesis:
     box: tuple[int, int, int, int]
 
 
-def hypotheses(lines: Sequence[Line]) -> list[list[Hypothesis]]:
-    """All that the pieces of each line may make, with fewer pieces to a digit where that would be too many."""
+def hypotheses(lines: Sequence[Line], most: int = MOST_HYPOTHESES) -> list[list[Hypothesis]]:
+    """All that the pieces of each line may make, with fewer pieces to a digit where that would be more than `most`."""
     found: list[list[Hypothesis]] = []
-    for most in (MOST_PIECES, 3, 1):
-        found = [_of_line(line, most) for line in lines]
-        if sum(len(each) for each in found) <= MOST_HYPOTHESES:
+    for pieces in (MOST_PIECES, 3, 1):
+        found = [_of_line(line, pieces) for line in lines]
+        if sum(len(each) for each in found) <= most:
             return found
     return [[] for _ in found]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates
 from mnistry.ocr.blanks import line_texts
-from mnistry.ocr.decoding import decode, hypotheses
+from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
@@ -34,10 +34,12 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and its
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
 BETTER = 0.2  # by how much another polarity must be more believable
 OUTSIDE = 2.0  # the same for what lies outside of a sheet
-DOUBTFUL, UPRIGHT = 0.8, 0.94  # mean scores: below the first a page is tried turned, from the second on it is upright
+DOUBTFUL, UPRIGHT = 0.8, 0.96  # mean scores: below the first a page is tried turned, from the second on it is upright
 TURN = 0.15  # by how much a turned page must be more believable
+GAPS = (1.0, 2.0)  # stroke widths: gaps in broken strokes that are closed
 MOST_EDGES = 800_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
 MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
+MORE = 3  # times as many hypotheses as the page as it is: so many a page has at most when it is turned or closed
 FEW = 3  # characters: with fewer it cannot be told which side is up
 WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
 PLAUSIBLE = 0.02  # digit score of one digit that is all there is
@@ -94,6 +96,7 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
+    best, chosen = _rejoined(recognizer, chosen, best)
     alone = None if best.all_sure else _as_one_digit(recognizer, picture, best, tried)
     return alone or _as_reading(picture, _upright(recognizer, chosen, best))
 
@@ -176,11 +179,14 @@ def _best_ink(
     return best, chosen, tried
 
 
-def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0) -> Interpretation:
-    """Read ink: frames away, lines, digits, and what is no digit rejected. Boxes are in the ink's pixels."""
+def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES) -> Interpretation:
+    """Read ink: frames away, lines, digits, and what is no digit rejected. Boxes are in the ink's pixels.
+
+    Where the ink may make more than `most` digits, none is read.
+    """
     cleaned = _cleaned(ink)
     layout = segment_lines(cleaned.mask, ink.contrast)
-    found = hypotheses(layout.lines)
+    found = hypotheses(layout.lines, most)
     answers: dict[tuple[int, int], DecodedDigit] = {}
 
     def ask(wanted: Sequence[tuple[int, int]]) -> list[float]:
@@ -205,13 +211,27 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
     """The reading of the ink as it is, or turned by a quarter or a half where that is much more believable."""
     if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED or upright.found.quality >= DOUBTFUL:
         return upright
-    best = upright
+    best, most = upright, MORE * upright.hypotheses
     for turns in (1, 2, 3):
-        other = _interpret(recognizer, ink.turned(turns), turns)
+        other = _interpret(recognizer, ink.turned(turns), turns, most)
         least = max(upright.found.quality + TURN, UPRIGHT, best.found.quality if best is not upright else 0.0)
         if other.found.characters >= FEW and other.found.quality >= least and other.score > upright.score:
             best = other
     return best
+
+
+def _rejoined(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
+    """The reading of the ink as it is, or with the gaps in its strokes closed where that is much more believable."""
+    if broken.all_sure or broken.found.quality >= DOUBTFUL or not 0 < broken.hypotheses <= MOST_TURNED:
+        return broken, ink
+    best, chosen = broken, ink
+    for gap in GAPS:
+        closed = ink.closed(gap)
+        other = _interpret(recognizer, closed, most=MORE * broken.hypotheses)
+        least = max(broken.found.quality + TURN, DOUBTFUL, best.found.quality if best is not broken else 0.0)
+        if other.sure and other.found.quality >= least and other.score > broken.score:
+            best, chosen = other, closed
+    return best, chosen
 
 
 def _as_one_digit(

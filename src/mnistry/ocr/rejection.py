@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,6 +35,11 @@ SHORT_WORD, HARDLY_A_WORD = (
     0.5,
 )  # characters of the only line, if it is taken for a number; their mean score at least
 CHANGES = (0.7, 0.3), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
+SPACED, CLEARLY = (
+    3.0,
+    0.2,
+)  # times the usual gap of the line; the cost of changing where the gap is wide and so much wider
+ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
@@ -239,25 +246,29 @@ def _groups(characters: Characters, gap: float) -> list[Characters]:
 def _numbers_and_words(characters: Characters, height: float) -> list[tuple[bool, Characters]]:
     """Parts a line into numbers and words, by the most likely sequence of the two (Viterbi's algorithm).
 
-    A character of a number costs the surprise at its score, one of a word always the same. It costs to go from one to
-    the other, the more the narrower the gap is.
+    A character of a number costs the surprise at its score, and more where it is much higher or lower than the one
+    before; one of a word always the same. It costs to go from one to the other, the more the narrower the gap is.
 
     Returns:
         For each run whether it is a number, and its characters.
     """
     costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
-    right = 0
+    gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
+    spaced = SPACED * max(float(np.median(gaps)), 0.0) if gaps else 0.0
     for i, (box, each) in enumerate(characters):
         score = 0.0 if each is None else each.digit.score
-        gap = (box[0] - right) / height
-        change = next(cost for least, cost in CHANGES if gap >= least) if i else 0.0
+        change = unlike = 0.0
+        if i:
+            change = next(cost for least, cost in CHANGES if gaps[i - 1] >= least)
+            if CHANGES[1][0] <= gaps[i - 1] >= spaced:
+                change = CLEARLY
+            unlike = UNLIKE * max(abs(math.log(_height(box) / _height(characters[i - 1][0]))) - ALIKE, 0.0)
         before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
         costs = [
-            costs[before[0]] + change * (before[0] != 0) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
+            costs[before[0]] + (change if before[0] else unlike) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
             costs[before[1]] + change * (before[1] != 1) + LETTER,
         ]
         steps.append(before)
-        right = max(right, box[2])
     state = int(costs[1] < costs[0])
     states = []
     for before in reversed(steps):
@@ -270,6 +281,10 @@ def _numbers_and_words(characters: Characters, height: float) -> list[tuple[bool
         else:
             runs.append((state == 0, [character]))
     return runs
+
+
+def _height(box: Box) -> int:
+    return box[3] - box[1]
 
 
 def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) -> bool:
