@@ -20,8 +20,9 @@ from mnistry.ocr.read_many import read_all
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime.files import PART
 
-N = 60_000
-KILLED_AFTER = 4  # files of some twenty
+N = 24_000
+FILES = 10  # that these images become
+KILLED_AFTER = 2
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def check_every_picture_is_there_once(out: Path, stack: tuple[Path, list[str]]) 
     summary = json.loads((out / "summary.json").read_text())
     assert [summary[name] for name in ("pictures", "read", "failed")] == [N, N, 0]
     assert summary["unsure"] == N - sum(table["sure"].to_pylist())
-    assert summary["parts"] == len(parts(out))
+    assert summary["parts"] == len(parts(out)) == FILES
     assert summary["class_names"] == list("0123456789")
 
 
@@ -70,10 +71,10 @@ def test_a_node_that_is_killed_costs_no_picture(nodes, stack, tmp_path):
     assert len(at_work) >= 2
     lost = next(node for node in at_work if node != nodes.head_node)
     nodes.remove_node(lost, allow_graceful=False)
-    assert len(parts(out)) < 20
+    assert len(parts(out)) < FILES
     results = finish(process)
     nodes.add_node(num_cpus=1, object_store_memory=STORE)
-    assert results.splitlines()[0].split() == ["pictures", "60,000"]
+    assert results.splitlines()[0].split() == ["pictures", "24,000"]
     check_every_picture_is_there_once(out, stack)
 
 
@@ -121,7 +122,7 @@ def test_a_batch_that_is_killed_or_stopped_goes_on_with_what_is_missing(nodes, s
     assert process.returncode == 130
     command = f"mnistry batch {stack[0]} --out {out} --resume --single --ray-address {nodes.address}"
     assert errors.splitlines()[-1] == f"mnistry: stopped; what is done is kept, go on with: {command}"
-    assert [path.stat().st_mtime_ns == before[path] for path in there[:3]] == [False, True, True]
+    assert [path.stat().st_mtime_ns == before[path] for path in there[:2]] == [False, True]
 
     process = started(stack[0], out, *options, "--resume")
     wait_for(lambda: len(parts(out)) >= 3 * KILLED_AFTER, process)

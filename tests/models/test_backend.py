@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,19 +37,32 @@ def entries(cache: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (cache / "compiled").glob(compilation_cache.ENTRIES)}
 
 
-def test_programs_are_kept_and_used_again(tmp_path: Path) -> None:
-    assert compiled(tmp_path) == "145.0"
-    first = entries(tmp_path)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A cache that one process has filled, and a copy of it."""
+    folder = tmp_path_factory.mktemp("cache")
+    assert compiled(folder) == "145.0"
+    return folder, Path(shutil.copytree(folder, tmp_path_factory.mktemp("copy") / "cache"))
+
+
+@pytest.fixture
+def filled(kept: tuple[Path, Path]) -> Path:
+    """The cache as one process has filled it; at its own place, as JAX's keys depend on that."""
+    shutil.rmtree(kept[0])
+    return Path(shutil.copytree(kept[1], kept[0]))
+
+
+def test_programs_are_kept_and_used_again(filled: Path) -> None:
+    first = entries(filled)
     assert first
-    times = {name: (tmp_path / "compiled" / name).stat().st_mtime_ns for name in first}
-    assert compiled(tmp_path) == "145.0"
-    assert {name: (tmp_path / "compiled" / name).stat().st_mtime_ns for name in entries(tmp_path)} == times
+    times = {name: (filled / "compiled" / name).stat().st_mtime_ns for name in first}
+    assert compiled(filled) == "145.0"
+    assert {name: (filled / "compiled" / name).stat().st_mtime_ns for name in entries(filled)} == times
 
 
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "replaced by text"])
-def test_damaged_entries_are_mended_without_a_word(damage: str, tmp_path: Path) -> None:
-    compiled(tmp_path)
-    whole = entries(tmp_path)
+def test_damaged_entries_are_mended_without_a_word(damage: str, filled: Path) -> None:
+    whole = entries(filled)
     for name, payload in whole.items():
         middle = len(payload) // 2
         spoilt = {
@@ -57,10 +71,10 @@ def test_damaged_entries_are_mended_without_a_word(damage: str, tmp_path: Path) 
             "flipped": payload[:middle] + bytes([payload[middle] ^ 0x10]) + payload[middle + 1 :],
             "replaced by text": b"xxxx no longer a program",
         }[damage]
-        (tmp_path / "compiled" / name).write_bytes(spoilt)
-    assert compiled(tmp_path) == "145.0"
-    assert entries(tmp_path).keys() == whole.keys()
-    assert list(compilation_cache._damaged(tmp_path / "compiled")) == []
+        (filled / "compiled" / name).write_bytes(spoilt)
+    assert compiled(filled) == "145.0"
+    assert entries(filled).keys() == whole.keys()
+    assert list(compilation_cache._damaged(filled / "compiled")) == []
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

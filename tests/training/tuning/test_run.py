@@ -150,7 +150,7 @@ def test_a_search_that_is_complete_is_told_again(found: tuning_run.SearchResult,
 
 
 def command(out: str, *more: str) -> list[str]:
-    flags = ["--recipe", "tutorial", "--dataset", "digits", "--trials", "4", "--epochs", "40", "--seed", "2"]
+    flags = ["--recipe", "tutorial", "--dataset", "digits", "--trials", "4", "--epochs", "20", "--seed", "2"]
     return [sys.executable, "-m", "mnistry", "search", *flags, "--out", out, *more]
 
 
