@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import mnistry
+from mnistry.cli import terminal
+from mnistry.cli.app import app
 from mnistry.datasets import loading
 
 DIGITS = loading.load("digits")
@@ -106,3 +109,15 @@ def test_kaggles_way_from_train_csv_to_submission_csv(tmp_path):
     assert [json.loads(line)["label"] for line in lines] == [row[1] for row in table_[1:]]
     refused = run("predict", tmp_path / "run", "--dataset", tmp_path / "test.csv", "--json", "--out", "x.csv")
     assert refused.returncode == 2
+
+
+def test_the_command_ends_with_the_next_one(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(terminal, "suggest", lambda command, _: said.append(command))
+    images = table(tmp_path / "my test.csv", X)
+    for words in ([], ["--out", str(tmp_path / "a.csv")]):
+        assert CliRunner().invoke(app, ["predict", "--dataset", str(images), *words]).exit_code == 0
+    assert said == [
+        f"mnistry predict --dataset '{images}' --out submission.csv",
+        "mnistry evaluate --dataset DATA",
+    ]

@@ -22,6 +22,7 @@ import pytest
 from helpers.running import Running, changed, running, serve, written
 from mnistry.service.problem_details import Problem
 from mnistry.service.request_body import BodyLimits, RequestBodyReader
+from mnistry.service.slow_lane import LARGE_BODY, QUICK_SECONDS, SlowLane
 from mnistry.service.worker_pool import Limits, Pool, _Errors, _Waiting
 
 READ = "/api/read"
@@ -362,6 +363,61 @@ def test_the_next_job_is_one_of_the_client_that_used_least():
 
     assert asyncio.run(order({})) == ["a", "b", "c", "a"]
     assert asyncio.run(order({"a": 5.0, "b": 1.0})) == ["c", "b", "a", "a"]
+
+
+def test_costly_pictures_hold_half_of_the_processes_while_quick_ones_come():
+    now = 100.0
+    lane = SlowLane(4)
+    lane.quick_came(now)
+    assert [lane.is_costly("a:1", size) for size in (10_000, LARGE_BODY)] == [False, True]
+    for _ in range(2):
+        assert lane.is_open(now)
+        lane.enter(True)
+    lane.enter(False)
+    assert not lane.is_open(now)
+    assert lane.is_open(now + QUICK_SECONDS + 0.01)  # nobody else comes
+    lane.leave(False)
+    assert not lane.is_open(now)
+    lane.leave(True)
+    assert lane.is_open(now)
+    assert SlowLane(1).is_open(now)
+
+
+def test_a_connection_whose_pictures_took_long_is_costly_until_they_are_quick_again():
+    lane = SlowLane(2)
+    lane.took("a:1", 0.3)
+    assert (lane.is_costly("a:1", 100), lane.is_costly("a:2", 100)) == (True, False)
+    lane.took("a:1", 0.0)
+    assert not lane.is_costly("a:1", 100)  # 0.15 s, the mean of both
+
+
+def test_a_costly_picture_waits_though_a_process_is_idle():
+    async def given() -> list[bool]:
+        pool = Pool(None, Limits(workers=2, patience=0.02), print)
+        pool._idle += [_Idle(), _Idle()]
+        loop = asyncio.get_running_loop()
+        pool._lane.quick_came(loop.time())
+
+        async def wanted() -> bool:
+            return True
+
+        first = await pool._worker("a", wanted, costly=True)
+        second = asyncio.create_task(pool._worker("a", wanted, costly=True))
+        await asyncio.sleep(0.05)
+        found = [second.done()]
+        quick = await pool._worker("b", wanted, costly=False)  # overtakes it
+        pool._give(quick)
+        await asyncio.sleep(0)
+        found.append(second.done())
+        pool._lane.leave(True)
+        pool._give(first)
+        await second
+        return [*found, second.done()]
+
+    class _Idle:
+        since = 0.0
+
+    assert asyncio.run(given()) == [False, False, True]
 
 
 def test_whoever_fills_the_queue_makes_room_for_others():

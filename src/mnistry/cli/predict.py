@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mnistry.cli import terminal
 from mnistry.cli.options import JsonOption, PixelsOption, with_keras
 from mnistry.errors import UsageError
 
@@ -57,3 +58,9 @@ def predict(
         print(found.csv(probabilities=probabilities), end="")
     else:
         print(f"{out}: {len(found.labels):,} answers, sure of {found.answers.sure.mean():.1%}", file=sys.stderr)
+    chosen = "" if model is None else f" {terminal.quoted(model)}"
+    if out is None:
+        again = f"mnistry predict{chosen} --dataset {terminal.quoted(dataset)} --out submission.csv"
+        terminal.suggest(again, "writes them into a file")
+    else:
+        terminal.suggest(f"mnistry evaluate{chosen} --dataset DATA", "tests it on images with labels")

@@ -59,7 +59,9 @@ class Service:
         self.pool.check(client)  # refused before the body is read
         media_type = _media_type(request)
         async with self.bodies.read(request.headers, request.receive, client, media_type) as body:
-            answer = await self.pool.do(Frame(jobs.as_json(job), body), client, lambda: _connected(request))
+            connection = f"{client}:{request.client.port}" if request.client else "-"
+            frame = Frame(jobs.as_json(job), body)
+            answer = await self.pool.do(frame, client, lambda: _connected(request), connection)
         self._count(job, answer)
         if answer.head["status"] != DONE:
             raise Problem(answer.head["status"], answer.head["detail"])

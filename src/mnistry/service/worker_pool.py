@@ -1,7 +1,8 @@
 """The reading processes, and the queue before them: bounded in length and in time, and fair to the clients.
 
-Three rules keep a few costly pictures from holding up everybody:
+Four rules keep a few costly pictures from holding up everybody:
 
+* Pictures that probably take long hold half of the processes at most while quick ones come (`slow_lane`).
 * The next picture is one of the client that has used the processes least.
 * A picture that takes long while others wait goes on at low priority, and another process takes its place.
 * When the queue is full, the client that fills it most gives up its last place.
@@ -24,6 +25,7 @@ from mnistry.service import messages
 from mnistry.service.access_log import printable
 from mnistry.service.messages import Frame
 from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
+from mnistry.service.slow_lane import SlowLane
 
 START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
@@ -61,6 +63,8 @@ class _Waiting:
 
     client: str
     place: asyncio.Future[_Worker]
+    costly: bool = False
+    since: float = 0.0
 
 
 class Pool:
@@ -81,6 +85,7 @@ class Pool:
         self._aside: list[_Worker] = []  # those that finish a long picture at low priority, and then end
         self._waiting: list[_Waiting] = []
         self._used: defaultdict[str, float] = defaultdict(float)  # seconds of processes that each client has used
+        self._lane = SlowLane(limits.workers)
         self._floor = 0.0  # what the client that came last had used: newcomers begin there
         self._tasks: set[asyncio.Task[None]] = set()
         self._alive: set[_Worker] = set()
@@ -102,7 +107,11 @@ class Pool:
 
     def check(self, client: str) -> None:
         """Raise a Problem if a job of this client would be refused now."""
-        if not self._idle and len(self._waiting) >= self.limits.waiting and self._to_push_out(client) is None:
+        if not self._idle:
+            self._check_queue(client)
+
+    def _check_queue(self, client: str) -> None:
+        if len(self._waiting) >= self.limits.waiting and self._to_push_out(client) is None:
             raise Problem(503, FULL, RETRY_AFTER)
 
     async def start(self) -> None:
@@ -113,19 +122,25 @@ class Pool:
         """
         await asyncio.gather(*(self._start_one() for _ in range(self.limits.workers)))
 
-    async def do(self, job: Frame, client: str, still_wanted: Callable[[], Awaitable[bool]]) -> Frame:
+    async def do(
+        self, job: Frame, client: str, still_wanted: Callable[[], Awaitable[bool]], connection: str = ""
+    ) -> Frame:
         """Have a job done by a process.
 
         Args:
             job: job for `worker.answered`.
             client: address of the client, for a fair share.
             still_wanted: asked when a process is there, if the job had to wait for one.
+            connection: its client's connection, whose jobs before tell how long this one will take.
 
         Raises:
             Problem: the queue is full, the job took too long, its process ended, or its client has gone.
         """
-        worker = await self._worker(client, still_wanted)
         loop = asyncio.get_running_loop()
+        costly = self._lane.is_costly(connection, len(job.body))
+        if not costly:
+            self._lane.quick_came(loop.time())
+        worker = await self._worker(client, still_wanted, costly)
         self._busy[worker], worker.since = client, loop.time()
         patience = loop.call_later(self.limits.patience, self._make_room)
         try:
@@ -142,6 +157,8 @@ class Pool:
             patience.cancel()
             self._busy.pop(worker, None)
             self._used[client] += loop.time() - worker.since
+            self._lane.took(connection, loop.time() - worker.since)
+            self._lane.leave(costly)
         if worker in self._aside:
             worker.kill()  # its place is taken, and its priority cannot be raised again
         else:
@@ -170,17 +187,19 @@ class Pool:
             task.cancel()
         await asyncio.gather(*(worker.end() for worker in self._alive))
 
-    async def _worker(self, client: str, still_wanted: Callable[[], Awaitable[bool]]) -> _Worker:
-        if self._idle:
+    async def _worker(self, client: str, still_wanted: Callable[[], Awaitable[bool]], costly: bool) -> _Worker:
+        now = asyncio.get_running_loop().time()
+        if self._idle and (not costly or self._lane.is_open(now)):
+            self._lane.enter(costly)
             return self._idle.pop()
-        self.check(client)
+        self._check_queue(client)
         if len(self._waiting) >= self.limits.waiting and (last := self._to_push_out(client)) is not None:
             self._waiting.remove(last)
             last.place.set_exception(Problem(503, FULL, RETRY_AFTER))
         self._used[client] = max(self._used[client], self._floor)
-        waiting = _Waiting(client, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(client, asyncio.get_running_loop().create_future(), costly, now)
         self._waiting.append(waiting)
-        self._make_room()
+        self._look_later()
         try:
             async with asyncio.timeout(self.limits.seconds):
                 worker = await waiting.place
@@ -189,11 +208,13 @@ class Pool:
                 self._waiting.remove(waiting)
             place = waiting.place
             if place.done() and not place.cancelled() and place.exception() is None:  # given at the same moment
+                self._lane.leave(costly)
                 self._give(place.result())
             if isinstance(error, TimeoutError):
                 raise Problem(503, FULL, RETRY_AFTER) from None
             raise
         if not await still_wanted():
+            self._lane.leave(costly)
             self._give(worker)
             raise Problem(CLIENT_GONE, "The client has gone.")
         return worker
@@ -214,23 +235,39 @@ class Pool:
         running: defaultdict[str, float] = defaultdict(float)
         for busy, client in self._busy.items():
             running[client] += now - busy.since
-        while self._waiting:
-            following = min(self._waiting, key=lambda each: self._used[each.client] + running[each.client])
+        while allowed := self._allowed(now):
+            following = min(allowed, key=lambda each: self._used[each.client] + running[each.client])
             self._waiting.remove(following)
             if not following.place.done():
                 self._floor = self._used[following.client]
+                self._lane.enter(following.costly)
                 following.place.set_result(worker)
                 return
-        self._used.clear()
-        self._floor = 0.0
+        if not self._waiting:
+            self._used.clear()
+            self._floor = 0.0
         self._idle.append(worker)
+
+    def _allowed(self, now: float) -> list[_Waiting]:
+        """The waiting jobs that may begin now."""
+        return self._waiting if self._lane.is_open(now) else [each for each in self._waiting if not each.costly]
+
+    def _look_later(self) -> None:  # whether those that wait now can begin, or somebody has to make room for them
+        asyncio.get_running_loop().call_later(self.limits.patience / 2, self._look)
+
+    def _look(self) -> None:
+        while self._idle and self._allowed(asyncio.get_running_loop().time()):
+            self._give(self._idle.pop())
+        self._make_room()
+        if self._waiting and self._idle:  # costly jobs, until no quick ones come
+            self._look_later()
 
     def _make_room(self) -> None:
         """Set aside the processes that have been at a picture for long while others wait, and start others."""
-        if not self._waiting:
-            return
         now = asyncio.get_running_loop().time()
         patience = self.limits.patience - 0.01  # a timer may come a little early
+        if not any(now - each.since >= patience / 2 for each in self._allowed(now)):
+            return
         for worker in [each for each in self._busy if each not in self._aside and now - each.since >= patience]:
             if len(self._aside) >= self.limits.workers:
                 self._aside[0].push_out()

@@ -20,7 +20,7 @@ import numpy as np
 
 from mnistry.datasets import loading
 from mnistry.errors import DataError, UsageError
-from mnistry.models import classifier, onnx_file
+from mnistry.models import classifier, model_source
 from mnistry.models.classifier import Classifier
 from mnistry.models.onnx_head import Head
 from mnistry.models.outputs import probabilities as softmax
@@ -104,7 +104,7 @@ def adapt(
     Args:
         images: uint8 (n, 28, 28), ink bright on black: what the model saw of each digit.
         labels: int64 (n,), what each is: indices into the model's class names.
-        model: path of the model file; None is the built-in model.
+        model: path of the model file or the run folder; None is the built-in model.
         data_dir: folder with MNIST. Its training images are the other digits where they are there or cached; without
             them it is the built-in digits alone. Nothing is downloaded.
         seed: of the small changes.
@@ -116,7 +116,7 @@ def adapt(
     if model is None:
         content, name = resources.files("mnistry").joinpath(classifier.SHIPPED).read_bytes(), "the built-in model"
     else:
-        content, name = onnx_file.read(model), os.fspath(model)
+        content, name = model_source.read(model), os.fspath(model)
     head = Head(content, name)
     teacher = _Teacher(head, data_dir, np.random.default_rng(seed))
     held = _held_back(labels)
