@@ -255,7 +255,7 @@ def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
     (folder / "cat" / ".DS_Store").write_text("hidden")
     (folder / "read me.md").write_text("about cats")
     assert loading.load(str(folder)).remarks[0] == (
-        f"{folder}: passed over 2 files that are no pictures or lie in no class."
+        f"{folder}: passed over 2 files that are not pictures or lie in no class."
     )
 
 

@@ -200,7 +200,7 @@ def test_a_header_that_claims_too_much_is_not_believed(tmp_path: Path) -> None:
 def test_npz_files_cut_short(keep: int, tmp_path: Path) -> None:
     path = npz(tmp_path, x_train=X, y_train=Y)
     path.write_bytes(path.read_bytes()[:keep])
-    assert "own.npz is damaged or no NPZ file" in refused(path)
+    assert "own.npz is damaged or not an NPZ file" in refused(path)
 
 
 def test_files_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,8 +305,8 @@ def test_csv_cells_that_are_wrong(row: int, column: int, cell: str, sentence: st
         (b"a,b,c\n1,2,3", "has 3 columns in its first row, expected 785"),
         (b"hello", "has 1 column in its first row, expected 785"),
         (HEADER.removeprefix("label,").encode(), "has 784 columns, .* it has no labels, as the test.csv of Kaggle"),
-        (b"5,\xff\xfe", "is no text in UTF-8: row 1 has a byte that does not belong"),
-        (b"5,\0", "is no CSV table: it holds bytes of zero"),
+        (b"5,\xff\xfe", "is not text in UTF-8: row 1 has a byte that does not belong"),
+        (b"5,\0", "is not a CSV table: it holds bytes of zero"),
         (gzip.compress(HEADER.encode())[:-9], "is cut short or damaged: Compressed file ended"),
     ],
 )

@@ -252,7 +252,7 @@ def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch, images):
 def test_a_file_of_numbers_that_are_none_is_not_kept(tmp_path, images):
     model = residual()
     model.layers[-1].set_weights([np.full_like(weights, np.nan) for weights in model.layers[-1].get_weights()])
-    with pytest.raises(ModelError, match="a constant is no finite number"):
+    with pytest.raises(ModelError, match="a constant is not a finite number"):
         onnx_export.write(model, THREE, tmp_path / "model.onnx", images)
     assert list(tmp_path.iterdir()) == []
 

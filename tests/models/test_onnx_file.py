@@ -150,7 +150,7 @@ def test_a_file_that_must_not_be_read(tmp_path, monkeypatch):
     ],
 )
 def test_something_else(other):
-    with pytest.raises(ModelError, match=r"the model is no ONNX file, or a damaged one: .+\. Export one with "):
+    with pytest.raises(ModelError, match=r"the model is not an ONNX file, or a damaged one: .+\. Export one with "):
         Recognizer.from_bytes(other)
 
 
@@ -258,7 +258,7 @@ HOSTILE = {
     ),
     "another type or shape": lambda m: constant(m, node(m, "Gemm").input[1]).dims.__setitem__(0, -3),
     "a constant is of another type": lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.STRING),
-    "a constant is no finite number": lambda m: setattr(
+    "a constant is not a finite number": lambda m: setattr(
         m.graph.initializer[0], "raw_data", np.full(1, np.inf, np.float32).tobytes()
     ),
     "two of its tensors have the same name": lambda m: node(m, "Relu").output.__setitem__(0, node(m, "Conv").output[0]),
@@ -271,7 +271,7 @@ HOSTILE = {
     "more than 1 of the part input": lambda m: m.graph.input.append(m.graph.input[0]),
     "more than 2 of the part output": lambda m: m.graph.output.append(m.graph.output[0]),
     "an operation names another number of results": lambda m: node(m, "Relu").output.append("more"),
-    "a setting of an operation is no whole number": lambda m: setattr(setting(m, "Cast", "to"), "type", 1),
+    "a setting of an operation is not a whole number": lambda m: setattr(setting(m, "Cast", "to"), "type", 1),
 }
 
 

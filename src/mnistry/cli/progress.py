@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 INDENT = "    "
 STEPS = 11  # of the lesson
-LINE_EVERY = 10  # seconds between plain lines on a long work's progress, where there is no terminal
+LINE_EVERY = 10  # seconds between plain lines on a long work's progress, without a terminal
 
 
 def step(number: int, name: str, text: str) -> None:
@@ -99,7 +99,7 @@ def say_where(folder: Path, result: Result) -> None:
 
 
 class LiveBars:
-    """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is no terminal."""
+    """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is not a terminal."""
 
     def __init__(self) -> None:
         """Show nothing yet."""

@@ -55,7 +55,7 @@ def read(path: Path) -> LoadedSplits:
     """Read one table, or a folder with tables of the splits.
 
     Raises:
-        DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
+        DataError: a file cannot be read, is not such a table, or has wrong rows; the message names them.
     """
     problems, remarks = ValidationErrors(), list[str]()
     if not path.is_dir():
@@ -241,7 +241,7 @@ class _Table:
                         raise DataError(f"{self.name} has {limit} characters or more, which is not read.")
                     line = line.rstrip("\r\n")
                     if "\0" in line:
-                        raise DataError(f"{self.name} is no CSV table: it holds bytes of zero.")
+                        raise DataError(f"{self.name} is not a CSV table: it holds bytes of zero.")
                     if not line.strip():
                         waiting.append(number)
                         continue
@@ -250,7 +250,7 @@ class _Table:
                     yield number, line
         except UnicodeDecodeError:
             raise DataError(
-                f"{self.name} is no text in UTF-8: row {self._undecodable()} has a byte that does not belong."
+                f"{self.name} is not text in UTF-8: row {self._undecodable()} has a byte that does not belong."
             ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{self.name} is cut short or damaged: {str(error).rstrip('.')}. Fetch it again.") from None

@@ -91,7 +91,7 @@ def _read(place: Path, kind: Kind | None) -> Dataset:
         if start[:4] == b"PAR1":
             return _dataset(place, parquet.read(place), kind)
         if place.suffix.lower() in (".npz", ".parquet", ".zip"):
-            raise DataError(f"{name} is damaged or no {place.suffix.lower()} file: it does not begin as one.")
+            raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
         if idx_files.is_one(place):
             return _dataset(place, idx_files.read(place.parent, place.name), kind)
         if start[:2] == b"\0\0":
@@ -112,8 +112,8 @@ def _read_zip(place: Path, kind: Kind | None) -> Dataset:
         with zipfile.ZipFile(place) as archive:
             members = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        what = "NPZ file" if place.suffix.lower() == ".npz" else "ZIP file"
-        raise DataError(f"{short(place)} is damaged or no {what}: {str(error).rstrip('.')}.") from None
+        what = "an NPZ file" if place.suffix.lower() == ".npz" else "a ZIP file"
+        raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.')}.") from None
     if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
         return _dataset(place, numpy_files.read_npz(place), kind)
     told = file_kinds.describe_zip(place, members)

@@ -146,7 +146,7 @@ def _mapped(path: Path) -> list[str]:
             label, *codes = (int(word) for word in line.split())
             classes[label] = chr(codes[0])
     except (ValueError, IndexError, OverflowError):
-        raise DataError(f"{short(path)} is no mapping file: each line must be a label and its characters.") from None
+        raise DataError(f"{short(path)} is not a mapping file: each line must be a label and its characters.") from None
     if not classes or not 0 <= min(classes) <= max(classes) < 256:
-        raise DataError(f"{short(path)} is no mapping file: labels must be from 0 to 255.")
+        raise DataError(f"{short(path)} is not a mapping file: labels must be from 0 to 255.")
     return [classes.get(number, str(number)) for number in range(max(classes) + 1)]

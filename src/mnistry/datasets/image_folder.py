@@ -52,7 +52,7 @@ def read(folder: Path) -> LoadedSplits:
         listing = _split_inside(folder, problems, remarks)
     loose = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
     if loose:
-        remarks.append(f"{short(folder)}: passed over {loose:,} files that are no pictures or lie in no class.")
+        remarks.append(f"{short(folder)}: passed over {loose:,} files that are not pictures or lie in no class.")
     problems.refuse(short(folder))
     parts = {split: _labelled(folder, listing[split]) for split in SPLITS if listing.get(split)}
     if "train" not in parts:
@@ -117,7 +117,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
             problems.add(short(each), "there are no pictures in it: put some in, or remove the folder")
         found.extend((path, each.name) for path in pictures)
     if others:
-        remarks.append(f"{short(folder)}: passed over {others:,} files that are no pictures or lie in no class.")
+        remarks.append(f"{short(folder)}: passed over {others:,} files that are not pictures or lie in no class.")
     return found
 
 
@@ -141,10 +141,10 @@ def _summed(remarks: list[str]) -> list[str]:
     for remark in remarks:
         start, _, rest = remark.partition(": passed over ")
         number, _, tail = rest.partition(" ")
-        if tail.startswith("files that are no pictures"):
+        if tail.startswith("files that are not pictures"):
             counted[start] = counted.get(start, 0) + int(number.replace(",", ""))
         else:
             others.append(remark)
     return [
-        f"{start}: passed over {n:,} files that are no pictures or lie in no class." for start, n in counted.items()
+        f"{start}: passed over {n:,} files that are not pictures or lie in no class." for start, n in counted.items()
     ] + others

@@ -50,7 +50,7 @@ def read_npz(path: Path) -> LoadedSplits:
             openers = {each.removesuffix(".npy"): _opener(archive, each) for each in members}
             return _read(openers, name)
     except DAMAGES as error:
-        raise DataError(f"{name} is damaged or no NPZ file: {str(error).rstrip('.')}.") from None
+        raise DataError(f"{name} is damaged or not an NPZ file: {str(error).rstrip('.')}.") from None
 
 
 def read_npy_folder(folder: Path) -> LoadedSplits:

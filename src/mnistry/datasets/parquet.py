@@ -48,7 +48,7 @@ def read(path: Path) -> LoadedSplits:
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        DataError: a file cannot be read, is no such table, or has wrong rows; the message names them.
+        DataError: a file cannot be read, is not such a table, or has wrong rows; the message names them.
     """
     splits, remarks = _by_split(path) if path.is_dir() else ({"train": [path]}, [])
     problems = ValidationErrors()
@@ -229,7 +229,7 @@ def _opened(path: Path, name: str) -> tuple[Any, Any]:
     try:
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is damaged or no Parquet file: {_first_line(error)}.") from None
+        raise DataError(f"{name} is damaged or not a Parquet file: {_first_line(error)}.") from None
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
     if size > MAX_BYTES:

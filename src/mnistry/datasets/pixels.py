@@ -97,7 +97,7 @@ def arranged(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, 
         A view of the array, and what was assumed, where it is not plain.
 
     Raises:
-        DataError: it is no array of images.
+        DataError: it is not an array of images.
     """
     said = None
     if images is not None and x.ndim in (2, 3) and x.shape[0] != images == x.shape[-1]:

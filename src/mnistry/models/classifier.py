@@ -175,7 +175,7 @@ class Classifier:
         if len(images) <= self._chunk:
             found: tuple[np.ndarray, np.ndarray] = self._session.run(outputs, {onnx_file.IMAGES: images})
             if not (np.isfinite(found[0]).all() and np.isfinite(found[1]).all()):
-                raise ModelError(f"{self._name} gives answers that are no numbers (NaN). Train or export it anew.")
+                raise ModelError(f"{self._name} gives answers that are not numbers (NaN). Train or export it anew.")
             return found
         parts = [self._run(images[start : start + self._chunk]) for start in range(0, len(images), self._chunk)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])

@@ -49,7 +49,7 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
     """
     where, name = Path(path).expanduser(), short(Path(path))
     if not onnx_file.is_keras(where):
-        raise ModelError(f"{name} is no Keras model: expected a .keras or .h5 file.")
+        raise ModelError(f"{name} is not a Keras model: expected a .keras or .h5 file.")
     try:
         _check(where, name)
         model = keras.models.load_model(where, compile=False, safe_mode=True)

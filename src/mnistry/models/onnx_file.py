@@ -146,7 +146,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         Its metadata, and the number of values that it computes for an image.
 
     Raises:
-        ModelError: it is no ONNX file, another's, of another version, damaged, or asks for what a model may not.
+        ModelError: it is not an ONNX file, is another's, of another version, damaged, or asks for what a model may not.
     """
     if content.startswith((b"PK", HDF5)):
         raise ModelError(f"{name} is a Keras model, not a model file. Make it one with: mnistry export {name}")
@@ -157,7 +157,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         properties = [Message(each, PROPERTY) for each in model.all_bytes("metadata_props")]
         facts = {each.text("key"): each.bytes("value") for each in properties}
     except ValueError as error:
-        raise ModelError(f"{name} is no ONNX file, or a damaged one: {error}. {HELP}") from None
+        raise ModelError(f"{name} is not an ONNX file, or a damaged one: {error}. {HELP}") from None
     if not facts.keys() >= {KEY, DIGEST}:
         raise ModelError(f"{name} is an ONNX file, but none that mnistry export wrote: its facts are missing. {HELP}")
     if digest(facts[KEY], model.bytes("graph")) != bytes(facts[DIGEST]).decode("ascii", "replace"):
@@ -167,7 +167,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         _check_versions(model)
         values = _check_graph(Message(model.bytes("graph"), GRAPH), len(info.class_names))
     except ValueError as error:
-        raise ModelError(f"{name} is no model that this version of mnistry can use: {error}. {HELP}") from None
+        raise ModelError(f"{name} is not a model that this version of mnistry can use: {error}. {HELP}") from None
     return info, values
 
 
@@ -246,7 +246,7 @@ def _computed(
 def _attribute(attribute: Message) -> tuple[str, list[int]]:
     kind, ints = attribute.number("type"), attribute.numbers("ints")
     if kind not in (INT, INTS) or (ints and kind == INT):
-        raise ValueError("a setting of an operation is no whole number")
+        raise ValueError("a setting of an operation is not a whole number")
     return attribute.text("name"), [attribute.number("i")] if kind == INT else ints
 
 
@@ -260,7 +260,7 @@ def _constant(tensor: Message) -> tuple[str, np.ndarray]:
         raise ValueError("a constant has another number of values than its shape says")
     values = np.frombuffer(raw, kind).reshape(dims)
     if not np.isfinite(values).all():
-        raise ValueError("a constant is no finite number")
+        raise ValueError("a constant is not a finite number")
     return name, values
 
 

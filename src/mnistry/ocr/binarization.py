@@ -15,7 +15,7 @@ from mnistry.ocr.image_io import LUMINANCE
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out
 CLEAR = 1.2  # times the least contrast: the middle of a stroke stands out so much
-FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is no part of it
+FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is not part of it
 GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain and ball pens leave holes in them
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
 RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
@@ -145,7 +145,7 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
         inside = np.flatnonzero(parts.labels >= 0)
         numbers, values = parts.labels.ravel()[inside], contrast.ravel()[inside]
         usual = _usual(values, numbers, parts)
-        usual[usual < CLEAR * least] = np.inf  # what hardly stands out anywhere is no stroke, but noise
+        usual[usual < CLEAR * least] = np.inf  # what hardly stands out anywhere is not a stroke, but noise
         rough = np.zeros(contrast.shape, bool)
         rough.ravel()[inside] = values >= 0.5 * usual[numbers]
         width = _stroke_width(rough)

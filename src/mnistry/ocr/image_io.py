@@ -82,7 +82,7 @@ def open_image(source: Source, name: str | None = None) -> Picture:
         name: what to call it; otherwise its path, or what it is.
 
     Raises:
-        PictureError: it is no picture, damaged, or too large; the message says which.
+        PictureError: it is not a picture, is damaged, or too large; the message says which.
     """
     from PIL import Image
 
