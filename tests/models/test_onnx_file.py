@@ -192,7 +192,7 @@ OTHER = {
 
 @pytest.mark.parametrize(("sentence", "change"), OTHER.items(), ids=list(OTHER))
 def test_a_file_of_another_version(content, sentence, change):
-    with pytest.raises(ModelError, match=f"no model that this version of mnistry can use: .*{sentence}"):
+    with pytest.raises(ModelError, match=f"not a model that this version of mnistry can use: .*{sentence}"):
         Recognizer.from_bytes(changed(content, change))
 
 
@@ -280,7 +280,7 @@ def test_a_hostile_file(content, sentence, change):
     hostile = changed(content, change)
     tracemalloc.start()
     started = time.perf_counter()
-    with pytest.raises(ModelError, match=f"the model is (no model|damaged).*{sentence}"):
+    with pytest.raises(ModelError, match=f"the model is (not a model|damaged).*{sentence}"):
         Recognizer.from_bytes(hostile)
     assert time.perf_counter() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
@@ -331,7 +331,7 @@ def test_flipped_bytes_are_told_as_damage_or_are_of_no_importance(content, image
     """The few flips that go through are in what is only for people, such as the name of the producer."""
     generator, expected = np.random.default_rng(3), Recognizer.from_bytes(content).predict(images)
     passed, told = 0, []
-    for _ in range(3000):
+    for _ in range(1000):
         flipped = bytearray(content)
         for place in generator.integers(0, len(content), generator.integers(1, 4)):
             flipped[place] ^= generator.integers(1, 256)
@@ -342,8 +342,8 @@ def test_flipped_bytes_are_told_as_damage_or_are_of_no_importance(content, image
         else:
             passed += 1
             np.testing.assert_array_equal(recognizer.predict(images), expected)
-    assert passed < 600
-    assert all(re.search("damaged|facts are missing|no model that this version", sentence) for sentence in told)
+    assert passed < 200
+    assert all(re.search("damaged|facts are missing|not a model that this version", sentence) for sentence in told)
 
 
 FUZZ = """

@@ -99,7 +99,7 @@ def say_where(folder: Path, result: Result) -> None:
 
 
 class LiveBars:
-    """Progress bars on standard error, gone when the work is done; plain lines or nothing where it is not a terminal."""
+    """Progress bars on standard error, gone when the work is done; plain lines or nothing elsewhere."""
 
     def __init__(self) -> None:
         """Show nothing yet."""

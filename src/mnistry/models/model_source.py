@@ -34,7 +34,7 @@ def read(model: str | os.PathLike[str]) -> bytes:
             f"A model is the path of a file or of a run folder; received {type(model).__name__}. A Keras model becomes "
             "a file with mnistry.export(model, path)."
         ) from None
-    if (path.expanduser() / onnx_file.EXPORTED).is_file():
+    if os.path.isfile(path.expanduser() / onnx_file.EXPORTED):  # False also for a name that is too long
         path = path / onnx_file.EXPORTED
     return _converted(path) if onnx_file.is_keras(path) else onnx_file.read(path)
 

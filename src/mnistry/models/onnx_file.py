@@ -122,7 +122,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
 def is_keras(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is a Keras model, by its first bytes: a ZIP with a config, or HDF5."""
     where = Path(path).expanduser()
-    if not where.is_file():  # opening a pipe would wait for a writer
+    if not os.path.isfile(where):  # opening a pipe would wait for a writer
         return False
     try:
         with where.open("rb") as file:
