@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import io
 import os
 import random
 import signal
@@ -17,7 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.running import Running, changed, running, serve, written
 from mnistry.service.problem_details import Problem
@@ -635,6 +638,37 @@ def test_when_the_server_is_killed_its_processes_end_whatever_they_do(tmp_path):
         while any(os.path.exists(f"/proc/{worker}") for worker in workers):
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_when_the_server_is_killed_a_picture_under_way_is_given_up(tmp_path):
+    noise = (np.random.default_rng(0).random((1788, 1788)) < 0.5).astype(np.uint8) * 255  # takes most of a second
+    picture = io.BytesIO()
+    Image.fromarray(noise).save(picture, "PNG")
+    with running(tmp_path, *serve("--workers", "2")) as server, server.socket() as connection:
+        wait_until_ready(server)
+        workers = server.workers()
+        before = [processor_ticks(worker) for worker in workers]
+        size = len(picture.getvalue())
+        connection.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode() + picture.getvalue())
+        end = time.monotonic() + 20
+        while [processor_ticks(worker) for worker in workers] == before:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        server.process.kill()
+        server.process.wait()
+        end = time.monotonic() + 3
+        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(1000) == b""  # nobody has answered
+
+
+def processor_ticks(process: int) -> int:
+    """The time that a process has computed, in hundredths of a second."""
+    with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+        words = file.read().rpartition(")")[2].split()
+    return int(words[11]) + int(words[12])
 
 
 def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
