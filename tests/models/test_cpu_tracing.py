@@ -87,6 +87,31 @@ def test_convolutions(padding: str) -> None:
     assert_same(*(([layers.Conv2D(4, size, padding=padding, **options)], shape) for size, options, shape in kinds))
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_neighbouring_outputs_at_once(padding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    forward = convolution._forward
+    monkeypatch.setattr(convolution, "_forward", lambda *a: (numbers.append(a[3].neighbours), forward(*a))[1])
+    kinds: list[tuple[int, Any, dict[str, Any], tuple[int, ...]]] = [
+        (6, 5, {"activation": "tanh"}, (12, 12, 1)),
+        (3, 5, {"activation": "relu"}, (9, 10, 2)),
+        (2, 7, {"use_bias": False}, (9, 15, 3)),
+        (5, (2, 4), {"strides": (2, 1)}, (9, 9, 1)),
+        (4, (3, 6), {"dilation_rate": (2, 1)}, (8, 13, 2)),
+        (33, 5, {}, (8, 8, 1)),
+    ]
+    rest: list[list[keras.Layer]] = [[], [layers.MaxPooling2D(2)], [layers.MaxPooling2D(3, 2, "same")]]
+    cases = [
+        ([layers.Conv2D(filters, size, padding=padding, **options), *after], shape)
+        for filters, size, options, shape in kinds
+        for after in rest
+    ]
+    assert_same(*cases)
+    assert set(numbers) == ({1, 3, 4} if padding == "valid" else {1, 2, 3, 4, 5})
+    monkeypatch.setattr(convolution, "PIECE_BYTES", 8_000)  # an image or a few
+    assert_same(*cases[:6], n=5)
+
+
 def test_bias_and_activation() -> None:
     kinds = [(activation, bias) for activation in (None, "relu", "tanh", "softmax") for bias in (False, True)]
     assert_same(*(([layers.Conv2D(3, 3, activation=name, use_bias=bias)], (6, 7, 2)) for name, bias in kinds))

@@ -60,6 +60,7 @@ def test_same_seed_same_bits_whatever_watches(monkeypatch: pytest.MonkeyPatch) -
     session.push()
     monkeypatch.setattr(loop, "SECONDS_PER_DISPATCH", 1e-9)  # one step a dispatch, and someone who looks after each
     monkeypatch.setattr(loop, "FIRST_DISPATCH_STEPS", 1)
+    monkeypatch.setattr(loop, "STEPS_PER_SLOW_DISPATCH", 1)
     session = TrainSession(second, (x, y), 7)
     assert len(run(session, 2)) == 2 * 43
     session.push()

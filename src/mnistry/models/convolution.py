@@ -5,7 +5,8 @@ scatter) costs more than the convolutions around it.
 
 - Convolution: matrix products. The columns that a kernel row covers lie side by side (three times the input for a 3×3
   kernel, not nine times), and each kernel row is one product. A large batch is worked through in pieces that stay in
-  the cache, with the bias, relu and max pooling that follow. The gradients are matrix products too.
+  the cache, with the bias, relu and max pooling that follow. The gradients are matrix products too. With a large kernel
+  and few filters, the products compute several neighbouring outputs at once.
 - Depthwise convolution: a sum of shifted products, element by element, which XLA compiles into one loop.
 - Pooling: the elements of a window are shifted slices, compared or added. Each window remembers the place of its
   maximum: the first one, as in XLA.
@@ -24,6 +25,7 @@ from mnistry.models.backend import jax
 
 jnp, lax = jax.numpy, jax.lax
 
+FEW_FILTERS, LARGE_KERNEL = 32, 4  # a product with fewer columns wastes most of a CPU's vector units
 PIECE_BYTES = 1_500_000  # of the columns and outputs of a piece: two cores keep it in their second-level caches
 
 
@@ -72,14 +74,15 @@ class Block(NamedTuple):
         window: of the convolution.
         relu: whether its outputs, bias included, go through relu.
         pool: of a max pooling after that, or None.
+        neighbours: number of outputs of a row that are computed at once, as if they were filters of one output.
     """
 
     window: Window
     relu: bool = False
     pool: Window | None = None
+    neighbours: int = 1
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def convolve(x: Any, kernel: Any, bias: Any, block: Block) -> Any:
     """Convolve in two dimensions, add a bias, apply relu and max pooling.
 
@@ -92,6 +95,49 @@ def convolve(x: Any, kernel: Any, bias: Any, block: Block) -> Any:
     Returns:
         float32 (n, *block.window.out, filters), or (n, *block.pool.out, filters) with pooling.
     """
+    number = _count_neighbours(block.window, kernel.shape[-1])
+    return _convolve(x, kernel, bias, block) if number == 1 else _convolve(*_join(x, kernel, bias, block, number))
+
+
+def _count_neighbours(window: Window, filters: int) -> int:
+    """The number of outputs of a row to compute at once: 1 unless the kernel is large and the filters are few."""
+    columns, (_, width) = window.size[1], window.out
+    if columns < LARGE_KERNEL or (window.stride[1], window.dilation[1]) != (1, 1):
+        return 1
+    most = min(columns - 1, FEW_FILTERS // filters)
+    return next((number for number in range(most, 1, -1) if width % number == 0), 1)
+
+
+def _join(x: Any, kernel: Any, bias: Any, block: Block, number: int) -> tuple[Any, Any, Any, Block]:
+    """Join that number of neighbouring pixels to one, with as many times the channels.
+
+    The kernel gets zeros where an output does not see a pixel: a banded (Toeplitz) matrix for each of its rows.
+    """
+    window, (n, height, width, channels) = block.window, x.shape
+    (rows, columns), filters = window.size, kernel.shape[-1]
+    count = -(-(number + columns - 1) // number)
+    joined = window.out[1] // number + count - 1
+    after = max(0, joined * number - width - window.before[1])
+    x = jnp.pad(x, ((0, 0), (0, 0), (window.before[1], after), (0, 0)))[:, :, : joined * number]
+    shifted = [
+        jnp.pad(kernel, ((0, 0), (place, count * number - columns - place), (0, 0), (0, 0))) for place in range(number)
+    ]
+    window = window._replace(
+        size=(rows, count),
+        before=(window.before[0], 0),
+        after=(window.after[0], 0),
+        out=(window.out[0], window.out[1] // number),
+    )
+    return (
+        x.reshape(n, height, joined, number * channels),
+        jnp.stack(shifted, axis=3).reshape(rows, count, number * channels, number * filters),
+        bias,
+        block._replace(window=window, neighbours=number),
+    )
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _convolve(x: Any, kernel: Any, bias: Any, block: Block) -> Any:
     return _forward(x, kernel, bias, block)[0]
 
 
@@ -100,6 +146,7 @@ def _forward(x: Any, kernel: Any, bias: Any, block: Block) -> tuple[Any, Any]:
 
     def piece(part: Any) -> tuple[Any, Any]:
         y = _products(part, kernel, block.window)
+        y = y.reshape(len(part), *_size_of_outputs(block), -1)
         y = y if bias is None else y + bias
         y = jnp.maximum(y, 0) if block.relu else y
         return (y, None) if block.pool is None else _max_and_place(y, block.pool)
@@ -123,15 +170,18 @@ def _convolve_backward(block: Block, kept: Any, gradient: Any) -> tuple[Any, Any
 
     def piece(part: Any, own: Any, y: Any, place: Any) -> tuple[Any, Any, Any]:
         own = own if y is None else jnp.where(y > 0, own, 0)
-        own = own if block.pool is None else _unpool(own, place, block.window.out, block.pool)
+        own = own if block.pool is None else _unpool(own, place, _size_of_outputs(block), block.pool)
+        by_bias = None if bias is None else own.reshape(-1, filters // block.neighbours).sum(0)
         flat = own.reshape(-1, filters)
         by_x = wanted and None
         if wanted is not None:
             by_x = sum(
-                _spread((flat @ kernel[i, j].T).reshape(*own.shape[:3], channels), x.shape[1:3], block.window, i, j)
+                _spread(
+                    (flat @ kernel[i, j].T).reshape(-1, *block.window.out, channels), x.shape[1:3], block.window, i, j
+                )
                 for i, j in itertools.product(range(rows), range(columns))
             )
-        return by_x, _kernel_gradient(part, flat, block.window), None if bias is None else flat.sum(0)
+        return by_x, _kernel_gradient(part, flat, block.window), by_bias
 
     by_x, by_kernel, by_bias = _in_pieces(
         piece, (x, gradient, outputs, places), _image_bytes(x, kernel, block), sums=(False, True, True)
@@ -139,7 +189,13 @@ def _convolve_backward(block: Block, kept: Any, gradient: Any) -> tuple[Any, Any
     return jnp.zeros_like(x) if wanted is None else by_x, by_kernel.reshape(kernel.shape), by_bias
 
 
-convolve.defvjp(_convolve_forward, _convolve_backward, symbolic_zeros=True)
+_convolve.defvjp(_convolve_forward, _convolve_backward, symbolic_zeros=True)
+
+
+def _size_of_outputs(block: Block) -> tuple[int, int]:
+    """Height and width of the outputs before pooling."""
+    height, width = block.window.out
+    return height, width * block.neighbours
 
 
 def _products(x: Any, kernel: Any, window: Window) -> Any:

@@ -27,6 +27,7 @@ from mnistry.training.steps import Augment, Data, DataParallel, State, Step, man
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
+STEPS_PER_SLOW_DISPATCH, LONGEST_DISPATCH = 8, 2.0  # every dispatch gets its memory anew from the operating system
 PROGRAMS = "_mnistry_programs"
 SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
@@ -222,7 +223,10 @@ class TrainSession:
         self.state = (*self.placement.replicate(tuple(parts)), self.state[3])
 
     def _steps_ahead(self) -> int:
-        return max(1, round(self.rate * SECONDS_PER_DISPATCH)) if self.rate else FIRST_DISPATCH_STEPS
+        if not self.rate:
+            return FIRST_DISPATCH_STEPS
+        few = min(STEPS_PER_SLOW_DISPATCH, round(self.rate * LONGEST_DISPATCH))
+        return max(1, few, round(self.rate * SECONDS_PER_DISPATCH))
 
     def _dispatch(self, order: np.ndarray, batch_size: int, first: int, until: int) -> None:
         program = self._program(train_step, batch_size, self.state, self.data, order)
