@@ -251,6 +251,15 @@ def test_csv_tables_packed_marked_quoted_and_with_words(tmp_path: Path) -> None:
     assert same_images(loaded)
 
 
+@pytest.mark.parametrize("end", [b"(12, 28, 28", b"(12, 28, 28)", b"'", b"(12, 28, 28), 'x': 'y}"])
+def test_a_header_of_numpy_that_is_not_python(end: bytes, tmp_path: Path) -> None:
+    head = b"{'descr': '|u1', 'fortran_order': False, 'shape': " + end
+    head += b" " * (117 - len(head)) + b"\n"
+    with zipfile.ZipFile(npz(tmp_path, x_train=X, y_train=Y), "a") as archive:
+        archive.writestr("x_test.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + X.tobytes())
+    assert "x_test is damaged: " in refused(tmp_path / "own.npz")
+
+
 @pytest.mark.parametrize("style", ["%.18e", "%.6f", "%d", "   %d "])
 def test_a_table_as_numpy_writes_it(style: str, tmp_path: Path) -> None:
     np.savetxt(tmp_path / "own.txt", np.column_stack([Y, X.reshape(12, 784)]), style)

@@ -43,7 +43,9 @@ def npy(stream: IO[bytes], name: str) -> Header:
         if version not in readers:
             raise DataError(f"{name} has version {version} of NumPy's format, expected (1, 0) or (2, 0).")
         header = Header(*readers[version](stream))
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # NumPy parses the header as Python: whatever ast and tokenize raise comes through
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(f"{name} is damaged: {first.rstrip('.'):.200}.") from None
     if any(length < 0 for length in header.shape):
