@@ -330,9 +330,9 @@ def test_the_recognizer_is_asked_about_a_bounded_number_of_images(recognizer, mo
     asked: list[int] = []
     real = Recognizer.predict_all
 
-    def counting(self: Recognizer, images: np.ndarray) -> object:
+    def counting(self: Recognizer, images: np.ndarray, *, again: bool = True) -> object:
         asked.append(len(images))
-        return real(self, images)
+        return real(self, images, again=again)
 
     monkeypatch.setattr(Recognizer, "predict_all", counting)
     bars = np.full((900, 900), 255, np.uint8)
@@ -340,3 +340,11 @@ def test_the_recognizer_is_asked_about_a_bounded_number_of_images(recognizer, mo
         bars[top : top + 11, 4:-4:7] = 0
     recognizer.read(bars)
     assert sum(asked) <= 2 * MOST_HYPOTHESES
+
+
+def test_a_column_of_numbers_parts_what_almost_touches_in_another_line(recognizer):
+    sheet = Page(420, 330)
+    for row, numbers in enumerate((("35", "27"), ("62", "94"), ("48", "56"), ("9037", "82"))):
+        for text, x in zip(numbers, (30, 230), strict=True):
+            sheet.write(text, (x, 25 + 78 * row), 55, gap=0.25 if len(text) == 2 else 0.34)
+    assert recognizer.read(sheet.image()).text == "35 27\n62 94\n48 56\n9037 82"

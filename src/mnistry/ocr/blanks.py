@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +18,9 @@ USUAL = 2.2  # times the usual gap, where all gaps are alike
 APART = 3.2  # times as wide as the narrow gaps of the page are its wide ones, where it has both
 NARROWEST = 0.06  # heights: narrower gaps count alike
 CELL = 1.2  # heights: the median gap of a table whose cells have one digit each; of a comb it is less
+LINES, LINES_OF_ALL = 2, 0.6  # lines in which numbers begin at one place, for a column; of all others
+OFF = 0.3  # heights: by how much these places differ
+LEAST, WIDER = 0.24, 1.3  # heights; times the usual narrow gap: a gap at the edge of a column parts numbers
 ALONGSIDE = 0.4  # of a digit's height: so much of it a border runs along
 
 
@@ -30,11 +35,50 @@ def line_texts(lines: Sequence[Sequence[DecodedDigit]], borders: np.ndarray) -> 
     parted = [[_is_parted(left, right, borders) for left, right in pairwise(line)] for line in lines]
     wide = _wide(np.array([gap for line in gaps for gap in line]))
     table = _is_table(lines, gaps, parted)
+    columns = _columns(lines, gaps, wide)
     texts = []
     for line, between, border in zip(lines, gaps, parted, strict=True):
         blanks = [gap > wide or (table and bar) for gap, bar in zip(between, border, strict=True)]
+        blanks = _aligned(line, between, blanks, columns)
         texts.append("".join(" " * blank + each.digit.name for blank, each in zip([False, *blanks], line, strict=True)))
     return texts
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Where the numbers of a page begin.
+
+    Attributes:
+        starts: int (n, 2), the column of pixels where each number begins that has a blank before it, and its line.
+        usual: the median of the narrow gaps, in heights.
+        lines: how many lines there are.
+    """
+
+    starts: np.ndarray
+    usual: float
+    lines: int
+
+
+def _columns(lines: Sequence[Sequence[DecodedDigit]], gaps: Sequence[Sequence[float]], wide: float) -> _Columns:
+    starts = []
+    narrow = [gap for line in gaps for gap in line if gap <= wide]
+    for number, (line, between) in enumerate(zip(lines, gaps, strict=True)):
+        starts += [(right.box[0], number) for right, gap in zip(line[1:], between, strict=True) if gap > wide]
+    usual = float(np.median(narrow)) if narrow else 0.0
+    return _Columns(np.array(starts).reshape(-1, 2), usual, len(lines))
+
+
+def _aligned(
+    line: Sequence[DecodedDigit], gaps: Sequence[float], blanks: Sequence[bool], columns: _Columns
+) -> list[bool]:
+    """The blanks of a line, those counted in where a column of the page begins or ends at a gap that is not narrow."""
+    height = float(np.median([each.height for each in line]))
+    enough = max(LINES, math.ceil(LINES_OF_ALL * (columns.lines - 1)))
+    found = []
+    for right, gap, blank in zip(line[1:], gaps, blanks, strict=True):
+        beside = columns.starts[np.abs(columns.starts[:, 0] - right.box[0]) <= OFF * height, 1]
+        found.append(blank or (gap >= max(LEAST, WIDER * columns.usual) and len(np.unique(beside)) >= enough))
+    return found
 
 
 def _gaps(line: Sequence[DecodedDigit]) -> list[float]:

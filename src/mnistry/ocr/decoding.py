@@ -16,7 +16,7 @@ MOST_PIECES = 9  # a digit
 MOST_HYPOTHESES = 4500  # a picture: a page of 600 digits has some 2,000
 WIDEST = 1.7  # heights
 GAP = 0.35  # heights between two pieces of a digit, at most
-LOWEST = 0.3  # heights: nothing so low is a digit
+LOWEST, FEWEST_ROWS = 0.3, 4  # heights; pixels: nothing so low is a digit
 SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: fixed, by its size squared, size at most
 TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
 WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
@@ -69,7 +69,7 @@ def _of_line(line: Line, most: int) -> list[Hypothesis]:
             left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
             if right - left > WIDEST * line.height:
                 break
-            if bottom - top >= LOWEST * line.height:
+            if bottom - top >= max(LOWEST * line.height, FEWEST_ROWS):
                 found.append(Hypothesis(start, stop, (int(left), int(top), int(right), int(bottom))))
     return found
 

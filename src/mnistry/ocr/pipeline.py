@@ -40,6 +40,7 @@ GAPS = (1.0, 2.0)  # stroke widths: gaps in broken strokes that are closed
 MOST_EDGES = 800_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
 MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
 MORE = 3  # times as many hypotheses as the page as it is: so many a page has at most when it is turned or closed
+SECOND_LOOKS = 1500  # images of a page: those asked about later get no second look, which costs four times as much
 FEW = 3  # characters: with fewer it cannot be told which side is up
 WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
 PLAUSIBLE = 0.02  # digit score of one digit that is all there is
@@ -195,7 +196,8 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
             for i, j in wanted
         ]
         crops = [_crop(ink, layout.pieces, *span) for span in spans]
-        digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans])
+        again = len(answers) + len(wanted) <= SECOND_LOOKS
+        digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans], again=again)
         for key, digit, span in zip(wanted, digits, spans, strict=True):
             answers[key] = DecodedDigit(digit, *span)
         return [digit.score for digit in digits]
@@ -310,11 +312,13 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple
     return cropped
 
 
-def _digits(recognizer: Classifier, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]) -> list[Digit]:
-    """Recognize digit images, uint8 (n, 28, 28), cropped at these boxes."""
+def _digits(
+    recognizer: Classifier, images: np.ndarray, boxes: Sequence[tuple[int, int, int, int]], *, again: bool = True
+) -> list[Digit]:
+    """Recognize digit images, uint8 (n, 28, 28), cropped at these boxes; `again` allows a second look."""
     if not len(images):
         return []
-    answers = recognizer.predict_all(images)
+    answers = recognizer.predict_all(images, again=again)
     return [
         Digit(
             digit=int(answers.digits[i]),

@@ -24,6 +24,7 @@ REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing
 CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
+LOW_LETTER, FLAT = 0.4, 3.0  # of the line's height: so is this, unless it is so many times as wide as high
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
 NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
@@ -159,8 +160,9 @@ def _of_line(
     rejected: list[Mark] = []
     small: list[Mark] = []
     characters: Characters = [(each.box, each) for each in digits]
-    for _, box in passed:
-        if box[3] - box[1] >= DIGIT_SIZED * line.height:
+    for box in _joined(line, passed):
+        high, wide = box[3] - box[1], box[2] - box[0]
+        if high >= DIGIT_SIZED * line.height or (high >= LOW_LETTER * line.height and wide <= FLAT * high):
             characters.append((box, None))
         elif max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height:
             small.append(Mark(box, "sign"))
@@ -207,6 +209,21 @@ def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, 
     for each in digits:
         taken[each.start - line.first : each.stop - line.first] = True
     return [(int(i), tuple(int(side) for side in line.boxes[i])) for i in np.flatnonzero(~taken)]  # type: ignore[misc] # of four
+
+
+def _joined(line: Line, passed: Sequence[tuple[int, Box]]) -> list[Box]:
+    """Boxes of what was passed over, neighbouring pieces of one component taken together."""
+    joined: list[Box] = []
+    last = (-2, -1)  # piece and component
+    for piece, box in passed:
+        part = int(line.parts[piece])
+        if last == (piece - 1, part):
+            left, top, right, bottom = joined[-1]
+            joined[-1] = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
+        else:
+            joined.append(box)
+        last = piece, part
+    return joined
 
 
 def _signs_between(characters: Characters) -> set[int]:

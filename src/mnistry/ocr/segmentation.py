@@ -9,7 +9,6 @@ import numpy as np
 
 from mnistry.ocr.components import Components, connected_components
 
-LOWEST = 6  # pixels: nothing lower can be read
 MOST = 3000  # components of each kind; a picture with more is no page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
 FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
