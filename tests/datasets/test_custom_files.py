@@ -21,6 +21,7 @@ from PIL import Image
 from helpers.drawn import NAMES, arrays, drawing
 from mnistry.datasets import labelled, loading, numpy_files
 from mnistry.datasets import parquet as datasets_parquet
+from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, MissingExtraError
 
 X = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
@@ -258,6 +259,20 @@ def test_a_header_of_numpy_that_is_not_python(end: bytes, tmp_path: Path) -> Non
     with zipfile.ZipFile(npz(tmp_path, x_train=X, y_train=Y), "a") as archive:
         archive.writestr("x_test.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + X.tobytes())
     assert "x_test is damaged: " in refused(tmp_path / "own.npz")
+
+
+def test_a_damaged_name_in_an_npz_file_is_told(tmp_path: Path) -> None:
+    content = npz(tmp_path, x_train=X, y_train=Y).read_bytes()
+    place = content.index(b"y_train.npy")
+    damaged = content[: place + 2] + b"\x80" + content[place + 3 :]
+    damaged = damaged[: place - 24] + b"\0\x08" + damaged[place - 22 :]  # the flag for names in UTF-8
+    (tmp_path / "own.npz").write_bytes(damaged)
+    assert "own.npz is damaged or not an NPZ file" in refused(tmp_path / "own.npz")
+    with pytest.raises(DataError, match=r"own\.npz is damaged or not a file of NumPy's|own\.npz is damaged"):
+        load_unlabelled(str(tmp_path / "own.npz"))
+    (tmp_path / "cut.npz").write_bytes(content[:-30])
+    with pytest.raises(DataError, match=r"cut\.npz is damaged"):
+        load_unlabelled(str(tmp_path / "cut.npz"))
 
 
 @pytest.mark.parametrize("style", ["%.18e", "%.6f", "%d", "   %d "])

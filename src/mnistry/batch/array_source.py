@@ -178,6 +178,7 @@ def _damage_told(name: str) -> Iterator[None]:
         struct.error,
         NotImplementedError,
         RuntimeError,
+        UnicodeDecodeError,  # of a name in an NPZ file
     ) as error:
         raise DataError(f"{name} is damaged: {storage.reason(error)}.") from None
     except OSError as error:

@@ -26,6 +26,7 @@ DAMAGES = (
     EOFError,
     RuntimeError,
     NotImplementedError,
+    UnicodeDecodeError,  # of a name
 )
 
 

@@ -26,7 +26,7 @@ NAMES = ("x_train", "y_train", "x_test", "y_test")
 MAX_PICKLE = 100_000_000  # bytes of labels that were stored as Python objects
 X_WORDS = {"x", "image", "images", "img", "imgs", "data", "pictures", "pixels", "features", "inputs", "input"}
 Y_WORDS = {"y", "label", "labels", "target", "targets", "class", "classes", "digit", "output"}
-DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError)
+DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, UnicodeDecodeError)
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 

@@ -96,9 +96,13 @@ def _read(place: Path) -> Found:
         return _read_folder(place)
     start = file_kinds.first_bytes(place)
     if start.startswith(b"PK"):
-        with zipfile.ZipFile(place) as archive:
-            if any(member.endswith(".npy") for member in archive.namelist()):
-                return _numbered(*numpy_files.images_in(place))
+        try:
+            with zipfile.ZipFile(place) as archive:
+                holds_arrays = any(member.endswith(".npy") for member in archive.namelist())
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.')}.") from None
+        if holds_arrays:
+            return _numbered(*numpy_files.images_in(place))
         with archives.unpacked(place) as folder:
             return _opened_now(_read(_only(folder)))
     if start.startswith(b"\x93NUMPY"):
