@@ -7,7 +7,7 @@ import pytest
 
 from helpers.writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
 from mnistry.ocr.background import content_region, estimate_background, even_background
-from mnistry.ocr.binarization import foreground_candidates
+from mnistry.ocr.binarization import foreground_candidates, middle_foreground
 
 SIZE = 300, 140
 
@@ -157,3 +157,12 @@ def test_the_paper_of_two_tones_is_at_the_edge():
     np.testing.assert_array_equal(even_background(picture), [10, 20, 200])
     ramp = np.linspace(0, 255, 80).astype(np.uint8)
     assert even_background(np.broadcast_to(ramp[:, None], (80, 80, 3))) is None
+
+
+def test_the_ink_in_the_middle_is_found_beside_a_darker_line_at_the_edge():
+    picture = np.full((60, 50, 3), 200, np.uint8)
+    picture[20:40, 22:28] = 150  # faint ink
+    picture[:, :8] = 0
+    found = middle_foreground(picture)
+    np.testing.assert_array_equal(found.mask[:, 8:], picture[:, 8:, 0] == 150)
+    assert middle_foreground(np.full((60, 50, 3), 200, np.uint8)) is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.writing import Page
-from mnistry.ocr.segmentation import PageLayout, segment_lines
+from mnistry.ocr.segmentation import PageLayout, middle_digit, segment_lines
 
 
 def found(sheet: Page) -> PageLayout:
@@ -68,3 +68,14 @@ def test_faint_traces_beside_ink_are_no_pieces():
 def test_nothing_has_no_lines():
     writing = segment_lines(np.zeros((20, 30), bool), np.zeros((20, 30), np.float32))
     assert (writing.lines, writing.ink) == ((), 0)
+
+
+def test_the_digit_in_the_middle_is_kept_with_its_pieces_and_without_its_neighbours():
+    mask = np.zeros((60, 60), bool)
+    mask[15:50, 26:34] = True  # the digit
+    mask[8:12, 27:33] = True  # its hat, apart
+    expected = mask.copy()
+    mask[5:55, 0:14] = True  # a larger neighbour, cut off at the edge
+    mask[44:50, 42:48] = True  # a full stop
+    np.testing.assert_array_equal(middle_digit(mask), expected)
+    np.testing.assert_array_equal(middle_digit(expected), expected)

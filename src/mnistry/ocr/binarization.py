@@ -93,6 +93,34 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
         yield _ink(darker if darker.sum() >= brighter.sum() else brighter, least)
 
 
+def middle_foreground(pixels: np.ndarray) -> Foreground | None:
+    """The ink of a digit in the middle of a crop, whatever frames and neighbours lie at the edge.
+
+    Otsu's threshold there parts it in two (Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms"); the
+    part with fewer pixels is ink.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+
+    Returns:
+        None where the middle is of one brightness.
+    """
+    grey = pixels @ LUMINANCE
+    height, width = grey.shape
+    middle = grey[height // 6 : height - height // 6, width // 5 : width - width // 5]
+    low, high = (float(each) for each in np.percentile(middle, (2, 98)))
+    if high - low < LEAST_CONTRAST:
+        return None
+    levels = np.rint(np.clip((middle - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    bright = levels > threshold
+    tones = float(middle[~bright].mean()), float(middle[bright].mean())
+    paper, ink = tones if bright.mean() < 0.5 else tones[::-1]
+    strength = np.clip((grey - paper) / (ink - paper), 0, 1).astype(np.float32)
+    mask = strength >= 0.5
+    return Foreground(strength, np.abs(grey - paper).astype(np.float32), mask, _stroke_width(mask))
+
+
 def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Foreground:
     """The ink of a picture (height, width), looked for in these rows and columns of it; None is all."""
     if area is None:

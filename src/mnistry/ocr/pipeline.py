@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates
+from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
 from mnistry.ocr.blanks import line_texts
+from mnistry.ocr.components import connected_components
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
@@ -23,7 +24,7 @@ from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
 from mnistry.ocr.rejection import DecodedDigit, Judgement, Mark, reject_implausible
 from mnistry.ocr.result import Digit, Reading, Skipped
-from mnistry.ocr.segmentation import isolate_digit, segment_lines
+from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ SECOND_LOOKS = 1500  # images of a page: those asked about later get no second l
 FEW = 3  # characters: with fewer it cannot be told which side is up
 WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
 PLAUSIBLE = 0.02  # digit score of one digit that is all there is
+CROWDING = 0.02  # of all ink: a piece at the edge that has so much may be of a neighbour
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +109,14 @@ def read_digit(recognizer: Classifier, source: Source) -> Digit | None:
     return digit_in(recognizer, open_image(source))
 
 
-def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int, int, int]]]:
+def images_of_one(
+    picture: Picture, tried: list[Foreground] | None = None
+) -> Iterator[tuple[np.ndarray, tuple[int, int, int, int]]]:
     """The images that all ink of a picture of one digit may make, and its box there, the most likely ink first.
+
+    Args:
+        picture: the picture.
+        tried: gets the inks, in order; none where the picture is an image in MNIST's form already.
 
     Yields:
         uint8 (28, 28), ink bright on black, and left, top, right and bottom; nothing where there is no ink.
@@ -118,6 +126,8 @@ def images_of_one(picture: Picture) -> Iterator[tuple[np.ndarray, tuple[int, int
         yield image, bounding_box(image > 0)
         return
     for ink in foreground_candidates(picture.pixels):
+        if tried is not None:
+            tried.append(ink)
         found = _image_of_one(ink, isolate_digit(_cleaned(ink).mask))
         if found is not None:
             yield found
@@ -138,7 +148,46 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
         height, width = picture.pixels.shape[:2]
         box = _as_given(picture, (0, 0, width, height))
         return _digits(recognizer, thumbnail(picture.pixels)[None], [box])[0]
-    return _best_of(recognizer, picture, images_of_one(picture))
+    tried: list[Foreground] = []
+    digit = _best_of(recognizer, picture, images_of_one(picture, tried))
+    if digit is None or not tried or not _may_be_crowded(picture, tried[0].mask, digit):
+        return digit
+    ink = middle_foreground(picture.pixels)
+    found = None if ink is None else _image_of_one(ink, middle_digit(_cleaned(ink).mask))
+    if found is None:
+        return digit
+    image, box = found
+    return _averaged(recognizer, [digit, *_digits(recognizer, image[None], [_as_given(picture, box)])])
+
+
+def _may_be_crowded(picture: Picture, mask: np.ndarray, digit: Digit) -> bool:
+    """Tell whether a picture of one digit may show pieces of its neighbours, by the ink, bool (height, width).
+
+    Ink lies at the edge, and there is more of it elsewhere or the digit is unsure. Black and white has but one ink.
+    """
+    parts = connected_components(mask)
+    at_edge = parts.at_edge(mask.shape) & (parts.areas >= CROWDING * mask.sum())
+    if not at_edge.any() or (len(parts) == 1 and digit.sure):
+        return False
+    return len(np.unique(picture.pixels)) > 2
+
+
+def _averaged(recognizer: Classifier, digits: list[Digit]) -> Digit:
+    """One digit seen in several ways: the mean of what each says, sure only where that is."""
+    weights = np.array([each.digitness for each in digits], np.float64)
+    scores = np.stack([each.probabilities * each.digitness for each in digits]).mean(axis=0, dtype=np.float64)
+    probabilities = (scores / max(float(weights.mean()), 1e-12)).astype(np.float32)
+    answer = int(scores.argmax())
+    shown = max(digits, key=lambda each: float(each.probabilities[answer]) * each.digitness)
+    is_digit = weights.mean() >= recognizer.info.digit_threshold
+    return replace(
+        shown,
+        digit=answer,
+        probability=float(probabilities[answer]),
+        probabilities=probabilities,
+        digitness=float(weights.mean()),
+        sure=bool(is_digit and scores[answer] >= recognizer.info.sure_threshold),
+    )
 
 
 def _best_of(

@@ -36,6 +36,7 @@ CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
 # One digit known to be all of the ink:
 STRAY = 0.02  # of the largest component's area
 APART_AT_MOST = 0.5  # of the digit's size: a small part farther away is no part of it
+MIDDLE = 0.22, 0.3  # of the width and height: the standard deviation of where the digit in the middle lies
 EXTENT_WEIGHT = 0.4  # of the rows between the first and the last ink of a column, against the ink in it
 
 
@@ -324,6 +325,25 @@ def isolate_digit(mask: np.ndarray) -> np.ndarray:
                 max(box[3], parts.bottom[i]),
             ]
         )
+    kept: np.ndarray = (parts.labels >= 0) & keep[parts.labels]
+    return kept
+
+
+def middle_digit(mask: np.ndarray) -> np.ndarray:
+    """The part of a mask, bool (height, width), that is the digit in the middle, without its neighbours."""
+    parts = connected_components(mask)
+    if len(parts) <= 1:
+        return mask
+    height, width = mask.shape
+    across = ((parts.left + parts.right) / (2 * width) - 0.5) / MIDDLE[0]
+    down = ((parts.top + parts.bottom) / (2 * height) - 0.5) / MIDDLE[1]
+    edge = parts.at_edge(mask.shape)
+    main = int((parts.areas * np.exp(-(across**2 + down**2) / 2) * np.where(edge, 0.6, 1.0)).argmax())
+    shared = np.minimum(parts.right, parts.right[main]) - np.maximum(parts.left, parts.left[main])
+    apart = np.maximum(parts.top - parts.bottom[main], parts.top[main] - parts.bottom)
+    keep = ~edge & (shared >= 0.6 * parts.widths) & (parts.areas >= 0.04 * parts.areas[main])
+    keep &= apart <= 0.25 * parts.heights[main]
+    keep[main] = True
     kept: np.ndarray = (parts.labels >= 0) & keep[parts.labels]
     return kept
 
