@@ -334,7 +334,9 @@ def test_the_words_have_the_numbers(result):
         f"without its temperature of 2.000: loss {result.uncalibrated.loss:.4f}, {result.uncalibrated.ece:.2%}" in text
     )
     assert re.search(
-        rf"^sure of +{result.sure.n} \({result.sure.coverage:.2%}\), probability at least 0.6; right", text, re.M
+        rf"^sure of +{result.sure.n} \({result.sure.coverage:.2%}\), probability times digit score at least 0.6; right",
+        text,
+        re.M,
     )
     assert re.search(rf"^taken for a digit {result.digits.n} .* digit-ness at least 0.3;", text, re.M)
     assert re.search(rf"^mean +{result.mean_accuracy:.2%}$", text, re.M)

@@ -47,7 +47,9 @@ def verdict(result: ModelEvaluation) -> str:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
         "",
-        _selected("sure of          ", result.sure, f"probability at least {info.sure_threshold:.4g}"),
+        _selected(
+            "sure of          ", result.sure, f"probability times digit score at least {info.sure_threshold:.4g}"
+        ),
         _selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
     ]
     return "\n".join(lines)
