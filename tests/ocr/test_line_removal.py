@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.writing import Page
+from mnistry.ocr import line_removal
 from mnistry.ocr.binarization import foreground_candidates
 from mnistry.ocr.line_removal import remove_ruling_lines
 
@@ -61,3 +62,12 @@ def test_small_pictures_are_left_alone():
     mask = np.zeros((28, 28), bool)
     mask[14] = True
     assert remove_ruling_lines(mask, mask * np.float32(200), 1.0).all(axis=1)[14]
+
+
+def test_the_search_for_rulings_ends_where_none_is_one(monkeypatch):
+    tried = []
+    monkeypatch.setattr(line_removal, "_is_ruling", lambda *_: bool(tried.append(1)))
+    mask = np.zeros((600, 600), bool)
+    mask[::8] = True
+    assert (remove_ruling_lines(mask, np.where(mask, np.float32(200), np.float32(0)), 1.0) == mask).all()
+    assert 0 < len(tried) <= 2 * line_removal.MOST_WRONG  # level and upright ones

@@ -109,3 +109,14 @@ def test_a_stroke_that_would_vanish_stays():
     fields = np.zeros((1, forming.FIELD, forming.FIELD), bool)
     fields[0, :, 40:44] = True
     np.testing.assert_array_equal(forming._thickened(fields, np.array([-5.0], np.float32)), fields)
+
+
+def test_digits_are_drawn_a_few_at_a_time(monkeypatch):
+    drawn: list[int] = []
+    real = normalization._part
+    monkeypatch.setattr(normalization, "_part", lambda inks: drawn.append(len(inks)) or real(inks))
+    stroke = np.zeros((20, 12), np.float32)
+    stroke[2:18, 5:8] = 1
+    images = normalize(stroke for _ in range(300))
+    assert images.shape == (300, 28, 28)
+    assert drawn == [128, 128, 44]

@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from helpers.writing import BLACK, BLUE, WHITE, Page, digit
 from mnistry import Recognizer
 from mnistry.errors import PictureError
+from mnistry.ocr import pipeline
+from mnistry.ocr.binarization import foreground_candidates
 from mnistry.ocr.decoding import MOST_HYPOTHESES
 from mnistry.ocr.result import Skipped
 
@@ -339,7 +341,32 @@ def test_the_recognizer_is_asked_about_a_bounded_number_of_images(recognizer, mo
     for top in range(4, 880, 15):
         bars[top : top + 11, 4:-4:7] = 0
     recognizer.read(bars)
-    assert sum(asked) <= 2 * MOST_HYPOTHESES
+    assert sum(asked) <= MOST_HYPOTHESES
+
+
+def test_all_inks_of_a_picture_share_what_may_be_asked_about(monkeypatch, recognizer):
+    looked: list[int] = []
+    real = pipeline._interpret
+
+    def counting(*values: object, **options: object) -> pipeline.Interpretation:
+        found = real(*values, **options)  # type: ignore[arg-type] # passed on
+        looked.append(found.hypotheses)
+        return found
+
+    monkeypatch.setattr(pipeline, "_interpret", counting)
+    monkeypatch.setattr(pipeline, "MOST_DRAWN", 0)
+    y, x = np.mgrid[:400, :400]
+    rings = (np.hypot(x - 200, y - 200) // 4 % 2 * 255).astype(np.uint8)
+    assert len(list(foreground_candidates(rings[:, :, None].repeat(3, axis=2)))) > 2
+    assert recognizer.read(rings).text == ""
+    assert len(looked) == 2  # each is too much to look at: the picture is a pattern
+
+
+def test_images_that_each_cover_much_of_the_page_are_not_drawn_without_end(monkeypatch, recognizer):
+    monkeypatch.setattr(pipeline, "MOST_DRAWN", 50)
+    assert recognizer.read(page().image()).text == ""
+    monkeypatch.setattr(pipeline, "MOST_DRAWN", 60_000_000)
+    assert recognizer.read(page().image()).text.splitlines() == LINES
 
 
 def test_a_column_of_numbers_parts_what_almost_touches_in_another_line(recognizer):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -29,7 +29,7 @@ ROUNDS = 4  # in which few hypotheses are asked about; then all that may matter
 BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
 
 
-Ask = Callable[[Sequence[tuple[int, int]]], Sequence[float]]
+Ask = Callable[[Sequence[tuple[int, int]]], Sequence[float] | None]
 
 
 @dataclass(frozen=True)
@@ -47,34 +47,41 @@ class Hypothesis:
     box: tuple[int, int, int, int]
 
 
-def hypotheses(lines: Sequence[Line], most: int = MOST_HYPOTHESES) -> list[list[Hypothesis]]:
-    """All that the pieces of each line may make, with fewer pieces to a digit where that would be more than `most`."""
-    found: list[list[Hypothesis]] = []
+def hypotheses(lines: Sequence[Line], most: int = MOST_HYPOTHESES) -> list[list[Hypothesis]] | None:
+    """All that the pieces of each line may make, with fewer pieces to a digit where that would be more than `most`.
+
+    None where it is more even with one piece to a digit.
+    """
     for pieces in (MOST_PIECES, 3, 1):
-        found = [_of_line(line, pieces) for line in lines]
-        if sum(len(each) for each in found) <= most:
+        found: list[list[Hypothesis]] = []
+        left = most
+        for line in lines:
+            found.append(list(islice(_of_line(line, pieces), left + 1)))
+            left -= len(found[-1])
+            if left < 0:
+                break
+        else:
             return found
-    return [[] for _ in found]
+    return None
 
 
-def _of_line(line: Line, most: int) -> list[Hypothesis]:
-    """All that up to so many neighbouring pieces of a line may make."""
-    found = []
+def _of_line(line: Line, most: int) -> Iterator[Hypothesis]:
+    """Yield all that up to so many neighbouring pieces of a line may make."""
+    boxes = line.boxes.tolist()
     for start in range(len(line)):
-        left, top, right, bottom = line.boxes[start]
+        left, top, right, bottom = boxes[start]
         for stop in range(start + 1, min(start + most, len(line)) + 1):
-            box = line.boxes[stop - 1]
+            box = boxes[stop - 1]
             if box[0] - right > GAP * line.height:
                 break
             left, top, right, bottom = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
             if right - left > WIDEST * line.height:
                 break
             if bottom - top >= max(LOWEST * line.height, FEWEST_ROWS):
-                found.append(Hypothesis(start, stop, (int(left), int(top), int(right), int(bottom))))
-    return found
+                yield Hypothesis(start, stop, (left, top, right, bottom))
 
 
-def decode(lines: Sequence[Line], found: Sequence[list[Hypothesis]], ask: Ask) -> list[list[int]]:
+def decode(lines: Sequence[Line], found: Sequence[list[Hypothesis]], ask: Ask) -> list[list[int]] | None:
     """Find the hypotheses that explain each line best, by dynamic programming from left to right.
 
     The recognizer is asked as little as the answer needs: a hypothesis that nobody has asked about counts as surely a
@@ -85,10 +92,12 @@ def decode(lines: Sequence[Line], found: Sequence[list[Hypothesis]], ask: Ask) -
     Args:
         lines: the lines.
         found: the hypotheses of each.
-        ask: gives, for hypotheses as (line, index) pairs, how much each looks like some one digit, 0 to 1.
+        ask: gives, for hypotheses as (line, index) pairs, how much each looks like some one digit, 0 to 1; None where
+            they are too much to look at.
 
     Returns:
         For each line indices into its hypotheses, from left to right; pieces that belong to none are passed over.
+        None where `ask` gave none.
     """
     lattices = [_Lattice(line, those) for line, those in zip(lines, found, strict=True)]
     ways: list[list[int]] = [[] for _ in lattices]
@@ -99,7 +108,10 @@ def decode(lines: Sequence[Line], found: Sequence[list[Hypothesis]], ask: Ask) -
         for number in open_lines:
             ways[number], unknown = lattices[number].best_way(few=asked < ROUNDS)
             wanted += [(number, index) for index in unknown]
-        for (number, index), belief in zip(wanted, ask(wanted) if wanted else (), strict=True):
+        beliefs = ask(wanted) if wanted else ()
+        if beliefs is None:
+            return None
+        for (number, index), belief in zip(wanted, beliefs, strict=True):
             lattices[number].learn(index, belief)
         open_lines = sorted({number for number, _ in wanted})
         asked += 1

@@ -17,6 +17,7 @@ SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a strok
 STEEPEST = 0.12  # rows a column: 7 degrees
 SLOPES = np.linspace(-STEEPEST, STEEPEST, 49)
 MOST = 60  # lines a direction
+MOST_WRONG = 20  # lines in a row that turn out to be no rulings: there are none, or too many strokes to tell
 MOST_VOTERS = 20_000  # runs: of more, those of every so many columns vote
 ENOUGH = 0.3  # of the columns must vote for a line
 DARKER = 1.2  # times as dark as the ruling: ink that lies on it
@@ -93,9 +94,10 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
     bin_size = max(2.0, 0.8 * width)
     every = max(1, -(-len(runs.columns) // MOST_VOTERS))  # columns
     enough = ENOUGH * mask.shape[1] / every
+    wrong = 0
     for _ in range(MOST):
         voters = runs.of(runs.columns % every == 0) if every > 1 else runs
-        if len(voters.columns) < enough:
+        if len(voters.columns) < enough or wrong >= MOST_WRONG:
             break
         votes, slope, offset = _most_voted(voters, bin_size)
         if votes < enough:
@@ -105,6 +107,9 @@ def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -
         if _is_ruling(line, mask.shape, width, usual):
             line.of(line.contrasts <= SURELY_INK * np.percentile(line.contrasts, USUAL)).paint(touched)
             _no_darker(line).paint(gone)
+            wrong = 0
+        else:
+            wrong += 1
         nearest = np.abs(runs.middles - slope * runs.columns - offset) <= bin_size / 2
         runs = runs.of(~(along | nearest))
     return gone, touched

@@ -8,7 +8,8 @@ and the field is averaged down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -25,18 +26,19 @@ THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2
 CHUNK = 128  # digits drawn at a time
 
 
-def normalize(inks: Sequence[np.ndarray]) -> np.ndarray:
+def normalize(inks: Iterable[np.ndarray]) -> np.ndarray:
     """Bring digits into MNIST's form.
 
     Args:
         inks: for each digit float32 (height, width) of any size: the strength of its ink, whose edge is at 0.5; some
-            must reach that.
+            must reach that. They are taken a few at a time, so that not all need be in memory at once.
 
     Returns:
         uint8 (n, 28, 28), ink bright on black: the longest side of the ink's box is 20 pixels, its centre of mass is
         at (14, 14), where MNIST has it.
     """
-    parts = [_part(inks[start : start + CHUNK]) for start in range(0, len(inks), CHUNK)]
+    waiting = iter(inks)
+    parts = [_part(some) for some in iter(lambda: list(islice(waiting, CHUNK)), [])]
     return np.concatenate(parts) if parts else np.zeros((0, SIDE, SIDE), np.uint8)
 
 
@@ -100,7 +102,8 @@ def _coarse(ink: np.ndarray) -> np.ndarray:
     if block > 1:
         height, width = ink.shape
         padded = np.pad(ink, ((0, -height % block), (0, -width % block)))
-        ink = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).max(axis=(1, 3))
+        rows = padded.reshape(padded.shape[0] // block, block, padded.shape[1]).max(axis=1)
+        ink = rows.reshape(len(rows), padded.shape[1] // block, block).max(axis=2)
     if max(ink.shape) > FULL and stroke_width(ink >= 0.5) * FULL < 2 * max(ink.shape):
         ink = np.pad(ink, 1)  # lines that would vanish between the fine pixels
         ink = np.maximum(np.maximum(ink, np.roll(ink, 1, 0)), np.roll(ink, -1, 0))

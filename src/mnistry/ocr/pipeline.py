@@ -40,6 +40,9 @@ TURN = 0.15  # by how much a turned page must be more believable
 GAPS = (1.0, 2.0)  # stroke widths: gaps in broken strokes that are closed
 MOST_EDGES = 800_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
 MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
+MOST_DRAWN = 60_000_000  # pixels of an ink's images, before they are reduced: of nested arcs, each is half the page
+PATTERN = MOST_HYPOTHESES // 2  # for how many an ink with too much in it counts: two such are a pattern, and no writing
+ANOTHER = MOST_HYPOTHESES // 3  # with no more left, no other ink is tried: a page of 600 digits leaves 2,500
 MORE = 3  # times as many hypotheses as the page as it is: so many a page has at most when it is turned or closed
 SECOND_LOOKS = 1500  # images of a page: those asked about later get no second look, which costs four times as much
 FEW = 3  # characters: with fewer it cannot be told which side is up
@@ -58,6 +61,7 @@ class Interpretation:
         turned: quarter turns, anticlockwise, by which the ink was turned before.
         shape: (height, width) of the turned ink.
         hypotheses: how many images the recognizer may have been asked about.
+        too_many: whether there was more ink, or more to ask about, than writing has; then nothing is read.
     """
 
     found: Judgement
@@ -65,6 +69,12 @@ class Interpretation:
     turned: int
     shape: tuple[int, ...]
     hypotheses: int
+    too_many: bool
+
+    @property
+    def cost(self) -> int:
+        """The hypotheses that it takes from those that a picture may have."""
+        return max(self.hypotheses, PATTERN) if self.too_many else self.hypotheses
 
     @property
     def sure(self) -> bool:
@@ -212,11 +222,13 @@ def _best_ink(
     chosen = next(candidates)
     best = _interpret(recognizer, chosen)
     tried = [(chosen, best)]
-    while not best.sure or chosen.partial:
+    left = MOST_HYPOTHESES - best.cost  # all inks share it: a pattern is as much of one in each of them
+    while left > ANOTHER and (not best.sure or chosen.partial):
         ink = next(candidates, None)
         if ink is None:
             break
-        other = _interpret(recognizer, ink)
+        other = _interpret(recognizer, ink, most=left)
+        left -= other.cost
         tried.append((ink, other))
         if chosen.partial:
             better = other.score > best.score + OUTSIDE if best.sure else True
@@ -236,31 +248,38 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
     """
     cleaned = _cleaned(ink)
     layout = segment_lines(cleaned.mask, ink.contrast)
-    found = hypotheses(layout.lines, most)
+    possible = hypotheses(layout.lines, most)
+    found = possible or []
     answers: dict[tuple[int, int], DecodedDigit] = {}
+    drawn = 0
 
-    def ask(wanted: Sequence[tuple[int, int]]) -> list[float]:
-        spans = [
-            (layout.lines[i].first + found[i][j].start, layout.lines[i].first + found[i][j].stop, found[i][j].box)
-            for i, j in wanted
-        ]
-        crops = [_crop(ink, layout.pieces, *span) for span in spans]
+    def ask(wanted: Sequence[tuple[int, int]]) -> list[float] | None:
+        nonlocal drawn
+        asked = [(layout.lines[i].first, found[i][j]) for i, j in wanted]
+        spans = [(first + each.start, first + each.stop, each.box) for first, each in asked]
+        drawn += sum((right - left) * (bottom - top) for _, _, (left, top, right, bottom) in spans)
+        if drawn > MOST_DRAWN:
+            return None
+        crops = (_crop(ink, layout.pieces, *span) for span in spans)
         again = len(answers) + len(wanted) <= SECOND_LOOKS
         digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans], again=again)
         for key, digit, span in zip(wanted, digits, spans, strict=True):
             answers[key] = DecodedDigit(digit, *span)
         return [digit.score for digit in digits]
 
-    ways = decode(layout.lines, found, ask)
-    taken = [[answers[i, j] for j in way] for i, way in enumerate(ways)]
+    ways = None if possible is None else decode(layout.lines, found, ask)
+    taken = [[answers[i, j] for j in way] for i, way in enumerate(ways or [[] for _ in layout.lines])]
     judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
     judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
-    return Interpretation(judged, cleaned, turned, ink.mask.shape, sum(len(each) for each in found))
+    count = sum(len(each) for each in found)
+    return Interpretation(judged, cleaned, turned, ink.mask.shape, count, too_many=ways is None)
 
 
 def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
     """The reading of the ink as it is, or turned by a quarter or a half where that is much more believable."""
-    if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED or upright.found.quality >= DOUBTFUL:
+    if upright.too_many or upright.found.quality >= DOUBTFUL:
+        return upright
+    if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED:
         return upright
     best, most = upright, MORE * upright.hypotheses
     for turns in (1, 2, 3):
@@ -273,7 +292,9 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
 
 def _rejoined(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
     """The reading of the ink as it is, or with the gaps in its strokes closed where that is much more believable."""
-    if broken.all_sure or broken.found.quality >= DOUBTFUL or not 0 < broken.hypotheses <= MOST_TURNED:
+    if broken.too_many or broken.all_sure or broken.found.quality >= DOUBTFUL:
+        return broken, ink
+    if not 0 < broken.hypotheses <= MOST_TURNED:
         return broken, ink
     best, chosen = broken, ink
     for gap in GAPS:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from statistics import median
 
 import numpy as np
 
@@ -152,9 +153,9 @@ def _of_line(
     alone: bool,
 ) -> list[DecodedDigit]:
     """The digits of a line that are read; what is not goes to the marks."""
-    signs = [each for each in digits if _is_sign(each, digits, line.height)]
-    marks += [Mark(each.box, "sign") for each in signs]
-    digits = [each for each in digits if each not in signs]
+    signs = [_is_sign(digits, at, line.height) for at in range(len(digits))]
+    marks += [Mark(each.box, "sign") for each, is_sign in zip(digits, signs, strict=True) if is_sign]
+    digits = [each for each, is_sign in zip(digits, signs, strict=True) if not is_sign]
     certain = sum(each.digit.digitness >= threshold for each in digits)
     kept: list[DecodedDigit] = []
     rejected: list[Mark] = []
@@ -304,11 +305,11 @@ def _height(box: Box) -> int:
     return box[3] - box[1]
 
 
-def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) -> bool:
+def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
     """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants."""
+    taken = digits[at]
     if taken.digit.name != "1" and taken.digit.sure:
         return False
-    at = next(i for i, each in enumerate(digits) if each is taken)
     before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
     around = [*before, *after]
     others = [each for each in around if each.digit.name != "1"] or around
@@ -319,16 +320,17 @@ def _is_sign(taken: DecodedDigit, digits: Sequence[DecodedDigit], usual: float) 
     ]
     if not any(beside):
         return False
-    top, bottom = (float(np.median([each.box[i] for each in others])) for i in (1, 3))
-    height = max(float(np.median([each.height for each in others])), SHORT * usual)
+    top, bottom = (median(each.box[i] for each in others) for i in (1, 3))
+    height = max(median(each.height for each in others), SHORT * usual)
     over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
     tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
     if taken.digit.name != "1":
         return tall and not before  # such as a dollar
+    slash, bracket = tall and all(beside), taken.height >= BRACKET * height
+    if not slash and not bracket:
+        return False  # the shape of its stroke takes most of the time, and cannot matter
     bend, deviation = _stroke(taken.digit.image)
-    if deviation >= STRAIGHT:
-        return False
-    return (tall and all(beside)) or (taken.height >= BRACKET * height and abs(bend) >= BENT)
+    return deviation < STRAIGHT and (slash or abs(bend) >= BENT)
 
 
 def _stroke(image: np.ndarray) -> tuple[float, float]:
@@ -382,27 +384,27 @@ def _torn(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[in
         np.maximum(*(line.boxes[:, i + 2] - line.boxes[:, i] for i in (0, 1))) / line.height for line in layout.lines
     ]
     open_pieces = np.concatenate(sizes) > REMNANT if sizes else np.zeros(0, bool)
-    cut = _cut_parts(parts)
+    pieces = _pieces_of_component(parts)
     for line in lines:
         for each in line:
-            whole = not cut[each.start : each.stop].any()
-            sure = each.digit.sure and (each.digit.score >= CUT_SCORE or whole or not _is_cut(parts, each))
+            whole = each.digit.score >= CUT_SCORE or not _is_cut(parts, pieces, each)
+            sure = each.digit.sure and whole
             open_pieces[each.start : each.stop] = not sure
     torn = np.unique(parts[open_pieces])
     return set(np.flatnonzero(np.isin(parts, torn)).tolist())
 
 
-def _cut_parts(parts: np.ndarray) -> np.ndarray:
-    """Find the pieces that share their component with others: bool (n,)."""
+def _pieces_of_component(parts: np.ndarray) -> np.ndarray:
+    """For each piece the number of pieces that its component is cut into: int64 (n,)."""
     _, inverse, counts = np.unique(parts, return_inverse=True, return_counts=True)
-    cut: np.ndarray = counts[inverse] > 1
-    return cut
+    sizes: np.ndarray = counts[inverse]
+    return sizes
 
 
-def _is_cut(parts: np.ndarray, taken: DecodedDigit) -> bool:
-    """Tell whether a component goes on beyond the digit; `parts` is int64 (n,), the component of each piece."""
-    beyond = np.concatenate([parts[: taken.start], parts[taken.stop :]])
-    return bool(np.isin(parts[taken.start : taken.stop], beyond).any())
+def _is_cut(parts: np.ndarray, pieces: np.ndarray, taken: DecodedDigit) -> bool:
+    """Tell whether a component goes on beyond the digit: int64 (n,), of each piece the component, and its pieces."""
+    own = slice(taken.start, taken.stop)
+    return bool((_pieces_of_component(parts[own]) < pieces[own]).any())
 
 
 def _pieces(layout: PageLayout) -> int:
