@@ -8,6 +8,7 @@ on it and is darker, stays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class _Runs:
     def of(self, chosen: np.ndarray) -> _Runs:
         return _Runs(self.columns[chosen], self.tops[chosen], self.lengths[chosen], self.contrasts[chosen])
 
-    @property
+    @cached_property
     def middles(self) -> np.ndarray:
         return self.tops + self.lengths / 2
 
