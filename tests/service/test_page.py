@@ -270,7 +270,7 @@ def test_what_is_left_out_or_refused_is_dashed(page):
     expect(page.locator("#verdict")).to_have_text("Sure. One mark left out (dashed).")
     assert [each.get_attribute("class") for each in page.locator("#boxes g").all()] == ["skipped", "sure"]
     dashed = page.locator("#boxes .skipped rect")
-    assert dashed.evaluate("each => getComputedStyle(each).strokeDasharray") == "3px, 5px"
+    expect(dashed).to_have_css("stroke-dasharray", "3px, 5px")
     page.unroute("**/api/read*")
     body = answer_of("1", [REFUSED])
     page.route("**/api/read*", lambda route: route.fulfill(body=body, content_type="application/json"))

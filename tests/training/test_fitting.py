@@ -566,7 +566,8 @@ def test_what_is_shown_is_what_keras_shows(verbose: int, images: Images, capsys:
         train(lesson_network(), x, y, epochs=2, batch_size=25, shuffle=False, verbose=verbose)
         text = re.sub(r"\x1b\[[0-9;]*m|\x08", "", capsys.readouterr().out)
         lines = [re.split(r"\r|\n", line)[-1] for line in text.strip().split("\n")]
-        shown.append([re.sub(r"\d+m?s(/step)?|\d+us/step", "TIME", line.split("\r")[-1]) for line in lines])
+        lines = [line.split("\r")[-1].rstrip() for line in lines]  # Keras pads what is shorter than the line before
+        shown.append([re.sub(r"\d+m?s(/step)?|\d+us/step", "TIME", line) for line in lines])
     ours, theirs = ([line for line in lines if line.startswith("Epoch") or " - loss" in line] for lines in shown)
     assert len(ours) == 4
     assert [re.sub(r"\d\.\d{4}", "N", line)[-40:] for line in ours] == [
