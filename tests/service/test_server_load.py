@@ -628,16 +628,21 @@ def test_ctrl_c_stops_it_in_peace(tmp_path):
         assert server.log.read_text() == ""
 
 
+def kill_and_see_the_end(server, workers):
+    """Kill the server; its workers must be gone within three seconds."""
+    server.process.kill()
+    server.process.wait()
+    end = time.monotonic() + 3
+    while any(os.path.exists(f"/proc/{worker}") for worker in workers):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_when_the_server_is_killed_its_processes_end_whatever_they_do(tmp_path):
     with running(tmp_path, *serve("--workers", "2")) as server:
         workers = server.workers()
         os.kill(workers[0], signal.SIGSTOP)  # as one that is in a long calculation: it does not look at its input
-        server.process.kill()
-        server.process.wait()
-        end = time.monotonic() + 3
-        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        kill_and_see_the_end(server, workers)
 
 
 def test_when_the_server_is_killed_a_picture_under_way_is_given_up(tmp_path):
@@ -654,12 +659,7 @@ def test_when_the_server_is_killed_a_picture_under_way_is_given_up(tmp_path):
         while [processor_ticks(worker) for worker in workers] == before:
             assert time.monotonic() < end
             time.sleep(0.005)
-        server.process.kill()
-        server.process.wait()
-        end = time.monotonic() + 3
-        while any(os.path.exists(f"/proc/{worker}") for worker in workers):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        kill_and_see_the_end(server, workers)
         with contextlib.suppress(ConnectionError):
             assert connection.recv(1000) == b""  # nobody has answered
 
