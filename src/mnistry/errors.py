@@ -3,6 +3,7 @@
     MnistryError            something a user can mend; exit status 1
     ├── UsageError          a value or an option that makes no sense; exit status 2
     ├── DataError           a data set that is missing, damaged or not what it claims to be
+    │   └── NoLabelsError   images without labels, where labels are needed
     ├── ModelError          a model file that is missing, damaged or not one of mnistry's
     ├── PictureError        a picture that cannot be read
     ├── RunError            a run folder that exists already, cannot be written or is incomplete
@@ -52,6 +53,10 @@ class UsageError(MnistryError, ValueError):
 
 class DataError(MnistryError):
     """A data set that is missing, damaged or not what it claims to be."""
+
+
+class NoLabelsError(DataError):
+    """Images without labels, where labels are needed."""
 
 
 class ModelError(MnistryError):

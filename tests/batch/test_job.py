@@ -84,6 +84,7 @@ def column_of(values: object, kind: pa.DataType | None = None) -> pa.Table:
     return pa.table({"label": list(range(N)), "image": pa.array(values, kind)})
 
 
+HEADER = "label," + ",".join(f"pixel{number}" for number in range(784))
 FORMS: dict[str, Callable[[Path, np.ndarray], object]] = {
     "a.npy": np.save,
     "a.npz": lambda path, x: np.savez(path, images=x, labels=np.arange(9)),
@@ -92,6 +93,10 @@ FORMS: dict[str, Callable[[Path, np.ndarray], object]] = {
     "channel.npy": lambda path, x: np.save(path, x[..., None]),
     "a-idx3-ubyte": lambda path, x: path.write_bytes(idx_bytes(x)),
     "a-idx3-ubyte.gz": lambda path, x: path.write_bytes(gzip.compress(idx_bytes(x))),
+    "a.csv": lambda path, x: np.savetxt(path, x.reshape(N, 784), "%d", ","),
+    "labelled.csv.gz": lambda path, x: np.savetxt(
+        path, np.column_stack([np.arange(N) % 10, x.reshape(N, 784)]), "%d", ",", header=HEADER, comments=""
+    ),
     "fixed.parquet": lambda path, x: pq.write_table(
         column_of(pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), 784)), path, row_group_size=70
     ),
@@ -393,9 +398,9 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
     ("a.txt", lambda: Path("a.txt").write_text(" \n"), DataError, "a.txt is empty: expected a folder of pictures"),
     (
         "a.csv",
-        lambda: Path("a.csv").write_text("label," + ",".join(map(str, range(784))) + "\n" + "0," * 784 + "0\n"),
+        lambda: Path("a.csv").write_text(",".join(["0"] * 256) + "\n"),
         DataError,
-        "a.csv is a table, not a list of paths: expected a folder of pictures",
+        "a.csv has images of 16×16 pixels, expected 28×28",
     ),
     ("a.bin", lambda: Path("a.bin").write_bytes(b"a\0b" * 9), DataError, "a.bin cannot be read: expected a folder"),
     ("a.png", lambda: digit("3").save("a.png"), UsageError, "a.png is one picture: mnistry read reads it."),

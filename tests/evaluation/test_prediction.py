@@ -109,6 +109,17 @@ def test_kaggles_way_from_train_csv_to_submission_csv(tmp_path):
     assert [json.loads(line)["label"] for line in lines] == [row[1] for row in table_[1:]]
     refused = run("predict", tmp_path / "run", "--dataset", tmp_path / "test.csv", "--json", "--out", "x.csv")
     assert refused.returncode == 2
+    evaluated = run("evaluate", tmp_path / "run", "--dataset", tmp_path / "test.csv", "--json")
+    assert evaluated.returncode == 0
+    assert "it has no labels" in evaluated.stderr
+    counts = json.loads(evaluated.stdout)["answers"]
+    assert counts == {name: [row[1] for row in table_[1:]].count(name) for name in "0123456789"}
+    refused = run("evaluate", tmp_path / "run", "--dataset", tmp_path / "test.csv", "--out", tmp_path / "report")
+    assert (refused.returncode, "it has no labels" in refused.stderr) == (1, True)
+    read = run("read", "--single", "--model", tmp_path / "run/model.onnx", tmp_path / "test.csv")
+    named = [line.rpartition(": ") for line in read.stdout.splitlines()]
+    assert [name for name, _, _ in named] == [f"{tmp_path / 'test.csv'}#{number}" for number in range(1, 41)]
+    assert np.mean([text == str(label) for (_, _, text), label in zip(named, Y, strict=True)]) >= 0.8
 
 
 def test_the_command_ends_with_the_next_one(tmp_path, monkeypatch):

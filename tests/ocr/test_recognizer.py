@@ -27,6 +27,11 @@ def test_one_line_reads_a_picture_of_one_digit(digits):
     assert mnistry.read(image, single=True).text == str(digits.y_test[0])
 
 
+def test_a_one_in_mnists_form_is_a_stroke_and_not_a_sheet(digits):
+    for index in (31, 167, 246, 1110):
+        assert [mnistry.read(digits.x_train[index], single=single).text for single in (True, False)] == ["1", "1"]
+
+
 def test_the_built_in_model_is_loaded_once_for_all_threads(monkeypatch):
     made = []
 

@@ -1,5 +1,7 @@
 """28×28 images in IDX, NPY and NPZ files, a range of them at a time: however many there are, none else is in memory.
 
+A table (CSV) is read whole.
+
 A stream that is compressed can only be read onward. It stays open, and what is asked for in rising order costs one
 pass; what lies before it costs another.
 """
@@ -7,11 +9,13 @@ pass; what lies before it costs another.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +33,8 @@ PIXELS = 28 * 28
 NPY_MAGIC, ZIP_MAGIC, IDX_START = b"\x93NUMPY", b"PK\x03\x04", b"\0\0"
 MAX_RATIO = 1100  # deflate cannot make more bytes of one: a header that promises more is not believed
 CHUNK = 1 << 20  # bytes
+HEAD = 1 << 16  # bytes by which a file is recognised
+CELLS = 28  # separators in its first line make a text a table: no path has so many
 SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
 
@@ -72,7 +78,13 @@ class ImageFile:
 
 def is_image_file(head: bytes) -> bool:
     """Tell by its first bytes whether a file is one of those that are read here."""
-    return head.startswith((NPY_MAGIC, ZIP_MAGIC, IDX_START, idx.GZIP_MAGIC))
+    return head.startswith((NPY_MAGIC, ZIP_MAGIC, IDX_START, idx.GZIP_MAGIC)) or _is_table(head)
+
+
+def _is_table(head: bytes) -> bool:
+    """Tell whether a text is a table of pixels: its first line has more cells than any path has commas."""
+    line = head.partition(b"\n")[0]
+    return max(line.count(separator) for separator in b",;\t|") >= CELLS or len(line.split()) > 2 * CELLS
 
 
 def open_images(place: Place, array: str | None = None) -> ImageFile:
@@ -89,7 +101,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
     name = place.given
     with _damage_told(name):
         raw = storage.open_file(place)
-        head = raw.read(6)
+        head = raw.read(HEAD)
         raw.seek(0)
         if array is not None and not head.startswith(ZIP_MAGIC):
             raise UsageError(
@@ -100,9 +112,24 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
         if head.startswith(NPY_MAGIC):
             return _npy(raw, name)
         size = _size(raw)
-        if head.startswith(idx.GZIP_MAGIC):
+        packed = head.startswith(idx.GZIP_MAGIC)
+        if _is_table(gzip.GzipFile(fileobj=raw).read(HEAD) if packed else head):
+            return _table(place)
+        raw.seek(0)
+        if packed:
             return _idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
         return _idx(raw, name, size, exact=True)
+
+
+def _table(place: Place) -> ImageFile:
+    if not place.local:
+        raise DataError(f"{place.given} is a table; one that is not on this machine is not read. Fetch it first.")
+    from mnistry.datasets import csv_tables
+
+    images, _ = csv_tables.images_in(Path(place.path))
+    if images.shape[1:] != (28, 28):
+        raise DataError(f"{place.given} has images of {images.shape[1]}×{images.shape[2]} pixels, expected 28×28.")
+    return ImageFile(place.given, io.BytesIO(np.ascontiguousarray(images).tobytes()), 0, len(images))
 
 
 def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mnistry.batch import storage
-from mnistry.batch.array_source import is_image_file, open_images
+from mnistry.batch.array_source import HEAD, is_image_file, open_images
 from mnistry.batch.parquet_source import IMAGES, PICTURES, Column, ParquetRows
 from mnistry.batch.storage import Entry, Place
 from mnistry.errors import DataError, UsageError
@@ -19,9 +18,7 @@ from mnistry.runtime.files import PassedOver
 
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
 PARQUET_MAGIC, PARQUET_SUFFIXES = b"PAR1", frozenset((".parquet", ".pq"))
-HEAD = 1 << 16  # bytes by which a file is recognised
-CELLS = 28  # commas in its first line make a text a table: no path has so many
-EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY or NPZ file, or a text file of paths"
+EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY, NPZ or CSV file, or a text file of paths"
 
 
 @dataclass(frozen=True)
@@ -144,11 +141,6 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
     if is_image_file(head):
         open_images(place, column)
         return ARRAY, IMAGES, column
-    if head.partition(b"\n")[0].count(b",") >= CELLS:
-        raise DataError(
-            f"{place.given} is a table, not a list of paths: expected {EXPECTED}. For the images in it: "
-            f"mnistry predict MODEL --dataset {shlex.quote(place.given)}"
-        )
     if not head.strip() or b"\0" in head:
         what = "is empty" if not head.strip() else "cannot be read"
         raise DataError(f"{place.given} {what}: expected {EXPECTED}.")

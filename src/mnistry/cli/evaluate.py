@@ -11,7 +11,7 @@ import typer
 
 from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, JsonOption, PixelsOption, with_keras
-from mnistry.errors import require
+from mnistry.errors import NoLabelsError, require
 from mnistry.runtime import provenance
 
 
@@ -40,7 +40,8 @@ def evaluate(
     """Evaluate a model on the test split of a data set.
 
     Shows errors with their confidence interval, loss, calibration, the confusion matrix, the worst mistakes, coverage
-    and selective accuracy, and the accuracy on fifteen kinds of corrupted images.
+    and selective accuracy, and the accuracy on fifteen kinds of corrupted images. Of a table without labels, shows how
+    often each class is the answer.
     """
     provenance.command_begins()
     with_keras(model)
@@ -49,19 +50,41 @@ def evaluate(
     from mnistry.evaluation import run as evaluation_run
     from mnistry.evaluation import text as evaluation_text
 
-    with progress.LiveBars() as bars:
-        folder, result = evaluation_run.evaluate_model(
-            model,
-            dataset=dataset,
-            data_dir=data_dir,
-            with_corruptions=not no_corruptions,
-            pixels=pixels,
-            out=out,
-            callbacks=progress.for_an_evaluation(bars),
-        )
+    try:
+        with progress.LiveBars() as bars:
+            folder, result = evaluation_run.evaluate_model(
+                model,
+                dataset=dataset,
+                data_dir=data_dir,
+                with_corruptions=not no_corruptions,
+                pixels=pixels,
+                out=out,
+                callbacks=progress.for_an_evaluation(bars),
+            )
+    except NoLabelsError as error:
+        if out is not None:  # a report is about right and wrong
+            raise
+        terminal.error(str(error))
+        _show_answers(model, str(dataset), pixels, as_json=as_json)
+        return
     print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.evaluation(result))
     if folder is not None:
         print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
     file = model / "model.onnx" if model is not None and model.is_dir() else model
     chosen = "" if file is None else f"--model {terminal.quoted(file)} "
     terminal.suggest(f"mnistry read {chosen}photo.jpg", "reads with it")
+
+
+def _show_answers(model: Path | None, dataset: str, pixels: str | None, *, as_json: bool) -> None:
+    """Show how often each class is the answer to images without labels."""
+    from mnistry.evaluation import text as evaluation_text
+    from mnistry.evaluation.prediction import predict_dataset
+
+    found = predict_dataset(model, dataset, pixels=pixels)
+    if as_json:
+        print(json.dumps({"dataset": dataset, "test": None, "answers": found.counts()}, ensure_ascii=False))
+    else:
+        print(evaluation_text.answers(found.counts(), sure=float(found.answers.sure.mean())))
+    chosen = "" if model is None else f" {terminal.quoted(model)}"
+    command = f"mnistry predict{chosen} --dataset {terminal.quoted(dataset)} --out submission.csv"
+    terminal.suggest(command, "writes the answers into a file")

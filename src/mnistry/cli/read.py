@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
     from mnistry.cli.progress import LiveBars
+    from mnistry.ocr.image_io import Source
     from mnistry.ocr.read_many import ReadResult
     from mnistry.ocr.result import Reading
     from mnistry.ocr.visualization import Album
@@ -33,7 +34,10 @@ SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not rea
 
 def read(
     pictures: Annotated[
-        list[str], typer.Argument(metavar="PICTURE...", help="Files, folders of them, or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="PICTURE...", help="Files, folders of them, tables or arrays of images, or - for standard input."
+        ),
     ],
     *,
     single: SingleOption = False,
@@ -59,14 +63,14 @@ def read(
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other: name one of them.")
     passed_over = PassedOver()
-    names, exported = read_many.names(pictures, passed_over), model_file(model)
+    (names, held), exported = _with_rows(read_many.names(pictures, passed_over)), model_file(model)
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
     counts: Counter[str] = Counter()
     bars = _bars(len(names))
     with bars or nullcontext():
-        for result in read_many.read_all(names, model=exported, single=single):
+        for result in read_many.read_all(names, model=exported, single=single, held=held):
             with bars.hidden() if bars else nullcontext():
                 if as_csv:
                     _print_csv(result)
@@ -75,7 +79,7 @@ def read(
                 else:
                     _print(result, alone=len(names) == 1)
             if album is not None:
-                _annotate(album, result)
+                _annotate(album, result, held)
             counts[_outcome(result)] += 1
             if bars:
                 bars.parts("pictures", counts.total(), len(names))
@@ -149,13 +153,39 @@ def _album(folder: Path) -> Album:
     return Album(folder)
 
 
-def _annotate(album: Album, result: ReadResult) -> None:
+def _annotate(album: Album, result: ReadResult, held: Mapping[str, Source]) -> None:
     from mnistry.ocr import read_many
     from mnistry.ocr.visualization import annotated
 
     if result.reading is not None:
-        source = read_many.standard_input() if result.source == read_many.STANDARD_INPUT else result.source
-        annotated(source, result.reading.digits, result.reading.skipped).save(album.path(result.source))
+        name = result.source
+        source = read_many.standard_input() if name == read_many.STANDARD_INPUT else held.get(name, name)
+        annotated(source, result.reading.digits, result.reading.skipped).save(album.path(name))
+
+
+def _with_rows(names: Sequence[str]) -> tuple[list[str], dict[str, Source]]:
+    """The pictures, with the images of tables and arrays in their place; and those images by their names."""
+    from mnistry.ocr import image_io
+
+    expanded: list[str] = []
+    held: dict[str, Source] = {}
+    for name in names:
+        if not image_io.is_array_file(name) or not Path(name).is_file():
+            expanded.append(name)
+            continue
+        from mnistry.datasets import unlabelled
+
+        images, remarks = unlabelled.images_in(name)
+        for remark in remarks:
+            terminal.error(remark)
+        expanded += images
+        held |= images
+        print(
+            f"mnistry: each image in {name} is read as a picture. A table with a class for each: mnistry predict MODEL "
+            f"--dataset {shlex.quote(name)}",
+            file=sys.stderr,
+        )
+    return expanded, held
 
 
 def _bars(total: int) -> LiveBars | None:

@@ -34,7 +34,7 @@ from mnistry.datasets.labelled import (
     listed,
 )
 from mnistry.datasets.wording import split_of
-from mnistry.errors import DataError
+from mnistry.errors import DataError, NoLabelsError
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
@@ -128,7 +128,7 @@ def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str
                 f"--dataset {path.name} --out submission.csv"
             )
             return {}
-        raise DataError(f"{short(path)} {_without_labels(table.layout.columns, path)}")
+        raise NoLabelsError(f"{short(path)} {_without_labels(table.layout.columns, path)}")
     remarks += table.said
     if table.layout.files is None:
         return {split: table.rows(problems)}

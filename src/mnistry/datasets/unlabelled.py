@@ -87,6 +87,30 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     return UnlabelledImages(prepared, template or names_, header, tuple(remarks))
 
 
+def images_in(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
+    """Load the images of a table or an array as they are, to be read as pictures.
+
+    Args:
+        name: of a CSV, NPY, NPZ, Parquet or IDX file.
+
+    Returns:
+        The images by the file's name, # and their number from 1: uint8 (height, width) or (height, width, channels), or
+        the content of a picture's file; and remarks.
+
+    Raises:
+        DataError: there are none, or they cannot be read.
+        UsageError: there is no such file.
+    """
+    try:
+        images, names, remarks = _read(loading.own_path(name).resolve())
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
+    except MemoryError:
+        raise DataError(f"{name} needs more memory than there is.") from None
+    found = images if isinstance(images, np.ndarray) else [each.content or b"" for each in images]
+    return {f"{name}#{number}": image for number, image in zip(names, found, strict=True)}, remarks
+
+
 Found = tuple[np.ndarray | Sequence[EncodedImage], list[str], list[str]]
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mnistry.datasets.unlabelled import UnlabelledImages, load_unlabelled
 from mnistry.errors import DataError
 from mnistry.evaluation.run import load
@@ -39,6 +41,11 @@ class DatasetPredictions:
     def labels(self) -> list[str]:
         """The most probable class of each image, by its name."""
         return [self.class_names[number] for number in self.answers.digits.tolist()]
+
+    def counts(self) -> dict[str, int]:
+        """How often each class is the most probable one."""
+        found = np.bincount(self.answers.digits, minlength=len(self.class_names))
+        return dict(zip(self.class_names, found.tolist(), strict=True))
 
     def csv(self, *, probabilities: bool = False) -> str:
         """A table with a header and a row for each image: its name, its class, and perhaps all probabilities."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,22 @@ def evaluation(result: ModelEvaluation) -> str:
         corruptions(result.corrupted, result.mean_accuracy),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def answers(counts: Mapping[str, int], *, sure: float) -> str:
+    """How often each class is the answer to images without labels.
+
+    >>> print(answers({"0": 12, "1": 3}, sure=0.8))
+    15 images without labels, sure of 80.0%
+    <BLANKLINE>
+    class  answers  share
+        0       12  80.0%
+        1        3  20.0%
+    """
+    n = sum(counts.values())
+    rows = [[name, f"{count:,}", f"{count / n:.1%}"] for name, count in counts.items()]
+    table = reporting_text.table([["class", "answers", "share"], *rows])
+    return f"{n:,} images without labels, sure of {sure:.1%}\n\n{table}"
 
 
 def heading(result: ModelEvaluation) -> str:

@@ -169,6 +169,8 @@ class Classifier:
         sure = is_digit & (confidences * digitness >= self.info.sure_threshold)
         return Predictions(probabilities, digitness, probabilities.argmax(axis=1), is_digit, sure)
 
+    answer = predict_all  # its former name, which programs still call
+
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities and digit-ness as the model file gives them, of some images in one piece of memory."""
         outputs = [onnx_file.PROBABILITIES, onnx_file.DIGITNESS]

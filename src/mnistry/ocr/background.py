@@ -105,7 +105,8 @@ def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
         if found is not None:
             sheet = cv2.erode(found, np.ones((7, 7), np.uint8), borderValue=0)
             enlarged: np.ndarray = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-            return enlarged
+            if enlarged.any():  # nothing is left of a bar as thin as a stroke
+                return enlarged
     return None
 
 

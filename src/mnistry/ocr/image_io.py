@@ -348,8 +348,15 @@ def _scale(kind: np.dtype[Any], low: float, high: float) -> float:
     return top
 
 
+def is_array_file(name: str) -> bool:
+    """Tell whether a file is named like a table or an array of images.
+
+    >>> is_array_file("test.csv.gz"), is_array_file("7.png")
+    (True, False)
+    """
+    return name.lower().removesuffix(".gz").endswith(ARRAYS)
+
+
 def _hint(name: str) -> str:
     """The command for images in a table or an array, if a file is named like one."""
-    if not name.lower().removesuffix(".gz").endswith(ARRAYS):
-        return ""
-    return f" For the images in it: mnistry predict MODEL --dataset {shlex.quote(name)}"
+    return f" For the images in it: mnistry predict MODEL --dataset {shlex.quote(name)}" if is_array_file(name) else ""

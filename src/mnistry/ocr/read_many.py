@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -100,20 +100,26 @@ def _pages(name: str) -> list[str]:
 
 
 def read_all(
-    pictures: Sequence[str], *, model: str | os.PathLike[str] | None = None, single: bool = False
+    pictures: Sequence[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    single: bool = False,
+    held: Mapping[str, Source] | None = None,
 ) -> Iterator[ReadResult]:
     """Read pictures by name, in their order; many of them in a process for each core.
 
     Args:
-        pictures: paths, or `-` for standard input.
+        pictures: paths, `-` for standard input, or names of `held`.
         model: a model file; None is the one that comes with the package.
         single: whether each picture shows one digit.
+        held: pictures in memory by their names, such as the rows of a table.
 
     Raises:
         ModelError: the model cannot be loaded.
     """
     recognizer = Recognizer.load(model, threads=1)
-    tasks = [(name, standard_input() if name == STANDARD_INPUT else name) for name in pictures]
+    held = {} if held is None else held
+    tasks = [(name, standard_input() if name == STANDARD_INPUT else held.get(name, name)) for name in pictures]
     if len(pictures) < MANY or cpu_count() < 2:
         yield from (outcome(recognizer, task, single=single) for task in tasks)
         return
