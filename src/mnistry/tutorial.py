@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +19,7 @@ from mnistry.reporting.language import Language, LanguageName, preferred
 from mnistry.runtime import files, provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.runtime.provenance import Stopwatch
-from mnistry.training import export, recipes, trainer
+from mnistry.training import recipes, trainer
 from mnistry.training import result as training_result
 from mnistry.training.config import ResolvedConfig, TrainConfig
 from mnistry.training.lesson import report, terminal
@@ -24,12 +28,14 @@ from mnistry.training.lesson.steps import Facts, steps
 from mnistry.training.result import Result, Sample
 
 OPTIONS = ("dataset", "epochs", "batch_size", "seed", "settings")  # that can be chosen; the rest is the lesson's
+LOADED_LAST = ("mnistry.training.export", "h5py")
 THE_LESSON = TrainConfig(recipe="tutorial")
 
 
 def tutorial(
     config: TrainConfig = THE_LESSON,
     *,
+    dataset: loading.Dataset | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     index: int | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -40,6 +46,7 @@ def tutorial(
 
     Args:
         config: epochs, batch size, seed, data set and the network's settings; the rest is as in the lesson.
+        dataset: the data set of the config, if it is loaded already.
         data_dir: the folder that is searched for the data first.
         index: the training image that the lesson follows; None means the data set's example, 2000 for MNIST.
         out: the run folder; None means the next free `runs/tutorial-N`.
@@ -55,7 +62,8 @@ def tutorial(
     """
     watch, say = Stopwatch(), Language(language or preferred())
     with run_folder.new_folder(out, "tutorial") as (work, folder):
-        dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
+        if dataset is None:
+            dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
         config, index, names = recipes.resolve(config, dataset), dataset.checked_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train
@@ -80,12 +88,22 @@ def tutorial(
         tell(6, terminal.compiled(say))
         watch.lap("build")
 
-        snapshots = Snapshots(config.epochs, model.get_weights())
-        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(snapshots.keep))
+        snapshots, predict = Snapshots(config.epochs, model.get_weights()), backend.Predictor(model)
+        with ThreadPoolExecutor(1) as beside:
+            begun: list[Future[Any]] = []
+
+            def after_epoch(number: int, weights: Sequence[np.ndarray]) -> None:
+                snapshots.keep(number, weights)
+                if number == 1:  # what does not depend on the weights is done while the network goes on training
+                    begun.append(beside.submit(report.begin, dataset, facts, work))
+                    begun.append(beside.submit(predict.compile, x))
+                    beside.map(import_module, LOADED_LAST)
+
+            records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(after_epoch))
         tell(7, terminal.train(records, facts, say))
         watch.lap("train")
 
-        train_probabilities, test_probabilities = backend.predict(model, x), backend.predict(model, dataset.x_test)
+        train_probabilities, test_probabilities = predict(x), predict(dataset.x_test)
         train, test = evaluate(train_probabilities, y), evaluate(test_probabilities, dataset.y_test)
         tell(8, terminal.evaluated(test, say))
         tell(9, terminal.confused(test, names, say))
@@ -115,8 +133,10 @@ def tutorial(
         )
         files.write_json(work / run_folder.CONFIG, asdict(config))
         files.write_json_lines(work / run_folder.METRICS, records)
-        report.write(result, facts, snapshots.network(model.get_weights()), work, language)
+        report.write(result, facts, snapshots.network(model.get_weights()), work, language, begun[0].result())
         watch.lap("report")
+        from mnistry.training import export  # ONNX is loaded while the network trains
+
         export.write_of(model, result, work / onnx_file.EXPORTED)
         watch.lap("export")
         watch.finish()

@@ -574,3 +574,34 @@ def test_an_empty_folder_is_passed_over_without_a_word(
     loaded = loading.load(data_dir=tmp_path / "empty")
     assert same_arrays(loaded, mnist)
     assert loaded.remarks == ()
+
+
+def test_what_is_at_hand_is_what_would_be_loaded(mnist_folder: Path, mnist: loading.Dataset, nowhere: str) -> None:
+    found = loading.load_at_hand(None, data_dir=mnist_folder)
+    assert found is not None
+    assert same_arrays(found, mnist)
+    assert (found.source, found.digests, found.remarks) == (mnist.source, mnist.digests, ())
+
+
+@pytest.mark.parametrize("folder", ["damaged", "empty", "missing", None])
+def test_what_has_to_be_told_of_is_not_at_hand(
+    folder: str | None, cache: Path, files: dict[str, bytes], nowhere: str, tmp_path: Path
+) -> None:
+    write(cache, files if folder is not None else damaged(files, "missing"))
+    write(tmp_path / "damaged", damaged(files, "changed byte"))
+    (tmp_path / "empty").mkdir()
+    assert loading.load_at_hand("mnist", data_dir=None if folder is None else tmp_path / folder) is None
+
+
+@pytest.mark.parametrize("name", ["digits", "no-such-set", ""])
+def test_only_published_sets_are_at_hand(name: str, mnist_folder: Path) -> None:
+    assert loading.load_at_hand(name, data_dir=mnist_folder) is None
+
+
+def test_the_cache_is_at_hand_where_no_folder_is_named(
+    cache: Path, files: dict[str, bytes], mnist: loading.Dataset, nowhere: str
+) -> None:
+    write(cache, files)
+    found = loading.load_at_hand("mnist")
+    assert found is not None
+    assert same_arrays(found, mnist)

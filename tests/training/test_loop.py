@@ -231,6 +231,18 @@ def test_predictions_do_not_depend_on_how_many_come_at_once(n: int, monkeypatch:
     assert at_once.dtype == np.float32
 
 
+def test_a_program_that_is_compiled_ahead_takes_the_weights_of_the_day() -> None:
+    x, _ = some_images(12)
+    model = small_network(dropout=0.5)
+    predict = backend.Predictor(model)
+    program = predict.compile(x)
+    before = predict(x)
+    model.set_weights([-weights for weights in model.get_weights()])
+    assert predict.compile(x) is program
+    np.testing.assert_array_equal(predict(x), backend.predict(model, x))
+    assert abs(predict(x) - before).max() > 0.01
+
+
 def test_more_devices_than_there_are() -> None:
     x, y = some_images(16)
     available = len(jax.local_devices())

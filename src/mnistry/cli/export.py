@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mnistry.cli.options import PixelsOption, import_keras
+from mnistry.cli.keras_loading import import_keras
+from mnistry.cli.options import PixelsOption
 from mnistry.errors import RunError, UsageError
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 import hashlib
-import importlib
 import inspect
 import operator
 import sys
@@ -19,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistry.cli.keras_loading import import_keras
 from mnistry.errors import UsageError
 from mnistry.training.config import OF_THE_RECIPE, TrainConfig
 from mnistry.training.recipes import RECIPES, Recipe
@@ -172,21 +171,3 @@ def model_file(model: Path | None) -> Path | None:
     write_durably(made, [content])
     print(f"{model} is read as the model file {made}", file=sys.stderr)
     return made
-
-
-# What Keras loads for its wrappers, data frames, galleries and notebooks if it is there; no command uses them.
-NOT_FOR_COMMANDS = ("IPython", "cv2", "matplotlib", "pandas", "pydot", "requests", "sklearn")
-
-
-def import_keras() -> None:
-    """Import Keras without the libraries that it can do without: half of the time that the import takes."""
-    hidden: dict[str, Any] = {name: None for name in NOT_FOR_COMMANDS if name not in sys.modules}
-    sys.modules.update(hidden)
-    gc.disable()  # an import makes objects and leaves hardly any garbage
-    try:
-        importlib.import_module("mnistry.models.backend")
-    finally:
-        gc.enable()
-        for name in hidden:
-            del sys.modules[name]
-    gc.freeze()  # a million objects that stay to the end: never looked through again, half a second less at exit

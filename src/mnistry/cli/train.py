@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import DataDirOption, given, import_keras, with_config
+from mnistry.cli.keras_loading import import_keras
+from mnistry.cli.options import DataDirOption, given, with_config
 from mnistry.errors import UsageError
 from mnistry.runtime import provenance
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import DataDirOption, IndexOption, given, import_keras, with_config
+from mnistry.cli.keras_loading import import_keras
+from mnistry.cli.options import DataDirOption, IndexOption, given, with_config
 from mnistry.reporting.language import LanguageName
 from mnistry.runtime import provenance
 from mnistry.training.config import TrainConfig
@@ -38,14 +40,20 @@ def tutorial(
 
     Writes a report that holds the trained network: draw on it and see inside.
     """
+    from mnistry.datasets import loading
+
     provenance.command_begins()
-    import_keras()
+    chosen = given(settings)
+    with ThreadPoolExecutor(1) as beside:  # the files are unpacked while Keras is imported
+        dataset = beside.submit(loading.load_at_hand, chosen.get("dataset"), data_dir=data_dir)
+        import_keras()
     from mnistry.cli import progress
     from mnistry.tutorial import tutorial as run_lesson
 
     with progress.LiveBars() as bars:
         folder, result = run_lesson(
-            TrainConfig(**given(settings)),
+            TrainConfig(**chosen),
+            dataset=dataset.result(),
             data_dir=data_dir,
             index=index,
             out=out,

@@ -96,6 +96,20 @@ def load_local(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> 
     return published.load_local(wanted, _data_folder(data_dir))
 
 
+def load_at_hand(name: str | None, *, data_dir: str | os.PathLike[str] | None = None) -> Dataset | None:
+    """Load a published data set that is whole in the first place where `load` looks for it; None otherwise.
+
+    Args:
+        name: as for `load`; None means MNIST.
+        data_dir: as for `load`.
+    """
+    wanted = next((each for each in catalog.ALL if each.name == ("mnist" if name is None else name)), None)
+    try:
+        return None if wanted is None else published.load_at_hand(wanted, _data_folder(data_dir))
+    except (DataError, UsageError):
+        return None  # `load` says what is wrong
+
+
 def name_of(name: str) -> str:
     """The name of a data set in configs and reports: a path is completed.
 

@@ -67,7 +67,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     damaged: DamagedFolderError | None = None
     spoilt: DataError | None = None
     if folder is not None:
-        place = folder / published.name if published.beside_others else folder
+        place = _own_place(folder, published)
         try:
             for each in (place, place / "raw", place / "MNIST" / "raw"):  # the last two as torchvision has them
                 found = _found_in(each, published)
@@ -102,7 +102,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
 
 def load_local(published: Published, folder: Path | None) -> Dataset | None:
     """Load the set from the folder that the user named, or from the cache; None where it is in neither."""
-    own = [] if folder is None else [folder / published.name if published.beside_others else folder]
+    own = [] if folder is None else [_own_place(folder, published)]
     for place in (*(each / below for each in own for below in ("", "raw", "MNIST/raw")), cache_folder(published.name)):
         try:
             found = _found_in(place, published)
@@ -111,6 +111,19 @@ def load_local(published: Published, folder: Path | None) -> Dataset | None:
         if found is not None:
             return found
     return None
+
+
+def load_at_hand(published: Published, folder: Path | None) -> Dataset | None:
+    """Load the set from the first place where `load` looks for it; None if it is not there.
+
+    Raises:
+        DataError: what lies there is damaged or incomplete.
+    """
+    return _found_in(cache_folder(published.name) if folder is None else _own_place(folder, published), published)
+
+
+def _own_place(folder: Path, published: Published) -> Path:
+    return folder / published.name if published.beside_others else folder
 
 
 class DamagedFolderError(DataError):

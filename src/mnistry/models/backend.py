@@ -84,6 +84,7 @@ __all__ = [
     "BaseConv",
     "JAXEpochIterator",
     "JAXTrainer",
+    "Predictor",
     "array_data_adapter",
     "array_slicing",
     "check_settings",
@@ -108,33 +109,62 @@ def inference_arguments(model: keras.Model) -> dict[str, bool]:
 PREDICT_CHUNK = 10_000
 
 
+class Predictor:
+    """A model's outputs, without the layers that only train; with the values that its variables have at the time."""
+
+    def __init__(self, model: keras.Model) -> None:
+        """Compile nothing yet.
+
+        Args:
+            model: built.
+        """
+        self._model = model
+        self._programs: dict[Any, Any] = {}
+        arguments = inference_arguments(model)
+
+        def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
+            with jax.default_matmul_precision("highest"):  # a GPU would round to ten bits
+                return model.stateless_call(trainable, fixed, batch.astype(np.float32), **arguments)[0]
+
+        self._forward = jax.jit(forward)
+
+    def compile(self, x: np.ndarray) -> Any:
+        """Compile the program for as many inputs as these, or for the largest chunk of them."""
+        shape = (min(PREDICT_CHUNK, len(x)), *x.shape[1:])
+        key = shape, x.dtype
+        if key not in self._programs:
+            self._programs[key] = self._forward.lower(*self._values(), jax.ShapeDtypeStruct(shape, x.dtype)).compile()
+        return self._programs[key]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The outputs for all inputs.
+
+        Args:
+            x: (n, ...) inputs, turned to float32 on the device.
+
+        Returns:
+            float32 (n, ...), what the model gives for each input.
+        """
+        values, program = self._values(), self.compile(x)
+        size = min(PREDICT_CHUNK, len(x))
+        parts = []
+        for start in range(0, len(x), size):
+            batch = x[start : start + size]
+            missing = size - len(batch)  # filled up: one compiled shape for all
+            padded = np.concatenate([batch, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else batch
+            parts.append(np.asarray(program(*values, padded))[: len(batch)])
+        return np.concatenate(parts)
+
+    def _values(self) -> tuple[list[Any], list[Any]]:
+        model = self._model
+        return [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
+
+
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
-    """The model's outputs for all images, without the layers that only train.
-
-    Args:
-        model: built.
-        x: (n, ...) inputs, turned to float32 on the device.
-
-    Returns:
-        float32 (n, ...), what the model gives for each input.
+    """The model's outputs for all inputs; see `Predictor`.
 
     >>> model = keras.Sequential([keras.layers.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
     >>> predict(model, np.zeros((5, 28, 28), np.uint8)).shape
     (5, 10)
     """
-    arguments = inference_arguments(model)
-
-    @jax.jit
-    def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
-        with jax.default_matmul_precision("highest"):  # a GPU would round to ten bits
-            return model.stateless_call(trainable, fixed, batch.astype(np.float32), **arguments)[0]
-
-    trainable, fixed = ([v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables))
-    size = min(PREDICT_CHUNK, len(x))
-    parts = []
-    for start in range(0, len(x), size):
-        batch = x[start : start + size]
-        missing = size - len(batch)  # filled up: one compiled shape for all
-        padded = np.concatenate([batch, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else batch
-        parts.append(np.asarray(forward(trainable, fixed, padded))[: len(batch)])
-    return np.concatenate(parts)
+    return Predictor(model)(x)

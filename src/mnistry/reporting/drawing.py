@@ -165,6 +165,10 @@ class Drawing:
 
     def save(self, path: Path) -> None:
         """Write a PNG, in English; letters that no font of the machine has become boxes."""
+        save_png(self.painted(), path)
+
+    def painted(self) -> Image.Image:
+        """The drawing as a picture, finer than that of a PNG."""
         from PIL import Image, ImageDraw
 
         scale = SCALE * FINER
@@ -172,11 +176,16 @@ class Drawing:
         draw = ImageDraw.Draw(image)
         for part in self.parts:
             _paint(image, draw, part, scale)
-        image.reduce(FINER).save(path, "PNG", compress_level=3)
+        return image
 
     def _repr_svg_(self) -> str:
         """The drawing in a notebook."""
         return self.svg(f'{STANDALONE} style="background:#fff;max-width:100%;height:auto"')
+
+
+def save_png(painted: Image.Image, path: Path) -> None:
+    """Write a painted drawing; other threads go on meanwhile."""
+    painted.reduce(FINER).save(path, "PNG", compress_level=3)
 
 
 def text_width(text: str, size: float = SIZE) -> float:

@@ -6,25 +6,36 @@ import importlib.resources
 import math
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnistry.reporting.drawing import Drawing
+from mnistry.reporting.drawing import Drawing, save_png
 from mnistry.reporting.language import ENGLISH, Language, Message, message, plural
 from mnistry.runtime import run_folder
+
+if TYPE_CHECKING:
+    import jinja2
 
 FIGURES = "figures"
 CODE = re.compile(r"`([^`]+)`")
 FOLDERS = re.compile(r"(?<![^\s('\"=\[])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")  # of an absolute path
+INCLUDED = re.compile(r'{% include "([^"]+)" %}')
 STRONG = re.compile(r"\*\*([^*]+)\*\*")
 
 
 def save_figures(drawn: Mapping[str, Drawing], folder: Path) -> None:
     """Write figures as `figures/*.png`."""
-    (folder / FIGURES).mkdir()
-    for name, drawing in drawn.items():
-        drawing.save(folder / FIGURES / f"{name}.png")
+    (folder / FIGURES).mkdir(exist_ok=True)
+    with ThreadPoolExecutor(1) as beside:  # one is compressed while the next is painted
+        saved = [
+            beside.submit(save_png, drawing.painted(), folder / FIGURES / f"{name}.png")
+            for name, drawing in drawn.items()
+        ]
+    for each in saved:
+        each.result()
 
 
 def write(html: str, folder: Path) -> None:
@@ -52,7 +63,6 @@ def rendered(
         languages: of the page's words, the first one shown; scripts can switch to the others.
         facts: further names for the template.
     """
-    import jinja2
     import markupsafe
 
     words = Words(languages)
@@ -61,6 +71,32 @@ def rendered(
         drawing = (figures or {})[name]
         attributes = f' role="img" {words.attribute("aria-label", label)}'
         return markupsafe.Markup(drawing.svg(attributes, words.in_drawing))  # noqa: S704 - made of numbers and escaped words
+
+    names = {
+        "t": words.of_text,
+        "tn": words.of_count,
+        "say": words,
+        "attribute": words.of_attribute,
+        "figure": figure,
+        "words": words,
+        "phrase": words.number,
+        "written": _date(datetime.now(UTC)),
+        "language": languages[0],
+    }
+    return _environment().get_template(template).render(names | facts)
+
+
+def compile_template(name: str) -> None:
+    """Compile a template and those that it includes, which takes longer than filling them in."""
+    for each in (name, *INCLUDED.findall(resource(name))):
+        _environment().get_template(each)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """The templates, with the filters and names that are the same for all pages."""
+    import jinja2
+    import markupsafe
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(resource),
@@ -71,17 +107,10 @@ def rendered(
     )
     environment.filters |= {"share": share, "count_of": "{:,}".format, "counted": _counted, "shareable": shareable}
     environment.globals |= {
-        "t": words.of_text,
-        "tn": words.of_count,
-        "say": words,
-        "attribute": words.of_attribute,
-        "figure": figure,
         "message": message,
-        "words": words,
-        "phrase": words.number,
         "resource": lambda name: markupsafe.Markup(resource(name)),  # noqa: S704 - files of ours
     }
-    return environment.get_template(template).render(written=_date(datetime.now(UTC)), language=languages[0], **facts)
+    return environment
 
 
 class Words:

@@ -199,7 +199,7 @@ class TrainSession:
     def pull(self) -> None:
         """Take the values of the model's own variables, which somebody may have changed."""
         # Copies: a dispatch overwrites the session's own values in place.
-        self.state = self.placement.replicate(jax.tree.map(jax.numpy.copy, _values(self.model)))
+        self.state = self.placement.replicate(_values(self.model), copied=True)
         self.programs = _programs_of(self.model)
 
     def trainable(self) -> list[np.ndarray]:

@@ -28,16 +28,17 @@ def write(result: Result, folder: Path) -> None:
 
 def draw(result: Result) -> dict[str, Drawing]:
     """The figures of a result, by name."""
-    dataset, records = result.dataset, result.records
+    shown = result.dataset.x_train[result.grid.start : result.grid.stop]
+    return {"samples": plots.samples(shown, result.grid_labels), **draw_results(result)}
+
+
+def draw_results(result: Result) -> dict[str, Drawing]:
+    """The figures of the training and of the test, by name."""
     curves = {}
-    if records:  # none where the weights of other runs were taken as they are
-        losses, accuracies = ([record[name] for record in records] for name in ("loss", "accuracy"))
+    if result.records:  # none where the weights of other runs were taken as they are
+        losses, accuracies = ([record[name] for record in result.records] for name in ("loss", "accuracy"))
         curves = {"curves": plots.curves(losses, accuracies)}
-    return {
-        "samples": plots.samples(dataset.x_train[result.grid.start : result.grid.stop], result.grid_labels),
-        **curves,
-        **evaluation_report.draw_test(dataset, result.test),
-    }
+    return {**curves, **evaluation_report.draw_test(result.dataset, result.test)}
 
 
 def page(result: Result, drawn: Mapping[str, Drawing]) -> str:

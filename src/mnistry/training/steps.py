@@ -44,9 +44,10 @@ class DataParallel:
         self._replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
         self._split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
 
-    def replicate(self, tree: Any) -> Any:
-        """Put arrays on each device, whole."""
-        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._replicated), tree)
+    def replicate(self, tree: Any, *, copied: bool = False) -> Any:
+        """Put arrays on each device, whole; `copied` ones share no memory with those given."""
+        may_alias = False if copied else None
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._replicated, may_alias=may_alias), tree)
 
     def split(self, batch: Any, batch_size: int) -> Any:
         """Inside a compiled step: put a part of the batch on each device."""

@@ -6,6 +6,7 @@ steps (round to narrow, flags of any angle) are made by `strokes`.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -31,12 +32,14 @@ class Glyphs(NamedTuple):
     labels: np.ndarray
 
 
+@cache
 def digits() -> Glyphs:
     """Return the digits, in forms that are common in other schools than MNIST's."""
     rows = [(label, strokes) for label, strokes in _read() if label != NO_DIGIT]
     return _prepare([strokes for _, strokes in rows], [int(label) for label, _ in rows])
 
 
+@cache
 def signs(label: int) -> Glyphs:
     """Return letters of several scripts, symbols and small drawings, all labelled as no digit.
 

@@ -20,14 +20,14 @@ PARTS = {"signs": 0.36, "characters": 0.14, "scribbles": 0.08, "glued": 0.16, "c
 ONE = 1
 NO_DIGITS_IN_A_MIRROR, NO_DIGITS_LYING = (3, 4, 6, 7, 9), (ONE, 3, 6, 9)
 NO_DIGITS_LEFT_OF_A_CUT, NO_DIGITS_RIGHT_OF_A_CUT = (0, 2, 3, 4, 5, 6, 7, 8, 9), (0, 2, 5, 6)
-SIGNS = glyphs.signs(label=10)
+NO_DIGIT = 10  # its label
 
 
 def negative_strokes(pool: RandomPool, n: int) -> list[Any]:
     """Return the strokes of the drawn ones among n negatives: signs, invented characters, scribbles."""
     sizes = _sizes(n)
     return [
-        strokes.glyph_strokes(pool, SIGNS, sizes["signs"])[0],
+        strokes.glyph_strokes(pool, glyphs.signs(NO_DIGIT), sizes["signs"])[0],
         strokes.character_strokes(pool, sizes["characters"]),
         strokes.scribble_strokes(pool, sizes["scribbles"]),
     ]

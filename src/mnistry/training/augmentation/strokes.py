@@ -30,7 +30,6 @@ ZEROS, ONES, SEVENS = 0.15, 0.23, 0.13  # shares of the digits; the others come 
 FLAG, FLAG_WITH_FOOT, BAR = (25, 72), (10, 72), (-14, 9)  # degrees below the horizontal: a 1's flag, a 7's bar
 CHARACTER_STROKES = 4  # of an invented character
 Y, X = 0, 1
-GLYPHS = glyphs.digits()
 
 
 def digit_strokes(pool: RandomPool, n: int) -> tuple[Any, Any]:
@@ -44,7 +43,7 @@ def digit_strokes(pool: RandomPool, n: int) -> tuple[Any, Any]:
         Pieces for `render`, float32 (n, SEGMENTS, 2, 2), and their labels, int32 (n,).
     """
     zeros, ones, sevens = (round(n * share) for share in (ZEROS, ONES, SEVENS))
-    others, labels = glyph_strokes(pool, GLYPHS, n - zeros - ones - sevens)
+    others, labels = glyph_strokes(pool, glyphs.digits(), n - zeros - ones - sevens)
     parts = [
         _bent(pool, _zeros(pool, zeros), 0.4),
         _bent(pool, _ones(pool, ones), 0.3),

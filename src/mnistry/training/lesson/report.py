@@ -21,8 +21,34 @@ from mnistry.training.lesson.steps import ROW, Facts, steps
 from mnistry.training.lesson.terminal import commonest, title
 from mnistry.training.result import Result
 
+TEMPLATE = "lesson.html"
 
-def write(result: Result, facts: Facts, network: Network, folder: Path, language: LanguageName | None = None) -> None:
+
+def begin(dataset: Dataset, facts: Facts, folder: Path) -> frozenset[str]:
+    """Do what the report needs and a trained network does not change, while the network trains.
+
+    Args:
+        dataset: of the lesson.
+        facts: the numbers in the words of the steps.
+        folder: the run folder, which exists.
+
+    Returns:
+        The names of the figures that are written already.
+    """
+    drawn = draw_first(dataset, facts)
+    html.save_figures(drawn, folder)
+    html.compile_template(TEMPLATE)
+    return frozenset(drawn)
+
+
+def write(
+    result: Result,
+    facts: Facts,
+    network: Network,
+    folder: Path,
+    language: LanguageName | None = None,
+    begun: frozenset[str] = frozenset(),
+) -> None:
     """Write `figures/*.png` and `report.html` into a run folder.
 
     Args:
@@ -31,22 +57,34 @@ def write(result: Result, facts: Facts, network: Network, folder: Path, language
         network: the trained network.
         folder: the run folder, which exists.
         language: in which the page opens; None means that of the browser, and without scripts the machine's.
+        begun: the figures that `begin` has written.
     """
     drawn = draw(result, facts, network)
-    html.save_figures(drawn, folder)
+    html.save_figures({name: drawing for name, drawing in drawn.items() if name not in begun}, folder)
     html.write(page(result, facts, network, drawn, language), folder)
+
+
+def draw_first(dataset: Dataset, facts: Facts) -> dict[str, Drawing]:
+    """The figures that do not depend on the training, by name."""
+    shown, image, names = slice(facts.first, facts.last + 1), dataset.x_train[facts.index], dataset.class_names
+    label = names[dataset.y_train[facts.index]]
+    title = message("training image {index}, label {label}", index=facts.index, label=label)
+    return {
+        "samples": plots.samples(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
+        "image": plots.image(image, title),
+        "network": drawings.network(image, facts, names),
+        "ideas": drawings.ideas(facts),
+    }
 
 
 def draw(result: Result, facts: Facts, network: Network) -> dict[str, Drawing]:
     """The figures of the lesson, by name."""
     sample, names = result.sample, result.dataset.class_names
     assert sample is not None  # noqa: S101 - a lesson has one
-    title = message("training image {index}, label {label}", index=sample.index, label=sample.label)
-    return training_report.draw(result) | {
-        "image": plots.image(sample.image, title),
+    return {
+        **draw_first(result.dataset, facts),
+        **training_report.draw_results(result),
         "probabilities": plots.probabilities(sample.probabilities, sample.doubled, names),
-        "network": drawings.network(sample.image, facts, names),
-        "ideas": drawings.ideas(facts),
         "learning": drawings.learning(network),
     }
 
@@ -70,7 +108,7 @@ def page(
     first = language or preferred()
     languages = [first, *(name for name in LANGUAGES if name != first)]
     return html.rendered(
-        "lesson.html",
+        TEMPLATE,
         figures=drawn,
         languages=[Language(name) for name in languages],
         follow=language is None,
