@@ -145,14 +145,14 @@ def write_pages() -> None:
 
     drawn: dict[str, Drawing] = {}
 
-    def keep(*given: Any) -> dict[str, Drawing]:
-        drawn.update(draw(*given))
-        return drawn
+    def keep(*given: Any) -> str:
+        drawn.update(given[3])
+        return made(*given)
 
-    draw, report.draw = report.draw, keep  # the figures of the run, to write them in both languages
+    made, report.page = report.page, keep  # the figures of the run, to write them in both languages
     with tempfile.TemporaryDirectory() as folder:
         _, result = tutorial(out=Path(folder) / "run", language="en")
-    report.draw = draw
+    report.page = made
     for name in LANGUAGES:
         language, files = Language(name), {}
         for figure in FIGURES.values():

@@ -61,7 +61,7 @@ def tutorial(
         MnistryError: the config, the data or the folder is wrong.
     """
     watch, say = Stopwatch(), Language(language or preferred())
-    with run_folder.new_folder(out, "tutorial") as (work, folder):
+    with run_folder.new_folder(out, "tutorial") as (work, folder), ThreadPoolExecutor(1) as beside:
         if dataset is None:
             dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
@@ -89,25 +89,26 @@ def tutorial(
         watch.lap("build")
 
         snapshots, predict = Snapshots(config.epochs, model.get_weights()), backend.Predictor(model)
-        with ThreadPoolExecutor(1) as beside:
-            begun: list[Future[Any]] = []
+        page, waiting = report.Report(dataset, facts, work), list[Future[Any]]()
 
-            def after_epoch(number: int, weights: Sequence[np.ndarray]) -> None:
-                snapshots.keep(number, weights)
-                if number == 1:  # what does not depend on the weights is done while the network goes on training
-                    begun.append(beside.submit(report.begin, dataset, facts, work))
-                    begun.append(beside.submit(predict.compile, x))
-                    beside.map(import_module, LOADED_LAST)
+        def after_epoch(number: int, weights: Sequence[np.ndarray]) -> None:
+            snapshots.keep(number, weights)
+            if number == 1:  # what does not depend on the weights is done while the network goes on training
+                waiting.extend([beside.submit(page.begin), beside.submit(predict.compile, x)])
+                waiting.extend(beside.submit(import_module, name) for name in LOADED_LAST)
 
-            records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(after_epoch))
+        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(after_epoch))
         tell(7, terminal.train(records, facts, say))
         watch.lap("train")
 
-        train_probabilities, test_probabilities = predict(x), predict(dataset.x_test)
-        train, test = evaluate(train_probabilities, y), evaluate(test_probabilities, dataset.y_test)
+        network, test_probabilities = snapshots.network(model.get_weights()), predict(dataset.x_test)
+        test = evaluate(test_probabilities, dataset.y_test)
+        waiting.append(beside.submit(page.draw_results, records, test, network))
         tell(8, terminal.evaluated(test, say))
         tell(9, terminal.confused(test, names, say))
 
+        train_probabilities = predict(x)
+        train = evaluate(train_probabilities, y)
         once = train_probabilities[index].astype(np.float64)
         twice = outputs.probabilities(once[None])[0]
         sample = Sample(index, x[index], names[y[index]], once, twice, names[int(once.argmax())])
@@ -131,13 +132,12 @@ def tutorial(
             environment=provenance.environment(),
             sample=sample,
         )
-        files.write_json(work / run_folder.CONFIG, asdict(config))
-        files.write_json_lines(work / run_folder.METRICS, records)
-        report.write(result, facts, snapshots.network(model.get_weights()), work, language, begun[0].result())
+        waiting.append(beside.submit(_write_files, model, result, work))
+        for each in waiting[:-1]:
+            each.result()
+        page.finish(result, network, language)
         watch.lap("report")
-        from mnistry.training import export  # ONNX is loaded while the network trains
-
-        export.write_of(model, result, work / onnx_file.EXPORTED)
+        waiting[-1].result()
         watch.lap("export")
         watch.finish()
         training_result.save(result, model, work)
@@ -158,6 +158,15 @@ def _facts(config: ResolvedConfig, dataset: loading.Dataset, index: int) -> Fact
         dropout=config.settings.get("dropout", Facts.dropout),
         comparable=dataset.name == "mnist" and config == usual,
     )
+
+
+def _write_files(model: backend.keras.Model, result: Result, folder: Path) -> None:
+    """Write the config, the metrics and the model file."""
+    from mnistry.training import export  # with ONNX: loaded while the network trains
+
+    files.write_json(folder / run_folder.CONFIG, asdict(result.config))
+    files.write_json_lines(folder / run_folder.METRICS, result.records)
+    export.write_of(model, result, folder / onnx_file.EXPORTED)
 
 
 def _command(config: ResolvedConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:

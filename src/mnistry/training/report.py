@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mnistry.datasets.dataset import Dataset
 from mnistry.evaluation import report as evaluation_report
-from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
 from mnistry.runtime import run_folder
@@ -29,16 +30,17 @@ def write(result: Result, folder: Path) -> None:
 def draw(result: Result) -> dict[str, Drawing]:
     """The figures of a result, by name."""
     shown = result.dataset.x_train[result.grid.start : result.grid.stop]
-    return {"samples": plots.samples(shown, result.grid_labels), **draw_results(result)}
+    samples = plots.samples(shown, result.grid_labels)
+    return {"samples": samples, **draw_results(result.dataset, result.records, result.test)}
 
 
-def draw_results(result: Result) -> dict[str, Drawing]:
+def draw_results(dataset: Dataset, records: Sequence[Mapping[str, Any]], test: Evaluation) -> dict[str, Drawing]:
     """The figures of the training and of the test, by name."""
     curves = {}
-    if result.records:  # none where the weights of other runs were taken as they are
-        losses, accuracies = ([record[name] for record in result.records] for name in ("loss", "accuracy"))
+    if records:  # none where the weights of other runs were taken as they are
+        losses, accuracies = ([record[name] for record in records] for name in ("loss", "accuracy"))
         curves = {"curves": plots.curves(losses, accuracies)}
-    return {**curves, **evaluation_report.draw_test(result.dataset, result.test)}
+    return {**curves, **evaluation_report.draw_test(dataset, test)}
 
 
 def page(result: Result, drawn: Mapping[str, Drawing]) -> str:

@@ -28,7 +28,11 @@ FIGURES = {
 
 
 def written(result: Result, folder: Path, language: LanguageName | None = "en") -> Page:
-    report.write(result, facts_of(result), network_of(len(result.dataset.class_names)), folder, language)
+    network = network_of(len(result.dataset.class_names))
+    made = report.Report(result.dataset, facts_of(result), folder)
+    made.begin()
+    made.draw_results(result.records, result.test, network)
+    made.finish(result, network, language)
     return Page(folder)
 
 
@@ -54,15 +58,15 @@ def test_the_page_needs_nothing_beside_it(page: Page) -> None:
     assert page.unbalanced == []
 
 
-def test_a_report_that_was_begun_before_is_the_same(folder: Path, tmp_path: Path) -> None:
-    result = made_by_hand()
-    begun = report.begin(result.dataset, facts_of(result), tmp_path)
-    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "figures").iterdir()}
-    assert set(times) == {f"{name}.png" for name in begun} == {"samples.png", "image.png", "network.png", "ideas.png"}
-    report.write(result, facts_of(result), network_of(len(result.dataset.class_names)), tmp_path, "en", begun)
-    for path in folder.rglob("*.*"):
-        assert (tmp_path / path.relative_to(folder)).read_bytes() == path.read_bytes(), path.name
-    assert {name: (tmp_path / "figures" / name).stat().st_mtime_ns for name in times} == times
+def test_each_part_draws_what_is_known(tmp_path: Path) -> None:
+    result, network = made_by_hand(), network_of(10)
+    made = report.Report(result.dataset, facts_of(result), tmp_path)
+    made.begin()
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"samples", "image", "network", "ideas"}
+    made.draw_results(result.records, result.test, network)
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES - {"probabilities"}
+    made.finish(result, network, "en")
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES == set(made.figures)
 
 
 def test_the_page_is_small_enough_to_send(folder: Path) -> None:

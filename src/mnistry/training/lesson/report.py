@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,69 +24,68 @@ from mnistry.training.result import Result
 TEMPLATE = "lesson.html"
 
 
-def begin(dataset: Dataset, facts: Facts, folder: Path) -> frozenset[str]:
-    """Do what the report needs and a trained network does not change, while the network trains.
+class Report:
+    """The report of a lesson, made in three parts, each as soon as what it shows is known.
 
-    Args:
-        dataset: of the lesson.
-        facts: the numbers in the words of the steps.
-        folder: the run folder, which exists.
-
-    Returns:
-        The names of the figures that are written already.
+    Attributes:
+        figures: those drawn so far, by name.
     """
-    drawn = draw_first(dataset, facts)
-    html.save_figures(drawn, folder)
-    html.compile_template(TEMPLATE)
-    return frozenset(drawn)
 
+    def __init__(self, dataset: Dataset, facts: Facts, folder: Path) -> None:
+        """Draw nothing yet.
 
-def write(
-    result: Result,
-    facts: Facts,
-    network: Network,
-    folder: Path,
-    language: LanguageName | None = None,
-    begun: frozenset[str] = frozenset(),
-) -> None:
-    """Write `figures/*.png` and `report.html` into a run folder.
+        Args:
+            dataset: of the lesson.
+            facts: the numbers in the words of the steps.
+            folder: the run folder, which exists.
+        """
+        self._dataset, self._facts, self._folder = dataset, facts, folder
+        self.figures: dict[str, Drawing] = {}
 
-    Args:
-        result: of the lesson.
-        facts: the numbers in the words of the steps.
-        network: the trained network.
-        folder: the run folder, which exists.
-        language: in which the page opens; None means that of the browser, and without scripts the machine's.
-        begun: the figures that `begin` has written.
-    """
-    drawn = draw(result, facts, network)
-    html.save_figures({name: drawing for name, drawing in drawn.items() if name not in begun}, folder)
-    html.write(page(result, facts, network, drawn, language), folder)
+    def begin(self) -> None:
+        """Draw what does not depend on the training, and compile the page's template."""
+        dataset, facts = self._dataset, self._facts
+        shown, image, names = slice(facts.first, facts.last + 1), dataset.x_train[facts.index], dataset.class_names
+        label = names[dataset.y_train[facts.index]]
+        title = message("training image {index}, label {label}", index=facts.index, label=label)
+        self._save(
+            {
+                "samples": plots.samples(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
+                "image": plots.image(image, title),
+                "network": drawings.network(image, facts, names),
+                "ideas": drawings.ideas(facts),
+            }
+        )
+        html.compile_template(TEMPLATE)
 
+    def draw_results(self, records: Sequence[Mapping[str, Any]], test: Evaluation, network: Network) -> None:
+        """Draw the training and the test.
 
-def draw_first(dataset: Dataset, facts: Facts) -> dict[str, Drawing]:
-    """The figures that do not depend on the training, by name."""
-    shown, image, names = slice(facts.first, facts.last + 1), dataset.x_train[facts.index], dataset.class_names
-    label = names[dataset.y_train[facts.index]]
-    title = message("training image {index}, label {label}", index=facts.index, label=label)
-    return {
-        "samples": plots.samples(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
-        "image": plots.image(image, title),
-        "network": drawings.network(image, facts, names),
-        "ideas": drawings.ideas(facts),
-    }
+        Args:
+            records: of each epoch its loss and accuracy.
+            test: the evaluation on the test images.
+            network: the trained network.
+        """
+        drawn = training_report.draw_results(self._dataset, records, test)
+        self._save(drawn | {"learning": drawings.learning(network)})
 
+    def finish(self, result: Result, network: Network, language: LanguageName | None = None) -> None:
+        """Draw the sample's probabilities, and write `report.html`.
 
-def draw(result: Result, facts: Facts, network: Network) -> dict[str, Drawing]:
-    """The figures of the lesson, by name."""
-    sample, names = result.sample, result.dataset.class_names
-    assert sample is not None  # noqa: S101 - a lesson has one
-    return {
-        **draw_first(result.dataset, facts),
-        **training_report.draw_results(result),
-        "probabilities": plots.probabilities(sample.probabilities, sample.doubled, names),
-        "learning": drawings.learning(network),
-    }
+        Args:
+            result: of the lesson.
+            network: the trained network.
+            language: in which the page opens; None means that of the browser, and without scripts the machine's.
+        """
+        sample, names = result.sample, result.dataset.class_names
+        assert sample is not None  # noqa: S101 - a lesson has one
+        self._save({"probabilities": plots.probabilities(sample.probabilities, sample.doubled, names)})
+        html.write(page(result, self._facts, network, self.figures, language), self._folder)
+
+    def _save(self, drawn: Mapping[str, Drawing]) -> None:
+        """Write `figures/*.png`."""
+        self.figures |= drawn
+        html.save_figures(drawn, self._folder)
 
 
 def page(
