@@ -14,7 +14,7 @@ run: $(VENV)/installed ## run the lesson from its first cell to its last
 	$(BIN)/mnistry tutorial
 
 test: $(VENV)/installed-dev lint ## check style and types, then run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

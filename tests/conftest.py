@@ -19,6 +19,24 @@ NOWHERE = "http://127.0.0.1:9/"  # the discard port: refuses at once
 Mnistry = Callable[..., subprocess.CompletedProcess[str]]
 
 
+# The files that take longest, first: no process of the suite is left with one of them at its end.
+LONGEST = (
+    "training/tuning/test_run.py",
+    "service/test_page.py",
+    "training/test_run.py",
+    "batch/test_ray_data.py",
+    "test_docs.py",
+    "ocr/test_handwriting.py",
+    "training/test_fitting.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that all tests share, so that each program is compiled once."""

@@ -516,7 +516,7 @@ def test_a_picture_that_kills_or_holds_its_reader_costs_itself_only(recognizer, 
     Path("pictures/2.png").write_bytes(b"deadly")
     Path("pictures/4.png").write_bytes(b"no picture")
     Path("pictures/5.png").write_bytes(b"endless")
-    monkeypatch.setattr(worker, "SECONDS", 2.0)
+    monkeypatch.setattr(worker, "SECONDS", 4.0)
     monkeypatch.setattr(worker, "read_picture", spoil_a_picture)
     done = read_here("pictures")
     found = rows(tmp_path / "out").to_pylist()
@@ -524,7 +524,7 @@ def test_a_picture_that_kills_or_holds_its_reader_costs_itself_only(recognizer, 
     assert [bool(row["digits"]) for row in found] == [True, False, True, False, False]
     assert found[1]["error"] == "pictures/2.png cannot be read: its process crashed."
     assert found[3]["error"].startswith("pictures/4.png is not a picture that can be read")
-    assert found[4]["error"] == "pictures/5.png cannot be read: it took longer than 2 seconds."
+    assert found[4]["error"] == "pictures/5.png cannot be read: it took longer than 4 seconds."
     assert as_json(found[2]) == {**recognizer.read("pictures/3.png", single=True).as_json()}
 
 

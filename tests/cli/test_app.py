@@ -380,24 +380,29 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, begun, seconds):
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{listen}; from mnistry.cli.app import main; main()"
     arguments = ["tutorial", "--dataset", "digits", "--epochs", "100000"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-    )
+    log = tmp_path.with_suffix(".log")
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            cwd=tmp_path,
+        )
     try:
         while not re.fullmatch(rf" ?\d+  {begun}\n", line := process.stdout.readline()):
             assert process.poll() is None
             assert not line.endswith("Train\n")  # too late: what it waits for never came
         time.sleep(seconds)
-        assert everything_in(tmp_path) == ["runs", "runs/tutorial-1", "runs/tutorial-1/.unfinished"]
+        there = [name for name in everything_in(tmp_path) if ".unfinished/" not in name]
+        assert there == ["runs", "runs/tutorial-1", "runs/tutorial-1/.unfinished"]
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output = process.stdout.read()
+        process.wait()
     finally:
         process.kill()
+        process.stdout.close()
     assert process.returncode == 130
-    assert errors == "mnistry: interrupted; nothing half-written is left behind.\n"
+    assert log.read_text() == "mnistry: interrupted; nothing half-written is left behind.\n"
     assert "report  " not in output
     assert everything_in(tmp_path) == []

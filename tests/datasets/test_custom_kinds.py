@@ -498,7 +498,7 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
     [
         ("own.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), ("an HDF5 file", "h5py.File('own.h5')", "np.savez")),
         ("own.mat", b"MATLAB 5.0 MAT-file", ("a MATLAB file", "scipy.io.loadmat")),
-        ("mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2], 2)), ("a pickle", "np.savez")),
+        ("mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2], 2), mtime=0), ("a pickle", "np.savez")),
         ("own.pkl", pickle.dumps([1, 2], 0), ("a pickle",)),
         ("x_train.npy", b"\x93NUMPY\x01\x00" + bytes(99), ("one NumPy array", "name the folder")),
         ("own.json", b'{"a": 1}', ("a JSON file", "to_csv")),

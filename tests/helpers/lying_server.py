@@ -29,7 +29,7 @@ class LyingServer(ThreadingHTTPServer):
         self.files = files
         self.asked: list[tuple[str, str, str]] = []
         self.closing = threading.Event()
-        self.both_here = threading.Barrier(2, timeout=20)
+        self.both_here = threading.Barrier(2, timeout=100)
         self._loop = threading.Thread(target=self.serve_forever, args=(0.01,))
 
     def mirror(self, manner: str) -> str:
@@ -93,7 +93,7 @@ class _Answer(BaseHTTPRequestHandler):
         self._send(content)
 
     def late(self, content: bytes) -> None:
-        self._wait(0.3)
+        self._wait(1.0)
         self.honest(content)
 
     def redirect(self, _: bytes) -> None:

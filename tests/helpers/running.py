@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,14 @@ def running(folder: Path, *command: str, errors: int | None = None) -> Iterator[
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 100) -> None:
+    """Waits until something is so; the limit only ends a test that has failed."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def serve(*options: str) -> tuple[str, ...]:

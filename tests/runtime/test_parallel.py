@@ -58,9 +58,9 @@ def test_a_task_that_crashes_its_process_costs_itself_only(chunk: int) -> None:
 
 
 def test_a_task_that_hangs_costs_itself_only() -> None:
-    with ProcessPool(partial(first_state, 0), hang_at_5, processes=2, seconds=0.5) as pool:
+    with ProcessPool(partial(first_state, 0), hang_at_5, processes=2, seconds=2) as pool:
         results = list(pool.map(range(10)))
-    assert results == [0, 1, 2, 3, 4, LostTask("it took longer than 0.5 seconds"), 6, 7, 8, 9]
+    assert results == [0, 1, 2, 3, 4, LostTask("it took longer than 2 seconds"), 6, 7, 8, 9]
 
 
 def test_tasks_are_taken_a_few_at_a_time() -> None:
@@ -100,11 +100,8 @@ def test_a_script_needs_no_guard_and_its_processes_die_with_it(tmp_path: Path) -
         child = int(parent.stdout.readline())
         os.kill(child, 0)  # it lives
         parent.kill()
-    for _ in range(100):
-        if not is_alive(child):
-            return
+    while is_alive(child):  # until the time for a test has passed
         time.sleep(0.05)
-    pytest.fail("the process lives on without its parent")
 
 
 def is_alive(process: int) -> bool:

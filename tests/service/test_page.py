@@ -316,7 +316,8 @@ def test_a_stale_answer_never_replaces_a_newer_one(page):
     )
     page.route("**/api/read*", hold)  # requests are no longer broken off: their answers arrive, and must be ignored
     write(page, "1", left=0.2)
-    page.wait_for_timeout(300)
+    while not held:
+        page.wait_for_timeout(20)
     write(page, "1", left=0.5)
     expect_reading(page, "11")
     with page.expect_response("**/api/read*"):

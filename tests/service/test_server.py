@@ -9,29 +9,21 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.running import Running, running, serve, written
+from helpers.running import Running, running, serve, wait_for, written
 from mnistry import Recognizer
 from mnistry.ocr import explain, image_io
 from mnistry.service import pages, schemas
 from mnistry.service.security import access_for
 
 READ = "/api/read"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +168,7 @@ def test_the_service_adapts_to_corrections_and_answers_with_the_new_model(tmp_pa
         answer = server.post("/api/adapt", b"")
         assert (answer.status, answer.json["running"]) == (202, True)
         assert server.post(READ, written("5")).json["text"] == "5"  # meanwhile
-        wait_for(lambda: not server.get("/api/corrections").json["running"], 120)
+        wait_for(lambda: not server.get("/api/corrections").json["running"])
         state = server.get("/api/corrections").json
         assert state["error"] is None
         assert state["result"]["samples"] == 12

@@ -8,11 +8,11 @@ import http.client
 import io
 import os
 import random
+import select
 import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.running import Running, changed, running, serve, written
+from helpers.running import Running, changed, running, serve, wait_for, written
 from mnistry.service.problem_details import Problem
 from mnistry.service.request_body import BodyLimits, RequestBodyReader
 from mnistry.service.slow_lane import LARGE_BODY, QUICK_SECONDS, SlowLane
@@ -40,23 +40,49 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with one process, a short queue and little patience."""
+    """A server with one process, and limits of time that are soon reached."""
     program = changed(
-        "limits=worker_pool.Limits(workers=1, waiting=2, seconds=1.0), "
-        "bodies=request_body.BodyLimits("
-        "bytes=100_000, bytes_of_all=300_000, bytes_of_client=200_000, silence=0.5, seconds=1.5)",
-        "connections.HEAD_SECONDS = connections.WRITE_SECONDS = 0.7; connections.IDLE_SECONDS = 1; "
-        "connections.MOST_CONNECTIONS = 20; connections.CROWDED_SECONDS = 0.2",
+        "limits=worker_pool.Limits(workers=1, seconds=1.0), bodies=request_body.BodyLimits(silence=1.0)",
+        "connections.HEAD_SECONDS = connections.WRITE_SECONDS = connections.IDLE_SECONDS = 1",
     )
     with running(tmp_path_factory.mktemp("hasty"), *program) as server:
         yield server
 
 
-def wait_until_ready(server: Running, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while server.get("/readyz").status != 200:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with one process and little room, and limits of time that no test reaches."""
+    program = changed(
+        "limits=worker_pool.Limits(workers=1, waiting=2, seconds=120.0), bodies=request_body.BodyLimits("
+        "bytes=100_000, bytes_of_all=300_000, bytes_of_client=200_000, silence=120.0, seconds=120.0)",
+        "connections.HEAD_SECONDS = connections.WRITE_SECONDS = connections.IDLE_SECONDS = 120; "
+        "connections.MOST_CONNECTIONS = 20",
+    )
+    with running(tmp_path_factory.mktemp("narrow"), *program) as server:
+        yield server
+
+
+def gauge(server: Running, name: str) -> float:
+    """A value among the server's metrics."""
+    line = next(line for line in server.get("/metrics").body.splitlines() if line.startswith(f"{name} ".encode()))
+    return float(line.split()[1])
+
+
+def wait_until_ready(server: Running) -> None:
+    wait_for(lambda: server.get("/readyz").status == 200)
+
+
+def worker_of(server: Running) -> int:
+    """The reading process of a server that has one, as soon as it is ready."""
+    wait_until_ready(server)
+    (process,) = server.workers()
+    return process
+
+
+def wait_until_it_reads(server: Running, after: int = 0) -> None:
+    """Waits until pictures are read; where a process has ended, by another one."""
+    wait_for(lambda: after not in server.workers())
+    wait_for(lambda: (answer := server.post(READ, written("5"))).status == 200 and answer.json["text"] == "5")
 
 
 def read_on(connection: socket.socket) -> None:
@@ -70,11 +96,15 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
+def send_picture(connection: socket.socket, body: bytes) -> None:
+    connection.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
 class Stopped:
     """A reading process that is stopped for a while, as if a picture held it up."""
 
     def __init__(self, server: Running) -> None:
-        (self.process,) = server.workers()
+        self.process = worker_of(server)
 
     def __enter__(self) -> None:
         os.kill(self.process, signal.SIGSTOP)
@@ -87,62 +117,59 @@ class Stopped:
 # Bodies
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_sent(hasty):
-    with hasty.socket() as connection:
-        started = time.monotonic()
+def test_a_body_that_is_too_large_is_refused_before_it_is_sent(narrow):
+    with narrow.socket(60) as connection:
         connection.sendall(f"{HEAD}Content-Length: 100001\r\n\r\n".encode())  # and nothing of it
         answer = connection.recv(1 << 16)
         while b"}" not in answer:
             answer += connection.recv(1 << 16)
-    assert time.monotonic() - started < 0.4
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer
     assert b"The body has more than the 100,000 bytes that are taken. Reduce the picture first." in answer
 
 
-def test_a_client_that_sends_all_of_it_sees_the_answer(hasty):
-    answer = hasty.post(READ, b"x" * 5_000_000)
+def test_a_client_that_sends_all_of_it_sees_the_answer(narrow):
+    answer = narrow.post(READ, b"x" * 5_000_000)
     assert (answer.status, answer.headers["connection"]) == (413, "close")
 
 
-def test_a_body_in_chunks_is_refused_when_it_becomes_too_large(hasty):
-    answer = hasty.post(READ, (b"x" * 10_000 for _ in range(50)))
+def test_a_body_in_chunks_is_refused_when_it_becomes_too_large(narrow):
+    answer = narrow.post(READ, (b"x" * 10_000 for _ in range(50)))
     assert answer.status == 413
 
 
 def test_a_silent_client_is_cut_off(hasty):
-    with hasty.socket() as connection:
+    with hasty.socket(60) as connection:
         connection.sendall(f"{HEAD}Content-Length: 1000\r\n\r\nabc".encode())
         answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"The body came too slowly: 0.5 seconds are given for the next byte." in answer
+    assert b"The body came too slowly: 1 seconds are given for the next byte." in answer
 
 
-def test_a_dripping_client_is_cut_off(hasty):
-    with hasty.socket() as connection:
-        connection.sendall(f"{HEAD}Content-Length: 1000\r\n\r\n".encode())
-        started = time.monotonic()
-        answer = b""
-        connection.settimeout(0.2)
-        while b"}" not in answer and time.monotonic() - started < 5:
-            connection.sendall(b"x")
-            with contextlib.suppress(TimeoutError):
-                answer += connection.recv(1 << 16)
-        assert 1.2 < time.monotonic() - started < 3
-        assert b"1.5 seconds are given for a whole body" in answer
+def test_a_dripping_client_is_cut_off():
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def read() -> None:
+        async with RequestBodyReader(BodyLimits(silence=60, seconds=0.3)).read({}, receive, "a", ""):
+            pass
+
+    with pytest.raises(Problem, match=r"0\.3 seconds are given for a whole body"):
+        asyncio.run(read())
 
 
 def test_a_head_that_does_not_come_is_cut_off(hasty):
     for start in (b"", b"GET /healthz HTTP/1.1\r\nHost: loc"):
-        with hasty.socket() as connection:
+        begun = time.monotonic()
+        with hasty.socket(60) as connection:
             connection.sendall(start)
-            started = time.monotonic()
             assert connection.recv(100) == b""
-            assert 0.5 < time.monotonic() - started < 3
+        assert time.monotonic() - begun > 0.9
 
 
 def test_a_head_that_does_not_come_after_a_request_is_cut_off(hasty):
-    with hasty.socket() as connection:
+    with hasty.socket(60) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with connection.makefile("rb") as answers:
             assert answers.readline().startswith(b"HTTP/1.1 200 ")
@@ -156,51 +183,52 @@ def test_a_head_that_does_not_come_after_a_request_is_cut_off(hasty):
 def test_a_client_that_does_not_take_its_answer_is_cut_off(hasty):
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(("127.0.0.1", hasty.port))
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3000)
-        time.sleep(3)
+        closed = select.poll()
+        closed.register(connection, select.POLLHUP)
+        assert closed.poll(60_000)
         with pytest.raises(ConnectionResetError):
             read_on(connection)
 
 
-def test_too_many_bytes_at_once_are_refused(hasty):
-    waiting = [hasty.socket() for _ in range(2)]
+def test_too_many_bytes_at_once_are_refused(narrow):
+    waiting = [narrow.socket() for _ in range(2)]
     for each in waiting:
         each.sendall(f"{HEAD}Content-Length: 90000\r\n\r\n".encode() + b"x" * 89_000)
-    time.sleep(0.1)
-    answer = hasty.post(READ, b"x" * 50_000)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert answer.json["detail"] == "Too many bytes are waiting to be read. Send it again in a moment."
+    answers = []
+    wait_for(lambda: answers.append(narrow.post(READ, b"x" * 50_000)) or answers[-1].status != 422)  # they have come
+    assert (answers[-1].status, answers[-1].headers["retry-after"]) == (503, "1")
+    assert answers[-1].json["detail"] == "Too many bytes are waiting to be read. Send it again in a moment."
     for each in waiting:
         each.close()
-    time.sleep(0.3)
-    assert hasty.post(READ, b"x" * 50_000).status == 422  # all of it was given free
+    wait_for(lambda: narrow.post(READ, b"x" * 50_000).status == 422)  # all of it is given free
 
 
-def test_bytes_count_when_they_arrive_and_not_when_they_are_promised(hasty):
-    waiting = [hasty.socket() for _ in range(8)]
+def test_bytes_count_when_they_arrive_and_not_when_they_are_promised(narrow):
+    waiting = [narrow.socket() for _ in range(8)]
     for each in waiting:
         each.sendall(f"{HEAD}Content-Length: 100000\r\n\r\nx".encode())
-    time.sleep(0.1)
-    assert hasty.post(READ, b"x" * 50_000).status == 422
+    wait_for(lambda: gauge(narrow, "mnistry_in_flight") == 9)  # this question is one of them
+    assert narrow.post(READ, b"x" * 50_000).status == 422
     for each in waiting:
         each.close()
 
 
-def test_too_many_connections_are_refused(hasty):
-    held = [hasty.socket() for _ in range(10)]  # a client's part of them
-    with hasty.socket() as connection:
+def test_too_many_connections_are_refused(narrow):
+    wait_for(lambda: narrow.get("/api/model").status == 200)
+    held = [narrow.socket() for _ in range(10)]  # a client's part of them
+    with narrow.socket(60) as connection:
         answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
-    asked = hasty.get("/api/model")
+    asked = narrow.get("/api/model")
     assert (asked.status, asked.headers["connection"]) == (503, "close")
     assert asked.json["detail"] == "There are too many connections. Try again in a moment."
     for each in held:
         each.close()
-    time.sleep(0.2)
-    assert hasty.get("/healthz").status == 200
+    wait_for(lambda: narrow.get("/api/model").status == 200)
 
 
 def test_probes_are_answered_beside_any_number_of_connections(server):
@@ -215,14 +243,13 @@ def test_few_file_descriptors_are_enough(tmp_path):
     limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
     program = f"{limited}; from mnistry.cli.app import main; main()"
     with running(tmp_path, "-c", program, "serve", "--port", "0", "--workers", "1") as server:
-        held = [server.socket() for _ in range(400)]
+        held = [server.socket(60) for _ in range(400)]
         assert server.get("/healthz").status == 200
         with contextlib.suppress(ConnectionError):
             assert held[300].recv(100)[:13] in (b"", b"HTTP/1.1 503 ")  # there is no place for it
         for each in held:
             each.close()
-        time.sleep(0.3)
-        assert server.post(READ, written("5")).json["text"] == "5"
+        wait_until_it_reads(server)
         assert len(server.log.read_text().splitlines()) < 20
 
 
@@ -230,76 +257,64 @@ def test_few_file_descriptors_are_enough(tmp_path):
 
 
 def test_what_takes_too_long_is_ended_and_the_next_picture_read(hasty):
-    wait_until_ready(hasty)
-    (before,) = hasty.workers()
+    before, restarts = worker_of(hasty), gauge(hasty, "mnistry_worker_restarts")
     with Stopped(hasty):
         answer = hasty.post(READ, written("5"))
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert answer.json["detail"] == "The picture took longer than 1 seconds to read. Reduce it, or try again later."
-    time.sleep(0.2)
-    wait_until_ready(hasty)
-    assert hasty.post(READ, written("5")).json["text"] == "5"
-    assert hasty.workers() != [before]
-    assert b"mnistry_worker_restarts 1.0\n" in hasty.get("/metrics").body
+    wait_until_it_reads(hasty, after=before)
+    assert gauge(hasty, "mnistry_worker_restarts") > restarts
 
 
-def test_a_full_queue_refuses_at_once_and_others_are_answered(hasty):
-    wait_until_ready(hasty)
-    with ThreadPoolExecutor(8) as threads, Stopped(hasty):
-        asked = [threads.submit(hasty.post, READ, written("5")) for _ in range(3)]
-        time.sleep(0.3)
-        started = time.monotonic()
-        answer = hasty.post(READ, written("5"))
-        assert time.monotonic() - started < 0.3
-        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert answer.json["detail"].startswith("More pictures are waiting than can be read soon.")
-        assert hasty.get("/healthz").status == 200
-        assert b"mnistry_waiting 2.0\n" in hasty.get("/metrics").body
-        statuses = Counter(each.result().status for each in asked)
-    assert set(statuses) <= {200, 503}
-    wait_until_ready(hasty)
-    assert hasty.post(READ, written("5")).status == 200
+def test_a_full_queue_refuses_at_once_and_others_are_answered(narrow):
+    with ThreadPoolExecutor(8) as threads:
+        with Stopped(narrow):
+            asked = [threads.submit(narrow.post, READ, written("5"), timeout=120) for _ in range(3)]
+            wait_for(lambda: gauge(narrow, "mnistry_waiting") == 2)
+            answer = narrow.post(READ, written("5"))
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json["detail"].startswith("More pictures are waiting than can be read soon.")
+            assert narrow.get("/healthz").status == 200
+            assert not any(each.done() for each in asked)
+        assert [each.result().json["text"] for each in asked] == ["5"] * 3
 
 
-def test_a_process_that_ends_while_it_reads_is_started_again(hasty):
-    wait_until_ready(hasty)
-    (process,) = hasty.workers()
-    with ThreadPoolExecutor(1) as thread, Stopped(hasty):
-        asked = thread.submit(hasty.post, READ, written("5"))
-        time.sleep(0.3)
+def test_a_process_that_ends_while_it_reads_is_started_again(narrow):
+    process = worker_of(narrow)
+    with ThreadPoolExecutor(2) as threads, Stopped(narrow):
+        asked = [threads.submit(narrow.post, READ, written("5"), timeout=120) for _ in range(2)]
+        wait_for(lambda: gauge(narrow, "mnistry_waiting") == 1)  # and the other is being read
         os.kill(process, signal.SIGKILL)
-        answer = asked.result()
-    assert answer.status == 503
-    assert answer.json["detail"].startswith("The process that read the picture ended while it did.")
-    time.sleep(0.1)
-    wait_until_ready(hasty)
-    assert hasty.post(READ, written("5")).json["text"] == "5"
+        answers = sorted((each.result() for each in asked), key=lambda answer: answer.status)
+    assert [answer.status for answer in answers] == [200, 503]
+    assert answers[0].json["text"] == "5"
+    assert answers[1].json["detail"].startswith("The process that read the picture ended while it did.")
 
 
-def test_a_process_that_ends_idle_is_not_missed(hasty):
-    wait_until_ready(hasty)
-    (process,) = hasty.workers()
+def test_a_process_that_ends_idle_is_not_missed(narrow):
+    process = worker_of(narrow)
     os.kill(process, signal.SIGKILL)
-    time.sleep(0.1)
-    assert hasty.post(READ, written("5")).status in (200, 503)  # 503: it took longer than a second to start another
-    wait_until_ready(hasty)
-    assert hasty.post(READ, written("5")).json["text"] == "5"
+    assert narrow.post(READ, written("5"), timeout=120).status in (
+        200,
+        503,
+    )  # 503: it was given the picture as it ended
+    wait_until_it_reads(narrow, after=process)
 
 
-def test_who_has_gone_is_not_read_for(hasty):
-    wait_until_ready(hasty)
+def test_who_has_gone_is_not_read_for(narrow):
     body = written("5")
-    with Stopped(hasty):
-        held = [hasty.socket() for _ in range(2)]
-        for each in held:
-            each.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        time.sleep(0.2)
-        reset(held[1])  # that of the second waits
-        time.sleep(0.2)
-    held[0].recv(1 << 16)
-    time.sleep(0.3)
-    assert " 499 " in hasty.log.read_text()
+    with Stopped(narrow):
+        held = [narrow.socket(60) for _ in range(2)]
+        send_picture(held[0], body)
+        wait_for(lambda: gauge(narrow, "mnistry_in_flight") >= 2)  # this question is one of them
+        send_picture(held[1], body)
+        wait_for(lambda: gauge(narrow, "mnistry_waiting") == 1)
+        reset(held[1])
+        for _ in range(2):
+            narrow.get("/healthz")  # what came before it, the server has seen
+    assert held[0].recv(1 << 16).startswith(b"HTTP/1.1 200 ")
     held[0].close()
+    wait_for(lambda: " 499 " in narrow.log.read_text())
 
 
 # Fair shares
@@ -308,7 +323,7 @@ def test_who_has_gone_is_not_read_for(hasty):
 def test_long_pictures_make_room_for_others(tmp_path):
     """Two pictures that take for ever: their processes go on beside the others, which are all answered."""
     slow = changed(
-        "limits=worker_pool.Limits(workers=2, patience=0.3, seconds=8.0)",
+        "limits=worker_pool.Limits(workers=2, patience=0.3, seconds=120.0)",
         "from mnistry.service import connections; import os; os.environ['PYTHONPATH'] = os.pathsep.join("
         "[os.path.abspath('slow'), *filter(None, [os.environ.get('PYTHONPATH')])])",
     )
@@ -316,29 +331,25 @@ def test_long_pictures_make_room_for_others(tmp_path):
     (tmp_path / "slow" / "sitecustomize.py").write_text(SLOW_READER)
     with running(tmp_path, *slow) as server, ThreadPoolExecutor(2) as threads:
         wait_until_ready(server)
-        greedy = [threads.submit(server.post, f"{READ}?name=slow", written("5")) for _ in range(2)]
-        time.sleep(0.2)
-        started = time.monotonic()
-        assert [server.post(READ, written("5")).status for _ in range(10)] == [200] * 10
-        assert time.monotonic() - started < 6
-        answers = [each.result() for each in greedy]
-        assert {answer.status for answer in answers} == {503}
-        assert "took longer than 8 seconds" in answers[0].json["detail"]
-        wait_until_ready(server)
-        end = time.monotonic() + 5
-        while len(server.workers()) != 2:  # those that were set aside are gone
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        first = server.workers()
+        greedy = [threads.submit(server.post, f"{READ}?name=slow", written("5"), timeout=120) for _ in range(2)]
+        wait_for(lambda: gauge(server, "mnistry_in_flight") >= 3)  # this question is one of them
+        assert [server.post(READ, written("5"), timeout=120).status for _ in range(10)] == [200] * 10
+        assert not any(each.done() for each in greedy)
+        (tmp_path / "enough").touch()
+        assert [each.result().json["text"] for each in greedy] == ["5"] * 2
+        wait_for(lambda: not set(first) & set(server.workers()))  # those that were set aside end with their pictures
+        wait_for(lambda: len(server.workers()) == 2)
 
 
 SLOW_READER = """
 import sys
 if sys.orig_argv[1:3] == ["-m", "mnistry.service.worker"]:
-    import time
+    import os
     from mnistry.service import handlers
     read = handlers.read
     def slow(recognizer, body, job):
-        while job.name == "slow":
+        while job.name == "slow" and not os.path.exists("enough"):
             pass
         return read(recognizer, body, job)
     handlers.read = slow
@@ -472,7 +483,7 @@ def test_what_a_reading_process_writes_is_bounded(tmp_path):
             sys.executable, "-c", noisy, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         errors = _Errors(process.stderr, reports.append)
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.wait(), 60)
         await errors.end()
         errors.begin()
 
@@ -485,37 +496,29 @@ def test_what_a_reading_process_writes_is_bounded(tmp_path):
 # Load
 
 
-def test_many_clients_are_served_and_the_server_stays_quick(server):
+def test_many_clients_are_served_and_probes_are_answered_beside_them(server):
     pictures = [(text, written(text, height=60)) for text in ("1", "4", "7", "0", "35")]
-    stop = time.monotonic() + 4
     statuses: Counter[int] = Counter()
-    quick: list[float] = []
 
     def client(seed: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         chooser = random.Random(seed)
-        while time.monotonic() < stop:
+        for _ in range(20):
             text, body = chooser.choice(pictures)
             connection.request("POST", READ, body)
             response = connection.getresponse()
             content = response.read()
             statuses[response.status] += 1
-            assert response.status == 503 or f'"text": "{text}"'.encode() in content
+            assert f'"text": "{text}"'.encode() in content
         connection.close()
 
-    def watch() -> None:
-        while time.monotonic() < stop:
-            started = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        asked = [threads.submit(client, seed) for seed in range(16)]
+        while not all(each.done() for each in asked):
             assert server.get("/healthz").status == 200
-            quick.append(time.monotonic() - started)
-            time.sleep(0.05)
-
-    with ThreadPoolExecutor(17) as threads:
-        for each in [*(threads.submit(client, seed) for seed in range(16)), threads.submit(watch)]:
+        for each in asked:
             each.result()
-    assert statuses[200] > 20
-    assert set(statuses) == {200}
-    assert sorted(quick)[len(quick) // 2] < 0.5
+    assert statuses == {200: 320}
 
 
 def test_more_clients_than_the_queue_holds_get_503_and_nothing_else(server):
@@ -560,7 +563,6 @@ def test_at_sigterm_what_was_accepted_is_answered(tmp_path):
     with running(tmp_path, *serve()) as server:
         body = written("58", height=80)
         answered: Counter[str] = Counter()
-        going = threading.Event()
 
         def client(keep: bool) -> None:
             connection = None
@@ -578,15 +580,13 @@ def test_at_sigterm_what_was_accepted_is_answered(tmp_path):
                 except OSError as error:
                     answered[f"lost: {error!r}"] += 1
                     return
-                going.set()
                 if not keep or response.will_close:
                     connection.close()
                     connection = None
 
         with ThreadPoolExecutor(8) as threads:
             clients = [threads.submit(client, keep) for keep in (True, False) * 4]
-            going.wait(30)
-            time.sleep(0.5)
+            wait_for(lambda: answered.total() >= 20)
             assert server.stop() == 0
             for each in clients:
                 each.result()
@@ -595,47 +595,50 @@ def test_at_sigterm_what_was_accepted_is_answered(tmp_path):
 
 
 def test_while_it_stops_it_is_not_ready_and_its_processes_end_with_it(tmp_path):
-    with running(tmp_path, *serve("--workers", "1")) as server:
+    program = changed("limits=worker_pool.Limits(workers=1, seconds=120.0)", "connections.LAST_WORD_SECONDS = 120")
+    with running(tmp_path, *program) as server:
         workers = server.workers()
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", "/readyz")
         assert connection.getresponse().read() == b'{"status": "ready"}'
-        with Stopped(server), server.socket() as slow:
-            body = written("5")
-            slow.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            time.sleep(0.2)
+        with Stopped(server), server.socket(60) as slow:
+            send_picture(slow, written("5"))
+            wait_for(lambda: gauge(server, "mnistry_in_flight") >= 2)  # this question is one of them
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            wait_for(lambda: refuses_connections(server))
             connection.request("GET", "/readyz")  # over the connection that was there before
             response = connection.getresponse()
             assert (response.status, response.headers["connection"]) == (503, "close")
             assert b"The server is stopping." in response.read()
-            with pytest.raises(ConnectionError):
-                server.socket()
             for worker in workers:
                 os.kill(worker, signal.SIGCONT)
             assert b'"text": "5"' in slow.makefile("rb").read()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
     for worker in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
 
 
+def refuses_connections(server: Running) -> bool:
+    try:
+        server.socket().close()
+    except ConnectionError:
+        return True
+    return False
+
+
 def test_ctrl_c_stops_it_in_peace(tmp_path):
     with running(tmp_path, *serve("--workers", "1")) as server:
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         assert server.log.read_text() == ""
 
 
 def kill_and_see_the_end(server, workers):
-    """Kill the server; its workers must be gone within three seconds."""
+    """Kill the server; its workers must be gone soon."""
     server.process.kill()
     server.process.wait()
-    end = time.monotonic() + 3
-    while any(os.path.exists(f"/proc/{worker}") for worker in workers):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: not any(os.path.exists(f"/proc/{worker}") for worker in workers))
 
 
 def test_when_the_server_is_killed_its_processes_end_whatever_they_do(tmp_path):
@@ -653,15 +656,9 @@ def test_when_the_server_is_killed_a_picture_under_way_is_given_up(tmp_path):
         wait_until_ready(server)
         workers = server.workers()
         before = [processor_ticks(worker) for worker in workers]
-        size = len(picture.getvalue())
-        connection.sendall(f"{HEAD}Content-Length: {size}\r\n\r\n".encode() + picture.getvalue())
-        end = time.monotonic() + 20
-        while [processor_ticks(worker) for worker in workers] == before:
-            assert time.monotonic() < end
-            time.sleep(0.005)
+        send_picture(connection, picture.getvalue())
+        wait_for(lambda: [processor_ticks(worker) for worker in workers] != before)
         kill_and_see_the_end(server, workers)
-        with contextlib.suppress(ConnectionError):
-            assert connection.recv(1000) == b""  # nobody has answered
 
 
 def processor_ticks(process: int) -> int:
@@ -674,7 +671,7 @@ def processor_ticks(process: int) -> int:
 def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
     reading, writing = os.pipe()
     with running(tmp_path, *serve("--workers", "1"), errors=writing) as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         for _ in range(2000):  # more lines than a pipe holds
             connection.request("GET", "/healthz")
             assert connection.getresponse().read() == b'{"status": "alive"}'

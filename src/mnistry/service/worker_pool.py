@@ -357,14 +357,16 @@ class _Worker:
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
+            await errors.end()
             if isinstance(error, TimeoutError | EOFError):
-                await errors.end()
                 raise ModelError(
                     f"A reading process ended before it had loaded the model. {errors.last or 'It wrote no error.'}"
                 ) from None
             raise
         if "error" in hello:
             await process.wait()
+            await errors.end()
             raise ModelError(hello["error"])
         return cls(process, hello["model"], errors)
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -150,25 +149,33 @@ def test_a_search_that_is_complete_is_told_again(found: tuning_run.SearchResult,
 
 
 def command(out: str, *more: str) -> list[str]:
-    flags = ["--recipe", "tutorial", "--dataset", "digits", "--trials", "4", "--epochs", "20", "--seed", "2"]
+    flags = ["--recipe", "tutorial", "--dataset", "digits", "--trials", "4", "--epochs", "9", "--seed", "2"]
     return [sys.executable, "-m", "mnistry", "search", *flags, "--out", out, *more]
 
 
-def kept_in(folder: Path) -> list[Trial]:
-    return trials.read(folder) if (folder / tuning_run.PLAN).exists() else []
+DYING = """if True:
+    import os, signal
+    from mnistry.cli.app import main
+    from mnistry.training.tuning import trials
+
+    write = trials.write
+
+    def write_and_die(folder, all_trials):
+        write(folder, all_trials)
+        if sum(len(one.records) for one in all_trials) >= 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trials.write = write_and_die
+    main()
+"""
 
 
 def test_a_killed_search_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "search"
-    process = subprocess.Popen(command("search"), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 500
-    while sum(len(one.records) for one in kept_in(out)) < 5:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = kept_in(out)
+    python, _, _, *words = command("search")
+    killed = subprocess.run([python, "-c", DYING, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    before = trials.read(out)
     assert "open" in {one.state for one in before}
     done = subprocess.run(command("search", "--resume"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
