@@ -29,6 +29,14 @@ def export(
         ),
     ] = None,
     pixels: PixelsOption = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="How images come to a Keras model's size, if it is not 28x28: resize or pad.  [default: resize]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the model file of a finished run, or of your own Keras model: one ONNX file that explains itself.
 
@@ -41,8 +49,8 @@ def export(
     from mnistry.training import export as exports
 
     if model.expanduser().is_dir() or not onnx_file.is_keras(model):
-        if classes is not None or pixels is not None:
-            raise UsageError("--classes and --pixels are for Keras models: a run knows its own.")
+        if classes is not None or pixels is not None or fit is not None:
+            raise UsageError("--classes, --pixels and --fit are for Keras models: a run knows its own.")
         replaced = out is None and (model.expanduser() / onnx_file.EXPORTED).is_file()
         print(exports.export_run(model, out))
         if replaced:
@@ -52,4 +60,7 @@ def export(
     if path.expanduser().exists():
         raise RunError(f"{path} exists already, and nothing is overwritten. Name another file with --out.")
     names = None if classes is None else [name.strip() for name in classes.split(",")]
-    print(exports.export(model, path, names, pixels=pixels))
+    made = exports.export(model, path, names, pixels=pixels, fit=fit)
+    for remark in onnx_file.check(made.read_bytes(), str(made))[0].details.get("assumed", ()):
+        print(f"mnistry: {model}: {remark}.", file=sys.stderr)
+    print(made)

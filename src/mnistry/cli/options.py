@@ -170,4 +170,6 @@ def model_file(model: Path | None) -> Path | None:
     made.parent.mkdir(parents=True, exist_ok=True)
     write_durably(made, [content])
     print(f"{model} is read as the model file {made}", file=sys.stderr)
+    for remark in onnx_file.check(content, str(model))[0].details.get("assumed", ()):
+        print(f"mnistry: {model}: {remark}.", file=sys.stderr)
     return made

@@ -44,7 +44,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             _unpack(path, folder)
         except DAMAGES as error:
-            raise DataError(f"{short(path)} is damaged: {str(error).rstrip('.')}. Get it once more.") from None
+            raise DataError(f"{short(path)} is damaged: {str(error).rstrip('.'):.200}. Get it once more.") from None
         except OSError as error:
             raise DataError(f"{short(path)} cannot be unpacked: {error.strerror or error}.") from None
         yield folder

@@ -253,7 +253,9 @@ class _Table:
                 f"{self.name} is not text in UTF-8: row {self._undecodable()} has a byte that does not belong."
             ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{self.name} is cut short or damaged: {str(error).rstrip('.')}. Fetch it again.") from None
+            raise DataError(
+                f"{self.name} is cut short or damaged: {str(error).rstrip('.'):.200}. Fetch it again."
+            ) from None
         except OSError as error:
             raise DataError(f"{self.name} cannot be read: {error.strerror or error}.") from None
 

@@ -113,7 +113,7 @@ def _read_zip(place: Path, kind: Kind | None) -> Dataset:
             members = archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         what = "an NPZ file" if place.suffix.lower() == ".npz" else "a ZIP file"
-        raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.')}.") from None
+        raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.'):.200}.") from None
     if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
         return _dataset(place, numpy_files.read_npz(place), kind)
     told = file_kinds.describe_zip(place, members)

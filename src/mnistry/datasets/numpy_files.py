@@ -50,7 +50,7 @@ def read_npz(path: Path) -> LoadedSplits:
             openers = {each.removesuffix(".npy"): _opener(archive, each) for each in members}
             return _read(openers, name)
     except DAMAGES as error:
-        raise DataError(f"{name} is damaged or not an NPZ file: {str(error).rstrip('.')}.") from None
+        raise DataError(f"{name} is damaged or not an NPZ file: {str(error).rstrip('.'):.200}.") from None
 
 
 def read_npy_folder(folder: Path) -> LoadedSplits:
@@ -97,7 +97,7 @@ def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
             remarks = [f"{name}: the images are those of {(tests or images)[0].name}."]
             return _images((tests or images)[0], None, name, problems, remarks)
     except DAMAGES as error:
-        raise DataError(f"{name} is damaged or not a file of NumPy's: {str(error).rstrip('.')}.") from None
+        raise DataError(f"{name} is damaged or not a file of NumPy's: {str(error).rstrip('.'):.200}.") from None
 
 
 def _images(

@@ -138,7 +138,7 @@ class _Table:
                 else:
                     self._take_pixels(batch, columns.pixels, problems)
                 self._rows += batch.num_rows
-        except (pyarrow.ArrowException, OSError) as error:
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a column's name
             raise DataError(f"{self.name} is damaged: {_first_line(error)}.") from None
         if not self._rows:
             raise DataError(f"{self.name} holds no rows.")
@@ -228,7 +228,7 @@ def _opened(path: Path, name: str) -> tuple[Any, Any]:
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{name} is damaged or not a Parquet file: {_first_line(error)}.") from None
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     size = sum(group.total_byte_size for group in groups)

@@ -124,7 +124,7 @@ def _read(place: Path) -> Found:
             with zipfile.ZipFile(place) as archive:
                 holds_arrays = any(member.endswith(".npy") for member in archive.namelist())
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.')}.") from None
+            raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.'):.200}.") from None
         if holds_arrays:
             return _numbered(*numpy_files.images_in(place))
         with archives.unpacked(place) as folder:

@@ -8,14 +8,15 @@ import os
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 import mnistry
 from mnistry.errors import MnistryError, ModelError, UsageError
-from mnistry.models import onnx_converter, onnx_export, onnx_file
+from mnistry.models import keras_form, onnx_converter, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import ModelMetadata
@@ -63,36 +64,77 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
     return model
 
 
+@dataclass(frozen=True, eq=False)
+class OwnModel:
+    """A Keras model of one's own, ready to be exported.
+
+    Attributes:
+        model: takes images (n, 28, 28) or in a form like it, and gives a row for each.
+        info: metadata of the model file.
+        scaling: of the pixels, where the model does not do it.
+    """
+
+    model: keras.Model
+    info: ModelMetadata
+    scaling: Scaling
+
+    def to_bytes(self, images: np.ndarray | None = None) -> bytes:
+        """The content of a model file that answers as the model does.
+
+        Args:
+            images: uint8 (n, 28, 28), to compare both on, beside noise.
+
+        Raises:
+            UsageError: it cannot be exported.
+            ModelError: the answers of the file differ from Keras's.
+        """
+        noise = noise_to_compare_on()
+        compared_on = noise if images is None else np.concatenate([images, noise])
+        return onnx_export.compared(self.model, self.info, compared_on, self.scaling)
+
+
 def to_classifier(model: Any, class_names: Sequence[str] | None = None, pixels: str | None = None) -> Classifier:
-    """Make a Keras model, or its file, ready to answer, in memory; see `to_model_file`."""
-    return Classifier.from_bytes(to_model_file(model, class_names, pixels)[0], _named(model))
+    """Make a Keras model, or its file, ready to answer, in memory; see `prepare`."""
+    return Classifier.from_bytes(prepare(model, class_names, pixels).to_bytes(), _named(model))
 
 
-def to_model_file(
+def prepare(
     model: Any,
     class_names: Sequence[str] | None = None,
     pixels: str | None = None,
     *,
+    fit: str | None = None,
     kind: str = "ink",
-    images: np.ndarray | None = None,
-) -> tuple[bytes, ModelMetadata]:
-    """Make a Keras model, or its file, into a model file that answers as it does.
+) -> OwnModel:
+    """Prepare a Keras model, or its file, for export.
 
     Args:
         model: a Keras model or the path of its file.
         class_names: see `class_names_of`.
         pixels: see `scaling_of`.
+        fit: how images come to the size that it takes, if that is not 28×28: "resize" or "pad"; None is "resize",
+            except for sizes that images are often padded to: those are asked for.
         kind: of the images that it was trained on, "ink" or "pictures".
-        images: uint8 (n, 28, 28), to compare both on; None compares on noise.
 
     Raises:
         UsageError: it cannot be exported, or nobody says how its pixels are scaled.
-        ModelError: the file cannot be opened, or its answers differ.
+        ModelError: the file cannot be opened, or its weights are not numbers.
     """
     opened = load(model) if isinstance(model, str | os.PathLike) else model
     if not isinstance(opened, keras.Model):
         raise UsageError(f"A Keras model or its file is expected; received {type(opened).__name__}.")
-    names, scaling = class_names_of(opened, class_names), scaling_of(opened, pixels)
+    if fit not in (None, *keras_form.FITS):
+        raise UsageError(f"Images fit by {' or '.join(keras_form.FITS)}; received {fit!r:.40}.")
+    if fit is None and keras_form.is_padded_or_resized(opened):
+        raise UsageError(
+            f"The network {opened.name} takes images of another size than 28×28, to which some pad images and others "
+            "resize them. Say once which it learned: mnistry export FILE --fit resize, or pad (in Python: "
+            'mnistry.export(model, path, fit="resize")). It is then kept in the model file.'
+        )
+    if not all(np.isfinite(each).all() for each in opened.get_weights()):
+        raise ModelError(f"The network {opened.name} has weights that are not numbers (NaN): its training diverged.")
+    formed, assumed = keras_form.in_one_form(opened, class_names, cast(keras_form.Fit | None, fit))
+    names, scaling = class_names_of(formed, class_names), scaling_of(opened, pixels)
     info = ModelMetadata(
         name=opened.name[:80] if opened.name.isprintable() else "own",
         recipe="own",
@@ -100,10 +142,9 @@ def to_model_file(
         kind=kind,
         version=mnistry.__version__,
         licence="that of your own model",
-        details={"pixels": pixels or "scaled by the model"},
+        details={"pixels": pixels or "scaled by the model"} | ({"assumed": list(assumed)} if assumed else {}),
     )
-    compared_on = noise_to_compare_on() if images is None else np.concatenate([images, noise_to_compare_on()])
-    return onnx_export.compared(opened, info, compared_on, scaling), info
+    return OwnModel(formed, info, scaling)
 
 
 def _named(model: Any) -> str:
@@ -144,6 +185,11 @@ def class_names_of(model: keras.Model, class_names: Sequence[str] | None) -> tup
         if outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
             raise UsageError(f"{model.name} has {outputs} outputs, but {len(names)} class names are given.")
         return names
+    if outputs == 1 and onnx_converter.of(model).ends == "logits":
+        raise UsageError(
+            f"{model.name} gives one number without a sigmoid: a regression, or the logit of two classes. If it is a "
+            'logit, name both classes: --classes no,yes (in Python: class_names=("no", "yes")).'
+        )
     return tuple(str(number) for number in range(max(2, outputs)))
 
 
@@ -232,7 +278,7 @@ def main(path: str) -> None:
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not disturb the file
     try:
-        content, _ = to_model_file(path)
+        content = prepare(path).to_bytes()
     except MnistryError as error:
         sink.write(json.dumps({"error": str(error), "usage": isinstance(error, UsageError)}).encode())
         sink.flush()

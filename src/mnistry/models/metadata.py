@@ -93,6 +93,7 @@ class ModelMetadata:
         """
         try:
             content = json.loads(text)
+            json.dumps(content, allow_nan=False)
         except RecursionError:
             raise ValueError("its facts are nested too deeply") from None
         except ValueError as error:

@@ -6,9 +6,11 @@ computes with everyday operations, one's own layers and models included. The num
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -17,13 +19,13 @@ from mnistry.errors import UsageError
 from mnistry.models import backend, onnx_arrays, onnx_windows
 from mnistry.models.backend import jax, keras
 from mnistry.models.onnx_arrays import concatenated, cut, reshaped, stacked, step_of, with_axis
-from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion
+from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion, as_float
 from mnistry.models.onnx_graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
 
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 SHAPES: tuple[Shape, ...] = ((IMAGE_SIZE, IMAGE_SIZE, 1), (IMAGE_SIZE, IMAGE_SIZE), (PIXELS,))
-SCALING_LAYERS = (keras.layers.Rescaling, keras.layers.Normalization)
 PASSED_THROUGH = {"reshape", "broadcast_in_dim", "convert_element_type", "transpose", "squeeze", "pad", "copy", "sub"}
+LARGEST_TABLE = 1024  # rows that a value of an image may choose from
 LONGEST_SCAN = 128  # steps of a recurrent layer, which are written out one after the other
 INLINED = {
     "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "remat",
@@ -68,14 +70,14 @@ def input_shape(model: keras.Model) -> Shape:
         return shape
     raise UsageError(
         f"For export a network must take images (28, 28), (28, 28, 1), (28, 28, 3) or (784,); {model.name} takes "
-        f"{shape}. Put a layer such as keras.layers.Resizing before it."
+        f"{shape}."
     )
 
 
 def _shape_that_works(model: keras.Model) -> Shape:
     for shape in SHAPES:
         try:
-            jax.eval_shape(_forward(model), jax.ShapeDtypeStruct((N, *shape), np.float32))
+            jax.eval_shape(forward(model), jax.ShapeDtypeStruct((N, *shape), np.float32))
         except Exception:  # noqa: S112 - whatever its layers raise, it does not take this shape
             continue
         return shape
@@ -86,7 +88,7 @@ def _shape_that_works(model: keras.Model) -> Shape:
 
 def outputs(model: keras.Model) -> int:
     """The number of outputs of a model."""
-    found = jax.eval_shape(_forward(model), jax.ShapeDtypeStruct((N, *input_shape(model)), np.float32))
+    found = jax.eval_shape(forward(model), jax.ShapeDtypeStruct((N, *input_shape(model)), np.float32))
     return int(found.shape[-1]) if getattr(found, "ndim", 0) else 1
 
 
@@ -109,6 +111,20 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
     Raises:
         UsageError: it is built otherwise, or computes something that cannot be exported.
     """
+    try:
+        return _converted(model, images, factor, offset)
+    except NoConversionError as first:
+        try:
+            with _by_comparing():
+                return _converted(model, images, factor, offset)
+        except NoConversionError:
+            raise UsageError(
+                f"The network {model.name} cannot be exported: {first}. What can: dense, convolutional, pooling, "
+                "normalization, recurrent and attention layers, and whatever else computes with everyday operations."
+            ) from None
+
+
+def _converted(model: keras.Model, images: str, factor: float, offset: float) -> Network:
     shape = input_shape(model)
     jaxpr, constants = _traced(model, shape)
     rows = [variable.aval.shape for variable in jaxpr.outvars]
@@ -127,13 +143,7 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
         name = graph.add("Concat", *[graph.name(first)] * 3, axis=3)
         plain = Tensor((N, *shape), name, (0, 1, 2, 3))
     converter = _Converter(graph)
-    try:
-        (result,) = converter.run(jaxpr, constants, [reshaped(graph, plain, (N, *shape))])
-    except NoConversionError as error:
-        raise UsageError(
-            f"The network {model.name} cannot be exported: {error}. What can: dense, convolutional, pooling, "
-            "normalization, recurrent and attention layers, and whatever else computes with everyday operations."
-        ) from None
+    (result,) = converter.run(jaxpr, constants, [reshaped(graph, plain, (N, *shape))])
     number, made = rows[0][1], graph.name(result)
     if made in converter.softmaxed:
         return Network(graph, graph.name(converter.softmaxed[made]), number, "softmax")
@@ -142,6 +152,25 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
             return Network(graph, graph.nodes[-1].inputs[0], number, "sigmoid")
         return Network(graph, made, number, "probabilities")
     return Network(graph, made, number, "probabilities" if _adds_up(model, shape) else "logits")
+
+
+@contextmanager
+def _by_comparing() -> Iterator[None]:
+    """Trace look-ups by the values of an image as comparisons, which can be converted: bins, rows of small tables."""
+    numpy, take = jax.numpy, jax.numpy.take
+
+    def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+        below = numpy.expand_dims(x, -1) > bins if right else numpy.expand_dims(x, -1) >= bins
+        return numpy.sum(below.astype("float32"), axis=-1).astype("int32")
+
+    def taken(a: Any, indices: Any, axis: int | None = None, **options: Any) -> Any:
+        if axis == 0 and getattr(a, "ndim", 0) == 2 and len(a) <= LARGEST_TABLE and not isinstance(indices, int):
+            chosen = numpy.expand_dims(indices, -1) == numpy.arange(len(a))
+            return numpy.matmul(chosen.astype(a.dtype), a)
+        return take(a, indices, axis=axis, **options)
+
+    with patch.multiple(numpy, digitize=digitize, take=taken):
+        yield
 
 
 def _adds_up(model: keras.Model, shape: Shape) -> bool:
@@ -153,9 +182,10 @@ def _adds_up(model: keras.Model, shape: Shape) -> bool:
 
 def scales_inside(model: keras.Model) -> bool:
     """Tell whether a model scales pixels itself: by a Rescaling or Normalization layer, or by a number."""
-    if any(isinstance(each, SCALING_LAYERS) for each in model._flatten_layers()):
+    if any(_scales(each) for each in model._flatten_layers()):
         return True
-    jaxpr, _ = _traced(model, input_shape(model))
+    own = None if getattr(model, "inputs", None) is None else tuple(model.inputs[0].shape[1:])
+    jaxpr, _ = _traced(model, own if own is not None and None not in own else input_shape(model))
     (seen,) = jaxpr.invars
     for equation in _needed(jaxpr):
         name, used = equation.primitive.name, [each for each in equation.invars if each is seen]
@@ -166,26 +196,34 @@ def scales_inside(model: keras.Model) -> bool:
     return False
 
 
+def _scales(layer: Any) -> bool:
+    """Tell whether a layer scales, or takes pixels of 0–255 apart; a Normalization that was never adapted does not."""
+    if isinstance(layer, keras.layers.Rescaling):
+        return bool(np.any(np.asarray(layer.scale) != 1))
+    if isinstance(layer, keras.layers.Discretization):
+        return bool(np.max(np.asarray(layer.bin_boundaries or [0])) > 1)
+    if not isinstance(layer, keras.layers.Normalization):
+        return False
+    return bool(np.any(np.asarray(layer.mean) != 0) or np.any(np.asarray(layer.variance) != 1))
+
+
 def _traced(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
     """The program of a model, and its constants."""
     try:
-        closed = jax.make_jaxpr(_forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
+        closed = jax.make_jaxpr(forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
     except Exception as error:  # a model runs whatever its layers do
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"The network {model.name} cannot be run on {N} images {shape}: {first:.200}") from None
     return closed.jaxpr, [_array(each) for each in closed.consts]
 
 
-def _forward(model: keras.Model) -> Callable[[Any], Any]:
-    """The model as a function of its input, with its weights in it."""
+def forward(model: keras.Model) -> Callable[[Any], Any]:
+    """A model as a function of its input, with its weights in it."""
     weights = [
         [np.asarray(each.value) for each in part] for part in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    def forward(x: Any) -> Any:
-        return model.stateless_call(*weights, x, **backend.inference_arguments(model))[0]
-
-    return forward
+    return lambda x: model.stateless_call(*weights, x, **backend.inference_arguments(model))[0]
 
 
 class _Converter:
@@ -236,6 +274,9 @@ class _Converter:
             folded = _folded(equation, [each for each in given if isinstance(each, Const)], shapes)
             if folded is not None:
                 return folded
+        if name in ("dot_general", "conv_general_dilated"):  # JAX multiplies whole numbers and fractions as they are
+            kinds = [each.aval.dtype for each in equation.invars]
+            given = [as_float(self.graph, value, kind) for value, kind in zip(given, kinds, strict=True)]
         if name not in CONVERTERS:
             raise NoConversionError(f"it computes {name.replace('_', ' ')}")
         return [CONVERTERS[name](self.graph, given, shapes[0], {**params, "_equation": equation})]

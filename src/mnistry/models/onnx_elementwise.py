@@ -149,6 +149,14 @@ def _converted_type(graph: Graph, given: list[Value], shape: Shape, params: Mapp
     return Tensor(shape, graph.add("Cast", graph.name(given[0], order), to=kinds[1]), order)
 
 
+def as_float(graph: Graph, value: Value, dtype: Any) -> Value:
+    """Give a value as float, where the program has it as whole numbers."""
+    if isinstance(value, Const) or _kind(dtype) == FLOAT:
+        return value
+    order = order_of([value])
+    return Tensor(value.shape, graph.add("Cast", graph.name(value, order), to=FLOAT), order)
+
+
 def _kind(dtype: Any) -> int:
     if np.dtype(dtype).kind == "b":
         return BOOL

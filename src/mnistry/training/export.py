@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ import mnistry
 from mnistry.datasets import loading
 from mnistry.errors import RunError
 from mnistry.evaluation import calibration
-from mnistry.models import keras_models, onnx_export, onnx_file, outputs
+from mnistry.models import keras_form, keras_models, onnx_file, outputs
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import DIGIT_THRESHOLD, SURE_THRESHOLD, ModelMetadata
@@ -27,6 +28,11 @@ from mnistry.training import result as training_result
 from mnistry.training.calibration import SURE_PRECISION
 from mnistry.training.result import Result
 
+logger = logging.getLogger(__name__)
+
+FITS = ("resize", "pad")
+READ, CLEARLY = 0.5, 0.02  # shares of the built-in digits that are read at least when padded, and more than resized
+
 
 def export(
     model: Any,
@@ -36,11 +42,12 @@ def export(
     pixels: str | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     kind: str = "ink",
+    fit: str | None = None,
 ) -> Path:
     """Write one's own Keras model as a model file, which every verb and `Recognizer` take.
 
     The file answers as the Keras model does, on images as they are, uint8 (n, 28, 28), 0–255: both are compared before
-    it is kept. Any network on images of 28×28 grey pixels will do; see docs/models.md.
+    it is kept. Any network on square images will do; see docs/models.md. What was assumed is logged and kept in it.
 
     Args:
         model: a Keras model, or the path of its .keras or .h5 file.
@@ -52,6 +59,8 @@ def export(
         validation: images, uint8 (n, 28, 28), and labels, integers (n,), that it was not trained on: the temperature
             and the threshold of sure answers are chosen on them.
         kind: of the images that it was trained on: "ink" in MNIST's form, or "pictures".
+        fit: how images of 28×28 come to the size that it takes: "resize" or "pad" with black. None is "resize"; for
+            sizes of 29 to 36 it is what reads the built-in digits better, if it is a model for digits.
 
     Returns:
         The path.
@@ -70,9 +79,13 @@ def export(
     ...     mnistry.Recognizer.load(path).info.class_names[:3]
     ('0', '1', '2')
     """
-    content, info = keras_models.to_model_file(model, class_names, pixels, kind=kind, images=images_to_compare_on())
+    opened = keras_models.load(model) if isinstance(model, str | os.PathLike) else model
+    own = _fitted(opened, class_names, pixels, kind, fit)
+    content = own.to_bytes(images_to_compare_on())
     if validation is not None:
-        content = _calibrated(content, info, model, pixels, validation)
+        content = _calibrated(content, own, validation)
+    for each in own.info.details.get("assumed", ()):
+        logger.warning("%s: %s.", own.info.name, each)
     where = Path(path).expanduser()
     try:
         write_durably(where, [content])
@@ -81,9 +94,28 @@ def export(
     return where
 
 
-def _calibrated(
-    content: bytes, info: ModelMetadata, model: Any, pixels: str | None, validation: tuple[np.ndarray, np.ndarray]
-) -> bytes:
+def _fitted(
+    model: Any, class_names: Sequence[str] | None, pixels: str | None, kind: str, fit: str | None
+) -> keras_models.OwnModel:
+    """Prepare a model; where images may be padded or resized to its size, by what reads the built-in digits better."""
+    if fit is not None or not isinstance(model, keras.Model) or not keras_form.is_padded_or_resized(model):
+        return keras_models.prepare(model, class_names, pixels, fit=fit, kind=kind)
+    resized, padded = (keras_models.prepare(model, class_names, pixels, fit=each, kind=kind) for each in FITS)
+    if resized.info.class_names != loading.DIGIT_NAMES:
+        return resized
+    digits = loading.load("digits")
+    right = [
+        float((Classifier.from_bytes(each.to_bytes()).predict(digits.x_test).argmax(axis=1) == digits.y_test).mean())
+        for each in (resized, padded)
+    ]
+    if right[1] < READ or right[1] - right[0] < CLEARLY:
+        return resized
+    told = f"it read {right[1]:.0%} of the built-in digits so, and {right[0]:.0%} when they were resized"
+    details = {**padded.info.details, "assumed": [*padded.info.details["assumed"], told]}
+    return replace(padded, info=replace(padded.info, details=details))
+
+
+def _calibrated(content: bytes, own: keras_models.OwnModel, validation: tuple[np.ndarray, np.ndarray]) -> bytes:
     """The same model file with a temperature and a threshold that are chosen on images with labels."""
     answers = Classifier.from_bytes(content).predict(validation[0]).astype(np.float64)
     labels, logits = np.asarray(validation[1]), np.log(np.maximum(answers, np.finfo(np.float32).tiny))
@@ -92,9 +124,8 @@ def _calibrated(
     cooled = outputs.probabilities(logits, temperature)
     right = cooled.argmax(axis=1) == labels
     sure = calibration.threshold_for_precision(cooled.max(axis=1), right, SURE_PRECISION)
-    chosen = replace(info, temperature=temperature, sure_threshold=sure.value)
-    opened = keras_models.load(model) if isinstance(model, str | os.PathLike) else model
-    return onnx_export.compared(opened, chosen, images_to_compare_on(), keras_models.scaling_of(opened, pixels))
+    chosen = replace(own.info, temperature=temperature, sure_threshold=sure.value)
+    return replace(own, info=chosen).to_bytes(images_to_compare_on())
 
 
 def write_of(model: keras.Model, result: Result, path: Path) -> None:
