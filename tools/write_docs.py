@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
-COMMANDS = ("tutorial", "train", "search", "evaluate", "read", "batch", "serve", "export", "adapt", "data")
+COMMANDS = ("tutorial", "train", "search", "evaluate", "read", "batch", "serve", "export", "predict", "adapt", "data")
 BENCHMARKS = ROOT / "benchmarks"
 DOCS = ROOT / "docs"
 PAGES = (

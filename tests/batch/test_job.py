@@ -202,6 +202,25 @@ def test_a_list_of_paths_gives_a_row_a_line(pictures, recognizer):
     assert found[3]["error"] == "pictures/below cannot be read: Is a directory."
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("plan.json", b"[5]", "cannot be read as the plan of a batch"),
+        ("plan.json", b'{"groups": [[1]]}', "cannot be read as the plan of a batch"),
+        ("plan.json", None, r"cannot be read as the plan of a batch: groups is \({},\)"),
+        ("pieces.arrow", b"ARROW1", "pieces.arrow is damaged: "),
+    ],
+)
+def test_a_plan_that_is_damaged_or_odd_is_one_sentence(name, content, sentence, images, tmp_path):
+    np.save("a.npy", images)
+    place, source = storage.locate("out"), sources.recognise("a.npy")
+    batch_plan.make(source, place, single=False, model="")
+    path = Path("out/.plan") / name
+    path.write_bytes(content or json.dumps({**json.loads(path.read_text()), "groups": [{}]}).encode())
+    with pytest.raises(RunError, match=sentence):
+        batch_plan.check(batch_plan.load(place), source, place, single=False, model="")
+
+
 def test_any_filesystem_of_fsspecs_is_read_and_written(pictures, recognizer):
     memory = fsspec.filesystem("memory")
     memory.put("pictures", "/stack/pictures", recursive=True)

@@ -110,6 +110,13 @@ NETWORKS = {
     "a row of pixels": lambda: chain(L.Dense(16, "relu"), shape=(784,)),
     "pictures of any size": lambda: chain(CONV(4, 3), L.GlobalAveragePooling2D(), shape=(None, None, 1)),
     "three channels": lambda: chain(CONV(4, 3), shape=(28, 28, 3)),
+    "bins": lambda: chain(L.Flatten(), L.Discretization([0.25, 0.5, 0.75], output_mode="one_hot"), shape=(28, 28)),
+    "bins as numbers": lambda: keras.Sequential(
+        [keras.Input((28, 28)), L.Flatten(), L.Discretization([64.0, 128.0, 192.0]), L.Dense(10, "softmax")]
+    ),
+    "a table": lambda: keras.Sequential(
+        [keras.Input((28, 28)), L.Rescaling(0.5), L.Flatten(), L.Embedding(128, 2), L.Flatten(), L.Dense(10, "softmax")]
+    ),
     "logits": lambda: chain(L.Flatten(), L.Dense(10), end=False),
     "a class of one's own": own,
     "mixed precision": mixed,
@@ -185,9 +192,97 @@ def test_what_cannot_be_exported_is_named():
     model = graph(lambda h: keras.ops.cast(keras.ops.argsort(h, axis=1), "float32"))
     with pytest.raises(UsageError, match=r"cannot be exported: it (computes|sorts)"):
         onnx_export.to_onnx(model, ModelMetadata("own", "own", tuple("0123456789")))
-    small = keras.Sequential([keras.Input((32, 32, 1)), L.Flatten(), L.Dense(10)])
-    with pytest.raises(UsageError, match=r"takes \(32, 32, 1\)\. Put a layer such as keras.layers.Resizing before it"):
-        onnx_converter.of(small)
+
+
+def resized(side, images=IMAGES):
+    return np.asarray(keras.ops.image.resize(images[..., None].astype(np.float32), (side, side), antialias=side < 28))
+
+
+def padded(side, images=IMAGES):
+    before = (side - 28) // 2
+    return np.pad(images, ((0, 0), *(((before, side - 28 - before),) * 2)))[..., None].astype(np.float32)
+
+
+OTHER_SIZES = {
+    "32, resized": ((32, 32, 1), "resize", lambda: resized(32)),
+    "32, padded": ((32, 32, 1), "pad", lambda: padded(32)),
+    "a row of 33x33, padded": ((1089,), "pad", lambda: padded(33).reshape(40, -1)),
+    "64 in colour": ((64, 64, 3), None, lambda: np.repeat(resized(64), 3, axis=3)),
+    "channels first": ((3, 40, 40), None, lambda: np.repeat(resized(40), 3, axis=3).transpose(0, 3, 1, 2)),
+    "20": ((20, 20), None, lambda: resized(20)[..., 0]),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SIZES)
+def test_networks_of_another_size_get_images_of_that_size_and_say_so(name, tmp_path):
+    shape, fit, given = OTHER_SIZES[name]
+    model = keras.Sequential([keras.Input(shape), L.Rescaling(1 / 255), L.Flatten(), L.Dense(10, "softmax")])
+    answers = mnistry.Recognizer(mnistry.export(model, tmp_path / "own.onnx", fit=fit))
+    np.testing.assert_allclose(answers.predict(IMAGES), np.asarray(model(given())), atol=1e-4)
+    (said,) = answers.info.details["assumed"]
+    assert f"it takes {shape}: images of 28×28 are {'padded' if fit == 'pad' else 'resized'}" in said
+
+
+def test_padded_or_resized_is_seen_by_reading_digits_or_asked(tmp_path):
+    digits = mnistry.load("digits")
+    model = keras.Sequential([keras.Input((32, 32, 1)), L.Rescaling(1 / 255), L.Flatten(), L.Dense(10, "softmax")])
+    model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    model.fit(padded(32, digits.x_train), digits.y_train, epochs=4, verbose=0)
+    padded_, read = mnistry.Recognizer(mnistry.export(model, tmp_path / "own.onnx")).info.details["assumed"]
+    assert "padded with black to 32×32" in padded_
+    assert "of the built-in digits so" in read
+    with pytest.raises(UsageError, match=r"Say once which it learned: mnistry export FILE --fit resize, or pad"):
+        keras_models.prepare(model)
+    with pytest.raises(UsageError, match="Images fit by resize or pad; received 'crop'"):
+        mnistry.export(model, tmp_path / "own.onnx", fit="crop")
+    wide = keras.Sequential([keras.Input((32, 64, 1)), L.Rescaling(1 / 255), L.Flatten(), L.Dense(10)])
+    with pytest.raises(UsageError, match=r"must take square images, .* takes \(32, 64, 1\)"):
+        mnistry.export(wide, tmp_path / "own.onnx")
+
+
+def two_ended(*ends):
+    image = keras.Input((28, 28))
+    flat = L.Flatten()(L.Rescaling(1 / 255)(image))
+    return keras.Model(image, [end(flat) for end in ends])
+
+
+def test_of_several_outputs_the_classifier_is_taken_or_asked_for(tmp_path):
+    digit, other = L.Dense(10, "softmax", name="digit"), L.Dense(7, name="code")
+    picture = keras.Sequential([L.Dense(784), L.Reshape((28, 28))], name="picture")
+    for model, names in ((two_ended(picture, digit), None), (two_ended(other, digit), "abcdefghij")):
+        answers = mnistry.Recognizer(mnistry.export(model, tmp_path / "own.onnx", names))
+        np.testing.assert_allclose(answers.predict(IMAGES), np.asarray(model(IMAGES)[1]), atol=1e-4)
+        assert answers.info.details["assumed"][0].endswith("digit is taken for the classifier")
+    sentence = r"has 2 outputs, code \(n, 7\), digit \(n, 10\), and 2 of them can be the classifier\. Export the one"
+    with pytest.raises(UsageError, match=sentence):
+        mnistry.export(two_ended(other, digit), tmp_path / "own.onnx")
+    thin = chain(L.Flatten(), L.Dense(10, "softmax"), L.Reshape((1, 10)), end=False)
+    answers = mnistry.Recognizer(mnistry.export(thin, tmp_path / "own.onnx"))
+    np.testing.assert_allclose(answers.predict(IMAGES), np.asarray(thin(IMAGES[..., None]))[:, 0], atol=1e-4)
+
+
+def argmax():
+    model = graph(lambda h: h)
+    return keras.Model(model.input, keras.ops.argmax(model.output, axis=-1))
+
+
+def diverged():
+    model = chain(L.Flatten(), L.Dense(10), end=False)
+    model.layers[-1].kernel.assign(np.full((784, 10), np.nan))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (argmax, UsageError, r"gives \(n,\)\. Those are numbers of classes: export the network before its argmax"),
+        (diverged, ModelError, r"has weights that are not numbers \(NaN\): its training diverged"),
+        (lambda: chain(L.Flatten(), L.Dense(1), end=False), UsageError, "a regression, or the logit of two classes"),
+    ],
+)
+def test_what_is_not_a_classifier_is_named(make, error, sentence, tmp_path):
+    with pytest.raises(error, match=sentence):
+        mnistry.export(make(), tmp_path / "own.onnx")
 
 
 # Scaling
@@ -213,6 +308,8 @@ def test_the_scaling_is_asked_once_and_kept_in_the_file(tmp_path):
     x = keras.Input((28, 28))
     assert onnx_converter.scales_inside(keras.Model(x, L.Dense(10)(L.Flatten()(x / 255.0))))
     assert not onnx_converter.scales_inside(model)
+    idle = keras.Sequential([keras.Input((28, 28)), L.Normalization(axis=None), L.Flatten(), L.Dense(10)])
+    assert not onnx_converter.scales_inside(idle)  # it was never adapted
 
 
 def test_a_validation_set_gives_a_temperature(tmp_path):

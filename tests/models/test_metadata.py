@@ -72,6 +72,7 @@ def test_facts_of_a_later_version_are_passed_over():
         (changed(sure_threshold=2.1), "sure_threshold must be a number from 0 to 2; received 2.1"),
         (changed(digit_threshold=-0.1), "digit_threshold must be a number from 0 to 2; received -0.1"),
         (changed(second_look=1.1), "second_look must be a number from 0 to 1; received 1.1"),
+        (changed(details={"loss": float("nan")}), "not JSON compliant"),
         (changed(details=[]), r"details must be a JSON object; received \[\]"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ VALUES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int32), n
 
 def kept(epoch: int) -> Checkpoint:
     values = [value + np.asarray(epoch, value.dtype) for value in VALUES]
-    return Checkpoint(epoch, values, [{"epoch": number} for number in range(1, epoch + 1)], {"data": {"x": "ab"}})
+    records = [{"epoch": number, "loss": 0.5, "seconds": 1.0} for number in range(1, epoch + 1)]
+    return Checkpoint(epoch, values, records, {"data": {"x": "ab"}, "versions": {"jax": "1"}})
 
 
 def assert_same(found: Checkpoint | None, expected: Checkpoint) -> None:
@@ -38,7 +40,7 @@ def test_what_was_written_comes_back(tmp_path: Path) -> None:
 
 
 def test_more_than_ten_values_keep_their_order(tmp_path: Path) -> None:
-    many = Checkpoint(1, [np.array(number) for number in range(25)], [{}], {})
+    many = replace(kept(1), values=[np.array(number) for number in range(25)])
     checkpoints.write(tmp_path, many)
     assert_same(checkpoints.latest(tmp_path, no_warning), many)
 
@@ -93,7 +95,21 @@ def test_with_none_that_can_be_read_it_is_an_error(tmp_path: Path) -> None:
         checkpoints.latest(tmp_path, lambda _: None)
 
 
-@pytest.mark.parametrize("notes", [b"[]", b"5", b'{"epoch": "x", "records": [], "identity": {}}', b"[" * 100_000])
+IDENTITY = b'"identity": {"data": {}, "versions": {}}}'
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        b"[]",
+        b"5",
+        b'{"epoch": "x", "records": [], "identity": {}}',
+        b'{"epoch": 1, "records": [{"epoch": 1, "loss": [], "seconds": 1}], ' + IDENTITY,
+        b'{"epoch": 2, "records": [{"epoch": 1, "loss": 1, "seconds": 1}], ' + IDENTITY,
+        b'{"epoch": 0, "records": [], "identity": {"data": 5}}',
+        b"[" * 100_000,
+    ],
+)
 def test_what_is_well_formed_and_odd_is_told_as_damage(notes, tmp_path):
     body = io.BytesIO()
     np.savez(body, notes=np.frombuffer(notes, np.uint8))

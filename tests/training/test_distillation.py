@@ -148,7 +148,9 @@ def test_the_lessons_recipe_cannot_learn_from_teachers(digits: Dataset):
 def keep(folder: Path, model: keras.Model) -> str:
     folder.mkdir()
     values = [np.asarray(v.value) for v in [*model.trainable_variables, *model.non_trainable_variables]]
-    checkpoints.write(folder, Checkpoint(1, [*values, np.zeros(3)], [], {}))  # the optimizer's come after them
+    record = {"epoch": 1, "loss": 0.5, "seconds": 1.0}
+    kept = [*values, np.zeros(3)]  # the optimizer's come after them
+    checkpoints.write(folder, Checkpoint(1, kept, [record], {"data": {}, "versions": {}}))
     return str(folder)
 
 

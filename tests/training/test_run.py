@@ -180,7 +180,10 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> No
         training_run.train_run(ASKED, out=tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"epoch": 3}', '{"epochs": 0}'])
+ODD = ['{"epochs": true}', '{"settings": 5}', '{"settings": {"units": []}}', '{"recipe": {}}', '{"seed": 1e30}']
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"epoch": 3}', '{"epochs": 0}', *ODD])
 def test_a_config_that_cannot_be_read_is_an_error(content: str, tmp_path: Path) -> None:
     (tmp_path / run_folder.CONFIG).write_text(content)
     with pytest.raises(RunError, match=r"config\.json cannot be read as that of a run"):

@@ -10,6 +10,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from mnistry.batch import storage
 from mnistry.batch.parquet_source import IMAGES, PICTURES
 from mnistry.batch.sources import Piece, Source, pieces
 from mnistry.errors import DataError, RunError
+from mnistry.runtime import run_folder
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ class PieceList:
         """Open the list in the folder of the output."""
         import pyarrow as pa
 
-        self._file = pa.ipc.open_file(storage.open_file(out.below(FOLDER).below(LIST)))
+        self._place = out.below(FOLDER).below(LIST)
+        with self._damage_told():
+            self._file = pa.ipc.open_file(storage.open_file(self._place))
         self._group, self._parts = -1, dict[int, Part]()
 
     def part(self, number: int, group: int) -> Part:
@@ -87,9 +91,20 @@ class PieceList:
             yield from self._rows(group)
 
     def _rows(self, group: int) -> Iterator[Numbered]:
-        columns = (column.to_pylist() for column in self._file.get_batch(group).columns)
-        for part, file, first, rows, stamp in zip(*columns, strict=True):
-            yield part, Piece(file.decode(errors="surrogateescape"), first, rows, stamp)
+        with self._damage_told():
+            columns = [column.to_pylist() for column in self._file.get_batch(group).columns]
+            found = [
+                (part, Piece(file.decode(errors="surrogateescape"), first, rows, stamp))
+                for part, file, first, rows, stamp in zip(*columns, strict=True)
+            ]
+        yield from found
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of pyarrow's, of a store's client, and of values of other types
+            raise RunError(f"{self._place.given} is damaged: {storage.reason(error):.200}. {ANOTHER}") from None
 
 
 def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
@@ -143,11 +158,15 @@ def load(out: Place) -> Plan | None:
     try:
         with storage.open_file(place) as file:
             facts = json.loads(file.read())
-        facts |= {"source": Source(**facts["source"]), "passed_over": PassedOver(**facts["passed_over"])}
-        facts |= {name: tuple(facts[name]) for name in ("groups", "rows")}
-        return Plan(**facts)
+        of_types = run_folder.of_types
+        facts |= {
+            "source": of_types(Source, facts["source"]),
+            "passed_over": of_types(PassedOver, facts["passed_over"]),
+            **{name: tuple(facts[name]) for name in ("groups", "rows")},
+        }
+        return of_types(Plan, facts)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RunError(f"{place.given} cannot be read as the plan of a batch: {error}. {ANOTHER}") from None
+        raise RunError(f"{place.given} cannot be read as the plan of a batch: {error!s:.200}. {ANOTHER}") from None
 
 
 def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -> None:
@@ -165,7 +184,9 @@ def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -
     }
     for name, (was, now) in facts.items():
         if was != now:
-            raise RunError(f"The batch in {out.given} was begun otherwise: {name} was {was}, is {now}. {ANOTHER}")
+            raise RunError(
+                f"The batch in {out.given} was begun otherwise: {name} was {was!s:.200}, is {now}. {ANOTHER}"
+            )
     parts = enumerate(_cut(pieces(source, PassedOver()), _sizes(source.kind)))
     fresh = ((number, piece) for number, part in parts for piece in part)
     for before, after in zip_longest(PieceList(out).all(), fresh):

@@ -33,7 +33,7 @@ def export(
         str | None,
         typer.Option(
             metavar="HOW",
-            help="How images come to a Keras model's size, if it is not 28x28: resize or pad.  [default: resize]",
+            help="How images come to a Keras model's size, if it is not 28x28: resize or pad. [default: resize]",
             show_default=False,
         ),
     ] = None,

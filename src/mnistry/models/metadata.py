@@ -93,7 +93,6 @@ class ModelMetadata:
         """
         try:
             content = json.loads(text)
-            json.dumps(content, allow_nan=False)
         except RecursionError:
             raise ValueError("its facts are nested too deeply") from None
         except ValueError as error:
@@ -110,7 +109,9 @@ class ModelMetadata:
         missing = [name for name in ("name", "recipe", "class_names") if name not in facts]
         if missing:
             raise ValueError(f"its facts lack {' and '.join(missing)}")
-        return cls(**{**facts, "class_names": tuple(names) if isinstance(names, list) else names})
+        made = cls(**{**facts, "class_names": tuple(names) if isinstance(names, list) else names})
+        made.to_json()  # a NaN among the details shows here
+        return made
 
 
 def _check(name: str, value: Any, expected: str, right: bool) -> None:

@@ -9,7 +9,9 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+import types
+import typing
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ RUNS = Path("runs")
 UNFINISHED = ".unfinished"
 CONFIG, METRICS, SUMMARY, REPORT = "config.json", "metrics.jsonl", "summary.json", "report.html"
 LOCK = ".lock"
+MAX_NUMBER = 2**63  # of a number in a file
 
 Stored = TypeVar("Stored")
 
@@ -145,9 +148,40 @@ def load_plan(
             raise RunError(f"{folder} holds {others[0]}, but no {what} ({name} is missing). Name another folder.")
         return None
     try:
-        return kind(**json.loads(path.read_text(encoding="utf-8")))
+        return of_types(kind, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as that of a {what}: {error}. Name another folder.") from None
+
+
+def of_types(kind: type[Stored], values: Any) -> Stored:
+    """Make a dataclass of values out of a file.
+
+    Raises:
+        TypeError: they are not those of its fields, or of other types.
+        ValueError: the dataclass refuses them.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f"it holds {values!r:.40}")
+    hints = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if name in hints and not _is_of_type(value, hints[name]):
+            raise TypeError(f"{name} is {value!r:.40}")
+    return kind(**values)
+
+
+def _is_of_type(value: Any, hint: Any) -> bool:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_of_type(value, each) for each in inner)
+    if hint is float:
+        return type(value) in (int, float) and abs(value) < MAX_NUMBER  # NaN is not
+    if hint is int:
+        return type(value) is int and abs(value) < MAX_NUMBER
+    if inner and origin is not None and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(_is_of_type(each, inner[1]) for each in value.values())
+    if inner and origin is not None and issubclass(origin, Sequence):
+        return isinstance(value, list | tuple) and all(_is_of_type(each, inner[0]) for each in value)
+    return hint is Any or isinstance(value, origin or hint)
 
 
 def check_agreement(stored: Any, asked: Mapping[str, Any], folder: Path, what: str) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -29,7 +30,7 @@ PATTERN = re.compile(r"checkpoint-(\d{5,})\.bin")
 KEPT = 2
 DAMAGES = (
     OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RecursionError, MemoryError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error,
+    zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError,
 )  # fmt: skip
 """Whatever a damaged file, or one that is odd and well-formed, may raise where it is read."""
 
@@ -112,6 +113,18 @@ def _read(path: Path) -> Checkpoint:
         notes = json.loads(archive["notes"].tobytes())
         values = [archive[name] for name in sorted(archive.files) if name.startswith("value_")]
     epoch, records, identity = notes["epoch"], notes["records"], notes["identity"]
-    if type(epoch) is not int or not isinstance(records, list) or not isinstance(identity, dict):
+    named = isinstance(identity, dict) and all(isinstance(identity.get(name), dict) for name in ("data", "versions"))
+    if not named or not isinstance(records, list) or len(records) != epoch or not all(map(_is_record, records)):
         raise ValueError("its notes are not those of a checkpoint")
+    if not all(value.dtype.kind in "biuf" for value in values):
+        raise ValueError("its values are not numbers")
     return Checkpoint(epoch, values, records, identity)
+
+
+def _is_record(record: Any) -> bool:
+    """Tell whether this is the record of an epoch: its number, loss and seconds, and other numbers by name."""
+    return (
+        isinstance(record, dict)
+        and {"epoch", "loss", "seconds"} <= set(record)
+        and all(type(value) in (int, float) for value in record.values())
+    )

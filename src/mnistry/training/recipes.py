@@ -241,7 +241,7 @@ def recipe(name: str) -> Recipe:
         UsageError: there is none.
     """
     if name not in RECIPES:
-        raise UsageError(f"There is no recipe named {name!r}. {did_you_mean(name, RECIPES)}")
+        raise UsageError(f"There is no recipe named {name!r:.80}. {did_you_mean(name, RECIPES)}")
     return RECIPES[name]
 
 
