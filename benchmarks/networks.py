@@ -1,4 +1,4 @@
-"""Convolutional networks, an epoch of training: ours beside Keras on TensorFlow and on JAX, interleaved.
+"""Convolutional networks, an epoch of training: ours beside Keras on TensorFlow and JAX, and PyTorch, interleaved.
 
     make bench                                              # sets up the peers' environment, then this
     python benchmarks/networks.py PEERS_PYTHON [ROUNDS]     # with MNISTRY_DATA_DIR set
@@ -22,7 +22,7 @@ from mnistry.runtime import files, provenance
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "networks.json"
-SCRIPT = HERE / "peers" / "networks_keras.py"
+KERAS, TORCH = HERE / "peers" / "networks_keras.py", HERE / "peers" / "networks_torch.py"
 NETWORKS = ("mnist_convnet", "LeNet-5", "residual")
 IMAGES, EPOCHS, ROUNDS = 3_000, 3, 3
 
@@ -30,16 +30,20 @@ IMAGES, EPOCHS, ROUNDS = 3_000, 3, 3
 def main(peers_python: str, rounds: int = ROUNDS) -> None:
     """Write `results/networks.json`."""
     contenders = {
-        "ours": (sys.executable, "jax", ["ours"]),
-        "Keras on TensorFlow": (peers_python, "tensorflow", []),
-        "Keras `fit` on JAX": (sys.executable, "jax", []),
+        "ours": (sys.executable, KERAS, "jax", ["ours"]),
+        "Keras on TensorFlow": (peers_python, KERAS, "tensorflow", []),
+        "Keras `fit` on JAX": (sys.executable, KERAS, "jax", []),
+        "PyTorch loop": (peers_python, TORCH, "torch", []),
     }
+    if subprocess.run([peers_python, "-c", "import torch"], stderr=subprocess.DEVNULL, check=False).returncode:
+        del contenders["PyTorch loop"]
+        print("PyTorch is left out: it is not installed", flush=True)
     rows = []
     for number in range(1, rounds + 1):
         for network in NETWORKS:
-            for name, (python, backend, extra) in contenders.items():
+            for name, (python, script, backend, extra) in contenders.items():
                 found = _run(
-                    [python, str(SCRIPT), os.environ["MNISTRY_DATA_DIR"], network, str(IMAGES), str(EPOCHS), *extra],
+                    [python, str(script), os.environ["MNISTRY_DATA_DIR"], network, str(IMAGES), str(EPOCHS), *extra],
                     backend,
                 )
                 rows.append({"round": number, "network": network, "contender": name, **found})
