@@ -281,7 +281,8 @@ def test_a_class_without_pictures(tmp_path: Path) -> None:
 def test_pictures_without_folders_of_classes(tmp_path: Path) -> None:
     drawing("cat", np.random.default_rng(0)).save(tmp_path / "1.png")
     assert refused(tmp_path) == (
-        f"{tmp_path} holds pictures, but no folders. Put the pictures of each class into a folder of its name."
+        f"{tmp_path} holds pictures, but no folders, and names such as 1.png hold no class. Put the pictures of each "
+        "class into a folder of its name, or list names and labels in labels.csv."
     )
 
 

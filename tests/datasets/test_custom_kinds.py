@@ -512,3 +512,79 @@ def test_files_of_other_kinds_are_named_with_a_way_out(name, content, words, tmp
     (tmp_path / name).write_bytes(content)
     sentence = refused(tmp_path / name)
     assert all(word in sentence for word in words), sentence
+
+
+# Classes in the names of pictures, and lists of pictures
+
+
+def flat(folder, name):
+    for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / name(number, label))
+    return folder
+
+
+OWN = loading.load("digits")
+IMAGES, LABELS = OWN.x_train[:60], OWN.y_train[:60] % 5
+KNOWN = {image.tobytes(): str(label) for image, label in zip(IMAGES, LABELS, strict=True)}
+
+
+def assert_right(loaded):
+    assert len(loaded.x_train) + len(loaded.x_test) == 60
+    for images, labels in ((loaded.x_train, loaded.y_train), (loaded.x_test, loaded.y_test)):
+        for image, label in zip(images, labels, strict=True):
+            assert loaded.class_names[label] == KNOWN[image.tobytes()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda number, label: f"{label}_{number:04}.png",
+        lambda number, label: f"{number:04}_label{label}.png",
+        lambda number, label: f"img_{number:05}-{label}.png",
+        lambda number, label: f"{'train' if number < 45 else 'test'}_{number:03}_{label}.png",
+    ],
+)
+def test_classes_are_read_in_names_and_that_is_said(name, tmp_path):
+    loaded = load(flat(tmp_path / "own", name))
+    assert_right(loaded)
+    assert said(loaded, "the classes are read in the names of the pictures")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (lambda number, _: f"img_{number}.png", r"names such as img_0\.png hold no class"),
+        (
+            lambda number, label: f"{'abcde'[label]}_{'xyz'[number % 3]}_{number}.png",
+            "more than one part of names",
+        ),
+    ],
+)
+def test_names_that_can_be_read_in_no_or_several_ways_are_refused(name, sentence, tmp_path):
+    with pytest.raises(DataError, match=sentence):
+        load(flat(tmp_path / "own", name))
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("labels.csv", "C:\\Users\\me\\{name},{label}"),
+        ("labels.csv", "own/{name},{label}"),
+        ("train.txt", "{name} {label}"),
+    ],
+)
+def test_lists_with_paths_of_elsewhere_and_lists_of_text(file, line, tmp_path):
+    folder = flat(tmp_path / "own", lambda number, _: f"{number}.png")
+    rows = [line.format(name=f"{number}.png", label=label) for number, label in enumerate(LABELS)]
+    head = ["file,label"] if file.endswith("csv") else []
+    (folder / file).write_text("\n".join([*head, *rows]))
+    assert_right(load(folder))
+
+
+def test_a_picture_with_two_labels_is_refused(tmp_path):
+    folder = flat(tmp_path / "own", lambda number, _: f"{number}.png")
+    rows = [f"{number}.png,{label}" for number, label in enumerate(LABELS)]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *rows, "0.png,9"]))
+    with pytest.raises(DataError, match=r"row 62: '0\.png' is '9', but '\d' in row 2"):
+        load(folder)

@@ -73,6 +73,21 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     raise DataError(f"{name} {_other_columns(len(head))}")
 
 
+def find_list(head: Sequence[str], path: Path) -> Layout | None:
+    """The columns of a list of pictures without a header; None if its first row names no picture."""
+    cells = [
+        (number, cell.strip()) for number, cell in enumerate(head) if Path(cell.strip()).suffix.lower() in SUFFIXES
+    ]
+    named = [number for number, cell in cells if find_picture(path.parent, cell) is not None]
+    if len(named) != 1 or len(head) > MAX_LIST_COLUMNS:
+        return None
+    if len(head) != 2:
+        raise DataError(
+            f"{short(path)} lists pictures in {len(head)} columns without a header. Put one above them: file, label."
+        )
+    return Layout(2, 1 - named[0], (), named[0])
+
+
 def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
     """The columns of a table without a header: a label first or last, perhaps an index before it."""
     n = len(head)
@@ -118,9 +133,14 @@ def find_picture(folder: Path, name: str) -> Path | None:
     """The picture that a cell names, relative to the table or in a usual folder beside it."""
     if not name or "\0" in name or len(name) > 1000:
         return None
-    relative = Path(name.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts:
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if ".." in parts:
         return None
+    tails = ("/".join(parts[start:]) for start in range(len(parts)))  # the beginning may be another computer's
+    return next((found for tail in tails if (found := _picture_at(folder, Path(tail))) is not None), None)
+
+
+def _picture_at(folder: Path, relative: Path) -> Path | None:
     names = (
         [relative]
         if relative.suffix.lower() in SUFFIXES

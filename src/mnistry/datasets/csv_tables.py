@@ -19,6 +19,7 @@ from mnistry.datasets.csv_columns import (
     clean_label,
     find_by_names,
     find_by_values,
+    find_list,
     find_picture,
     is_name,
     is_number,
@@ -42,13 +43,22 @@ LOOKED_AT = 1000  # rows that decide which column is the label, where no header 
 MAX_LINE = 4_000_000  # characters
 SEPARATORS = ",;\t|"
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
+MAX_NAME = 2000  # bytes of the first line of a list
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
 def tables_in(folder: Path) -> list[Path]:
     """The tables of a folder."""
-    named = (each for each in folder.iterdir() if each.name.lower().endswith(ENDINGS) and each.name[0] != ".")
-    return sorted(each for each in named if each.is_file())
+    files = [each for each in folder.iterdir() if each.name[0] != "." and each.is_file()]
+    named = [each for each in files if each.name.lower().endswith(ENDINGS)]
+    return sorted(named or [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)])
+
+
+def _lists_pictures(path: Path) -> bool:
+    """Tell whether a text names a picture and its label in its first line."""
+    with path.open("rb") as file:
+        words = file.readline(MAX_NAME).decode("utf-8", "replace").split()
+    return len(words) == 2 and find_picture(path.parent, words[0]) is not None
 
 
 def read(path: Path) -> LoadedSplits:
@@ -145,14 +155,17 @@ class _Table:
             raise DataError(f"{self.name} is empty.")
         self._separator = max(SEPARATORS, key=first[0].count)
         if not any(map(first[0].count, SEPARATORS)):
-            self._separator = " " if len(first[0].split()) > LEAST_SPACED else ","
+            words = first[0].split()
+            listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
+            self._separator = " " if listed_ or len(words) > LEAST_SPACED else ","
         if self._separator == " ":
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
         self._header = any(not is_number(cell) for cell in head[1:]) and any(is_name(cell) for cell in head)
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]
-        self.layout = (find_by_names if self._header else find_by_values)(head, rows, self.path)
+        listed_files = None if self._header else find_list(head, self.path)
+        self.layout = listed_files or (find_by_names if self._header else find_by_values)(head, rows, self.path)
         self.said = [f"{self.name}: {each}." for each in self.layout.said]
 
     def rows(self, problems: ValidationErrors) -> Labelled:
@@ -196,10 +209,13 @@ class _Table:
         """The pictures of a list of files, by split."""
         found: dict[str, list[tuple[Path, str]]] = {}
         layout, folder = self.layout, self.path.parent
+        known: dict[Path, tuple[str, int]] = {}
+        moved = twice = 0
         lines = self._lines()
-        next(lines)
+        if self._header:
+            next(lines)
         for number, line in lines:
-            cells = self._cells(line)
+            cells = line.split() if self._separator == " " else self._cells(line)
             if len(cells) != layout.columns:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
                 continue
@@ -209,13 +225,29 @@ class _Table:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
             elif not label:
                 problems.add(f"{self.name}, row {number}", "the label is empty")
+            elif known.setdefault(place, (label, number))[0] != label:
+                other, row = known[place]
+                problems.add(
+                    f"{self.name}, row {number}", f"{name!r:.80} is {label!r:.40}, but {other!r:.40} in row {row}"
+                )
+            elif known[place][1] != number:
+                twice += 1
             else:
+                moved += (
+                    not place.as_posix()
+                    .rpartition(".")[0]
+                    .endswith(name.replace("\\", "/").removeprefix("./").removesuffix(place.suffix))
+                )
                 where = split if layout.split is None else split_of(cells[layout.split].strip())
                 if where is None:
                     problems.add(f"{self.name}, row {number}", f"{cells[layout.split or 0]!r:.40} names no split")
                 else:
                     found.setdefault(where, []).append((place, label))
         remarks.append(f"{self.name} is a list of files: {sum(map(len, found.values())):,} pictures are taken.")
+        if moved:
+            remarks.append(f"{self.name}: the folders before {moved:,} names are not here and are passed over.")
+        if twice:
+            remarks.append(f"{self.name}: {twice:,} rows name a picture again, with the same label.")
         return {
             name: Labelled(
                 [EncodedImage(str(path)) for path, _ in pairs],
@@ -250,7 +282,8 @@ class _Table:
                     yield number, line
         except UnicodeDecodeError:
             raise DataError(
-                f"{self.name} is not text in UTF-8: row {self._undecodable()} has a byte that does not belong."
+                f"{self.name} is not text in UTF-8: row {self._undecodable()} has a byte that does not belong. "
+                "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False)."
             ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
@@ -343,7 +376,7 @@ def _is_packed(path: Path) -> bool:
 
 def _stem(path: Path) -> str:
     name = path.name.lower()
-    ending = next(end for end in sorted(ENDINGS, key=len, reverse=True) if name.endswith(end))
+    ending = next(end for end in (*sorted(ENDINGS, key=len, reverse=True), ".txt") if name.endswith(end))
     return path.name[: -len(ending)]
 
 

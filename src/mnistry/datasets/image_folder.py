@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mnistry.datasets import file_kinds, file_names
 from mnistry.datasets.dataset import file_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, listed, natural
 from mnistry.datasets.wording import split_of
 from mnistry.errors import DataError
 from mnistry.ocr.read_many import SUFFIXES
+from mnistry.reporting.text import counted
 from mnistry.runtime.files import short
 
 MIX_SEED = 0
@@ -33,9 +35,7 @@ def read(folder: Path) -> LoadedSplits:
     """
     problems, remarks = ValidationErrors(), list[str]()
     if not _folders(folder):
-        has_pictures = any(is_picture(entry) for entry in folder.iterdir())
-        holds = "pictures, but no folders" if has_pictures else "neither pictures nor data files"
-        raise DataError(f"{short(folder)} holds {holds}. Put the pictures of each class into a folder of its name.")
+        return _read_flat(folder)
     places = _split_folders(folder)
     if places:
         known = {path for paths in places.values() for path in paths}
@@ -58,6 +58,38 @@ def read(folder: Path) -> LoadedSplits:
     if "train" not in parts:
         raise DataError(f"{short(folder)} holds no pictures to train on.")
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_summed(remarks)))
+
+
+def _read_flat(folder: Path) -> LoadedSplits:
+    """Read the pictures of a folder without folders, whose names hold the classes."""
+    pictures = _visible_pictures(folder)
+    how = "Put the pictures of each class into a folder of its name"
+    if not pictures:
+        told = (file_kinds.describe(each, file_kinds.first_bytes(each)) for each in sorted(folder.iterdir()))
+        known = next((each for each in told if each is not None), None)
+        raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
+    named, why = file_names.read(pictures)
+    if named is None:
+        raise DataError(
+            f"{short(folder)} holds pictures, but no folders, and {why}. {how}, or list names and labels in labels.csv."
+        )
+    splits = named.splits or ["train"] * len(pictures)
+    listing: dict[str, Pairs] = {}
+    for path, label, split in zip(pictures, named.labels, splits, strict=True):
+        listing.setdefault(split, []).append((path, label))
+    if "train" not in listing:
+        raise DataError(f"{short(folder)} holds no pictures to train on, only for {' and '.join(listing)}.")
+    remarks = [f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."]
+    others = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir()) - len(pictures)
+    if others:
+        remarks.append(f"{short(folder)}: passed over {counted(others, 'file')} not named like a picture.")
+    parts = {split: _labelled(folder, pairs) for split, pairs in listing.items()}
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+
+
+def _visible_pictures(folder: Path) -> list[Path]:
+    found = (entry for entry in folder.iterdir() if entry.name[0] != "." and entry.is_file() and is_picture(entry))
+    return sorted(found, key=lambda path: natural(path.name))
 
 
 def is_picture(path: Path) -> bool:
@@ -101,7 +133,17 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
     found: Pairs = []
     others = 0
     classes = _folders(folder)
-    if not classes and split != "train" and any(is_picture(entry) for entry in folder.iterdir()):
+    flat = [] if classes else _visible_pictures(folder)
+    if flat:
+        named, why = file_names.read(flat)
+        if named is not None:
+            remarks.append(
+                f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."
+            )
+            return list(zip(flat, named.labels, strict=True))
+        if split == "train":
+            problems.add(short(folder), f"it holds no folders of classes, and {why}")
+            return []
         remarks.append(
             f"{short(folder)}: its pictures are in no folders of classes, so they have no labels and are not used. "
             f"Once there is a model: mnistry predict MODEL --dataset {folder.name} --out answers.csv"
