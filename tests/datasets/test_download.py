@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 import requests  # noqa: F401 - imported here so that no test's time includes it
 
 from helpers.lying_server import WEB_PAGE, LyingServer, refusing
+from mnistry.datasets import download
 from mnistry.datasets.download import RemoteFile, Timeouts, fetch, reachable
 from mnistry.errors import DataError
 
@@ -230,6 +232,22 @@ def test_abandoned_parts_are_removed_but_none_that_another_process_writes(server
         fcntl.flock(held, fcntl.LOCK_EX)
         fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
     assert names_in(tmp_path) == [FILE.name, "whole.gz", "written.part"]
+
+
+def test_a_part_that_is_removed_before_it_is_locked_is_made_again(server, tmp_path, monkeypatch) -> None:
+    lock, removed = download._lock, []
+
+    def lock_too_late(part: IO[bytes], *, wait: bool) -> None:
+        if not removed:
+            removed.append(next(tmp_path.glob("*.part")))
+            removed[0].unlink()
+        lock(part, wait=wait)
+
+    monkeypatch.setattr(download, "_lock", lock_too_late)
+    fetch(FILE, tmp_path, [server.mirror("honest")], timeouts=SHORT)
+    assert len(removed) == 1
+    assert (tmp_path / FILE.name).read_bytes() == CONTENT
+    assert names_in(tmp_path) == [FILE.name]
 
 
 def test_a_folder_that_cannot_be(server: LyingServer, tmp_path: Path) -> None:

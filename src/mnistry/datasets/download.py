@@ -162,8 +162,7 @@ def _fetch_from(
             if not response.ok:
                 return f"HTTP status {response.status_code}"
             received, digest = 0, hashlib.sha256()
-            with part.open("xb") as sink:
-                _lock(sink)
+            with _create_locked(part) as sink:
                 for chunk in _chunks(response, timeouts):
                     received += len(chunk)
                     if received > file.size:
@@ -221,23 +220,33 @@ def _temporary(folder: Path, name: str) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _lock(part: IO[bytes]) -> None:
-    """Lock an open file, without waiting, until it is closed or its process dies.
+def _create_locked(part: Path) -> IO[bytes]:
+    """Make a new file that no other process removes until it is closed or this process has died."""
+    while True:
+        sink = part.open("xb")
+        _lock(sink, wait=True)  # a process that removes abandoned parts may have come between
+        if part.exists():
+            return sink
+        sink.close()
+
+
+def _lock(part: IO[bytes], *, wait: bool) -> None:
+    """Lock an open file until it is closed or its process dies.
 
     Raises:
-        OSError: another process holds it.
+        OSError: another process holds it, and this one is not to wait.
     """
     with contextlib.suppress(ImportError):  # Windows has none, and lets nobody remove an open file
         import fcntl
 
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(part, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove the parts that killed downloads left behind, but none that another process is writing."""
     for part in folder.glob(f"*{PART}"):
         with contextlib.suppress(OSError), part.open("rb") as file:
-            _lock(file)
+            _lock(file, wait=False)
             part.unlink()
 
 
