@@ -124,6 +124,7 @@ async def _serve(settings: ServerSettings, listener: socket.socket) -> None:
             starting.result()
         else:
             starting.cancel()
+            await asyncio.wait({starting})
     finally:
         await corrections.close()
         await pool.close()

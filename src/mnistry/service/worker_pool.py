@@ -15,9 +15,9 @@ import contextlib
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mnistry.errors import ModelError
 from mnistry.runtime.parallel import cpu_count
@@ -26,6 +26,8 @@ from mnistry.service.access_log import printable
 from mnistry.service.messages import Frame
 from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
 from mnistry.service.slow_lane import SlowLane
+
+T = TypeVar("T")
 
 START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
@@ -120,7 +122,7 @@ class Pool:
         Raises:
             ModelError: the model cannot be loaded.
         """
-        await asyncio.gather(*(self._start_one() for _ in range(self.limits.workers)))
+        await _all_of(self._start_one() for _ in range(self.limits.workers))
 
     async def do(
         self, job: Frame, client: str, still_wanted: Callable[[], Awaitable[bool]], connection: str = ""
@@ -171,8 +173,12 @@ class Pool:
         Raises:
             ModelError: the model cannot be loaded; the old one stays.
         """
-        started = [_Worker.start(model, self._report) for _ in range(self.limits.workers)]
-        workers = await asyncio.gather(*started)
+        started = [asyncio.create_task(_Worker.start(model, self._report)) for _ in range(self.limits.workers)]
+        try:
+            workers = await _all_of(started)
+        except BaseException:
+            await asyncio.gather(*(each.result().end() for each in started if _is_good(each)))
+            raise
         self._path, self.model = model, workers[0].model
         self._aside += [each for each in self._busy if each not in self._aside]
         for old in self._idle:
@@ -185,6 +191,7 @@ class Pool:
         """End all processes, and what waits for them."""
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.end() for worker in self._alive))
 
     async def _worker(self, client: str, still_wanted: Callable[[], Awaitable[bool]], costly: bool) -> _Worker:
@@ -284,7 +291,7 @@ class Pool:
     async def _start_one(self) -> None:
         worker = await _Worker.start(self._path, self._report)
         if self.model not in (None, worker.model):
-            worker.kill()
+            await worker.end()
             raise ModelError("The model file was replaced while the server ran. Start the server again to use it.")
         self.model = worker.model
         self._add(worker)
@@ -320,6 +327,19 @@ class Pool:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _all_of(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Wait until all have ended, then raise the first error: none goes on unwatched."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in results if not isinstance(each, BaseException)]
+
+
+def _is_good(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is None
 
 
 class _Worker:
