@@ -79,7 +79,7 @@ REFUSED = {
     "evaluate nothing.onnx --dataset digits": (1, r"There is no model file nothing\.onnx"),
     "export runs/train-1": (1, "There is no run folder runs/train-1"),
     "export mine.keras": (1, "mine.keras is neither a run folder nor a whole Keras model"),
-    "export there.txt --classes a,b": (2, "--classes and --pixels are for Keras models"),
+    "export there.txt --classes a,b": (2, "--classes, --pixels and --fit are for Keras models"),
     "adapt nothing": (2, "There is no file or folder .*/nothing. A data set of your own is "),
     "adapt nothing --out there.txt": (2, r"there\.txt exists already. Name another file with --out"),
     "data --out page": (2, "--out is for the page of a check: add --check."),
