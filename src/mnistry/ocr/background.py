@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mnistry.ocr.components import as_bytes, connected_components, stroke_width
 from mnistry.ocr.image_io import LUMINANCE
 
 CELLS = 64  # along the longer side
@@ -28,10 +29,17 @@ TREND_ROUNDS = 8
 PLAIN = 0.5  # of the pixels at least are paper where that has one colour exactly
 ROOM = 16  # pixels of plain paper that are kept around what is on it, for blurs to end there
 MEAN_REACH = 8  # cells over which the paper's colour is averaged
+PATCH, PATCH_CONTRAST, MOST_PATCHES = 0.01, 24.0, 12  # of the picture; of 255, to the paper; the largest ones
+PATCH_CORE, PATCH_WIDE = 9, 2.5  # pixels; strokes of the writing on it: a patch is thicker somewhere
+PATCH_RIM = 4  # pixels: its blurred rim
+PATCH_ALIKE, PATCH_PLAIN = 0.16, 0.5  # of the paper: how much its colour may vary; so much of it has that colour
+PATCH_INK, PATCH_LEAST = 1.2, 0.1  # how much darker ink is: times as much as the patch than paper; of the paper
+INKED = 0.04  # how much ink there is, as a part of what is plain
 SHEET_CELLS = 160  # along the longer side, for finding a sheet
 SHEET, RECTANGULAR = (0.08, 0.93), 0.84  # of the picture; of the smallest rectangle around it
 SHEET_CONTRAST = 14.0  # of 255: between the sheet and what it lies on
 SHARP = 0.5  # of that contrast lies within a few pixels of its edge
+SAME = 0.25  # of the pixels within have the colour of those around: it is a frame, and no sheet
 
 
 def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
@@ -79,6 +87,48 @@ def even_background(pixels: np.ndarray) -> np.ndarray | None:
     if (paper | ink).mean() < TWO_TONES:
         return None
     return np.asarray(np.median(pixels[paper], axis=0), np.float32)
+
+
+def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """The paper's colour where a marker or a shaded cell has coloured it, and writing lies on that.
+
+    Colours are compared as parts of the paper's, whatever the light. Each pixel of such a patch has the paper that is
+    most like it of all mixtures of the two colours, so that the blurred rim of the patch is paper too.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        paper: float32 (height, width, 3) or (3,), 0-255.
+    """
+    other = np.abs(pixels - paper).max(axis=2) >= PATCH_CONTRAST
+    if np.count_nonzero(other) < PATCH * other.size:
+        return paper
+    if not cv2.erode(as_bytes(other), np.ones((PATCH_CORE, PATCH_CORE), np.uint8)).any():
+        return paper
+    parts = connected_components(other)
+    found = np.broadcast_to(paper, pixels.shape)
+    for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
+        if parts.areas[i] < PATCH * other.size:
+            break
+        area = tuple(
+            slice(max(0, first - PATCH_RIM), last + PATCH_RIM)
+            for first, last in ((parts.top[i], parts.bottom[i]), (parts.left[i], parts.right[i]))
+        )
+        own, base = parts.labels[area] == i, found[area]
+        part = pixels[area] / np.maximum(base, 1)
+        colour = np.median(part[own], axis=0)
+        like = own & (np.abs(part - colour).max(axis=2) < PATCH_ALIKE)
+        bright, pale = part @ LUMINANCE, float(colour @ LUMINANCE)
+        ink = own & (bright < pale - PATCH_INK * (1 - pale) - PATCH_LEAST)
+        is_patch = pale < 1 and like.sum() >= PATCH_PLAIN * own.sum() and ink.sum() >= INKED * like.sum()
+        thick = max(PATCH_CORE, round(PATCH_WIDE * stroke_width(ink)))
+        if not is_patch or not cv2.erode(as_bytes(like), np.ones((thick, thick), np.uint8), borderValue=0).any():
+            continue
+        way = colour - 1
+        share = np.clip(((part - 1) @ way) / max(float(way @ way), 1e-6), 0, 1)
+        near = cv2.dilate(as_bytes(own), np.ones((2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1), np.uint8))
+        found = found if found.flags.writeable else found.copy()
+        found[area] = base * (1 + (share * near)[:, :, None] * way)
+    return found
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
@@ -132,7 +182,10 @@ def _rectangle(regions: np.ndarray, small: np.ndarray) -> np.ndarray | None:
     apart = _colour(small, inner > 0) - _colour(small, outer == 0)
     near = _colour(small, (filled > 0) & (inner == 0)) - _colour(small, (outer > 0) & (filled == 0))
     contrast = float(np.abs(apart).max())
-    return filled if contrast >= SHEET_CONTRAST and float(np.abs(near).max()) >= SHARP * contrast else None
+    if contrast < SHEET_CONTRAST or float(np.abs(near).max()) < SHARP * contrast:
+        return None
+    like_outside = np.abs(small[inner > 0] - _colour(small, outer == 0)).max(axis=1) < SHEET_CONTRAST / 2
+    return filled if like_outside.mean() < SAME else None
 
 
 def _colour(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.background import LIKE_PAPER, content_region, estimate_background, even_background, find_sheet
-from mnistry.ocr.components import Components, connected_components, run_lengths
+from mnistry.ocr.background import (
+    LIKE_PAPER,
+    content_region,
+    estimate_background,
+    even_background,
+    find_sheet,
+    with_patches,
+)
+from mnistry.ocr.components import Components, as_bytes, connected_components, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
 LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
@@ -19,6 +26,7 @@ FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is not part of 
 GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain and ball pens leave holes in them
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
 RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
+ACROSS = 0.5  # of the ink on a sheet: so much goes on beyond its rim if it is not a sheet
 MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
 RUN_TO_WIDTH = 0.8  # strokes are crossed aslant by most rows and columns
 SAMPLE = 50_000  # pixels from which the noise is estimated
@@ -70,12 +78,12 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     """
     area = content_region(pixels)
     sheet = find_sheet(pixels if area is None else pixels[area])
-    if sheet is not None:
-        yield _placed(_on_sheet(pixels if area is None else pixels[area], sheet), pixels.shape[:2], area)
+    on_sheet = None if sheet is None else _on_sheet(pixels if area is None else pixels[area], sheet)
+    if on_sheet is not None:
+        yield _placed(on_sheet, pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
-    darker, brighter = _departures(
-        part, estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
-    )
+    paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
+    darker, brighter = _departures(part, with_patches(part, paper))
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
     first = _placed(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
@@ -130,13 +138,21 @@ def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] |
     return Foreground(strength, contrast, mask, ink.width, ink.partial)
 
 
-def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground:
-    """The ink on a sheet, bool (height, width), whatever lies around it."""
+def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
+    """The ink on a sheet, bool (height, width), whatever lies around it.
+
+    None where most of it goes on beyond the sheet's rim: then it is a marker's patch, with writing across it.
+    """
     darker, brighter = _departures(pixels, estimate_background(pixels, sheet))
     least = _least_contrast((darker + brighter)[sheet])
     darker, brighter = np.where(sheet, darker, 0), np.where(sheet, brighter, 0)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
     ink = _ink(darker if dark else brighter, least)
+    rim = sheet & ~cv2.erode(as_bytes(sheet), np.ones((3, 3), np.uint8)).view(bool)
+    parts = connected_components(ink.mask)
+    beyond = np.unique(parts.labels[rim & ink.mask])
+    if parts.areas[beyond].sum() > ACROSS * parts.areas.sum():
+        return None
     return Foreground(ink.strength, ink.contrast, ink.mask, ink.width, partial=True)
 
 

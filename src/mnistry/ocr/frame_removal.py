@@ -29,6 +29,8 @@ APART = 3.0  # usual heights: a gap within one line
 THICKER = 1.8  # times as thick as the lines around it: a piece that is no part of them
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
+LARGER = 1.25  # usual heights: what encloses ink and is lower is a digit with a remnant in its loop
+RIM = 0.6  # of a remnant's pixels lie along the outline of a frame, for it to be part of that
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
 FLAT, STUBBY = 5, 2  # times as long as thick: a line; the least of a dash
 
@@ -103,10 +105,14 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     lines, level, upright = _lines(left, parts, gone, usual, width)
     if lines.any():
         cleaned = _without_remnants(left & ~lines, lines | gone, width)
+        large = around & (parts.heights >= LARGER * usual)
+        if large.any():
+            cleaned = _without_rims(cleaned, np.append(large, False)[parts.labels], _thickest(usual, width))
         parts = connected_components(cleaned)
         around = enclosing(cleaned, parts)
     else:
         cleaned = left
+    around &= (parts.heights >= LARGER * usual) | ~(~around).any()
     if around.any():
         cleaned = np.append(~around, False)[parts.labels]
     taken = connected_components(left & ~cleaned)
@@ -143,6 +149,21 @@ def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
     return found
 
 
+def _without_rims(mask: np.ndarray, frames: np.ndarray, thickest: int) -> np.ndarray:
+    """Drop what is left of frames along their outlines, such as round corners; `frames` is what they were."""
+    contours, _ = cv2.findContours(as_bytes(frames), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), contours, -1, 1, cv2.FILLED)
+    inside = cv2.erode(filled, np.ones((2 * thickest + 1, 2 * thickest + 1), np.uint8), borderValue=0).view(bool)
+    parts = connected_components(mask)
+    at_rim = np.bincount(parts.labels[mask & frames & ~inside], minlength=len(parts)) / np.maximum(parts.areas, 1)
+    kept: np.ndarray = np.append(at_rim <= RIM, False)[parts.labels]
+    return kept
+
+
+def _thickest(usual: float, width: float) -> int:
+    return int(max(3, min(2.2 * width, THICKEST * usual)))
+
+
 def _hole_height(contour: np.ndarray) -> int:
     return int(contour[:, 0, 1].max() - contour[:, 0, 1].min()) + 1
 
@@ -163,7 +184,7 @@ def _lines(
     mask: np.ndarray, parts: Components, gone: np.ndarray, usual: float, width: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pixels of lines that are no strokes, bool (height, width); and the level and the upright lines."""
-    thickest = int(max(3, min(2.2 * width, THICKEST * usual)))
+    thickest = _thickest(usual, width)
     ruled_x, ruled_y = (_chains(each, thickest, SIDE * usual)[1] if gone.any() else [] for each in (gone, gone.T))
     labels_x, level = _chains(mask, thickest, DASH * usual)
     labels_y, upright = _chains(mask.T, thickest, DASH * usual)

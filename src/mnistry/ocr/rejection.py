@@ -41,6 +41,7 @@ SPACED, CLEARLY = (
     3.0,
     0.2,
 )  # times the usual gap of the line; the cost of changing where the gap is wide and so much wider
+EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
 ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
@@ -272,12 +273,14 @@ def _numbers_and_words(characters: Characters, height: float) -> list[tuple[bool
     """
     costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
     gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
-    spaced = SPACED * max(float(np.median(gaps)), 0.0) if gaps else 0.0
+    usual = max(float(np.median(gaps)), 0.0) if gaps else 0.0
+    spaced, even = SPACED * usual, EVEN * usual if len(gaps) > 2 else 0.0
     for i, (box, each) in enumerate(characters):
         score = 0.0 if each is None else each.digit.score
         change = unlike = 0.0
         if i:
-            change = next(cost for least, cost in CHANGES if gaps[i - 1] >= least)
+            gap = gaps[i - 1] if gaps[i - 1] >= even else 0.0
+            change = next(cost for least, cost in CHANGES if gap >= least)
             if CHANGES[1][0] <= gaps[i - 1] >= spaced:
                 change = CLEARLY
             unlike = UNLIKE * max(abs(math.log(_height(box) / _height(characters[i - 1][0]))) - ALIKE, 0.0)
