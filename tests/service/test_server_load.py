@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 import http.client
 import io
 import os
@@ -22,11 +24,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.batching import descendants
 from helpers.running import Running, changed, running, serve, wait_for, written
+from mnistry.errors import ModelError
+from mnistry.service.error_output import ErrorOutput
 from mnistry.service.problem_details import Problem
 from mnistry.service.request_body import BodyLimits, RequestBodyReader
 from mnistry.service.slow_lane import LARGE_BODY, QUICK_SECONDS, SlowLane
-from mnistry.service.worker_pool import Limits, Pool, _Errors, _Waiting
+from mnistry.service.worker_pool import Limits, Pool, _Waiting
 
 READ = "/api/read"
 HEAD = "POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -482,7 +487,7 @@ def test_what_a_reading_process_writes_is_bounded(tmp_path):
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", noisy, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
-        errors = _Errors(process.stderr, reports.append)
+        errors = ErrorOutput(process.stderr, reports.append)
         await asyncio.wait_for(process.wait(), 60)
         await errors.end()
         errors.begin()
@@ -491,6 +496,21 @@ def test_what_a_reading_process_writes_is_bounded(tmp_path):
     assert len(reports) == 31
     assert reports[0] == "a reading process wrote: " + "x" * 200
     assert reports[-1] == "a reading process wrote 4970 more lines, which were dropped"
+
+
+def test_no_reading_process_is_left_when_the_model_cannot_be_loaded(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"no model")
+
+    async def start() -> None:
+        pool = Pool(str(tmp_path / "bad.onnx"), Limits(workers=2), print)
+        for work in (pool.start, functools.partial(pool.use, str(tmp_path / "bad.onnx"))):
+            with pytest.raises(ModelError, match=r"bad\.onnx"):
+                await work()
+            assert not [name for name in descendants(os.getpid()).values() if "bad.onnx" in name]
+        await pool.close()
+
+    asyncio.run(start())
+    gc.collect()  # what was left open would be an error here
 
 
 # Load

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from mnistry.errors import ModelError
 from mnistry.runtime.parallel import cpu_count
 from mnistry.service import messages
-from mnistry.service.access_log import printable
+from mnistry.service.error_output import ErrorOutput
 from mnistry.service.messages import Frame
 from mnistry.service.problem_details import CLIENT_GONE, RETRY_AFTER, Problem
 from mnistry.service.slow_lane import SlowLane
@@ -33,7 +33,6 @@ START_SECONDS = 60.0
 BUFFER = 1 << 20  # bytes of an answer that are taken out of the pipe at a time
 PAUSE_SECONDS = 5.0  # before a process that could not be started is started again
 LOW_PRIORITY = 10  # nice value: about a tenth of the time that a process of usual priority gets beside it
-LINES_A_PICTURE = 30  # lines that a process may write to the log for one picture; the rest is counted
 SLOW = "The picture took longer than {seconds:g} seconds to read. Reduce it, or try again later."
 FULL = "More pictures are waiting than can be read soon. Send it again in a moment."
 SET_ASIDE = "The picture took long while many others waited. Reduce it, or try again later."
@@ -177,7 +176,7 @@ class Pool:
         try:
             workers = await _all_of(started)
         except BaseException:
-            await asyncio.gather(*(each.result().end() for each in started if _is_good(each)))
+            await asyncio.gather(*(each.result().end() for each in started if _succeeded(each)))
             raise
         self._path, self.model = model, workers[0].model
         self._aside += [each for each in self._busy if each not in self._aside]
@@ -338,7 +337,7 @@ async def _all_of(works: Iterable[Awaitable[T]]) -> list[T]:
     return [each for each in results if not isinstance(each, BaseException)]
 
 
-def _is_good(task: asyncio.Task[Any]) -> bool:
+def _succeeded(task: asyncio.Task[Any]) -> bool:
     return not task.cancelled() and task.exception() is None
 
 
@@ -351,7 +350,7 @@ class _Worker:
         pushed_out: it was ended because others waited.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, model: Mapping[str, Any], errors: _Errors) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, model: Mapping[str, Any], errors: ErrorOutput) -> None:
         self._process, self.model, self._errors = process, model, errors
         self.since = 0.0
         self.pushed_out = False
@@ -370,7 +369,7 @@ class _Worker:
         )
         assert process.stdout is not None  # noqa: S101 - for the type checker
         assert process.stderr is not None  # noqa: S101 - for the type checker
-        errors = _Errors(process.stderr, report)
+        errors = ErrorOutput(process.stderr, report)
         try:
             async with asyncio.timeout(START_SECONDS):
                 hello = (await messages.receive(process.stdout)).head
@@ -426,45 +425,3 @@ class _Worker:
         except TimeoutError:
             self.kill()
             await self._process.wait()
-
-
-class _Errors:
-    """Take in a process's standard error, so that it never fills, and logs a bounded part of it.
-
-    Attributes:
-        last: the last line.
-    """
-
-    def __init__(self, pipe: asyncio.StreamReader, report: Callable[[str], None]) -> None:
-        self._pipe, self._report = pipe, report
-        self.last = ""
-        self._left, self._dropped = LINES_A_PICTURE, 0
-        self._task = asyncio.create_task(self._take_in())
-
-    def begin(self) -> None:
-        """Begin a new picture, which may log some lines again."""
-        if self._dropped:
-            self._report(f"a reading process wrote {self._dropped} more lines, which were dropped")
-        self._left, self._dropped = LINES_A_PICTURE, 0
-
-    async def end(self) -> None:
-        """Wait until all is taken in."""
-        await asyncio.wait({self._task}, timeout=1)
-
-    async def _take_in(self) -> None:
-        rest = b""
-        while data := await self._pipe.read(65_536):
-            *lines, rest = (rest + data).split(b"\n")
-            rest = rest[-1000:]
-            for line in lines:
-                self._line(line.decode(errors="replace").rstrip())
-
-    def _line(self, line: str) -> None:
-        if not line:
-            return
-        self.last = printable(line, 200)
-        if self._left:
-            self._left -= 1
-            self._report(f"a reading process wrote: {self.last}")
-        else:
-            self._dropped += 1
