@@ -43,7 +43,7 @@ class DatasetPredictions:
         return [self.class_names[number] for number in self.answers.digits.tolist()]
 
     def counts(self) -> dict[str, int]:
-        """How often each class is the most probable one."""
+        """Count the images whose most probable class is each class."""
         found = np.bincount(self.answers.digits, minlength=len(self.class_names))
         return dict(zip(self.class_names, found.tolist(), strict=True))
 

@@ -30,7 +30,7 @@ def evaluation(result: ModelEvaluation) -> str:
 
 
 def answers(counts: Mapping[str, int], *, sure: float) -> str:
-    """How often each class is the answer to images without labels.
+    """Return the share of each class among the answers to images without labels.
 
     >>> print(answers({"0": 12, "1": 3}, sure=0.8))
     15 images without labels, sure of 80.0%

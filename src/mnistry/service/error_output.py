@@ -1,4 +1,4 @@
-"""What a reading process writes to its standard error."""
+"""The standard error of a reading process, taken in and bounded."""
 
 from __future__ import annotations
 
