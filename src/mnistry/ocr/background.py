@@ -31,6 +31,9 @@ ROOM = 16  # pixels of plain paper that are kept around what is on it, for blurs
 MEAN_REACH = 8  # cells over which the paper's colour is averaged
 PATCH, PATCH_CONTRAST, MOST_PATCHES = 0.01, 24.0, 12  # of the picture; of 255, to the paper; the largest ones
 PATCH_CORE, PATCH_WIDE = 9, 2.5  # pixels; strokes of the writing on it: a patch is thicker somewhere
+PATCH_STEP, PATCH_LOOK = 4, 400  # pixels: the step of a first look at pictures whose sides are at least so long
+PATCH_BOXES = 2.0  # pictures: the boxes of all patches together; more is a pattern
+PATCH_SOLID = 0.25  # of it lies deeper within than half of that core: strokes are thinner
 PATCH_RIM = 4  # pixels: its blurred rim
 PATCH_ALIKE, PATCH_PLAIN = 0.16, 0.5  # of the paper: how much its colour may vary; so much of it has that colour
 PATCH_INK, PATCH_LEAST = 1.2, 0.1  # how much darker ink is: times as much as the patch than paper; of the paper
@@ -99,21 +102,22 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
     """
-    other = np.abs(pixels - paper).max(axis=2) >= PATCH_CONTRAST
-    if np.count_nonzero(other) < PATCH * other.size:
+    if not _has_patch(pixels, paper, PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1):
         return paper
-    if not cv2.erode(as_bytes(other), np.ones((PATCH_CORE, PATCH_CORE), np.uint8)).any():
-        return paper
-    parts = connected_components(other)
-    found = np.broadcast_to(paper, pixels.shape)
+    parts = connected_components(_departs(pixels, paper))
+    found, size, left = np.broadcast_to(paper, pixels.shape), pixels[..., 0].size, PATCH_BOXES
     for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
-        if parts.areas[i] < PATCH * other.size:
-            break
         area = tuple(
             slice(max(0, first - PATCH_RIM), last + PATCH_RIM)
             for first, last in ((parts.top[i], parts.bottom[i]), (parts.left[i], parts.right[i]))
         )
+        left -= pixels[area][..., 0].size / size
+        if parts.areas[i] < PATCH * size or left < 0:
+            break
         own, base = parts.labels[area] == i, found[area]
+        core = cv2.erode(as_bytes(own), np.ones((PATCH_CORE, PATCH_CORE), np.uint8), borderValue=0)
+        if np.count_nonzero(core) < PATCH_SOLID * parts.areas[i]:
+            continue
         part = pixels[area] / np.maximum(base, 1)
         colour = np.median(part[own], axis=0)
         like = own & (np.abs(part - colour).max(axis=2) < PATCH_ALIKE)
@@ -129,6 +133,21 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         found = found if found.flags.writeable else found.copy()
         found[area] = base * (1 + (share * near)[:, :, None] * way)
     return found
+
+
+def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    whole = paper if paper.ndim == 3 else np.full(pixels.shape, paper, np.float32)
+    apart = cv2.split(cv2.absdiff(pixels, cv2.convertScaleAbs(whole)))
+    other: np.ndarray = cv2.max(cv2.max(apart[0], apart[1]), apart[2]) >= PATCH_CONTRAST
+    return other
+
+
+def _has_patch(pixels: np.ndarray, paper: np.ndarray, step: int) -> bool:
+    """Tell from each `step`-th pixel of both directions whether something is as large and as thick as a patch."""
+    other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
+    core = max(PATCH_CORE // step, 1)
+    thick = cv2.erode(as_bytes(other), np.ones((core, core), np.uint8), borderValue=0)
+    return bool(thick.any()) and int(connected_components(other).areas.max()) >= PATCH * other.size / (1 + (step > 1))
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
