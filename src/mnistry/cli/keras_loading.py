@@ -25,7 +25,7 @@ LOADED_WHEN_USED = (
 
 
 class LoadedWhenUsed(types.ModuleType):
-    """Stands for a module that is loaded when one of its names is used."""
+    """A module that is loaded when one of its names is used."""
 
     def __getattr__(self, name: str) -> Any:
         """Look a name up in the module itself."""

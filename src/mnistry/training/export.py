@@ -30,7 +30,6 @@ from mnistry.training.result import Result
 
 logger = logging.getLogger(__name__)
 
-FITS = ("resize", "pad")
 READ, CLEARLY = 0.5, 0.02  # shares of the built-in digits that are read at least when padded, and more than resized
 
 
@@ -100,7 +99,9 @@ def _fitted(
     """Prepare a model; where images may be padded or resized to its size, by what reads the built-in digits better."""
     if fit is not None or not isinstance(model, keras.Model) or not keras_form.is_padded_or_resized(model):
         return keras_models.prepare(model, class_names, pixels, fit=fit, kind=kind)
-    resized, padded = (keras_models.prepare(model, class_names, pixels, fit=each, kind=kind) for each in FITS)
+    resized, padded = (
+        keras_models.prepare(model, class_names, pixels, fit=each, kind=kind) for each in keras_form.FITS
+    )
     if resized.info.class_names != loading.DIGIT_NAMES:
         return resized
     digits = loading.load("digits")
