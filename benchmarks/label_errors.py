@@ -92,7 +92,7 @@ def picture(mnist: loading.Dataset, probabilities: np.ndarray) -> None:
     answers = probabilities[shown].argmax(axis=1)
     labels = mnist.labels(mnist.y_test[shown])
     drawn = plots.mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
-    plots.save(drawn, PICTURE)
+    drawn.save(PICTURE)
     print("pictured:", *shown, file=sys.stderr)
 
 
