@@ -16,7 +16,7 @@ import numpy as np
 
 import mnistry
 from mnistry.errors import MnistryError, ModelError, UsageError
-from mnistry.models import keras_form, onnx_converter, onnx_export, onnx_file
+from mnistry.models import hdf5_check, keras_form, onnx_converter, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import ModelMetadata
@@ -199,22 +199,22 @@ def _check(path: Path, name: str) -> None:
 
     if path.stat().st_size > 8 * MAX_WEIGHTS:
         raise ModelError(f"{name} has {path.stat().st_size:,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
-    if not zipfile.is_zipfile(path):
-        with h5py.File(path, "r") as file:
+    packed = zipfile.is_zipfile(path)
+    if packed:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {each.filename: each.file_size for each in archive.infolist()}
+            if sizes["config.json"] > MAX_CONFIG or sum(sizes.values()) > 8 * MAX_WEIGHTS:
+                total = sum(sizes.values())
+                raise ModelError(f"{name} unpacks to {total:,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
+            _check_config(archive.read("config.json").decode(), name)
+        if not any(each.endswith(hdf5_check.WEIGHTS) for each in sizes):
+            raise ModelError(f"{name} holds no weights.")
+    hdf5_check.check(path, name)
+    with hdf5_check.opened(path) as stored, h5py.File(stored, "r") as file:
+        if not packed:
             config = file.attrs.get("model_config")
             _check_config(config.decode() if isinstance(config, bytes) else config or "{}", name)
-            _check_weights(file, name)
-        return
-    with zipfile.ZipFile(path) as archive:
-        sizes = {each.filename: each.file_size for each in archive.infolist()}
-        if sizes["config.json"] > MAX_CONFIG or sum(sizes.values()) > 8 * MAX_WEIGHTS:
-            raise ModelError(f"{name} unpacks to {sum(sizes.values()):,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
-        _check_config(archive.read("config.json").decode(), name)
-        weights = next((each for each in sizes if each.endswith(".weights.h5")), None)
-        if weights is None:
-            raise ModelError(f"{name} holds no weights.")
-        with archive.open(weights) as stored, h5py.File(stored, "r") as file:
-            _check_weights(file, name)
+        _check_weights(file, name)
 
 
 def _check_config(text: str, name: str) -> None:
