@@ -50,7 +50,7 @@ def main(parts: Sequence[str]) -> None:
         load = os.getloadavg()[0]
         content[name] = {**PARTS[name](), "load_before": round(load, 2)}
         print(name, content[name], flush=True)
-        content["environment"] = provenance.environment()
+        content["environment"] = provenance.describe_environment()
         files.write_json(RESULT, content)
     print(table(content))
 

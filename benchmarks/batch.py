@@ -44,7 +44,7 @@ def main(largest: int = SIZES[-1]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         arrays = [_arrays(folder, images, workers) for images in SIZES if images <= largest for workers in WORKERS]
-        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": provenance.environment()}
+        content = {"arrays": arrays, "pictures": _pictures(folder), "environment": provenance.describe_environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

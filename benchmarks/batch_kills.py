@@ -52,7 +52,7 @@ def main(times: int = 10) -> None:
                     row["rows"], row["right"] = written.num_rows, written.equals(expected)
                     print(row, flush=True)
                     found.append(row)
-    content = {"images": IMAGES, "files": total, "rows": found, "environment": provenance.environment()}
+    content = {"images": IMAGES, "files": total, "rows": found, "environment": provenance.describe_environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

@@ -35,7 +35,7 @@ def main() -> None:
         loss = float(np.mean([result.loss for result in results]))
         rows.append({"epochs": epochs, "accuracy": accuracy, "loss": loss, "trainings": len(results)})
         print(f"{epochs:>3} epochs   validation accuracy {accuracy:.2%}   loss {loss:.4f}", flush=True)
-    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": provenance.environment()})
+    files.write_json(RESULTS / "digits_epochs.json", {"rows": rows, "environment": provenance.describe_environment()})
 
 
 def _validated(digits: loading.Dataset, epochs: int, seed: int, fold: int) -> metrics.Evaluation:

@@ -35,7 +35,7 @@ def main() -> None:
     """Writes `results/growth.json`."""
     mnist = loading.load("mnist")
     rows = [_measured(mnist, **case) for case in CASES]
-    content = {"rows": rows, "environment": provenance.environment()}
+    content = {"rows": rows, "environment": provenance.describe_environment()}
     files.write_json(RESULT, content)
     print(table(content))
 

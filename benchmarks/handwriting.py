@@ -46,7 +46,7 @@ def main(folder: Path = FOLDER) -> None:
         "nondigit": nondigit(recognizer, folder),
         "simple": {kind: simple_means(recognizer, folder, kind) for kind in ("single", "photo_crops")},
         "speed": speed(recognizer, folder),
-        "environment": provenance.environment(),
+        "environment": provenance.describe_environment(),
     }
     files.write_json(RESULTS / "handwriting.json", content)
     print(table(content))

@@ -45,7 +45,7 @@ def main(folder: Path = FOLDER) -> None:
         "command": "python benchmarks/handwriting_steps.py",
         "steps": rows,
         "simple": simple,
-        "environment": provenance.environment(),
+        "environment": provenance.describe_environment(),
     }
     files.write_json(RESULTS / "handwriting_steps.json", content)
     print(table(content))

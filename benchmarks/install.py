@@ -43,7 +43,11 @@ def main() -> None:
             rows.append({"extra": extra, "bytes": found.size(), "libraries": len(found.libraries)})
             if not extra:
                 times = [_first_reading(found) for _ in range(5)]
-    content = {"rows": rows, "first_reading": sorted(times)[len(times) // 2], "environment": provenance.environment()}
+    content = {
+        "rows": rows,
+        "first_reading": sorted(times)[len(times) // 2],
+        "environment": provenance.describe_environment(),
+    }
     files.write_json(RESULT, content)
     print(table(content))
 

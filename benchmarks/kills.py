@@ -42,7 +42,9 @@ def main(kills: int = 50) -> None:
             print(f"kill {number}: after {moment:.2f} s, {found}: {'same' if identical else 'OTHER'} bits", flush=True)
     same = sum(row["identical"] for row in rows)
     print(f"{same} of {kills} bit-identical")
-    files.write_json(RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": provenance.environment()})
+    files.write_json(
+        RESULT, {"kills": kills, "identical": same, "rows": rows, "environment": provenance.describe_environment()}
+    )
 
 
 def table(content: Mapping[str, Any]) -> str:

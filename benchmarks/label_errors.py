@@ -80,7 +80,7 @@ def main(folder: str | None = None) -> None:
         "flipped": len(wrong),
         "variants": rows,
         "shipped_model": shipped,
-        "environment": provenance.environment(),
+        "environment": provenance.describe_environment(),
     }
     files.write_json(RESULTS / "label_errors.json", content)
     print(table(content))
@@ -91,7 +91,7 @@ def picture(mnist: loading.Dataset, probabilities: np.ndarray) -> None:
     shown = label_errors.self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
     answers = probabilities[shown].argmax(axis=1)
     labels = mnist.labels(mnist.y_test[shown])
-    drawn = plots.mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
+    drawn = plots.draw_mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
     drawn.save(PICTURE)
     print("pictured:", *shown, file=sys.stderr)
 
@@ -118,9 +118,9 @@ def kept(images: np.ndarray, labels: np.ndarray, folds: int, repeat: int, path: 
 
 
 def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, repeat: int) -> np.ndarray:
-    """What `cross_validation.out_of_fold` gives with seed 0, after each epoch of one round: float32 (epochs, n, 10)."""
+    """Predict out of fold, as `cross_validation.predict_out_of_fold` with seed 0, by epoch: float32 (epochs, n, 10)."""
     probabilities = np.zeros((EPOCHS, len(labels), 10), np.float32)
-    fold_of, own = assign_folds(labels, folds, 0, repeat), recipes.recipe(RECIPE)
+    fold_of, own = assign_folds(labels, folds, 0, repeat), recipes.find_recipe(RECIPE)
     for fold in range(folds):
         number, held_out = repeat * folds + fold, fold_of == fold
         model = own.compiled(own.build(seed=number, classes=10), learning_rate=own.learning_rate)

@@ -64,7 +64,11 @@ def main(peers_python: str, rounds: int = ROUNDS) -> None:
                 if found is not None:
                     rows.append(Measured(name, number, **found))
                     print(f"round {number}   {name:<24} fit {found['fit_seconds']:6.2f} s", flush=True)
-    content = {"environment": provenance.environment(), "rounds": rounds, "rows": [asdict(row) for row in rows]}
+    content = {
+        "environment": provenance.describe_environment(),
+        "rounds": rounds,
+        "rows": [asdict(row) for row in rows],
+    }
     files.write_json(RESULT, content)
     print(table(content))
 

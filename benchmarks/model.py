@@ -36,7 +36,7 @@ def main(folder: Path = FOLDER) -> None:
         "command": "python benchmarks/model.py",
         "evaluation": evaluation,
         "nondigit": nondigit(recognizer, folder),
-        "environment": provenance.environment(),
+        "environment": provenance.describe_environment(),
     }
     files.write_json(RESULT, content)
     print(table(content))

@@ -48,7 +48,7 @@ def main(peers_python: str, rounds: int = ROUNDS) -> None:
                 )
                 rows.append({"round": number, "network": network, "contender": name, **found})
                 print(number, network, name, [round(value, 2) for value in found["seconds"]], flush=True)
-        content = {"environment": provenance.environment(), "rounds": number, "images": IMAGES, "rows": rows}
+        content = {"environment": provenance.describe_environment(), "rounds": number, "images": IMAGES, "rows": rows}
         files.write_json(RESULT, content)
     print(table(content))
 

@@ -40,7 +40,7 @@ def main(folder: Path = FOLDER) -> None:
         "command": "python benchmarks/other_hands.py",
         "model": {"name": recognizer.info.name, "version": recognizer.info.version},
         "sets": {name: measured(recognizer, labelled(folder, name)) for name in NAMES},
-        "environment": provenance.environment(),
+        "environment": provenance.describe_environment(),
     }
     files.write_json(RESULT, content)
     print(table(content))

@@ -47,7 +47,7 @@ def main(model: str) -> None:
         "start": _spread([_start(model) for _ in range(STARTS)]),
         "one": _spread([_timed(one) for one in [_one(model, images)] * ANSWERS]),
         "many": _many(model, images),
-        "environment": {**provenance.environment(), "onnxruntime": metadata.version("onnxruntime")},
+        "environment": {**provenance.describe_environment(), "onnxruntime": metadata.version("onnxruntime")},
     }
     files.write_json(RESULT, content)
     print(table(content))

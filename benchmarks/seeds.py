@@ -39,7 +39,7 @@ def main(seeds: int = 5) -> None:
             row[name] = {"errors": result.errors, "accuracy": result.accuracy, "loss": result.loss}
         rows.append(row)
         print(f"seed {seed}   ours {row['ours']['accuracy']:.2%}   Keras {row['keras']['accuracy']:.2%}", flush=True)
-    content = {"seeds": rows, "environment": provenance.environment()}
+    content = {"seeds": rows, "environment": provenance.describe_environment()}
     files.write_json(RESULTS / "seeds.json", content)
     print(table(content))
 

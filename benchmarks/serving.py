@@ -47,7 +47,7 @@ def main(parts: Sequence[str]) -> None:
         found = PARTS[name]()
         print(name, found, flush=True)
         content[name] = {**found, "load_before": round(load, 2)}
-        content["environment"] = provenance.environment()
+        content["environment"] = provenance.describe_environment()
         files.write_json(RESULT, content)
     print(table(content))
 

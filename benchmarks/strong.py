@@ -29,7 +29,11 @@ def main(peers_python: str) -> None:
     """Trains for each length, runs Keras's example, and writes `results/strong.json`."""
     trained(1)  # fills the compilation cache
     ours = [trained(epochs) for epochs in LENGTHS]
-    content = {"ours": ours, "keras_mnist_convnet": convnet(peers_python), "environment": provenance.environment()}
+    content = {
+        "ours": ours,
+        "keras_mnist_convnet": convnet(peers_python),
+        "environment": provenance.describe_environment(),
+    }
     files.write_json(RESULT, content)
     print(table(content))
 

@@ -24,7 +24,7 @@ def main(seeds: int = 5, epochs: int | None = None) -> None:
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):
         rows.append(trained(epochs, seed=seed))
-        content = {"seeds": rows, "environment": provenance.environment()}
+        content = {"seeds": rows, "environment": provenance.describe_environment()}
         files.write_json(RESULT, content)
     print(table(content))
 

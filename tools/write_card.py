@@ -165,7 +165,7 @@ def draw_mistakes() -> None:
     test = evaluate(Recognizer.load().predict(mnist.x_test), mnist.y_test)
     shown = test.mistakes[:SHOWN]
     labels, answers = mnist.labels(mnist.y_test[shown]), mnist.labels(test.answers[shown])
-    plots.mistakes(mnist.x_test[shown], labels, answers, test.confidences[shown]).save(MISTAKES)
+    plots.draw_mistakes(mnist.x_test[shown], labels, answers, test.confidences[shown]).save(MISTAKES)
 
 
 def _share(chosen: Mapping[str, Any]) -> str:

@@ -149,10 +149,10 @@ def write_pages() -> None:
         drawn.update(given[3])
         return made(*given)
 
-    made, report.page = report.page, keep  # the figures of the run, to write them in both languages
+    made, report.render_page = report.render_page, keep  # the figures of the run, to write them in both languages
     with tempfile.TemporaryDirectory() as folder:
         _, result = tutorial(out=Path(folder) / "run", language="en")
-    report.page = made
+    report.render_page = made
     for name in LANGUAGES:
         language, files = Language(name), {}
         for figure in FIGURES.values():

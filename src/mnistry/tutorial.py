@@ -15,7 +15,7 @@ import numpy as np
 from mnistry.datasets import loading
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models import backend, networks, onnx_file, outputs
-from mnistry.reporting.language import Language, LanguageName, preferred
+from mnistry.reporting.language import Language, LanguageName, choose_language
 from mnistry.runtime import files, provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.runtime.provenance import Stopwatch
@@ -60,8 +60,8 @@ def tutorial(
     Raises:
         MnistryError: the config, the data or the folder is wrong.
     """
-    watch, say = Stopwatch(), Language(language or preferred())
-    with run_folder.new_folder(out, "tutorial") as (work, folder), ThreadPoolExecutor(1) as beside:
+    watch, say = Stopwatch(), Language(language or choose_language())
+    with run_folder.create_folder(out, "tutorial") as (work, folder), ThreadPoolExecutor(1) as beside:
         if dataset is None:
             dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
@@ -110,7 +110,7 @@ def tutorial(
         train_probabilities = predict(x)
         train = evaluate(train_probabilities, y)
         once = train_probabilities[index].astype(np.float64)
-        twice = outputs.probabilities(once[None])[0]
+        twice = outputs.softmax(once[None])[0]
         sample = Sample(index, x[index], names[y[index]], once, twice, names[int(once.argmax())])
         tell(10, terminal.probabilities(sample, train_probabilities.shape, test_probabilities.shape, names, say))
 
@@ -123,13 +123,13 @@ def tutorial(
             config=config,
             dataset=dataset,
             layers=networks.layers(model),
-            weights_sha256=training_result.weights_sha256(model),
+            weights_sha256=training_result.hash_weights(model),
             records=records,
             train=train,
             test=test,
             grid=range(facts.first, facts.last + 1),
             seconds=watch.seconds,
-            environment=provenance.environment(),
+            environment=provenance.describe_environment(),
             sample=sample,
         )
         waiting.append(beside.submit(_write_files, model, result, work))
@@ -171,4 +171,4 @@ def _write_files(model: backend.keras.Model, result: Result, folder: Path) -> No
 
 def _command(config: ResolvedConfig, index: int, data_dir: str | os.PathLike[str] | None) -> str:
     chosen = {name: getattr(config, name) for name in OPTIONS}
-    return provenance.command("tutorial", chosen | {"index": index}, data_dir)
+    return provenance.format_command("tutorial", chosen | {"index": index}, data_dir)

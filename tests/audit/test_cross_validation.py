@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnistry.audit.cross_validation import Plan, assign_folds, out_of_fold
+from mnistry.audit.cross_validation import Plan, assign_folds, predict_out_of_fold
 
 
 def test_each_fold_gets_as_many_of_each_class_or_one_more():
@@ -25,7 +25,7 @@ def test_each_round_and_each_seed_deals_anew_and_always_the_same():
 
 @pytest.fixture(scope="module")
 def probabilities(digits):
-    return out_of_fold(digits.x_train[:400], digits.y_train[:400], 10, Plan(epochs=8, folds=2, repeats=2))
+    return predict_out_of_fold(digits.x_train[:400], digits.y_train[:400], 10, Plan(epochs=8, folds=2, repeats=2))
 
 
 def test_rows_are_probabilities(probabilities):
@@ -37,7 +37,7 @@ def test_most_images_are_answered_rightly_by_networks_that_have_not_seen_them(pr
 
 
 def test_the_same_seed_gives_the_same_probabilities(probabilities, digits):
-    again = out_of_fold(digits.x_train[:400], digits.y_train[:400], 10, Plan(epochs=8, folds=2, repeats=2))
+    again = predict_out_of_fold(digits.x_train[:400], digits.y_train[:400], 10, Plan(epochs=8, folds=2, repeats=2))
     assert np.array_equal(again, probabilities)
 
 
@@ -46,14 +46,14 @@ def test_an_image_has_no_influence_on_what_is_said_of_it(digits):
     other = images.copy()
     other[0] = 255 - other[0]  # seen in training only by the networks that are not asked about it
     plan, beside = Plan(epochs=1, folds=2, repeats=1), assign_folds(labels, 2, 0, 0) == assign_folds(labels, 2, 0, 0)[0]
-    before, after = (out_of_fold(each, labels, 10, plan) for each in (images, other))
+    before, after = (predict_out_of_fold(each, labels, 10, plan) for each in (images, other))
     assert np.array_equal(before[beside][1:], after[beside][1:])
     assert not np.array_equal(before[~beside], after[~beside])
 
 
 def test_progress_tells_which_network_is_trained(digits):
     heard = []
-    out_of_fold(
+    predict_out_of_fold(
         digits.x_train[:100],
         digits.y_train[:100],
         10,

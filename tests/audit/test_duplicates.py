@@ -95,22 +95,22 @@ def test_no_images_have_no_duplicates():
 
 def test_similarity_is_the_cosine_after_the_best_shift(images):
     moved = np.roll(images[:3], (1, 2), (1, 2))
-    np.testing.assert_allclose(duplicates.similarity(images[:3], moved), 1, atol=1e-6)
+    np.testing.assert_allclose(duplicates.compute_similarity(images[:3], moved), 1, atol=1e-6)
     a, b = np.zeros((2, 1, 28, 28), np.uint8)
     a[0, 10, 10:12], b[0, 20, 20] = 3, 5  # out of reach of each other
-    assert duplicates.similarity(a, b)[0] == pytest.approx(0, abs=1e-6)
+    assert duplicates.compute_similarity(a, b)[0] == pytest.approx(0, abs=1e-6)
     b[0, 10, 10] = 5
     # the pixel at (10, 10) on one of the two of length 3: 3 × 5 / (√18 · √50) = 1/2
-    assert duplicates.similarity(a, b)[0] == pytest.approx(0.5)
+    assert duplicates.compute_similarity(a, b)[0] == pytest.approx(0.5)
 
 
 def test_projections_are_never_farther_apart_than_the_images(images):
     points = duplicates._projections(images)
     one, other = np.triu_indices(60, 1)
     apart = ((points[one] - points[other]) ** 2).sum(axis=1)
-    assert (apart <= 2 - 2 * duplicates.similarity(images[one], images[other]) + 1e-5).all()
+    assert (apart <= 2 - 2 * duplicates.compute_similarity(images[one], images[other]) + 1e-5).all()
 
 
 def test_mnist_has_no_duplicates_and_the_most_alike_are_below_the_line(mnist):
     one, other = mnist.x_train[[27111]], mnist.x_test[[63070 - 60000]]
-    assert duplicates.similarity(one, other)[0] == pytest.approx(0.99205, abs=1e-4)
+    assert duplicates.compute_similarity(one, other)[0] == pytest.approx(0.99205, abs=1e-4)

@@ -18,17 +18,17 @@ LABELS = np.array([0, 0, 0, 1, 1, 2], np.uint8)
 
 
 def test_a_threshold_is_the_mean_confidence_in_the_own_label():
-    np.testing.assert_allclose(label_errors.thresholds(PROBABILITIES, LABELS), [0.6, 0.6, 0.5])
+    np.testing.assert_allclose(label_errors.compute_thresholds(PROBABILITIES, LABELS), [0.6, 0.6, 0.5])
 
 
 def test_a_class_without_images_has_a_threshold_that_nothing_reaches():
-    lines = label_errors.thresholds(np.array([[0.2, 0.8]]), np.array([1]))
+    lines = label_errors.compute_thresholds(np.array([[0.2, 0.8]]), np.array([1]))
     assert lines.tolist() == [np.inf, 0.8]
     assert label_errors.confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [label_errors.UNDECIDED]
 
 
 def test_an_image_is_predicted_as_the_most_probable_class_whose_threshold_it_reaches():
-    lines = label_errors.thresholds(PROBABILITIES, LABELS)
+    lines = label_errors.compute_thresholds(PROBABILITIES, LABELS)
     assert label_errors.confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, label_errors.UNDECIDED, 2]
 
 
@@ -57,9 +57,9 @@ def test_issues_come_by_the_probability_of_their_label_and_then_by_their_index()
 
 def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
     # label 0: three images, 1 of 3 counted elsewhere: 1; label 1: two images, none of the one that is counted: 0
-    assert label_errors.estimated_errors(np.array([[2, 1], [0, 1]]), np.array([0, 0, 0, 1, 1])) == pytest.approx(1.0)
+    assert label_errors.estimate_errors(np.array([[2, 1], [0, 1]]), np.array([0, 0, 0, 1, 1])) == pytest.approx(1.0)
     # six labels 0 where three are counted: each stands for two
-    assert label_errors.estimated_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
+    assert label_errors.estimate_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
 
 
 def test_self_confidence_is_the_labels_probability():

@@ -18,7 +18,7 @@ from mnistry.audit import run as audit_run
 from mnistry.audit import text as audit_text
 from mnistry.audit.cross_validation import Plan
 from mnistry.cli.app import app
-from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
+from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
 from mnistry.reporting import images
@@ -113,7 +113,7 @@ def test_labels_of_very_few_images_are_not_judged(digits):
     assert found.label_issues() == []
     assert found.as_json()["labels"] is None
     assert "not checked: that needs 20 images or more of each of two classes" in audit_text.audit(found)
-    assert "Too few images of each class to judge the labels" in audit_report.page(found)
+    assert "Too few images of each class to judge the labels" in audit_report.render_page(found)
 
 
 @pytest.mark.usefixtures("two_networks")
@@ -129,7 +129,7 @@ def test_a_class_with_few_images_is_named_and_not_suspected(digits):
     assert "not judged, as they have fewer than 20 images: 8 (3 images)" in " ".join(audit_text.audit(found).split())
     labels = found.as_json()["labels"]
     assert (labels["too_small_classes"], labels["thresholds"][8]) == ({"8": 3}, None)
-    assert "Not judged, with fewer than 20 images: 8 (3)." in " ".join(audit_report.page(found).split())
+    assert "Not judged, with fewer than 20 images: 8 (3)." in " ".join(audit_report.render_page(found).split())
 
 
 def test_progress_goes_from_nothing_to_all(result, heard):
@@ -162,8 +162,8 @@ def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
 
 def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     dataset = result.dataset
-    rows = numbered_origins("train.csv", np.arange(len(dataset.x_train)) + 2, ROW)
-    files = file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
+    rows = make_numbered_origins("train.csv", np.arange(len(dataset.x_train)) + 2, ROW)
+    files = make_file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
     assert own.as_json()["image_quality"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
     assert f"\nblank       train.csv, row {BLANK + 2} (" in audit_text.audit(own)

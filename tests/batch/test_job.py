@@ -134,7 +134,7 @@ def test_classes_are_numbered_as_high_as_there_can_be():
     )
     model = SimpleNamespace(info=info, predict_all=lambda _: answers)
     names, images = pa.array([str(number) for number in range(n)]), np.full((n, 28, 28), 255, np.uint8)
-    table = output.of_images(model, names, images, np.ones(n, bool), error="", single=True)
+    table = output.tabulate_images(model, names, images, np.ones(n, bool), error="", single=True)
     assert [digits[0]["digit"] for digits in table["digits"].to_pylist()] == list(range(n))
     assert table["text"].to_pylist() == list(info.class_names)
 
@@ -225,7 +225,7 @@ def test_any_filesystem_of_fsspecs_is_read_and_written(pictures, recognizer):
     memory = fsspec.filesystem("memory")
     memory.put("pictures", "/stack/pictures", recursive=True)
     memory.pipe("/stack/list.txt", b"memory://stack/pictures/b.png\n")
-    outcomes = read_many.read_all(read_many.names(["pictures"]))
+    outcomes = read_many.read_all(read_many.list_pictures(["pictures"]))
     expected = [outcome.reading.text if outcome.reading else "" for outcome in outcomes]
     for source, texts in (("pictures", expected), ("list.txt", expected[:1])):
         done = read_here(f"memory://stack/{source}", f"memory://out/{source}", single=False)
@@ -297,7 +297,7 @@ def test_a_packed_file_that_is_damaged_is_refused_before_anything_is_read(name, 
     content[len(content) // 2] ^= 255
     Path(name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}.* is damaged: "):
-        list(sources.pieces(sources.recognise(name), PassedOver()))
+        list(sources.list_pieces(sources.recognise(name), PassedOver()))
 
 
 def test_a_folder_of_parquet_files_is_one_source(images, recognizer, tmp_path):
@@ -373,15 +373,15 @@ def test_a_file_that_is_not_whole_does_not_count(images, tmp_path):
     read_here("a.npy")
     out = storage.locate("out")
     plan = batch_plan.load(out)
-    place = out.below(output.name(0))
+    place = out.below(output.name_part(0))
 
     def found() -> Counts | None:
-        return output.counted(place, 0, plan.digest, N)
+        return output.read_counts(place, 0, plan.digest, N)
 
     assert found().pictures == N
-    assert output.counted(place, 1, plan.digest, N) is None
-    assert output.counted(place, 0, "another", N) is None
-    assert output.counted(place, 0, plan.digest, N + 1) is None
+    assert output.read_counts(place, 1, plan.digest, N) is None
+    assert output.read_counts(place, 0, "another", N) is None
+    assert output.read_counts(place, 0, plan.digest, N + 1) is None
     whole = Path(place.path).read_bytes()
     for size in (0, 5, len(whole) // 2, len(whole) - 1):
         Path(place.path).write_bytes(whole[:size])
@@ -394,7 +394,7 @@ def test_what_is_half_written_has_another_name_and_goes(tmp_path):
     place = storage.locate("out.parquet")
 
     def interrupted() -> None:
-        with storage.writing(place) as sink:
+        with storage.open_new_file(place) as sink:
             sink.write(b"half")
             assert [path.suffix for path in tmp_path.iterdir()] == [PART]
             raise KeyboardInterrupt
@@ -482,7 +482,7 @@ WRONG: list[tuple[str, Callable[[], object], type[MnistryError], str]] = [
 def test_what_cannot_be_read_is_said_in_a_sentence(source, make, kind, words):
     make()
     with pytest.raises(kind, match=words):
-        list(sources.pieces(sources.recognise(source), PassedOver()))
+        list(sources.list_pieces(sources.recognise(source), PassedOver()))
 
 
 def test_a_column_must_be_there(images):
@@ -502,7 +502,7 @@ def test_a_column_must_be_there(images):
 def test_a_folder_with_two_kinds_is_refused(pictures, images):
     pq.write_table(pa.table({"p": [png(images[0])]}), "pictures/c.parquet")
     with pytest.raises(DataError, match="pictures holds pictures and Parquet files: name a folder with one kind"):
-        list(sources.pieces(sources.recognise("pictures"), PassedOver()))
+        list(sources.list_pieces(sources.recognise("pictures"), PassedOver()))
 
 
 def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
@@ -562,7 +562,7 @@ def test_links_are_followed_and_what_cannot_be_read_has_a_row(tmp_path):
     Path("pictures/notes.txt").write_text("not a picture")
     Path("pictures/.hidden.png").write_bytes(b"hidden")
     passed_over = PassedOver()
-    named = read_many.names(["pictures"], passed_over)
+    named = read_many.list_pictures(["pictures"], passed_over)
     assert named == [
         f"pictures/{name}" for name in ("broken.png", "linked.png", "pipe.png", "sub/b.png", "again/a.png")
     ]
@@ -624,7 +624,7 @@ def test_an_empty_list_leaves_no_folder_behind():
 
 
 def test_outcomes_that_are_no_text_become_text():
-    table = output.of_outcomes([read_many.ReadResult("a\udcff.png", None, "a\udcff.png is gone.")], 10)
+    table = output.tabulate_results([read_many.ReadResult("a\udcff.png", None, "a\udcff.png is gone.")], 10)
     assert table["source"].to_pylist() == ["a?.png"]
     assert table["error"].to_pylist() == ["a?.png is gone."]
     assert not parts(Path())

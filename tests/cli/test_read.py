@@ -242,7 +242,12 @@ def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, mo
 
 def test_names_walk_folders_in_order(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert read_many.names(["pictures", "-", "x.png"]) == ["pictures/b.png", "pictures/below/a.JPG", "-", "x.png"]
+    assert read_many.list_pictures(["pictures", "-", "x.png"]) == [
+        "pictures/b.png",
+        "pictures/below/a.JPG",
+        "-",
+        "x.png",
+    ]
 
 
 def test_small_pictures_are_enlarged_for_annotation():

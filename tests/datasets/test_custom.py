@@ -11,7 +11,7 @@ from PIL import Image
 
 from helpers.drawn import NAMES, arrays, drawing, write_folder
 from mnistry.datasets import loading
-from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import Labelled, natural
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, UsageError
@@ -21,7 +21,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def labelled(images: np.ndarray, labels: np.ndarray) -> Labelled:
-    return Labelled(images, labels, numbered_origins("own", np.arange(len(labels)), ITEM))
+    return Labelled(images, labels, make_numbered_origins("own", np.arange(len(labels)), ITEM))
 
 
 def small(labels: list[str], *, seed: int = 0) -> Labelled:

@@ -20,8 +20,8 @@ from PIL import Image
 
 from helpers.drawn import NAMES, write_folder
 from mnistry.datasets import archives, kinds, loading, numpy_files
-from mnistry.datasets.dataset import Dataset, learning_size, split, validation_size
-from mnistry.datasets.wording import split_of
+from mnistry.datasets.dataset import Dataset, count_learning, count_validation, split
+from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, UsageError
 
 DIGITS = loading.load("digits")
@@ -86,7 +86,7 @@ def said(loaded: Dataset, *words: str) -> bool:
     ],
 )  # fmt: skip
 def test_names_of_splits(name, expected):
-    assert split_of(name) == expected
+    assert find_split(name) == expected
 
 
 NAMED = [("training", "testing", "validation"), ("Train", "Test", "Val"), ("trainingSet", "testSet", "dev_images")]
@@ -140,8 +140,8 @@ def test_a_validation_split_is_used_where_images_would_be_held_out(tmp_path):
     np.testing.assert_array_equal(learnt, X[:40])
     np.testing.assert_array_equal(watched, X[40:50])
     np.testing.assert_array_equal(labels, Y[40:50])
-    assert (learning_size(loaded, 0.1), validation_size(loaded, 0.1)) == (40, 10)
-    assert (learning_size(loaded, 0.0), validation_size(loaded, 0.0)) == (40, 0)
+    assert (count_learning(loaded, 0.1), count_validation(loaded, 0.1)) == (40, 10)
+    assert (count_learning(loaded, 0.0), count_validation(loaded, 0.0)) == (40, 0)
     assert said(loaded, "validation split of 10 images")
     assert {"x_validation", "y_validation"} <= set(loaded.digests)
     assert loaded.as_json()["validation"]["images"]["shape"] == [10, 28, 28]
@@ -153,7 +153,7 @@ def test_the_only_image_of_a_class_is_learnt_from(tmp_path):
     loaded = load(tmp_path / "own.npz")
     (_, learnt), (_, held_out) = split(loaded, 1 / 12, 0)
     assert set(learnt.tolist()) == {0, 1, 2}
-    assert len(held_out) == validation_size(loaded, 1 / 12) == 2
+    assert len(held_out) == count_validation(loaded, 1 / 12) == 2
     assert said(loaded, "no test images of 2")
 
 

@@ -36,24 +36,24 @@ def labels(logits: np.ndarray) -> np.ndarray:
 
 
 def test_probabilities_are_scipys_softmax(logits):
-    np.testing.assert_allclose(outputs.probabilities(logits, 1.7), softmax(logits / 1.7, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(outputs.softmax(logits, 1.7), softmax(logits / 1.7, axis=1), rtol=1e-12)
 
 
 def test_probabilities_of_enormous_logits_are_finite():
-    assert outputs.probabilities(np.array([[1e4, -1e4, 0.0]])).tolist() == [[1.0, 0.0, 0.0]]
+    assert outputs.softmax(np.array([[1e4, -1e4, 0.0]])).tolist() == [[1.0, 0.0, 0.0]]
 
 
 def test_digitness_with_an_output_for_no_digit_is_the_share_of_the_others(logits):
     shares = softmax(logits, axis=1)
-    np.testing.assert_allclose(outputs.digitness(logits, classes=9), 1 - shares[:, 9], atol=1e-12)
+    np.testing.assert_allclose(outputs.compute_digit_score(logits, classes=9), 1 - shares[:, 9], atol=1e-12)
 
 
 def test_digitness_without_that_output_is_the_largest_probability(logits):
-    np.testing.assert_allclose(outputs.digitness(logits, classes=10), softmax(logits, axis=1).max(axis=1))
+    np.testing.assert_allclose(outputs.compute_digit_score(logits, classes=10), softmax(logits, axis=1).max(axis=1))
 
 
 def test_digitness_tells_tiny_ones_apart():
-    scores = outputs.digitness(np.array([[0.0, 0.0, 30.0], [0.0, 0.0, 40.0]]), classes=2)
+    scores = outputs.compute_digit_score(np.array([[0.0, 0.0, 30.0], [0.0, 0.0, 40.0]]), classes=2)
     np.testing.assert_allclose(scores, 2 * np.exp([-30.0, -40.0]), rtol=1e-9)
 
 
@@ -81,7 +81,7 @@ def test_the_temperature_is_where_scipy_finds_the_lowest_log_loss(logits, labels
 
 
 def test_the_temperature_lowers_the_log_loss_and_changes_no_answer(logits, labels):
-    before, after = (outputs.probabilities(logits, t) for t in (1.0, fit_temperature(logits, labels)))
+    before, after = (outputs.softmax(logits, t) for t in (1.0, fit_temperature(logits, labels)))
     assert log_loss(labels, after, labels=range(10)) < log_loss(labels, before, labels=range(10))
     assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.page import Page
-from mnistry.datasets.dataset import ROW, numbered_origins
+from mnistry.datasets.dataset import ROW, make_numbered_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import DataError, ModelError, RunError, UsageError
 from mnistry.evaluation import corruptions
@@ -111,7 +111,7 @@ def test_mistakes_tell_which_image_they_are_about(result, digits):
         assert each["label"] == str(digits.y_test[each["index"]]) != each["answer"]
         assert each["sure"] == sure
     assert {each["origin"] for each in result.mistakes()} == {None}
-    rows = numbered_origins("test.csv", np.arange(len(digits.x_test)) + 2, ROW)
+    rows = make_numbered_origins("test.csv", np.arange(len(digits.x_test)) + 2, ROW)
     own = replace(result, dataset=replace(digits, origins={"train": rows, "test": rows}))
     first = own.mistakes()[0]
     assert first["origin"] == f"test.csv, row {first['index'] + 2}"
@@ -268,7 +268,7 @@ def test_the_page_has_the_numbers(folder, result):
 
 def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, monkeypatch):
     drawn: list[tuple] = []
-    monkeypatch.setattr(evaluation_report.plots, "robustness", lambda *given: drawn.append(given))
+    monkeypatch.setattr(evaluation_report.plots, "draw_robustness", lambda *given: drawn.append(given))
     evaluation_report.draw(result)
     names, unsure, sure = drawn[0]
     assert names[:2] == ["as they are", "shot noise"]
@@ -281,7 +281,7 @@ def test_the_bars_show_wrong_answers_with_those_that_were_sure_apart(result, mon
 
 def drawn_of(result: ModelEvaluation, folder: Path) -> Page:
     drawn = dict.fromkeys(FIGURES, Drawing(1, 1))
-    (folder / "report.html").write_text(evaluation_report.page(result, drawn), encoding="utf-8")
+    (folder / "report.html").write_text(evaluation_report.render_page(result, drawn), encoding="utf-8")
     return Page(folder)
 
 

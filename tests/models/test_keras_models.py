@@ -130,7 +130,7 @@ NETWORKS = {
 def test_any_everyday_network_answers_as_keras_does(name, tmp_path):
     model = NETWORKS[name]()
     path = mnistry.export(model, tmp_path / "own.onnx")
-    given = onnx_converter.in_its_form(IMAGES, onnx_converter.input_shape(model)).astype(np.float32)
+    given = onnx_converter.reshape_images(IMAGES, onnx_converter.find_input_shape(model)).astype(np.float32)
     expected = backend.predict(model, given).astype(np.float64)
     if name in ("logits", "a class of one's own"):
         expected = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)

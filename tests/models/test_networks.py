@@ -168,24 +168,24 @@ def test_smoothed_cross_entropy_takes_columns_of_labels_and_certainty() -> None:
 
 @pytest.mark.parametrize(("images", "epochs"), [(60_000, 5), (240_000, 5), (30_000, 10), (1_437, 30)])
 def test_the_lesson_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
-    assert recipes.recipe("tutorial").epochs(images) == epochs
+    assert recipes.find_recipe("tutorial").epochs(images) == epochs
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(60_000, 20), (240_000, 20), (30_000, 40), (1_437, 200)])
 def test_the_strong_recipe_takes_more_epochs_where_there_are_fewer_images(images: int, epochs: int) -> None:
-    assert recipes.recipe("strong").epochs(images) == epochs
+    assert recipes.find_recipe("strong").epochs(images) == epochs
 
 
 @pytest.mark.parametrize(("recipe", "steps"), [("tutorial", 3 * 13), ("strong", 3 * 12)])
 def test_with_augmentation_what_fills_no_batch_is_left_out(recipe: str, steps: int) -> None:
     config = ResolvedConfig(recipe=recipe, dataset="d", epochs=3, batch_size=8, learning_rate=0.1, validation=0.0)
-    assert recipes.steps(config, 100) == steps
+    assert recipes.count_steps(config, 100) == steps
 
 
 def test_unknown_recipe_gets_a_hint() -> None:
     with pytest.raises(UsageError, match=r"no recipe named 'tutorail'\. Did you mean tutorial\?"):
-        recipes.recipe("tutorail")
+        recipes.find_recipe("tutorail")
 
 
 def test_the_strong_recipes_width_is_that_of_its_network() -> None:
-    assert recipes.recipe("strong").settings["width"].default == networks.CHANNELS[-1]
+    assert recipes.find_recipe("strong").settings["width"].default == networks.CHANNELS[-1]

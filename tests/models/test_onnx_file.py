@@ -45,7 +45,7 @@ def images() -> np.ndarray:
 def sealed(model: onnx.ModelProto) -> bytes:
     """With the digest of what is in it now."""
     facts = {each.key: each.value for each in model.metadata_props}
-    facts[onnx_file.DIGEST] = onnx_file.digest(facts[KEY].encode(), model.graph.SerializeToString())
+    facts[onnx_file.DIGEST] = onnx_file.compute_digest(facts[KEY].encode(), model.graph.SerializeToString())
     del model.metadata_props[:]
     helper.set_model_props(model, facts)
     return model.SerializeToString()
@@ -360,7 +360,7 @@ graph, facts = model.bytes("graph"), next(
     each.bytes("value") for each in model.messages("metadata_props", onnx_file.PROPERTY) if each.text("key") == KEY
 )
 start = content.index(bytes(graph))
-old = onnx_file.digest(facts, graph).encode()
+old = onnx_file.compute_digest(facts, graph).encode()
 generator = np.random.default_rng(int(sys.argv[2]))
 images = generator.integers(0, 256, (3, 28, 28), np.uint8)
 accepted = 0
@@ -368,7 +368,7 @@ for number in range(int(sys.argv[3])):
     flipped = bytearray(content)
     for place in generator.integers(start, start + len(graph), generator.integers(1, 3)):
         flipped[place] = generator.choice([0, 1, 127, 128, 255, flipped[place] ^ 1, flipped[place] ^ 64])
-    new = onnx_file.digest(facts, bytes(flipped[start : start + len(graph)])).encode()
+    new = onnx_file.compute_digest(facts, bytes(flipped[start : start + len(graph)])).encode()
     try:
         Recognizer.from_bytes(bytes(flipped).replace(old, new)).predict(images)
         accepted += 1

@@ -103,7 +103,7 @@ def test_no_text_of_the_lesson_is_outside_the_catalogue() -> None:
     ],
 )
 def test_the_language_is_that_of_the_machine(environment: dict[str, str], name: str) -> None:
-    assert language.preferred(environment) == name
+    assert language.choose_language(environment) == name
 
 
 def test_a_message_is_said_in_both_languages() -> None:
@@ -118,12 +118,12 @@ def test_a_message_is_said_in_both_languages() -> None:
 
 def test_lines_are_broken_between_words_and_wide_letters_count_twice() -> None:
     text = "신경망은 학습 데이터 60,000개로 배웁니다. 시험은 한 번만 봅니다."
-    lines = language.wrapped(text, 24)
+    lines = language.wrap(text, 24)
     assert " ".join(lines) == text
     assert max(map(language.width, lines)) <= 24
     assert all(language.width(f"{line} {after.split()[0]}") > 24 for line, after in itertools.pairwise(lines))
-    assert language.padded("정답", 6) == "정답  "
-    assert language.padded("정답", 6, right=True) == "  정답"
+    assert language.pad("정답", 6) == "정답  "
+    assert language.pad("정답", 6, right=True) == "  정답"
 
 
 def test_the_texts_of_the_drawing_page_are_korean() -> None:

@@ -41,48 +41,50 @@ def sure_of(confidence: float, n: int) -> Evaluation:
 
 def mistakes(n: int, names: list[str]) -> Drawing:
     labels, answers = [names[i % len(names)] for i in range(n)], [names[(3 * i + 1) % len(names)] for i in range(n)]
-    return plots.mistakes(images(n), labels, answers, np.linspace(0.999999, 0.2, n))
+    return plots.draw_mistakes(images(n), labels, answers, np.linspace(0.999999, 0.2, n))
 
 
 def probabilities(classes: int, most: float, names: list[str] | None = None) -> Drawing:
     p = np.full(classes, (1 - most) / (classes - 1))
     p[classes // 2] = most
-    return plots.probabilities(p, np.exp(p) / np.exp(p).sum(), names or (DIGITS if classes == 10 else LETTERS))
+    return plots.draw_probabilities(p, np.exp(p) / np.exp(p).sum(), names or (DIGITS if classes == 10 else LETTERS))
 
 
 def reliability(evaluated: Evaluation) -> Drawing:
-    return plots.reliability(evaluated.bins, evaluated.n)
+    return plots.draw_reliability(evaluated.bins, evaluated.n)
 
 
 def robustness(names: list[str]) -> Drawing:
     wrong = np.linspace(0, 0.4, len(names))
-    return plots.robustness(names, 0.8 * wrong, 0.2 * wrong)
+    return plots.draw_robustness(names, 0.8 * wrong, 0.2 * wrong)
 
 
 FIGURES: dict[str, Callable[[], Drawing]] = {
-    "samples, 1 image": lambda: plots.samples(images(1), ["5"]),
-    "samples, 7 images": lambda: plots.samples(images(7), list("6545305")),
-    "samples, 20 images": lambda: plots.samples(images(20), list("65453052055884269717")),
-    "samples, words": lambda: plots.samples(images(10), WORDS),
-    "samples, long words": lambda: plots.samples(images(3), ["Ankle boot with laces", "T-shirt/top", "b"]),
-    "samples, Korean": lambda: plots.samples(images(2), ["고양이", "강아지와 고양이"]),
+    "samples, 1 image": lambda: plots.draw_samples(images(1), ["5"]),
+    "samples, 7 images": lambda: plots.draw_samples(images(7), list("6545305")),
+    "samples, 20 images": lambda: plots.draw_samples(images(20), list("65453052055884269717")),
+    "samples, words": lambda: plots.draw_samples(images(10), WORDS),
+    "samples, long words": lambda: plots.draw_samples(images(3), ["Ankle boot with laces", "T-shirt/top", "b"]),
+    "samples, Korean": lambda: plots.draw_samples(images(2), ["고양이", "강아지와 고양이"]),
     "mistakes, 1": lambda: mistakes(1, DIGITS),
     "mistakes, 5": lambda: mistakes(5, DIGITS),
     "mistakes, 20": lambda: mistakes(20, DIGITS),
     "mistakes, words": lambda: mistakes(8, WORDS),
-    "image": lambda: plots.image(images(1)[0], "training image 59999, label 5"),
-    "curves, 1 epoch": lambda: plots.curves([0.26], [0.9234]),
-    "curves, 5 epochs": lambda: plots.curves([0.26, 0.11, 0.08, 0.06, 0.0543], [0.92, 0.965, 0.975, 0.98, 0.9832]),
-    "curves, 100 epochs": lambda: plots.curves(np.geomspace(2.5, 0.0001, 100), 1 - np.geomspace(0.9, 0.0001, 100)),
-    "curves, getting worse": lambda: plots.curves([0.1, 1.0, 12.5], [0.9, 0.5, 0.1]),
-    "curves, perfect": lambda: plots.curves([0.0, 0.0], [1.0, 1.0]),
-    "confusion, 2 classes": lambda: plots.confusion(evaluation(2).confusion, DIGITS[:2]),
-    "confusion, 10 classes": lambda: plots.confusion(evaluation(10).confusion, DIGITS),
-    "confusion, 10 classes, all right": lambda: plots.confusion(evaluation(10, right=1).confusion, DIGITS),
-    "confusion, 10 classes, 60,000 images": lambda: plots.confusion(evaluation(10, 60_000, 0.5).confusion, DIGITS),
-    "confusion, words": lambda: plots.confusion(evaluation(10).confusion, WORDS),
-    "confusion, 26 classes": lambda: plots.confusion(evaluation(26).confusion, LETTERS),
-    "confusion, 60 classes": lambda: plots.confusion(evaluation(60).confusion, [str(number) for number in range(60)]),
+    "image": lambda: plots.draw_image(images(1)[0], "training image 59999, label 5"),
+    "curves, 1 epoch": lambda: plots.draw_curves([0.26], [0.9234]),
+    "curves, 5 epochs": lambda: plots.draw_curves([0.26, 0.11, 0.08, 0.06, 0.0543], [0.92, 0.965, 0.975, 0.98, 0.9832]),
+    "curves, 100 epochs": lambda: plots.draw_curves(np.geomspace(2.5, 0.0001, 100), 1 - np.geomspace(0.9, 0.0001, 100)),
+    "curves, getting worse": lambda: plots.draw_curves([0.1, 1.0, 12.5], [0.9, 0.5, 0.1]),
+    "curves, perfect": lambda: plots.draw_curves([0.0, 0.0], [1.0, 1.0]),
+    "confusion, 2 classes": lambda: plots.draw_confusion(evaluation(2).confusion, DIGITS[:2]),
+    "confusion, 10 classes": lambda: plots.draw_confusion(evaluation(10).confusion, DIGITS),
+    "confusion, 10 classes, all right": lambda: plots.draw_confusion(evaluation(10, right=1).confusion, DIGITS),
+    "confusion, 10 classes, 60,000 images": lambda: plots.draw_confusion(evaluation(10, 60_000, 0.5).confusion, DIGITS),
+    "confusion, words": lambda: plots.draw_confusion(evaluation(10).confusion, WORDS),
+    "confusion, 26 classes": lambda: plots.draw_confusion(evaluation(26).confusion, LETTERS),
+    "confusion, 60 classes": lambda: plots.draw_confusion(
+        evaluation(60).confusion, [str(number) for number in range(60)]
+    ),
     "probabilities, 2 classes": lambda: probabilities(2, 0.75, ["0", "1"]),
     "probabilities, certain": lambda: probabilities(10, 1.0),
     "probabilities, all equal": lambda: probabilities(10, 0.1),
@@ -155,12 +157,12 @@ def test_samples_show_each_label_once_in_rows_of_five() -> None:
 
 
 def test_samples_show_the_images_with_dark_ink_on_white() -> None:
-    shown = [part.pixels for part in plots.samples(images(3), list("abc")).parts if isinstance(part, Pixels)]
+    shown = [part.pixels for part in plots.draw_samples(images(3), list("abc")).parts if isinstance(part, Pixels)]
     np.testing.assert_array_equal(np.stack(shown), 255 - images(3))
 
 
 def test_mistakes_tell_the_label_the_answer_and_how_sure() -> None:
-    drawing = plots.mistakes(images(4), list("4790"), list("9124"), np.array([1.0, 0.99996, 0.9994, 0.25]))
+    drawing = plots.draw_mistakes(images(4), list("4790"), list("9124"), np.array([1.0, 0.99996, 0.9994, 0.25]))
     captions = texts(drawing)
     assert captions[::2] == ["is 4, read 9", "is 7, read 1", "is 9, read 2", "is 0, read 4"]
     assert captions[1::2] == ["100.0% sure", ">99.9% sure", "99.9% sure", "25.0% sure"]
@@ -196,7 +198,7 @@ def test_the_epochs_of_a_long_training_are_marked_at_round_numbers() -> None:
 @pytest.mark.parametrize("classes", [2, 10, 26])
 def test_the_numbers_in_a_confusion_figure_are_those_of_the_matrix(classes: int) -> None:
     matrix = evaluation(classes).confusion
-    drawing = plots.confusion(matrix, LETTERS[:classes])
+    drawing = plots.draw_confusion(matrix, LETTERS[:classes])
     cells = [part for part in drawing.parts if isinstance(part, Box)]
     shown = [str(text.text) for text in drawing.texts][: classes**2]
     assert shown == [str(count or "·") for count in matrix.ravel()]
@@ -216,7 +218,7 @@ def test_labels_are_the_rows_of_a_confusion_figure() -> None:
 
 
 def test_mistakes_are_the_darker_the_more_there_are_and_right_answers_have_no_shade() -> None:
-    drawing = plots.confusion(np.array([[50, 1, 4], [0, 60, 2], [0, 0, 70]]), DIGITS[:3])
+    drawing = plots.draw_confusion(np.array([[50, 1, 4], [0, 60, 2], [0, 0, 70]]), DIGITS[:3])
     fills = [part.fill for part in drawing.parts if isinstance(part, Box)]
     assert [fills[number] for number in (0, 4, 8)] == ["line"] * 3
     none, one, two, four = (sum(_rgb(fills[number])) for number in (3, 1, 5, 2))
@@ -247,7 +249,7 @@ def _contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 
 
 def three_classes() -> Drawing:
-    return plots.probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
+    return plots.draw_probabilities(np.array([0.1, 0.7, 0.2]), np.array([0.26, 0.46, 0.28]), ["a", "b", "c"])
 
 
 def test_probabilities_name_the_two_largest_of_each_kind() -> None:
@@ -265,7 +267,7 @@ def test_bars_of_probabilities_are_as_long_as_the_values() -> None:
 
 def test_reliability_shows_accuracy_confidence_and_number_of_each_filled_bin() -> None:
     bins = (Bin(0.0, 0.5, 4, 0.4, 0.25), Bin(0.5, 1.0, 0, float("nan"), float("nan")))
-    drawing = plots.reliability(bins, 4)
+    drawing = plots.draw_reliability(bins, 4)
     [bar] = [part for part in drawing.parts if isinstance(part, Box) and part.fill == "blue" and part.y > 40]
     [count] = [part for part in drawing.parts if isinstance(part, Box) and part.fill == "faint"]
     diagonal = next(part for part in drawing.parts if isinstance(part, Polyline) and part.dashed)
@@ -279,7 +281,7 @@ def test_reliability_shows_accuracy_confidence_and_number_of_each_filled_bin() -
 
 
 def test_robustness_shows_wrong_answers_and_those_that_were_sure_apart() -> None:
-    drawing = plots.robustness(["a", "b"], np.array([0.1, 0.2]), np.array([0.0, 0.05]))
+    drawing = plots.draw_robustness(["a", "b"], np.array([0.1, 0.2]), np.array([0.0, 0.05]))
     plain, striped = (
         [part.width for part in drawing.parts if isinstance(part, Box) and part.height == 18 and part.striped is kind]
         for kind in (False, True)
@@ -296,7 +298,7 @@ def test_the_same_figure_is_the_same_file(tmp_path: Path) -> None:
 
 
 def test_an_svg_takes_its_colours_from_the_page_and_escapes_its_texts() -> None:
-    svg = plots.samples(images(1), ["<b>&"]).svg(' id="x"')
+    svg = plots.draw_samples(images(1), ["<b>&"]).svg(' id="x"')
     assert svg.startswith('<svg viewBox="0 0 460 ')
     assert ' id="x"' in svg
     assert "&lt;b&gt;&amp;" in svg

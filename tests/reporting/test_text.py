@@ -135,7 +135,7 @@ def test_lines_fit_a_terminal_of_80_columns(digits: Dataset) -> None:
     told = [
         datasets_text.dataset(digits, 0),
         datasets_text.counts(classes, {"train": [60000] * 26, "test": [1] * 26}),
-        training_text.epoch(record, 200),
+        training_text.format_epoch(record, 200),
         reporting_text.entry("sure of", "words " * 40, 12),
     ]
     assert max(len(line) for text in told for line in text.splitlines()) <= 80

@@ -27,19 +27,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(out: str | Path | None = "lesson") -> None:
     """Enters the block where it must not come to that."""
-    with run_folder.new_folder(out, "tutorial"):
+    with run_folder.create_folder(out, "tutorial"):
         pytest.fail("the block must not run")
 
 
 def write_half_and_raise(problem: BaseException, out: str | None = "lesson") -> None:
-    with run_folder.new_folder(out, "tutorial") as (work, _):
+    with run_folder.create_folder(out, "tutorial") as (work, _):
         (work / "figures").mkdir()
         (work / "figures" / "one.png").write_bytes(b"half of it")
         raise problem
 
 
 def write_a_run(out: str | None = "lesson") -> Path:
-    with run_folder.new_folder(out, "tutorial") as (work, folder):
+    with run_folder.create_folder(out, "tutorial") as (work, folder):
         for name in ("summary.json", "a.txt", "zebra.txt"):
             (work / name).write_text("{}")
     return folder
@@ -50,7 +50,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_a_block_that_ends_well_leaves_its_files_and_nothing_else(here):
-    with run_folder.new_folder("lesson", "tutorial") as (work, folder):
+    with run_folder.create_folder("lesson", "tutorial") as (work, folder):
         (work / "summary.json").write_text("{}")
         (work / "figures").mkdir()
         (work / "figures" / "one.png").write_bytes(b"png")
@@ -60,7 +60,7 @@ def test_a_block_that_ends_well_leaves_its_files_and_nothing_else(here):
 
 
 def test_nothing_is_in_its_place_before_the_block_ends(here):
-    with run_folder.new_folder("lesson", "tutorial") as (work, folder):
+    with run_folder.create_folder("lesson", "tutorial") as (work, folder):
         (work / "summary.json").write_text("{}")
         assert not (folder / "summary.json").exists()
         assert work == folder / ".unfinished"
@@ -163,10 +163,10 @@ def test_an_unknown_home_folder_is_an_error_that_can_be_mended(here):
 
 def test_without_a_name_runs_are_numbered_in_the_current_folder(here):
     for number in (1, 2, 3):
-        with run_folder.new_folder(None, "tutorial") as (work, folder):
+        with run_folder.create_folder(None, "tutorial") as (work, folder):
             (work / "number.txt").write_text(str(number))
         assert folder == Path("runs") / f"tutorial-{number}"
-    with run_folder.new_folder(None, "train") as (_, folder):
+    with run_folder.create_folder(None, "train") as (_, folder):
         assert folder == Path("runs/train-1")
     assert [Path(f"runs/tutorial-{number}/number.txt").read_text() for number in (1, 2, 3)] == ["1", "2", "3"]
 
@@ -192,7 +192,7 @@ def test_a_file_in_the_place_of_the_runs_is_an_error(here):
 TAKE_A_NUMBER = """
 import sys
 from mnistry.runtime import run_folder
-with run_folder.new_folder(None, "tutorial") as (work, folder):
+with run_folder.create_folder(None, "tutorial") as (work, folder):
     (work / "who.txt").write_text(sys.argv[1])
     print(folder, flush=True)
     sys.stdin.read()
@@ -283,7 +283,7 @@ def test_numbers_that_json_does_not_know_are_refused(here, value):
 
 
 def test_the_environment_has_the_versions_and_the_machine():
-    environment = provenance.environment()
+    environment = provenance.describe_environment()
     assert environment["python"] == platform.python_version()
     for library in ("mnistry", "keras", "jax", "jaxlib", "numpy"):
         assert environment[library] == importlib.metadata.version(library)

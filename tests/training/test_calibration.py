@@ -42,11 +42,11 @@ def made(digits: Dataset, monkeypatch: pytest.MonkeyPatch):
     def make(n: int = MANY, *, validation: float = 0.5, refuses: bool = True, spread: float = 4.0) -> Trained:
         random = np.random.default_rng(0)
         logits = random.normal(0, spread, (n, 10))
-        labels = np.array([random.choice(10, p=row) for row in outputs.probabilities(logits)])
+        labels = np.array([random.choice(10, p=row) for row in outputs.softmax(logits)])
         scores = TOO_SURE * logits
         if refuses:
             scores = np.c_[scores, scores.max(axis=1) - 2 - random.exponential(4, n)]
-        softmaxed = outputs.probabilities(scores).astype(np.float32)
+        softmaxed = outputs.softmax(scores).astype(np.float32)
 
         def predict(model: object, x: np.ndarray) -> np.ndarray:
             return softmaxed[x[:, 0, 0].astype(int) * 256 + x[:, 0, 1]]
@@ -76,7 +76,9 @@ def test_the_figures_are_those_of_the_images_held_out(made):
     chosen = training_calibration.calibrate(trained)
     _, (x, y) = loading.split(trained.dataset, 0.5, trained.config.seed)
     for temperature, loss in ((1.0, chosen.loss_before), (chosen.temperature, chosen.loss_after)):
-        given = training_calibration.probabilities(trained, dataclasses.replace(chosen, temperature=temperature), x)
+        given = training_calibration.predict_calibrated(
+            trained, dataclasses.replace(chosen, temperature=temperature), x
+        )
         assert -np.log(given[np.arange(len(y)), y]).mean() == pytest.approx(loss, rel=1e-6)
 
 
@@ -85,7 +87,7 @@ def test_the_lines_keep_what_they_say(made):
     chosen = training_calibration.calibrate(trained)
     _, (x, y) = loading.split(trained.dataset, 0.5, trained.config.seed)
     outputs = backend.predict(None, x).astype(np.float64)
-    probabilities = training_calibration.probabilities(trained, chosen, x)
+    probabilities = training_calibration.predict_calibrated(trained, chosen, x)
     score = 1 - outputs[:, 10]
     is_digit = score >= chosen.digit_threshold - 1e-7
     assert is_digit.mean() == pytest.approx(chosen.digits_kept, abs=1 / len(y))
@@ -121,7 +123,7 @@ def test_probabilities_are_of_the_classes_alone_and_calibrated(made):
     trained = made(300)
     chosen = training_calibration.calibrate(trained)
     outputs = backend.predict(None, trained.dataset.x_train).astype(np.float64)
-    given = training_calibration.probabilities(trained, chosen, trained.dataset.x_train)
+    given = training_calibration.predict_calibrated(trained, chosen, trained.dataset.x_train)
     powers = outputs[:, :10] ** (1 / chosen.temperature)
     np.testing.assert_allclose(given, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
     assert np.array_equal(given.argmax(axis=1), outputs[:, :10].argmax(axis=1))
@@ -131,7 +133,7 @@ def test_probabilities_are_of_the_classes_alone_and_calibrated(made):
 def test_without_calibration_probabilities_add_up_to_one(made, refuses):
     trained = made(300, refuses=refuses)
     outputs = backend.predict(None, trained.dataset.x_train)
-    given = training_calibration.probabilities(trained, None, trained.dataset.x_train)
+    given = training_calibration.predict_calibrated(trained, None, trained.dataset.x_train)
     assert given.shape == (300, 10)
     np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(given * outputs[:, :10].sum(axis=1, keepdims=True), outputs[:, :10], atol=1e-6)

@@ -36,7 +36,7 @@ def identity(key: Any, images: Any, labels: Any, step: Any) -> tuple[Any, Any]:
 
 
 def random_probabilities(n: int, seed: int = 0) -> np.ndarray:
-    return outputs.probabilities(np.random.default_rng(seed).normal(0, 3, (n, OUTPUTS))).astype(np.float32)
+    return outputs.softmax(np.random.default_rng(seed).normal(0, 3, (n, OUTPUTS))).astype(np.float32)
 
 
 def linear(seed: int) -> keras.Model:
@@ -53,8 +53,8 @@ def few(digits: Dataset) -> Dataset:
 
 def test_answers_are_softened_as_their_logits_would_be():
     logits = np.random.default_rng(0).normal(0, 3, (5, OUTPUTS))
-    softened = distillation.softened(outputs.probabilities(logits).astype(np.float32))
-    np.testing.assert_allclose(softened, outputs.probabilities(logits, TEMPERATURE), atol=1e-6)
+    softened = distillation.softened(outputs.softmax(logits).astype(np.float32))
+    np.testing.assert_allclose(softened, outputs.softmax(logits, TEMPERATURE), atol=1e-6)
 
 
 def test_targets_are_the_teachers_mean_and_the_labels(digits: Dataset):

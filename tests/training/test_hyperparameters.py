@@ -18,7 +18,7 @@ from mnistry.training import recipes, trainer
 from mnistry.training import run as training_run
 from mnistry.training.augmentation import pipeline
 from mnistry.training.config import ResolvedConfig, TrainConfig
-from mnistry.training.hyperparameters import SearchRange, checked
+from mnistry.training.hyperparameters import SearchRange, check_settings
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_numbers_of_a_range_are_short_enough_to_be_typed() -> None:
 
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_what_a_search_tries_is_allowed_and_the_default_lies_in_between(recipe: str) -> None:
-    known = recipes.recipe(recipe).settings
+    known = recipes.find_recipe(recipe).settings
     for place in (0, 0.3, 1):
-        checked({name: one.searched.at(place) for name, one in known.items()}, known, recipe)
+        check_settings({name: one.searched.at(place) for name, one in known.items()}, known, recipe)
     for one in known.values():
         assert one.least <= one.searched.low <= one.default <= one.searched.high <= one.most
         assert one.meaning.endswith(".")
@@ -121,7 +121,7 @@ def test_augmentation_of_the_usual_strength_is_the_same_program() -> None:
 
 @pytest.mark.parametrize("strength", [0, 0.5, 2])
 def test_any_strength_that_is_allowed_has_enough_random_numbers(strength: float) -> None:
-    one = recipes.recipe("strong").settings["strength"]
+    one = recipes.find_recipe("strong").settings["strength"]
     assert one.least <= strength <= one.most
     shapes = jax.eval_shape(pipeline.make_augmenter(20, 100, strength=strength), *BATCH)
     assert shapes[0].shape[1:] == (28, 28)

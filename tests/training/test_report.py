@@ -38,7 +38,7 @@ def page(folder: Path) -> Page:
 def page_of(result: Result, folder: Path) -> Page:
     """The page alone, with an empty picture in the place of each figure: quicker where they do not matter."""
     drawn = dict.fromkeys(FIGURES, Drawing(1, 1))
-    (folder / run_folder.REPORT).write_text(training_report.page(result, drawn), encoding="utf-8")
+    (folder / run_folder.REPORT).write_text(training_report.render_page(result, drawn), encoding="utf-8")
     return Page(folder)
 
 
@@ -258,7 +258,7 @@ def test_one_of_a_kind_is_no_plural(tmp_path):
 def test_a_path_that_is_no_unicode_does_not_spoil_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(training_report, "draw", lambda _: {})
     monkeypatch.setattr(
-        training_report, "page", lambda *_: "<!doctype html><pre>--data-dir m\udcff</pre>"
+        training_report, "render_page", lambda *_: "<!doctype html><pre>--data-dir m\udcff</pre>"
     )  # b"m\xff" on disk
     training_report.write(made_by_hand(), tmp_path)
     assert "--data-dir m" in (tmp_path / run_folder.REPORT).read_text(encoding="utf-8")

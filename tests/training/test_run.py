@@ -17,7 +17,7 @@ import filelock
 import numpy as np
 import pytest
 
-from mnistry.datasets import loading
+from mnistry.datasets.dataset import count_validation
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.evaluation import metrics
@@ -315,7 +315,7 @@ def strong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_strong_run_says_what_it_trained_and_calibrated_on(strong: Path, digits: Dataset) -> None:
     told = summary(strong)
-    assert told["calibration"]["images"] == loading.validation_size(digits, 1 / 12) == 116
+    assert told["calibration"]["images"] == count_validation(digits, 1 / 12) == 116
     assert told["calibration"]["others"] == 116 + calibration.DRAWN  # the same images degraded, and drawn digits
     assert [record["epoch"] for record in told["epochs"]] == [1, 2, 3]
     assert told["epochs"][-1]["val_accuracy"] > 0.6
@@ -340,7 +340,7 @@ def test_the_exported_model_is_the_network_with_its_calibration(strong: Path, di
         assert getattr(info, name) == chosen[name]
     assert info.second_look == UNSURE
     assert info.recipe == "strong"
-    assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == training_result.weights_sha256(model)
+    assert info.details["weights_sha256"] == summary(strong)["weights_sha256"] == training_result.hash_weights(model)
 
 
 def test_the_summary_of_a_strong_run_is_that_of_its_calibrated_probabilities(strong: Path, digits: Dataset) -> None:

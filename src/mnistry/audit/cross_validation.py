@@ -42,7 +42,7 @@ class Plan:
         return self.folds * self.repeats
 
 
-def out_of_fold(
+def predict_out_of_fold(
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
@@ -65,7 +65,7 @@ def out_of_fold(
     for number in range(plan.networks):
         repeat, fold = divmod(number, plan.folds)
         held_out = assign_folds(labels, plan.folds, plan.seed, repeat) == fold
-        own = recipes.recipe(RECIPE)
+        own = recipes.find_recipe(RECIPE)
         model = own.compiled(own.build(seed=plan.seed + number, classes=classes), learning_rate=own.learning_rate)
         fitting.fit(
             model,

@@ -61,7 +61,7 @@ def find_duplicates(images: np.ndarray) -> tuple[Group, ...]:
     return tuple(sorted((group for group in found if len(group.members) > 1), key=lambda group: group.members[0]))
 
 
-def similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def compute_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Compute the similarity of images, pair by pair: the cosine at the best shift by up to two pixels each way.
 
     Args:
@@ -102,7 +102,7 @@ def _near(images: np.ndarray) -> np.ndarray:
 
 def _alike(images: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Those pairs that are near duplicates."""
-    alike = similarity(images[left], images[right]) >= SIMILARITY
+    alike = compute_similarity(images[left], images[right]) >= SIMILARITY
     return left[alike], right[alike]
 
 

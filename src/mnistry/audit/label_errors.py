@@ -52,7 +52,7 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, *, fewest: 
     """
     counts = np.bincount(labels, minlength=probabilities.shape[1])
     too_small = (counts > 0) & (counts < fewest)
-    lines = np.where(too_small, np.inf, thresholds(probabilities, labels))
+    lines = np.where(too_small, np.inf, compute_thresholds(probabilities, labels))
     counted = confident_classes(probabilities, lines)
     # A common class has a high threshold, a rare one a low one: an image whose own label is more probable reaches the
     # other's first. It supports its label all the same.
@@ -65,7 +65,7 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, *, fewest: 
     return LabelIssues(too_small, lines, joint, indices, counted[indices])
 
 
-def thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def compute_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Compute the mean probability of each class over the images with that label, float64 (classes,).
 
     A class without images has a threshold that nothing reaches, inf.
@@ -93,7 +93,7 @@ def confident_joint(labels: np.ndarray, counted: np.ndarray, classes: int) -> np
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def estimated_errors(joint: np.ndarray, labels: np.ndarray) -> float:
+def estimate_errors(joint: np.ndarray, labels: np.ndarray) -> float:
     """Estimate the number of wrong labels from the confident joint, its rows scaled to the number of each label.
 
     The paper's equation 3. Images that are merely hard count as well, so this errs on the large side.

@@ -44,11 +44,11 @@ class Bar:
 
 def write(result: DatasetAudit, folder: Path) -> None:
     """Write `report.html` and `check.json` into a folder, which must exist."""
-    html.write(page(result), folder)
+    html.write(render_page(result), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
-def page(result: DatasetAudit) -> str:
+def render_page(result: DatasetAudit) -> str:
     """Render the report as HTML, with all pictures in it."""
     looks = result.image_quality
     kinds = (
@@ -57,7 +57,7 @@ def page(result: DatasetAudit) -> str:
         ("of another size", f"The ink's longest side is not {BOX[0]} to {BOX[1]} pixels.", looks.wrong_size),
         ("off the middle", f"The ink's centre of mass is more than {OFF_CENTER:g} pixels away.", looks.off_center),
     )
-    return html.rendered(
+    return html.render(
         "audit.html",
         result=result,
         dataset=result.dataset,

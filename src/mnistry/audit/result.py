@@ -10,7 +10,7 @@ import numpy as np
 from mnistry.audit.class_balance import Balance
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import ImageQuality
-from mnistry.audit.label_errors import LabelIssues, estimated_errors
+from mnistry.audit.label_errors import LabelIssues, estimate_errors
 from mnistry.datasets.loading import Dataset
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class DatasetAudit:
         """The number of wrong labels that confident learning estimates."""
         if self.labels is None:
             return 0.0
-        return estimated_errors(self.labels.issues.joint, np.concatenate([self.dataset.y_train, self.dataset.y_test]))
+        return estimate_errors(self.labels.issues.joint, np.concatenate([self.dataset.y_train, self.dataset.y_test]))
 
     def leaks(self) -> list[Group]:
         """List the groups of duplicates with members in both splits, which make a test meaningless."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.audit import class_balance, duplicates, image_quality, label_errors
-from mnistry.audit.cross_validation import Plan, out_of_fold
+from mnistry.audit.cross_validation import Plan, predict_out_of_fold
 from mnistry.audit.result import DatasetAudit, Labels
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
@@ -45,11 +45,11 @@ def audit_dataset(
         MnistryError: the data or the folder is not what it should be.
     """
     watch = Stopwatch()
-    with run_folder.new_folder(out, "check") as (work, folder):
+    with run_folder.create_folder(out, "check") as (work, folder):
         loaded = loading.load(dataset, data_dir=data_dir, progress=callbacks.download, kind=kind)
         callbacks.loaded(loaded)
         watch.lap("load")
-        command = f"{provenance.command('data', {'dataset': loaded.name, 'kind': kind}, data_dir)} --check"
+        command = f"{provenance.format_command('data', {'dataset': loaded.name, 'kind': kind}, data_dir)} --check"
         result = check(loaded, watch, callbacks, command)
         from mnistry.audit import report as audit_report
 
@@ -73,7 +73,7 @@ def check(
         np.concatenate([dataset.x_train, dataset.x_test]),
         np.concatenate([dataset.y_train, dataset.y_test]),
     )
-    epochs = epochs or recipes.recipe("tutorial").epochs(len(dataset.x_train))
+    epochs = epochs or recipes.find_recipe("tutorial").epochs(len(dataset.x_train))
     plan = Plan(epochs) if _has_enough(labels) else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 
@@ -95,7 +95,7 @@ def check(
         balance=class_balance.check_balance(dataset.y_train, dataset.y_test, len(dataset.class_names)),
         labels=judged,
         seconds=watch.seconds,
-        environment=provenance.environment(),
+        environment=provenance.describe_environment(),
     )
 
 
@@ -111,5 +111,5 @@ def _check_labels(images: np.ndarray, labels: np.ndarray, classes: int, plan: Pl
         done = FORMER_PARTS + number * plan.epochs + moment.epoch - 1
         callbacks.progress(f"labels: network {number + 1} of {plan.networks}", done, total)
 
-    probabilities = out_of_fold(images, labels, classes, plan, progress)
+    probabilities = predict_out_of_fold(images, labels, classes, plan, progress)
     return Labels(plan, probabilities, label_errors.find_label_issues(probabilities, labels))

@@ -10,7 +10,7 @@ from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTER
 from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
-from mnistry.reporting.text import counted, entry, table
+from mnistry.reporting.text import entry, format_count, table
 
 ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
@@ -57,7 +57,7 @@ def labels(result: DatasetAudit) -> str:
     where = " and ".join(f"{n:,} in {split}" for split, n in found.items())
     text = f"{sum(found.values()):,} of {result.n:,} are probably wrong ({where})"
     if small := result.too_small_classes():
-        shown = [f"{name} ({counted(n, 'image')})" for name, n in list(small.items())[:CLASSES_PRINTED]]
+        shown = [f"{name} ({format_count(n, 'image')})" for name, n in list(small.items())[:CLASSES_PRINTED]]
         more = f" and {len(small) - len(shown):,} more" if len(small) > len(shown) else ""
         text += f"; not judged, as they have fewer than {FEWEST} images: {', '.join(shown)}{more}"
     return text
@@ -70,13 +70,13 @@ def duplicates(result: DatasetAudit) -> str:
     exact = sum(group.exact for group in result.duplicates)
     copies = sum(len(group.members) - 1 for group in result.duplicates)
     text = (
-        f"{counted(len(result.duplicates), 'group')} of images that are copies, {exact:,} of them exact; "
-        f"{counted(copies, 'image')} too many"
+        f"{format_count(len(result.duplicates), 'group')} of images that are copies, {exact:,} of them exact; "
+        f"{format_count(copies, 'image')} too many"
     )
     if leaks := result.leaks():
-        text += f"; {counted(len(leaks), 'group')} with images of both splits: a test on them proves nothing"
+        text += f"; {format_count(len(leaks), 'group')} with images of both splits: a test on them proves nothing"
     if contradictions := result.contradictions():
-        text += f"; {counted(len(contradictions), 'group')} with different labels"
+        text += f"; {format_count(len(contradictions), 'group')} with different labels"
     return text
 
 
@@ -132,7 +132,7 @@ def odd(result: DatasetAudit) -> str:
 
 
 def _images(numbers: np.ndarray, what: str) -> str:
-    return f"{counted(len(numbers), 'image')} {what}" if len(numbers) else "none"
+    return f"{format_count(len(numbers), 'image')} {what}" if len(numbers) else "none"
 
 
 def _named(place: Place) -> str:

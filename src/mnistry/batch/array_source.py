@@ -126,7 +126,7 @@ def _table(place: Place) -> ImageFile:
         raise DataError(f"{place.given} is a table; one that is not on this machine is not read. Fetch it first.")
     from mnistry.datasets import csv_tables
 
-    images, _ = csv_tables.images_in(Path(place.path))
+    images, _ = csv_tables.read_images(Path(place.path))
     if images.shape[1:] != (28, 28):
         raise DataError(f"{place.given} has images of {images.shape[1]}×{images.shape[2]} pixels, expected 28×28.")
     return ImageFile(place.given, io.BytesIO(np.ascontiguousarray(images).tobytes()), 0, len(images))
@@ -134,7 +134,7 @@ def _table(place: Place) -> ImageFile:
 
 def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
     head = stream.read(16)
-    start, shape = 16, array_headers.idx(head, name, 3)
+    start, shape = 16, array_headers.read_idx(head, name, 3)
     if shape[1:] != (28, 28):
         raise DataError(f"{name} has images of {shape[1]}×{shape[2]} pixels, expected 28×28.")
     promised = start + math.prod(shape)
@@ -171,7 +171,7 @@ def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
 
 def _npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     """An array's file; `size` is what its archive says of it."""
-    shape, fortran, dtype = array_headers.npy(stream, name)
+    shape, fortran, dtype = array_headers.read_npy(stream, name)
     if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
         raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
     start = stream.tell()
@@ -207,6 +207,6 @@ def _damage_told(name: str) -> Iterator[None]:
         RuntimeError,
         UnicodeDecodeError,  # of a name in an NPZ file
     ) as error:
-        raise DataError(f"{name} is damaged: {storage.reason(error)}.") from None
+        raise DataError(f"{name} is damaged: {storage.explain_error(error)}.") from None
     except OSError as error:
-        raise DataError(f"{name} cannot be read: {storage.reason(error)}.") from None
+        raise DataError(f"{name} cannot be read: {storage.explain_error(error)}.") from None

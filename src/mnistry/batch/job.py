@@ -122,7 +122,7 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
     require("mnistry batch", *ray_data.NEEDED, remark=ray_data.INSTEAD)
     (model, names), source = _model(options.model), sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
-    with _held(out, resume=options.resume), run_folder.stoppable(*_resuming(options)):
+    with _held(out, resume=options.resume), run_folder.explain_resume(*_resuming(options)):
         plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
         done = _done(plan, out) if options.resume else {}
         if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
@@ -154,9 +154,9 @@ class _Session:
         todo = [part for part in range(len(plan.rows)) if part not in done]
         before, total = sum(counts.pictures for counts in done.values()), sum(plan.rows)
         progress(before, total, 0.0)
-        with ray_data.session(options.address, options.workers) as self._workers:
+        with ray_data.connect(options.address, options.workers) as self._workers:
             began = float("inf")
-            for row in ray_data.rows(Reader, (plan, out.address, model), todo, self._workers):
+            for row in ray_data.read_parts(Reader, (plan, out.address, model), todo, self._workers):
                 if row["stopped"]:
                     raise BatchError(f"{row['stopped']} {GO_ON}")
                 if not self._pictures:
@@ -206,7 +206,7 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
             f"{out.given} holds a batch already. Go on with it: --resume. Or name another folder with --out."
         )
     if out.local:
-        with run_folder.locked_run_folder(
+        with run_folder.lock_run_folder(
             out.path if storage.ADDRESS in out.given else out.given, "batch", resume=resume
         ):
             yield
@@ -255,10 +255,10 @@ def _done(plan: Plan, out: Place) -> dict[int, Counts]:
     for name in names:
         if name.endswith(files.PART):
             out.system.rm_file(out.below(name).path)
-    parts = [part for part in range(len(plan.rows)) if output.name(part) in names]
+    parts = [part for part in range(len(plan.rows)) if output.name_part(part) in names]
 
     def look(part: int) -> Counts | None:
-        return output.counted(out.below(output.name(part)), part, plan.digest, plan.rows[part])
+        return output.read_counts(out.below(output.name_part(part)), part, plan.digest, plan.rows[part])
 
     with ThreadPoolExecutor(LOOKS) as pool:
         return {part: counts for part, counts in zip(parts, pool.map(look, parts), strict=True) if counts is not None}
@@ -266,7 +266,7 @@ def _done(plan: Plan, out: Place) -> dict[int, Counts]:
 
 def _check_shared(out: Place, part: int) -> None:
     """Make sure that the files of the workers can be seen from here."""
-    if not out.system.exists(out.below(output.name(part)).path):
+    if not out.system.exists(out.below(output.name_part(part)).path):
         raise BatchError(
             f"A worker has written into {out.given} on its own machine, where it cannot be seen from here. --out must "
             "be a folder that all machines of the cluster share, or an address such as s3://bucket/folder."
@@ -276,7 +276,7 @@ def _check_shared(out: Place, part: int) -> None:
 def _check_complete(plan: Plan, out: Place) -> None:
     """Make sure that every part's file is there."""
     names = _names(out)
-    missing = [part for part in range(len(plan.rows)) if output.name(part) not in names]
+    missing = [part for part in range(len(plan.rows)) if output.name_part(part) not in names]
     if missing:
         raise BatchError(
             f"{out.given} has lost {len(missing)} of {len(plan.rows)} files since they were written. {GO_ON}"
@@ -294,4 +294,6 @@ def _stored_summary(out: Place) -> BatchSummary:
         with storage.open_file(place) as file:
             return BatchSummary(**json.loads(file.read()))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{place.given} cannot be read: {storage.reason(error)}. Remove it and resume again.") from None
+        raise RunError(
+            f"{place.given} cannot be read: {storage.explain_error(error)}. Remove it and resume again."
+        ) from None

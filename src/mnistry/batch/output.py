@@ -41,12 +41,12 @@ class Counts:
         return Counts(self.pictures + other.pictures, self.unsure + other.unsure, self.failed + other.failed)
 
 
-def name(part: int) -> str:
+def name_part(part: int) -> str:
     """The name of a part's file."""
     return f"part-{part:05d}.parquet"
 
 
-def schema(classes: int) -> pa.Schema:
+def make_schema(classes: int) -> pa.Schema:
     """The columns: the same words as in `mnistry read --json`.
 
     Args:
@@ -70,7 +70,7 @@ def schema(classes: int) -> pa.Schema:
     )
 
 
-def of_images(
+def tabulate_images(
     recognizer: Recognizer, names: pa.Array, images: np.ndarray, good: np.ndarray, *, error: str, single: bool
 ) -> pa.Table:
     """The rows of 28×28 images in MNIST's form.
@@ -92,7 +92,7 @@ def of_images(
     rows = np.flatnonzero(good)[shown]  # (k,): where each digit stands among the n
     n = len(good)
     offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32))
-    each = schema(classes).field("digits").type.value_type
+    each = make_schema(classes).field("digits").type.value_type
     columns = [
         pa.array(digits.astype(np.int16)),
         pa.array(probabilities.max(axis=1, initial=0)),
@@ -110,19 +110,19 @@ def of_images(
             pa.array([*recognizer.info.class_names, ""]).take(pa.array(text)),
             pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(columns, fields=list(each))),
             pa.ListArray.from_arrays(offsets, spread),
-            pa.array([[]] * n, schema(classes).field("skipped").type),
+            pa.array([[]] * n, make_schema(classes).field("skipped").type),
             pa.array(certain),
             pa.array([None if each else error for each in good.tolist()], pa.string()),
         ],
-        schema(classes),
+        make_schema(classes),
     )
 
 
-def of_outcomes(outcomes: Sequence[ReadResult], classes: int) -> pa.Table:
+def tabulate_results(outcomes: Sequence[ReadResult], classes: int) -> pa.Table:
     """The rows of pictures of any kind."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist([_row(outcome) for outcome in outcomes], schema(classes))
+    return pa.Table.from_pylist([_row(outcome) for outcome in outcomes], make_schema(classes))
 
 
 def write(place: Place, table: pa.Table, part: int, plan: str) -> Counts:
@@ -150,7 +150,7 @@ def write(place: Place, table: pa.Table, part: int, plan: str) -> Counts:
     return counts
 
 
-def counted(place: Place, part: int, plan: str, rows: int) -> Counts | None:
+def read_counts(place: Place, part: int, plan: str, rows: int) -> Counts | None:
     """Read the counts of a part from its file; None if it is missing, incomplete or of another plan."""
     import pyarrow as pa
     import pyarrow.parquet as pq

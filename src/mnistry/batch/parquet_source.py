@@ -56,7 +56,7 @@ class ParquetRows:
         try:
             self._file = pq.ParquetFile(storage.open_file(place), pre_buffer=False, buffer_size=BUFFER)
         except Exception as error:  # of pyarrow's, and of a store's client
-            raise DataError(f"{self._name} cannot be read as Parquet: {storage.reason(error)}.") from None
+            raise DataError(f"{self._name} cannot be read as Parquet: {storage.explain_error(error)}.") from None
         metadata = self._file.metadata
         self.count = int(metadata.num_rows)
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
@@ -108,7 +108,9 @@ class ParquetRows:
             raise
         except Exception as error:  # of pyarrow's, and of a store's client
             reached, self._position = self._position, self.count  # the next time it starts anew
-            raise DataError(f"{self._name} cannot be read after row {reached}: {storage.reason(error)}.") from None
+            raise DataError(
+                f"{self._name} cannot be read after row {reached}: {storage.explain_error(error)}."
+            ) from None
 
     def _go_to(self, column: Column, first: int) -> None:
         group = bisect_right(self._starts, first) - 1
@@ -160,7 +162,7 @@ class ParquetRows:
         return False
 
 
-def images_of(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def extract_images(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Images out of a column's values.
 
     Returns:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import mnistry
 from mnistry.batch import storage
 from mnistry.batch.parquet_source import IMAGES, PICTURES
-from mnistry.batch.sources import Piece, Source, pieces
+from mnistry.batch.sources import Piece, Source, list_pieces
 from mnistry.errors import DataError, RunError
 from mnistry.runtime import run_folder
 from mnistry.runtime.files import PassedOver
@@ -104,7 +104,7 @@ class PieceList:
         try:
             yield
         except Exception as error:  # of pyarrow's, of a store's client, and of values of other types
-            raise RunError(f"{self._place.given} is damaged: {storage.reason(error):.200}. {ANOTHER}") from None
+            raise RunError(f"{self._place.given} is damaged: {storage.explain_error(error):.200}. {ANOTHER}") from None
 
 
 def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
@@ -132,8 +132,8 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
         ]
     )
     out.system.makedirs(out.below(FOLDER).path, exist_ok=True)
-    with storage.writing(out.below(FOLDER).below(LIST)) as sink, pa.ipc.new_file(sink, schema) as writer:
-        for group in _groups(enumerate(_cut(pieces(source, passed_over), _sizes(source.kind)))):
+    with storage.open_new_file(out.below(FOLDER).below(LIST)) as sink, pa.ipc.new_file(sink, schema) as writer:
+        for group in _groups(enumerate(_cut(list_pieces(source, passed_over), _sizes(source.kind)))):
             groups.append(group[0][0])
             rows += [sum(piece.rows for piece in part) for _, part in group]
             stored = [_stored(number, piece) for number, part in group for piece in part]
@@ -187,7 +187,7 @@ def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -
             raise RunError(
                 f"The batch in {out.given} was begun otherwise: {name} was {was!s:.200}, is {now}. {ANOTHER}"
             )
-    parts = enumerate(_cut(pieces(source, PassedOver()), _sizes(source.kind)))
+    parts = enumerate(_cut(list_pieces(source, PassedOver()), _sizes(source.kind)))
     fresh = ((number, piece) for number, part in parts for piece in part)
     for before, after in zip_longest(PieceList(out).all(), fresh):
         if before != after:

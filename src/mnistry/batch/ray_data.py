@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 @contextmanager
-def session(address: str | None, workers: int | None) -> Iterator[int]:
+def connect(address: str | None, workers: int | None) -> Iterator[int]:
     """Connect to Ray.
 
     Args:
@@ -43,13 +43,15 @@ def session(address: str | None, workers: int | None) -> Iterator[int]:
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
         cpus = (workers or cpu_count()) + 1
-        stack.enter_context(ray_cluster.connected(address, cpus=cpus, settings=SETTINGS))
+        stack.enter_context(ray_cluster.connect(address, cpus=cpus, settings=SETTINGS))
         import ray
 
         yield workers or (cpu_count() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
 
 
-def rows(reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
+def read_parts(
+    reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int
+) -> Iterator[dict[str, Any]]:
     """Has parts read by workers, and gives the rows that they answer with, as they come.
 
     Args:

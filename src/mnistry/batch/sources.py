@@ -96,7 +96,7 @@ def recognise(given: str, column: str | None = None) -> Source:
     return Source(given, place.address, form, kind, column, folder)
 
 
-def pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
+def list_pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
     """Yield all that a source holds, in an order that is always the same.
 
     Args:
@@ -132,7 +132,7 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
         with storage.open_file(place) as file:
             head = file.read(HEAD)
     except OSError as error:
-        raise DataError(f"{place.given} cannot be read: {storage.reason(error)}.") from None
+        raise DataError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
     if head.startswith(PARQUET_MAGIC):
         found = ParquetRows(place).column(column)
         return PARQUET, found.kind, found.path
@@ -156,7 +156,7 @@ def _lines(place: Place) -> Iterator[Piece]:
                 if path.strip():
                     yield Piece(path, 0, 1, "")
     except OSError as error:
-        raise DataError(f"{place.given} cannot be read: {storage.reason(error)}.") from None
+        raise DataError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
 
 
 def _listed(line: str, folder: str) -> Place:

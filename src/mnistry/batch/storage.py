@@ -77,7 +77,7 @@ def locate(given: str) -> Place:
     except ImportError as error:  # "Install s3fs to access S3"
         raise DataError(f"{given} cannot be reached: {error}, with pip, wherever the job runs.") from None
     except (ValueError, OSError) as error:
-        raise DataError(f"{given} cannot be reached: {reason(error)}.") from None
+        raise DataError(f"{given} cannot be reached: {explain_error(error)}.") from None
     return Place(given, system, path)
 
 
@@ -92,7 +92,7 @@ def entry(place: Place) -> Entry | None:
     except FileNotFoundError:
         raise DataError(f"{place.given} does not exist.") from None
     except Exception as error:  # each store's client has errors of its own
-        raise DataError(f"{place.given} cannot be looked at: {reason(error)}.") from None
+        raise DataError(f"{place.given} cannot be looked at: {explain_error(error)}.") from None
     return None if info["type"] == "directory" else _entry("", info)
 
 
@@ -116,14 +116,14 @@ def walk(folder: Place, suffixes: frozenset[str], passed_over: PassedOver) -> It
         for path in files.walk(folder.path, suffixes, passed_over):
             yield _entry(os.path.relpath(path, folder.path), _local_info(path))
     except OSError as error:
-        raise DataError(f"{error.filename} cannot be listed: {reason(error)}.") from None
+        raise DataError(f"{error.filename} cannot be listed: {explain_error(error)}.") from None
 
 
 def _walk_store(folder: Place, suffixes: frozenset[str], passed_over: PassedOver, below: str) -> Iterator[Entry]:
     try:
         infos = sorted(folder.system.ls(folder.path, detail=True), key=lambda info: str(info["name"]))
     except Exception as error:  # each store's client has errors of its own
-        raise DataError(f"{folder.given} cannot be listed: {reason(error)}.") from None
+        raise DataError(f"{folder.given} cannot be listed: {explain_error(error)}.") from None
     named = [(PurePosixPath(info["name"].rstrip("/")).name, info) for info in infos]
     shown = [(name, info) for name, info in named if not name.startswith(".")]
     for name, info in shown:
@@ -151,7 +151,7 @@ def open_file(place: Place) -> IO[bytes]:
 
 
 @contextmanager
-def writing(place: Place) -> Iterator[IO[bytes]]:
+def open_new_file(place: Place) -> Iterator[IO[bytes]]:
     """A file to write that appears whole when the block ends well, in the place of another if there is one.
 
     Raises:
@@ -174,12 +174,12 @@ def writing(place: Place) -> Iterator[IO[bytes]]:
 
 
 def write(place: Place, content: bytes) -> None:
-    """Write a file at once; see `writing`."""
-    with writing(place) as sink:
+    """Write a file at once; see `open_new_file`."""
+    with open_new_file(place) as sink:
         sink.write(content)
 
 
-def reason(error: BaseException) -> str:
+def explain_error(error: BaseException) -> str:
     """Why something failed, without a full stop."""
     return (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).rstrip(".")
 

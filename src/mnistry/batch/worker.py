@@ -14,7 +14,7 @@ import numpy as np
 from mnistry.batch import output, storage
 from mnistry.batch.array_source import ImageFile, open_images
 from mnistry.batch.output import Counts
-from mnistry.batch.parquet_source import PICTURES, Column, ParquetRows, images_of
+from mnistry.batch.parquet_source import PICTURES, Column, ParquetRows, extract_images
 from mnistry.batch.plan import PieceList, Plan
 from mnistry.batch.sources import ARRAY, FOLDER, LIST, Piece
 from mnistry.errors import MnistryError, PictureError
@@ -78,12 +78,15 @@ class Reader:
     def _read(self, part: int) -> tuple[Counts, str]:
         try:
             table = self._table(self._pieces(part))
-            place = self._out.below(output.name(part))
+            place = self._out.below(output.name_part(part))
             return _patiently(place, lambda: output.write(place, table, part, self._plan.digest)), ""
         except MnistryError as error:
             return Counts(), f"On {platform.node()}: {error}"
         except Exception as error:  # OSError where a disk is full; a store's client has errors of its own
-            return Counts(), f"On {platform.node()}: {self._out.given} cannot be written: {storage.reason(error)}."
+            return (
+                Counts(),
+                f"On {platform.node()}: {self._out.given} cannot be written: {storage.explain_error(error)}.",
+            )
 
     def _pieces(self, part: int) -> list[Piece]:
         """The pieces of a part. The first time, it is made sure that this machine sees what it needs."""
@@ -137,12 +140,14 @@ class Reader:
         if self._plan.source.kind == PICTURES:
             named = ((f"{name}#{row}", value.as_py()) for row, value in enumerate(values, first))
             return self._of_pictures([(name, partial(_held, name, content)) for name, content in named])
-        images, good = (values, np.ones(len(values), bool)) if isinstance(values, np.ndarray) else images_of(values)
+        images, good = (
+            (values, np.ones(len(values), bool)) if isinstance(values, np.ndarray) else extract_images(values)
+        )
         return self._of_images(_names(name, first, len(values)), images, good, NO_IMAGE)
 
     def _of_images(self, names: pa.Array, images: np.ndarray, good: np.ndarray, error: str) -> pa.Table:
         single = self._plan.single
-        return output.of_images(self._recognizer, names, images, good, error=error, single=single)
+        return output.tabulate_images(self._recognizer, names, images, good, error=error, single=single)
 
     def _of_pictures(self, pictures: Sequence[tuple[str, Callable[[], bytes]]]) -> pa.Table:
         """The rows of pictures, each given as its name and a function that gets its content.
@@ -151,7 +156,9 @@ class Reader:
         """
         names = [name for name, _ in pictures]
         results = self._reading.map(_fetch(name, content) for name, content in pictures)
-        return output.of_outcomes(list(map(read_many.or_lost, names, results)), len(self._recognizer.info.class_names))
+        return output.tabulate_results(
+            list(map(read_many.to_result, names, results)), len(self._recognizer.info.class_names)
+        )
 
 
 def read_picture(recognizer: Recognizer, picture: Picture, *, single: bool) -> ReadResult:
@@ -165,7 +172,7 @@ def read_picture(recognizer: Recognizer, picture: Picture, *, single: bool) -> R
     name, content = picture
     if isinstance(content, str):
         return ReadResult(name, None, content)
-    return read_many.outcome(recognizer, (name, content), single=single)
+    return read_many.read_one(recognizer, (name, content), single=single)
 
 
 def _fetch(name: str, content: Callable[[], bytes]) -> Picture:
@@ -185,7 +192,7 @@ def _content(place: Place) -> bytes:
     try:
         return _patiently(place, read)
     except Exception as error:  # OSError; a null in a path; a store's client has errors of its own
-        raise PictureError(f"{place.given} cannot be read: {storage.reason(error)}.") from None
+        raise PictureError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
 
 
 def _held(name: str, content: bytes | None) -> bytes:

@@ -59,7 +59,7 @@ def data(
 def _check(
     settings: dict[str, Any], data_dir: Path | None, index: int | None, out: Path | None, *, as_json: bool
 ) -> None:
-    provenance.command_begins()
+    provenance.start_clock()
     if index is not None:
         raise UsageError("--index shows one image, --check looks at all of them: leave one of both out.")
     import_keras()

@@ -43,7 +43,7 @@ def evaluate(
     and selective accuracy, and the accuracy on fifteen kinds of corrupted images. Of a table without labels, shows how
     often each class is the answer.
     """
-    provenance.command_begins()
+    provenance.start_clock()
     with_keras(model)
     require("mnistry evaluate", *(["scipy"] * (not no_corruptions)), *(["jinja2"] * (out is not None)))
     from mnistry.cli import progress

@@ -81,7 +81,7 @@ def for_a_training(bars: LiveBars) -> Callbacks:
 
     def epoch(record: dict[str, Any], epochs: int) -> None:
         bars.clear()
-        print(training_text.epoch(record, epochs), flush=True)
+        print(training_text.format_epoch(record, epochs), flush=True)
 
     return Callbacks(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
 

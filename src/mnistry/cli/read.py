@@ -19,7 +19,7 @@ import typer
 from mnistry.cli import terminal
 from mnistry.cli.options import ModelOption, SingleOption, model_file
 from mnistry.errors import UsageError
-from mnistry.reporting.text import counted
+from mnistry.reporting.text import format_count
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read(
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other: name one of them.")
     passed_over = PassedOver()
-    (names, held), exported = _with_rows(read_many.names(pictures, passed_over)), model_file(model)
+    (names, held), exported = _with_rows(read_many.list_pictures(pictures, passed_over)), model_file(model)
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
@@ -123,7 +123,7 @@ def _say_what_is_missing(reading: Reading) -> None:
     elif reading.skipped:
         reasons = Counter(mark.reason for mark in reading.skipped)
         listed = ", ".join(f"{count} × {reason}" if count > 1 else reason for reason, count in reasons.items())
-        terminal.error(f"{counted(len(reading.skipped), 'mark')} skipped in {reading.source} ({listed}).")
+        terminal.error(f"{format_count(len(reading.skipped), 'mark')} skipped in {reading.source} ({listed}).")
 
 
 def _outcome(result: ReadResult) -> str:
@@ -159,7 +159,7 @@ def _annotate(album: Album, result: ReadResult, held: Mapping[str, Source]) -> N
 
     if result.reading is not None:
         name = result.source
-        source = read_many.standard_input() if name == read_many.STANDARD_INPUT else held.get(name, name)
+        source = read_many.read_standard_input() if name == read_many.STANDARD_INPUT else held.get(name, name)
         annotated(source, result.reading.digits, result.reading.skipped).save(album.path(name))
 
 
@@ -175,7 +175,7 @@ def _with_rows(names: Sequence[str]) -> tuple[list[str], dict[str, Source]]:
             continue
         from mnistry.datasets import unlabelled
 
-        images, remarks = unlabelled.images_in(name)
+        images, remarks = unlabelled.load_pictures(name)
         for remark in remarks:
             terminal.error(remark)
         expanded += images

@@ -55,7 +55,7 @@ def search(
         def on_trial(trial: Trial, trials: Sequence[Trial], epochs: int) -> None:
             if trial.state != "open":
                 bars.clear()
-                print(tuning_text.ended(trial, len(trials), epochs), file=sys.stderr, flush=True)
+                print(tuning_text.format_trial(trial, len(trials), epochs), file=sys.stderr, flush=True)
             at = f"trial {trial.number}, epoch {len(trial.records)} of {epochs}: validation {trial.accuracy:.2%}"
             bars.parts(at, sum(one.state != "open" for one in trials), len(trials))
 
@@ -69,5 +69,5 @@ def search(
             callbacks=progress.for_an_evaluation(bars),
             on_trial=on_trial,
         )
-    print(tuning_text.found(found))
+    print(tuning_text.format_search(found))
     terminal.suggest(f"mnistry evaluate {terminal.quoted(found.folder / 'best')}", "tests it thoroughly")

@@ -30,7 +30,7 @@ def train(
     A checkpoint is written after every epoch. An interrupted run that --resume finishes has the same weights, to the
     bit, as an uninterrupted one.
     """
-    provenance.command_begins()
+    provenance.start_clock()
     if resume and out is None:
         raise UsageError("--resume needs the run folder: mnistry train --resume --out RUN")
     import_keras()

@@ -42,7 +42,7 @@ def tutorial(
     """
     from mnistry.datasets import loading
 
-    provenance.command_begins()
+    provenance.start_clock()
     chosen = given(settings)
     with ThreadPoolExecutor(1) as beside:  # the files are unpacked while Keras is imported
         dataset = beside.submit(loading.load_at_hand, chosen.get("dataset"), data_dir=data_dir)

@@ -31,7 +31,7 @@ DAMAGES = (
 
 
 @contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpack(path: Path) -> Iterator[Path]:
     """Unpack an archive into a folder that is removed afterwards.
 
     Links, devices and hidden files are left out; sizes are checked before anything is written.

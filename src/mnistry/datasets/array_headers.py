@@ -28,7 +28,7 @@ class Header(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def npy(stream: IO[bytes], name: str) -> Header:
+def read_npy(stream: IO[bytes], name: str) -> Header:
     """Read the header of an array in NumPy's format; the stream is then at its first byte.
 
     Raises:
@@ -53,7 +53,7 @@ def npy(stream: IO[bytes], name: str) -> Header:
     return header
 
 
-def idx(start: bytes, name: str, dimensions: int) -> tuple[int, ...]:
+def read_idx(start: bytes, name: str, dimensions: int) -> tuple[int, ...]:
     """Read the header of an IDX file of bytes.
 
     Args:

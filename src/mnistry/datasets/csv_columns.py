@@ -44,13 +44,13 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     """The columns by their names."""
     name, said = short(path), []
     plain = [cell.strip() for cell in head]
-    label_name = wording.named(plain, wording.LABELS)
+    label_name = wording.find_named(plain, wording.LABELS)
     label = None if label_name is None else plain.index(label_name)
     files = _file_column(plain, rows, path, label)
     if files is not None and label is None and len(head) == 2:
         label, said = 1 - files, [f"the labels are the column {plain[1 - files]!r}"]
     if files is not None and label is not None:
-        split = wording.named(
+        split = wording.find_named(
             [cell for n, cell in enumerate(plain) if n not in (label, files)], ("split", "subset", "set", "usage")
         )
         return Layout(len(head), label, (), files, None if split is None else plain.index(split), tuple(said))

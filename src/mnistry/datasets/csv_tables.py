@@ -24,7 +24,7 @@ from mnistry.datasets.csv_columns import (
     is_name,
     is_number,
 )
-from mnistry.datasets.dataset import ROW, file_origins, numbered_origins
+from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
     EncodedImage,
@@ -34,7 +34,7 @@ from mnistry.datasets.labelled import (
     join,
     listed,
 )
-from mnistry.datasets.wording import split_of
+from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.runtime.files import short
 
@@ -47,7 +47,7 @@ MAX_NAME = 2000  # bytes of the first line of a list
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
-def tables_in(folder: Path) -> list[Path]:
+def find_tables(folder: Path) -> list[Path]:
     """The tables of a folder."""
     files = [each for each in folder.iterdir() if each.name[0] != "." and each.is_file()]
     named = [each for each in files if each.name.lower().endswith(ENDINGS)]
@@ -81,7 +81,7 @@ def read(path: Path) -> LoadedSplits:
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
 
 
-def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
+def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     """Read the images of a table that may have no labels: uint8 (n, height, width), and remarks.
 
     Raises:
@@ -101,13 +101,13 @@ def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
 
 def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
     """The tables of a folder with the split of each; what else is there is remarked on."""
-    tables = tables_in(folder)
+    tables = find_tables(folder)
     chosen: list[tuple[Path, str]] = []
     others: list[str] = []
     for table in tables:
-        split = split_of(_stem(table), prefix=True)
+        split = find_split(_stem(table), prefix=True)
         if "submission" in table.name.lower() or (
-            split is None and len(tables) > 1 and any(split_of(_stem(each), prefix=True) for each in tables)
+            split is None and len(tables) > 1 and any(find_split(_stem(each), prefix=True) for each in tables)
         ):
             others.append(table.name)
         else:
@@ -202,7 +202,9 @@ class _Table:
         self.said += [f"{self.name}: {said}."] if said else []
         side = pixels.side_of(len(columns)) or 0
         return Labelled(
-            scaled.reshape(-1, side, side), np.array(labels, np.str_), numbered_origins(self.path.name, numbers, ROW)
+            scaled.reshape(-1, side, side),
+            np.array(labels, np.str_),
+            make_numbered_origins(self.path.name, numbers, ROW),
         )
 
     def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
@@ -238,7 +240,7 @@ class _Table:
                     .rpartition(".")[0]
                     .endswith(name.replace("\\", "/").removeprefix("./").removesuffix(place.suffix))
                 )
-                where = split if layout.split is None else split_of(cells[layout.split].strip())
+                where = split if layout.split is None else find_split(cells[layout.split].strip())
                 if where is None:
                     problems.add(f"{self.name}, row {number}", f"{cells[layout.split or 0]!r:.40} names no split")
                 else:
@@ -252,7 +254,7 @@ class _Table:
             name: Labelled(
                 [EncodedImage(str(path)) for path, _ in pairs],
                 np.array([label for _, label in pairs], np.str_),
-                file_origins([path.relative_to(folder).as_posix() for path, _ in pairs]),
+                make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs]),
             )
             for name, pairs in found.items()
         }

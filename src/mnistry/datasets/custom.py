@@ -68,7 +68,7 @@ def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
         DataError: there is nothing, it has another form, something in it is wrong, or there is nothing to learn in it.
         UsageError: there is no such kind.
     """
-    chosen = kinds.checked(kind)
+    chosen = kinds.check_kind(kind)
     place = Path(path).expanduser().resolve()
     try:
         return _read(place, chosen)
@@ -100,7 +100,7 @@ def _read(place: Path, kind: Kind | None) -> Dataset:
         if told is not None:
             raise DataError(told)
         if archives.is_tar(place):
-            with archives.unpacked(place) as folder:
+            with archives.unpack(place) as folder:
                 return _dataset(place, _read_folder(folder), kind)
         return _dataset(place, csv_tables.read(place), kind)
     except OSError as error:
@@ -121,18 +121,18 @@ def _read_zip(place: Path, kind: Kind | None) -> Dataset:
         raise DataError(told)
     if place.suffix.lower() == ".npz":
         return _dataset(place, numpy_files.read_npz(place), kind)
-    with archives.unpacked(place) as folder:
+    with archives.unpack(place) as folder:
         return _dataset(place, _read_folder(folder), kind)
 
 
 def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
     if idx_files.is_there(folder):
         return idx_files.read(folder)
-    if csv_tables.tables_in(folder):
+    if csv_tables.find_tables(folder):
         return csv_tables.read(folder)
-    if parquet.files_in(folder):
+    if parquet.find_files(folder):
         return parquet.read(folder)
-    if numpy_files.npy_files(folder):
+    if numpy_files.find_npy_files(folder):
         return numpy_files.read_npy_folder(folder)
     inner = [each for each in folder.iterdir() if each.name[0] not in "._"]
     single = [

@@ -39,9 +39,9 @@ class Origins:
     def __getitem__(self, index: int) -> str:
         """Name the origin of an image.
 
-        >>> numbered_origins("train.csv", [2, 3, 5], ROW)[2]
+        >>> make_numbered_origins("train.csv", [2, 3, 5], ROW)[2]
         'train.csv, row 5'
-        >>> file_origins(["a/1.png", "b/2.png"])[1]
+        >>> make_file_origins(["a/1.png", "b/2.png"])[1]
         'b/2.png'
         """
         return self.form.format(file=self.files[self.file[index]], number=self.number[index])
@@ -51,13 +51,13 @@ class Origins:
         return Origins(self.files, self.file[chosen], self.number[chosen], self.form)
 
 
-def file_origins(names: Sequence[str]) -> Origins:
+def make_file_origins(names: Sequence[str]) -> Origins:
     """Make the origins of pictures that are files of their own."""
     numbers = np.arange(len(names))
     return Origins(tuple(names), numbers.astype(np.int32), numbers, "{file}")
 
 
-def numbered_origins(file: str, numbers: Sequence[int] | np.ndarray, form: str) -> Origins:
+def make_numbered_origins(file: str, numbers: Sequence[int] | np.ndarray, form: str) -> Origins:
     """Make the origins of images in one file or array."""
     return Origins((file,), np.zeros(len(numbers), np.int32), np.asarray(numbers, np.int64), form)
 
@@ -198,7 +198,7 @@ class Dataset:
         return index
 
 
-def validation_size(dataset: Dataset, part: float) -> int:
+def count_validation(dataset: Dataset, part: float) -> int:
     """Count the images to choose by: those of a validation split, or those that `split` holds out."""
     if part and dataset.y_validation is not None:
         return len(dataset.y_validation)
@@ -206,9 +206,9 @@ def validation_size(dataset: Dataset, part: float) -> int:
     return sum(_held_out(count, part) for count in counts)
 
 
-def learning_size(dataset: Dataset, part: float) -> int:
+def count_learning(dataset: Dataset, part: float) -> int:
     """Count the training images that are learnt from."""
-    held_out = 0 if dataset.y_validation is not None else validation_size(dataset, part)
+    held_out = 0 if dataset.y_validation is not None else count_validation(dataset, part)
     return len(dataset.y_train) - held_out
 
 

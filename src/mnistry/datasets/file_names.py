@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnistry.datasets.labelled import natural
-from mnistry.datasets.wording import SPLITS, split_of
+from mnistry.datasets.wording import SPLITS, find_split
 
 PART = re.compile(r"[0-9]+|[^\W\d_]+")
 SAID = re.compile(r"(?:label|class|digit|target|cls)[ _=-]*([^\W_]+)", re.IGNORECASE)
@@ -65,7 +65,7 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
 def _named(labels: list[str], splits: Sequence[str] | None, paths: Sequence[Path]) -> NamedClasses | None:
     if not 1 < len(set(labels)) <= MOST_CLASSES:
         return None
-    of_splits = [] if splits is None else [split_of(each) or "train" for each in splits]
+    of_splits = [] if splits is None else [find_split(each) or "train" for each in splits]
     return NamedClasses(labels, of_splits, f"{labels[0]} of {paths[0].name}")
 
 

@@ -59,7 +59,7 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
     Raises:
         DataError: the header is not that of such a file, or the size is not what the header says.
     """
-    shape = array_headers.idx(payload, name, dimensions)
+    shape = array_headers.read_idx(payload, name, dimensions)
     header_size = 4 + 4 * dimensions
     size, promised = len(payload) - header_size, math.prod(shape)
     if size < promised:

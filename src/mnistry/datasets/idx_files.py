@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import idx
-from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import Labelled, LoadedSplits
 from mnistry.datasets.wording import SPLITS
 from mnistry.errors import DataError
@@ -124,7 +124,7 @@ def _pair(images: Path, labels: Path, classes: Sequence[str]) -> Labelled:
     names = (short(images), short(labels))
     x, y = idx.parse_pair(_content(images), _content(labels), names=names, side=None)
     known = np.array([*classes, *(str(number) for number in range(len(classes), 256))])
-    return Labelled(x, known[y], numbered_origins(images.name, np.arange(len(x)), ITEM))
+    return Labelled(x, known[y], make_numbered_origins(images.name, np.arange(len(x)), ITEM))
 
 
 def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:

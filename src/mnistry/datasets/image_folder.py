@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import file_kinds, file_names
-from mnistry.datasets.dataset import file_origins
+from mnistry.datasets.dataset import make_file_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, listed, natural
-from mnistry.datasets.wording import split_of
+from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError
 from mnistry.ocr.read_many import SUFFIXES
-from mnistry.reporting.text import counted
+from mnistry.reporting.text import format_count
 from mnistry.runtime.files import short
 
 MIX_SEED = 0
@@ -82,7 +82,7 @@ def _read_flat(folder: Path) -> LoadedSplits:
     remarks = [f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."]
     others = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir()) - len(pictures)
     if others:
-        remarks.append(f"{short(folder)}: passed over {counted(others, 'file')} not named like a picture.")
+        remarks.append(f"{short(folder)}: passed over {format_count(others, 'file')} not named like a picture.")
     parts = {split: _labelled(folder, pairs) for split, pairs in listing.items()}
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
 
@@ -97,7 +97,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def pictures_below(folder: Path) -> list[Path]:
+def find_pictures(folder: Path) -> list[Path]:
     """All pictures in and below a folder, in natural order; hidden files are left out."""
     files = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names if name[0] != "."]
     return sorted((path for path in files if is_picture(path)), key=lambda path: natural(str(path)))
@@ -107,7 +107,7 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
     """The folders of each split; none where the folders are named after classes."""
     found: dict[str, list[Path]] = {}
     for each in _folders(folder):
-        split = split_of(each.name)
+        split = find_split(each.name)
         if split is not None:
             found.setdefault(split, []).append(each)
     return found if "train" in found or len(found) == len(_folders(folder)) else {}
@@ -123,7 +123,7 @@ def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) 
     for each, places in inside.items():
         for split, paths in places.items():
             listing.setdefault(split, []).extend(
-                (picture, each.name) for path in paths for picture in pictures_below(path)
+                (picture, each.name) for path in paths for picture in find_pictures(path)
             )
     return listing
 
@@ -151,7 +151,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
         return []
     for each in classes:
         files = sum(name[0] != "." for _, _, names in os.walk(each) for name in names)
-        pictures = pictures_below(each)
+        pictures = find_pictures(each)
         others += files - len(pictures)
         if not pictures and split != "train":
             remarks.append(f"{short(each)}: there are no pictures in it.")
@@ -165,7 +165,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
 
 def _labelled(folder: Path, pairs: Pairs) -> Labelled:
     """The pictures, mixed, always the same: in order, a look at the first ones would show one class only."""
-    where = file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
+    where = make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
     pictures = [EncodedImage(str(path)) for path, _ in pairs]
     in_order = Labelled(pictures, np.array([label for _, label in pairs], np.str_), where)
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))

@@ -28,7 +28,7 @@ COLOUR_TELLS = 0.3  # share of the variance of the mean colour that classes expl
 UPRIGHT_IMAGES, TURNED, UPRIGHT = 20, 0.6, 0.3  # digits to look at; share read when turned, and as they are
 
 
-def checked(kind: str | None) -> Kind | None:
+def check_kind(kind: str | None) -> Kind | None:
     """Check the kind that a user named.
 
     Raises:
@@ -56,14 +56,14 @@ def look(found: LoadedSplits) -> tuple[Kind, bool, bool]:
     ]
     if not seen:
         return "ink", False, False
-    votes = [is_ink(grey(pixels)) for pixels, _ in seen]
+    votes = [is_ink(to_grey(pixels)) for pixels, _ in seen]
     coloured = [_is_coloured(pixels) for pixels, _ in seen]
     tells = _colour_tells([pixels for pixels, _ in seen], [label for _, label in seen])
     kind: Kind = "ink" if np.mean(votes) >= 0.5 else "pictures"
     return kind, bool(np.mean(coloured) >= COLOURED_IMAGES), tells
 
 
-def grey(pixels: np.ndarray) -> np.ndarray:
+def to_grey(pixels: np.ndarray) -> np.ndarray:
     """The brightness of pixels (height, width) or (height, width, 3), as float."""
     return pixels.astype(np.float64) if pixels.ndim == 2 else pixels[..., :3] @ LUMA
 

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from mnistry.datasets import catalog, download, published, uci_digits
-from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, learning_size, split, validation_size
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, split
 from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
 
-__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "learning_size", "load", "name_of", "split", "validation_size"]
+__all__ = [
+    "DIGIT_NAMES",
+    "LOADERS",
+    "Dataset",
+    "Split",
+    "load",
+    "name_of",
+    "split",
+]
 
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ import numpy as np
 from mnistry.constants import IMAGE_SIZE
 from mnistry.datasets import array_headers, pixels
 from mnistry.datasets.array_headers import Header
-from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, listed
-from mnistry.datasets.wording import split_of, words
+from mnistry.datasets.wording import find_split, split_words
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -56,17 +56,17 @@ def read_npz(path: Path) -> LoadedSplits:
 def read_npy_folder(folder: Path) -> LoadedSplits:
     """Read the NPY files of a folder as the arrays of one NPZ file are read."""
     try:
-        return _read({each.stem: lambda each=each: each.open("rb") for each in npy_files(folder)}, short(folder))  # type: ignore[misc] # the loop's own each
+        return _read({each.stem: lambda each=each: each.open("rb") for each in find_npy_files(folder)}, short(folder))  # type: ignore[misc] # the loop's own each
     except OSError as error:
         raise DataError(f"{short(folder)} cannot be read: {error.strerror or error}.") from None
 
 
-def npy_files(folder: Path) -> list[Path]:
+def find_npy_files(folder: Path) -> list[Path]:
     """The NPY files of a folder."""
     return sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npy" and each.is_file())
 
 
-def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
+def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     """Read the images of an NPY or NPZ file that may have no labels: uint8 (n, height, width, …), and remarks.
 
     Raises:
@@ -88,7 +88,7 @@ def images_in(path: Path) -> tuple[np.ndarray, list[str]]:
                 )
             ]
             images = [each for each in found if _role(each) == "images"]
-            tests = [each for each in images if split_of(each.name, prefix=True) == "test"]
+            tests = [each for each in images if find_split(each.name, prefix=True) == "test"]
             if len(tests or images) != 1:
                 raise DataError(
                     f"{name} has {len(images)} arrays of images: {listed([each.name for each in found])}. Save the one "
@@ -133,7 +133,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
                 f"{name}, {x.name} has {len(image_pixels):,} images but {y.name} has {len(labels):,} labels: they do "
                 "not match."
             )
-        parts[split] = Labelled(image_pixels, labels, numbered_origins(x.name, np.arange(len(labels)), ITEM))
+        parts[split] = Labelled(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
         remarks += [
             f"{name}, {array}: {each}." for array, each in [*((x.name, e) for e in more), *((y.name, e) for e in said)]
         ]
@@ -155,7 +155,7 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
     by_split: dict[str, dict[str, list[_Array]]] = {}
     extra = []
     for array in _by_position(arrays):
-        role, split = _role(array), split_of(array.name, prefix=True) or "train"
+        role, split = _role(array), find_split(array.name, prefix=True) or "train"
         if role is None:
             extra.append(array)
         else:
@@ -198,7 +198,7 @@ def _by_position(arrays: list[_Array]) -> list[_Array]:
 
 def _role(array: _Array) -> str | None:
     """The role of an array, images or labels, by name and shape; None for neither."""
-    shape, dtype, said_by = array.header.shape, array.header.dtype, set(words(array.name))
+    shape, dtype, said_by = array.header.shape, array.header.dtype, set(split_words(array.name))
     said = [role for role, known in (("images", X_WORDS), ("labels", Y_WORDS)) if said_by & known]
     if len(said) == 1:
         return said[0]
@@ -215,7 +215,7 @@ def _said(x: _Array, y: _Array, split: str) -> int:
     """The certainty with which names say that arrays are the images and labels of a split."""
     if (x.name, y.name) == (f"x_{split}", f"y_{split}"):
         return 3
-    return bool(X_WORDS & set(words(x.name))) + bool(Y_WORDS & set(words(y.name)))
+    return bool(X_WORDS & set(split_words(x.name))) + bool(Y_WORDS & set(split_words(y.name)))
 
 
 def _fits(x: Header, y: Header) -> bool:
@@ -224,7 +224,7 @@ def _fits(x: Header, y: Header) -> bool:
 
 def _header(opener: Opener, name: str) -> Header:
     with opener() as stream:
-        return array_headers.npy(stream, name)
+        return array_headers.read_npy(stream, name)
 
 
 def _check_size(headers: list[Header], name: str) -> None:
@@ -301,7 +301,7 @@ def _objects(array: _Array, name: str) -> np.ndarray:
             f"{name} must be (n,), the class of each image; received {array.header.dtype} {array.header.shape}."
         )
     with array.open() as stream:
-        array_headers.npy(stream, name)
+        array_headers.read_npy(stream, name)
         content = stream.read(MAX_PICKLE + 1)
     if len(content) > MAX_PICKLE:
         raise DataError(f"{name} holds more than {MAX_PICKLE:,} bytes of Python objects. Save it as numbers or text.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mnistry.datasets import pixels, wording
-from mnistry.datasets.dataset import ROW, numbered_origins
+from mnistry.datasets.dataset import ROW, make_numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
     EncodedImage,
@@ -21,7 +21,7 @@ from mnistry.datasets.labelled import (
     join,
     listed,
 )
-from mnistry.datasets.wording import split_of
+from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
 from mnistry.runtime.files import short
 
@@ -33,7 +33,7 @@ ROWS_AT_A_TIME = 1000
 DEPTH = 3  # folders below the one that is named, as in a clone of a hub's repository
 
 
-def files_in(folder: Path) -> list[Path]:
+def find_files(folder: Path) -> list[Path]:
     """The Parquet files in and below a folder; hidden folders are left out."""
     found = []
     for parent, folders, names in os.walk(folder):
@@ -62,7 +62,7 @@ def read(path: Path) -> LoadedSplits:
     )
 
 
-def images_in(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
+def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
     """Read the images of a table that may have no labels, and remarks."""
     problems = ValidationErrors()
     table = _Table(path, problems, labelled=False)
@@ -74,11 +74,11 @@ def images_in(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str
 def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """The files of each split, named by the file or a folder above it: `train-*.parquet`, `train/0000.parquet`."""
     groups: dict[str, dict[str, list[Path]]] = {}
-    for path in files_in(folder):
+    for path in find_files(folder):
         parents = path.relative_to(folder).parts[:-1]
-        said = [split for each in reversed(parents) if (split := split_of(each, prefix=True))]
-        split = split_of(path.stem, prefix=True) or next(iter(said), "all")
-        config = "/".join(each for each in parents if split_of(each, prefix=True) is None and each != "data")
+        said = [split for each in reversed(parents) if (split := find_split(each, prefix=True))]
+        split = find_split(path.stem, prefix=True) or next(iter(said), "all")
+        config = "/".join(each for each in parents if find_split(each, prefix=True) is None and each != "data")
         groups.setdefault(config, {}).setdefault(split, []).append(path)
     usable = {config: splits for config, splits in groups.items() if {"train", "all"} & set(splits)}
     if len(usable) > 1:
@@ -86,7 +86,7 @@ def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
             f"{short(folder)} holds several sets: {listed(sorted(usable))}. Name the folder of the one that you want."
         )
     if not usable:
-        names = [each.name for each in files_in(folder)]
+        names = [each.name for each in find_files(folder)]
         raise DataError(f"{short(folder)} has no Parquet file to train on: {listed(names)}.")
     config, splits = next(iter(usable.items()))
     remarks = [f"{short(folder)}: passed over {each or 'the folder itself'}." for each in groups if each != config]
@@ -146,7 +146,7 @@ class _Table:
 
     def labelled(self, problems: ValidationErrors) -> Labelled:
         """The images and labels."""
-        where = numbered_origins(self._file, np.arange(1, self._rows + 1), ROW)
+        where = make_numbered_origins(self._file, np.arange(1, self._rows + 1), ROW)
         if self._pictures:
             return Labelled(self._pictures, self.labels, where)
         values = np.concatenate(self._pixels)
@@ -241,12 +241,12 @@ def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
     """Tell the columns apart, by their names and types."""
     import pyarrow.types as types
 
-    label = wording.named(schema.names, wording.LABELS)
+    label = wording.find_named(schema.names, wording.LABELS)
     if label is None and labelled:
         raise DataError(
             f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {listed(schema.names)}."
         )
-    picture = wording.named(schema.names, wording.PICTURES)
+    picture = wording.find_named(schema.names, wording.PICTURES)
     if picture is not None:
         kind = schema.field(picture).type
         if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):

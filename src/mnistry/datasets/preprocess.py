@@ -64,7 +64,7 @@ def load_pictures(
     pictures: Sequence[EncodedImage], problems: ValidationErrors, *, kind: Kind, digits: bool
 ) -> np.ndarray:
     """Open pictures and bring them into the form that networks take; see `load_images`."""
-    setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(one, kind=kind)
+    setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(load_picture, kind=kind)
     if len(pictures) < MANY or cpu_count() < 2:
         recognizer = setup()
         answers: list[np.ndarray | str | LostTask] = [work(recognizer, picture) for picture in pictures]
@@ -83,7 +83,7 @@ def load_pictures(
     return result
 
 
-def one(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
+def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
     """Bring one picture into the form that networks take, uint8 (28, 28), or say why it cannot be."""
     try:
         opened = open_image(picture.name if picture.content is None else picture.content, "it")

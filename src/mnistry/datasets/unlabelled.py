@@ -24,7 +24,7 @@ from mnistry.datasets import (
     parquet,
     preprocess,
 )
-from mnistry.datasets.dataset import ITEM, numbered_origins
+from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.errors import DataError
 from mnistry.runtime.files import read_bytes, short
@@ -75,8 +75,8 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     except MemoryError:
         raise DataError(f"{short(place)} needs more memory than there is.") from None
     problems = ValidationErrors()
-    part = Labelled(images, np.array([], np.str_), numbered_origins(place.name, np.arange(len(images)), ITEM))
-    prepared = preprocess.load_images(part, problems, kind=kinds.checked(kind) or "ink", digits=digits)
+    part = Labelled(images, np.array([], np.str_), make_numbered_origins(place.name, np.arange(len(images)), ITEM))
+    prepared = preprocess.load_images(part, problems, kind=kinds.check_kind(kind) or "ink", digits=digits)
     problems.refuse(short(place))
     if not len(prepared):
         raise DataError(f"{short(place)} holds no images.")
@@ -87,7 +87,7 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     return UnlabelledImages(prepared, template or names_, header, tuple(remarks))
 
 
-def images_in(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
+def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
     """Load the images of a table or an array as they are, to be read as pictures.
 
     Args:
@@ -126,13 +126,13 @@ def _read(place: Path) -> Found:
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.'):.200}.") from None
         if holds_arrays:
-            return _numbered(*numpy_files.images_in(place))
-        with archives.unpacked(place) as folder:
+            return _numbered(*numpy_files.read_images(place))
+        with archives.unpack(place) as folder:
             return _opened_now(_read(_only(folder)))
     if start.startswith(b"\x93NUMPY"):
-        return _numbered(*numpy_files.images_in(place))
+        return _numbered(*numpy_files.read_images(place))
     if start[:4] == b"PAR1":
-        return _numbered(*parquet.images_in(place))
+        return _numbered(*parquet.read_images(place))
     if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):
         x = idx.parse(idx.unpack(read_bytes(place, idx.MAX_BYTES), place.name), place.name, dimensions=3)
         return _numbered(x, [])
@@ -142,21 +142,21 @@ def _read(place: Path) -> Found:
     if told is not None:
         raise DataError(told)
     if archives.is_tar(place):
-        with archives.unpacked(place) as folder:
+        with archives.unpack(place) as folder:
             return _opened_now(_read(_only(folder)))
-    return _numbered(*csv_tables.images_in(place))
+    return _numbered(*csv_tables.read_images(place))
 
 
 def _read_folder(folder: Path) -> Found:
-    tables = [each for each in csv_tables.tables_in(folder) if "submission" not in each.name.lower()]
+    tables = [each for each in csv_tables.find_tables(folder) if "submission" not in each.name.lower()]
     tests = [each for each in tables if "test" in each.name.lower()]
     if len(tests or tables) == 1:
-        return _numbered(*csv_tables.images_in((tests or tables)[0]))
+        return _numbered(*csv_tables.read_images((tests or tables)[0]))
     idx_tests = [each for each in sorted(folder.iterdir()) if idx_files.is_one(each) and "images" in each.name]
     idx_tests = [each for each in idx_tests if "train" not in each.name] or idx_tests
     if idx_tests:
         return _read(idx_tests[0])
-    pictures = image_folder.pictures_below(folder)
+    pictures = image_folder.find_pictures(folder)
     if not pictures:
         raise DataError(f"{short(folder)} holds no pictures, and no test.csv.")
     names = [path.relative_to(folder).as_posix() for path in pictures]

@@ -32,30 +32,30 @@ INDICES = ("", "index", "id", "unnamed: 0", "imageid", "image_id", "row", "row_i
 PICTURES = ("image", "images", "img", "picture", "pixel_values")
 
 
-def words(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
     """The words of a name, in lower case; "trainset" and "xtest" are two.
 
-    >>> words("trainingSet"), words("MNIST_train-2"), words("xtest"), words("valve")
+    >>> split_words("trainingSet"), split_words("MNIST_train-2"), split_words("xtest"), split_words("valve")
     (['training', 'set'], ['mnist', 'train', '2'], ['x', 'test'], ['valve'])
     """
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [each for word in re.findall(r"[a-z]+[0-9]*[a-z]*|[0-9]+", parts.lower()) for each in _apart(word)]
 
 
-def split_of(name: str, *, prefix: bool = False) -> str | None:
+def find_split(name: str, *, prefix: bool = False) -> str | None:
     """The split that a folder or array is named after: "train", "test" or "validation"; None if it is another name.
 
     Args:
         name: without an extension.
         prefix: whether other words may stand beside it, as in emnist-letters-train.
 
-    >>> split_of("TRAIN"), split_of("testSet"), split_of("val_images"), split_of("trains")
+    >>> find_split("TRAIN"), find_split("testSet"), find_split("val_images"), find_split("trains")
     ('train', 'test', 'validation', None)
-    >>> split_of("emnist-letters-train"), split_of("emnist-letters-train", prefix=True)
+    >>> find_split("emnist-letters-train"), find_split("emnist-letters-train", prefix=True)
     (None, 'train')
     """
     found, others = [], 0
-    for word in words(name):
+    for word in split_words(name):
         if word in SPLITS:
             found.append(SPLITS[word])
         elif word not in FILLERS and not word.isdigit():
@@ -63,10 +63,10 @@ def split_of(name: str, *, prefix: bool = False) -> str | None:
     return found[0] if len(set(found)) == 1 and (prefix or not others) else None
 
 
-def named(names: Iterable[str], known: Iterable[str]) -> str | None:
+def find_named(names: Iterable[str], known: Iterable[str]) -> str | None:
     """The first of some known words that is among names, whatever its case; None if there is none.
 
-    >>> named(["pixel0", "Label"], LABELS)
+    >>> find_named(["pixel0", "Label"], LABELS)
     'Label'
     """
     by_word = {name.strip().lower(): name for name in reversed(list(names))}

@@ -28,7 +28,7 @@ def write(result: ModelEvaluation, folder: Path) -> None:
     """Write `figures/*.png`, `report.html` and `evaluation.json` into a folder, which exists."""
     drawn = draw(result)
     html.save_figures(drawn, folder)
-    html.write(page(result, drawn), folder)
+    html.write(render_page(result, drawn), folder)
     files.write_json(folder / NUMBERS, result.as_json())
 
 
@@ -41,21 +41,23 @@ def draw(result: ModelEvaluation) -> dict[str, Drawing]:
         first = dataset.x_test[:1]
         spoilt = [first, *(corruptions.corrupt(name, first, seed=evaluation_result.CORRUPTION_SEED) for name in names)]
         kinds = [evaluation_result.AS_THEY_ARE, *(evaluation_result.in_words(name) for name in names)]
-        drawn["corrupted"] = plots.corrupted(np.concatenate(spoilt[1:]), kinds[1:])
+        drawn["corrupted"] = plots.draw_corrupted(np.concatenate(spoilt[1:]), kinds[1:])
         wrong = [1 - test.accuracy, *(each.all.errors / each.all.n for each in result.corrupted)]
         wrong_and_sure = [result.sure.errors / test.n, *(each.sure.errors / each.all.n for each in result.corrupted)]
-        drawn["robustness"] = plots.robustness(kinds, np.subtract(wrong, wrong_and_sure), np.asarray(wrong_and_sure))
+        drawn["robustness"] = plots.draw_robustness(
+            kinds, np.subtract(wrong, wrong_and_sure), np.asarray(wrong_and_sure)
+        )
     return drawn
 
 
-def page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
+def render_page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
     """The report as HTML.
 
     Args:
         result: what to tell.
         drawn: the figures.
     """
-    return html.rendered(
+    return html.render(
         "evaluation.html",
         result=result,
         info=result.info,
@@ -71,12 +73,12 @@ def page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
 def draw_test(dataset: Dataset, test: Evaluation) -> dict[str, Drawing]:
     """The figures that all reports on a test have: confusion matrix, reliability, and mistakes if there are any."""
     drawn = {
-        "confusion": plots.confusion(test.confusion, dataset.class_names),
-        "reliability": plots.reliability(test.bins, test.n),
+        "confusion": plots.draw_confusion(test.confusion, dataset.class_names),
+        "reliability": plots.draw_reliability(test.bins, test.n),
     }
     shown = test.mistakes[:MISTAKES_SHOWN]
     if len(shown):
-        drawn["mistakes"] = plots.mistakes(
+        drawn["mistakes"] = plots.draw_mistakes(
             dataset.x_test[shown],
             dataset.labels(dataset.y_test[shown]),
             dataset.labels(test.answers[shown]),

@@ -98,7 +98,7 @@ def evaluate_model(
             sure_of_mistakes=answers.sure[test.mistakes],
             corrupted=tuple(corrupted),
             seconds=watch.seconds,
-            environment={**provenance.environment(), "onnxruntime": metadata.version("onnxruntime")},
+            environment={**provenance.describe_environment(), "onnxruntime": metadata.version("onnxruntime")},
         )
         watch.finish()
         if work is not None:
@@ -144,7 +144,7 @@ def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, P
     if out is None:
         yield None, None
     else:
-        with run_folder.new_folder(out, "evaluate") as folders:
+        with run_folder.create_folder(out, "evaluate") as folders:
             yield folders
 
 
@@ -208,7 +208,7 @@ def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) 
     if temperature == 1:
         return None
     logits = np.log(np.maximum(answers.probabilities.astype(np.float64), np.finfo(np.float32).tiny))
-    return evaluate(outputs.probabilities(logits, 1 / temperature), labels)
+    return evaluate(outputs.softmax(logits, 1 / temperature), labels)
 
 
 def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
@@ -224,6 +224,6 @@ def _command(
     *,
     with_corruptions: bool,
 ) -> str:
-    command = provenance.command("evaluate", {"dataset": dataset.name}, data_dir)
+    command = provenance.format_command("evaluate", {"dataset": dataset.name}, data_dir)
     more = [os.fspath(model)] if isinstance(model, str | os.PathLike) else []
     return shlex.join([*shlex.split(command), *more, *([] if with_corruptions else ["--no-corruptions"])])

@@ -9,9 +9,9 @@ import numpy as np
 from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
 from mnistry.evaluation.result import Corrupted, ModelEvaluation, in_words
 from mnistry.reporting import text as reporting_text
-from mnistry.reporting.language import padded
+from mnistry.reporting.language import pad
 from mnistry.reporting.language import width as columns_of
-from mnistry.reporting.text import WIDEST, counted
+from mnistry.reporting.text import WIDEST, format_count
 
 MISTAKES_PRINTED = 10
 
@@ -96,7 +96,7 @@ def mistakes(result: ModelEvaluation) -> str:
         f"{', sure' if each['sure'] else ''}{': ' + each['origin'] if each['origin'] else ''}"
         for each in shown
     ]
-    return "\n".join([f"the most confident of {reporting_text.counted(result.test.errors, 'mistake')}", *lines])
+    return "\n".join([f"the most confident of {reporting_text.format_count(result.test.errors, 'mistake')}", *lines])
 
 
 def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
@@ -128,7 +128,7 @@ def test_result(test: Evaluation) -> str:
     """The test result as a sentence and two figures."""
     low, high = test.interval
     return (
-        f"{counted(test.errors, 'error')} in {test.n:,} test images: accuracy {test.accuracy:.2%} "
+        f"{format_count(test.errors, 'error')} in {test.n:,} test images: accuracy {test.accuracy:.2%} "
         f"(95% interval {low:.2%} to {high:.2%})\n"
         f"loss {test.loss:.4f}, expected calibration error {test.ece:.2%}"
     )
@@ -160,10 +160,10 @@ def confusion(
     side = max(columns_of(label), *map(columns_of, class_names))
     if side + 2 + len(class_names) * (width + 1) + 10 > widest:
         return _confusions(matrix, class_names, side)
-    names = " ".join(padded(name, width, right=True) for name in class_names)
-    head = f"{padded(label, side)}  {names}  ← {answer}"
+    names = " ".join(pad(name, width, right=True) for name in class_names)
+    head = f"{pad(label, side)}  {names}  ← {answer}"
     rows = (
-        f"{padded(name, side, right=True)}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
+        f"{pad(name, side, right=True)}  " + " ".join(f"{count or '·':>{width}}" for count in counts)
         for name, counts in zip(class_names, matrix.tolist(), strict=True)
     )
     return "\n".join([head, *rows])
@@ -178,4 +178,6 @@ def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> st
         return "nothing is taken for anything else"
     lines = (f"{class_names[i]:>{side}}  read as {class_names[j]}: {wrong[i, j]:,}" for i, j in pairs[order])
     left_out = len(pairs) - len(order)
-    return "\n".join([f"{'label':>{side}}", *lines, *([f"… and {counted(left_out, 'kind')} more"] if left_out else [])])
+    return "\n".join(
+        [f"{'label':>{side}}", *lines, *([f"… and {format_count(left_out, 'kind')} more"] if left_out else [])]
+    )

@@ -152,7 +152,7 @@ class Classifier:
             taken = np.ascontiguousarray(images[block])
             probabilities[block], digitness[block] = self._run(taken)
             if again:
-                test_time_augmentation.look_again(
+                test_time_augmentation.apply_tta(
                     taken, probabilities[block], self.info.second_look, lambda moved: self._run(moved)[0]
                 )
 

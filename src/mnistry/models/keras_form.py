@@ -66,7 +66,7 @@ def _needs_a_form(model: keras.Model, shape: Shape) -> bool:
     if len(model.inputs) != 1:
         return True
     try:
-        onnx_converter.input_shape(model)
+        onnx_converter.find_input_shape(model)
     except UsageError:
         return True
     found = _outputs(model, shape)

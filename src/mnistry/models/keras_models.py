@@ -111,7 +111,7 @@ def prepare(
     Args:
         model: a Keras model or the path of its file.
         class_names: see `class_names_of`.
-        pixels: see `scaling_of`.
+        pixels: see `find_scaling`.
         fit: how images come to the size that it takes, if that is not 28×28: "resize" or "pad"; None is "resize",
             except for sizes that images are often padded to: those are asked for.
         kind: of the images that it was trained on, "ink" or "pictures".
@@ -134,7 +134,7 @@ def prepare(
     if not all(np.isfinite(each).all() for each in opened.get_weights()):
         raise ModelError(f"The network {opened.name} has weights that are not numbers (NaN): its training diverged.")
     formed, assumed = keras_form.in_one_form(opened, class_names, cast(keras_form.Fit | None, fit))
-    names, scaling = class_names_of(formed, class_names), scaling_of(opened, pixels)
+    names, scaling = class_names_of(formed, class_names), find_scaling(opened, pixels)
     info = ModelMetadata(
         name=opened.name[:80] if opened.name.isprintable() else "own",
         recipe="own",
@@ -151,7 +151,7 @@ def _named(model: Any) -> str:
     return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the model {getattr(model, 'name', '')}"
 
 
-def scaling_of(model: keras.Model, pixels: str | None) -> Scaling:
+def find_scaling(model: keras.Model, pixels: str | None) -> Scaling:
     """The scaling of pixels that a model needs.
 
     Args:
@@ -179,13 +179,13 @@ def class_names_of(model: keras.Model, class_names: Sequence[str] | None) -> tup
     Raises:
         UsageError: there are not as many as outputs, or one fewer.
     """
-    outputs = onnx_converter.outputs(model)
+    outputs = onnx_converter.count_outputs(model)
     if class_names is not None:
         names = tuple(str(each) for each in class_names)
         if outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
             raise UsageError(f"{model.name} has {outputs} outputs, but {len(names)} class names are given.")
         return names
-    if outputs == 1 and onnx_converter.of(model).ends == "logits":
+    if outputs == 1 and onnx_converter.convert(model).ends == "logits":
         raise UsageError(
             f"{model.name} gives one number without a sigmoid: a regression, or the logit of two classes. If it is a "
             'logit, name both classes: --classes no,yes (in Python: class_names=("no", "yes")).'

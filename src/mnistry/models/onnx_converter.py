@@ -51,7 +51,7 @@ class Network:
     ends: str
 
 
-def input_shape(model: keras.Model) -> Shape:
+def find_input_shape(model: keras.Model) -> Shape:
     """The shape of one image as a model takes it.
 
     Raises:
@@ -86,20 +86,20 @@ def _shape_that_works(model: keras.Model) -> Shape:
     )
 
 
-def outputs(model: keras.Model) -> int:
+def count_outputs(model: keras.Model) -> int:
     """The number of outputs of a model."""
-    found = jax.eval_shape(forward(model), jax.ShapeDtypeStruct((N, *input_shape(model)), np.float32))
+    found = jax.eval_shape(forward(model), jax.ShapeDtypeStruct((N, *find_input_shape(model)), np.float32))
     return int(found.shape[-1]) if getattr(found, "ndim", 0) else 1
 
 
-def in_its_form(images: np.ndarray, shape: Shape) -> np.ndarray:
+def reshape_images(images: np.ndarray, shape: Shape) -> np.ndarray:
     """Bring images (n, 28, 28) into the shape that a model takes; three channels are alike."""
     if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
         return np.repeat(images[..., None], 3, axis=3)
     return images.reshape(len(images), *shape)
 
 
-def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offset: float = 0.0) -> Network:
+def convert(model: keras.Model, images: str = "images", *, factor: float = 1.0, offset: float = 0.0) -> Network:
     """Convert a Keras model.
 
     Args:
@@ -125,7 +125,7 @@ def of(model: keras.Model, images: str = "images", *, factor: float = 1.0, offse
 
 
 def _converted(model: keras.Model, images: str, factor: float, offset: float) -> Network:
-    shape = input_shape(model)
+    shape = find_input_shape(model)
     jaxpr, constants = _traced(model, shape)
     rows = [variable.aval.shape for variable in jaxpr.outvars]
     if len(rows) != 1 or len(rows[0]) != 2 or rows[0][0] != N:
@@ -176,7 +176,7 @@ def _by_comparing() -> Iterator[None]:
 def _adds_up(model: keras.Model, shape: Shape) -> bool:
     """Tell whether the outputs are probabilities, by running the model on noise."""
     noise = np.random.default_rng(0).random((16, IMAGE_SIZE, IMAGE_SIZE), np.float32)
-    rows = [backend.predict(model, in_its_form(noise * scale, shape)) for scale in (np.float32(1), np.float32(255))]
+    rows = [backend.predict(model, reshape_images(noise * scale, shape)) for scale in (np.float32(1), np.float32(255))]
     return all(bool((each >= 0).all() and np.allclose(each.sum(axis=1), 1, atol=1e-3)) for each in rows)
 
 
@@ -185,7 +185,7 @@ def scales_inside(model: keras.Model) -> bool:
     if any(_scales(each) for each in model._flatten_layers()):
         return True
     own = None if getattr(model, "inputs", None) is None else tuple(model.inputs[0].shape[1:])
-    jaxpr, _ = _traced(model, own if own is not None and None not in own else input_shape(model))
+    jaxpr, _ = _traced(model, own if own is not None and None not in own else find_input_shape(model))
     (seen,) = jaxpr.invars
     for equation in _needed(jaxpr):
         name, used = equation.primitive.name, [each for each in equation.invars if each is seen]

@@ -57,7 +57,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
     Raises:
         UsageError: the model computes something that cannot be exported, or has other outputs than the classes ask for.
     """
-    network = onnx_converter.of(model, onnx_file.IMAGES, factor=scaling.factor, offset=scaling.offset)
+    network = onnx_converter.convert(model, onnx_file.IMAGES, factor=scaling.factor, offset=scaling.offset)
     classes, graph = len(info.class_names), network.graph
     binary = network.number == 1 and classes == 2
     if network.number - classes not in (0, 1) and not binary:
@@ -75,7 +75,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
     return _assembled(graph, info)
 
 
-def logits_of(network: onnx_converter.Network, given: np.ndarray) -> np.ndarray:
+def compute_logits(network: onnx_converter.Network, given: np.ndarray) -> np.ndarray:
     """The logits behind a Keras model's outputs, float64 (n, outputs); two columns for one output."""
     given = given.astype(np.float64)
     if network.ends == "sigmoid":
@@ -121,13 +121,13 @@ def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scalin
         ModelError: it does not.
     """
     classes = len(exported.info.class_names)
-    network = onnx_converter.of(model)
-    scaled = onnx_converter.in_its_form(images, onnx_converter.input_shape(model)).astype(np.float32)
+    network = onnx_converter.convert(model)
+    scaled = onnx_converter.reshape_images(images, onnx_converter.find_input_shape(model)).astype(np.float32)
     given = backend.predict(model, scaled * np.float32(scaling.factor) + np.float32(scaling.offset))
-    logits = logits_of(network, given)
-    expected = outputs.probabilities(logits[:, :classes], exported.info.temperature)
+    logits = compute_logits(network, given)
+    expected = outputs.softmax(logits[:, :classes], exported.info.temperature)
     answers = exported.predict_all(images, again=False)
-    digitness = outputs.digitness(logits, classes, exported.info.temperature)
+    digitness = outputs.compute_digit_score(logits, classes, exported.info.temperature)
     differences = abs(answers.probabilities - expected).max(axis=1)
     if network.ends != "logits":  # where all classes have fallen below float32's range, Keras's output says nothing
         lowest = np.log(TINY) + CLEAR * exported.info.temperature
@@ -183,7 +183,7 @@ def _assembled(graph: Graph, info: ModelMetadata) -> bytes:
         doc_string=DOC,
     )
     facts = info.to_json()
-    digest = onnx_file.digest(facts.encode(), model.graph.SerializeToString())
+    digest = onnx_file.compute_digest(facts.encode(), model.graph.SerializeToString())
     helper.set_model_props(model, {KEY: facts, onnx_file.DIGEST: digest})
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())

@@ -160,7 +160,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         raise ModelError(f"{name} is not an ONNX file, or a damaged one: {error}. {HELP}") from None
     if not facts.keys() >= {KEY, DIGEST}:
         raise ModelError(f"{name} is an ONNX file, but none that mnistry export wrote: its facts are missing. {HELP}")
-    if digest(facts[KEY], model.bytes("graph")) != bytes(facts[DIGEST]).decode("ascii", "replace"):
+    if compute_digest(facts[KEY], model.bytes("graph")) != bytes(facts[DIGEST]).decode("ascii", "replace"):
         raise ModelError(f"{name} is damaged: its content is not what its digest was made of. Get it once more.")
     try:
         info = ModelMetadata.from_json(str(facts[KEY], "utf-8"))
@@ -171,7 +171,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
     return info, values
 
 
-def digest(facts: bytes | memoryview, graph: bytes | memoryview) -> str:
+def compute_digest(facts: bytes | memoryview, graph: bytes | memoryview) -> str:
     """The SHA-256 of facts and graph, as both stand in the file."""
     sha256 = hashlib.sha256(facts)
     sha256.update(graph)

@@ -70,7 +70,7 @@ class Head:
                 shaped = np.ascontiguousarray(weights if self._transposed else weights.T, np.float32)
                 constant.CopyFrom(numpy_helper.from_array(shaped, self._weights))
         facts = info.to_json()
-        digest = onnx_file.digest(facts.encode(), model.graph.SerializeToString())
+        digest = onnx_file.compute_digest(facts.encode(), model.graph.SerializeToString())
         helper.set_model_props(model, {KEY: facts, onnx_file.DIGEST: digest})
         return bytes(model.SerializeToString())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Softmax of logits divided by a temperature.
 
     Args:
@@ -15,7 +15,7 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     Returns:
         float64 (n, classes), rows adding up to 1.
 
-    >>> probabilities(np.array([[0.0, np.log(4.0)]]), temperature=2).round(4).tolist()
+    >>> softmax(np.array([[0.0, np.log(4.0)]]), temperature=2).round(4).tolist()
     [[0.3333, 0.6667]]
     """
     scores = np.asarray(logits, np.float64) / temperature
@@ -23,7 +23,7 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
+def compute_digit_score(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.ndarray:
     """Compute the digit score: how much each image looks like a digit at all.
 
     With a last output for "no digit": the probability that it is not that, out of all outputs, whatever the
@@ -38,14 +38,14 @@ def digitness(logits: np.ndarray, classes: int, temperature: float = 1.0) -> np.
     Returns:
         float64 (n,), 0 to 1.
 
-    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=2).round(4).tolist()
+    >>> compute_digit_score(np.log([[2.0, 1.0, 1.0]]), classes=2).round(4).tolist()
     [0.75]
-    >>> digitness(np.log([[2.0, 1.0, 1.0]]), classes=3).round(4).tolist()
+    >>> compute_digit_score(np.log([[2.0, 1.0, 1.0]]), classes=3).round(4).tolist()
     [0.5]
     """
     scores = np.asarray(logits, np.float64)
     if scores.shape[1] == classes:
-        return np.asarray(probabilities(scores, temperature).max(axis=1))
+        return np.asarray(softmax(scores, temperature).max(axis=1))
     return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
 
 

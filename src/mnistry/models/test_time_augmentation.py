@@ -14,7 +14,7 @@ import numpy as np
 LOOKS = 5
 
 
-def moved(images: np.ndarray) -> np.ndarray:
+def shift_images(images: np.ndarray) -> np.ndarray:
     """Images one pixel further up, down, left and right; what is left empty is black.
 
     Args:
@@ -29,12 +29,12 @@ def moved(images: np.ndarray) -> np.ndarray:
     return np.concatenate([padded[:, y : y + height, x : x + width] for y, x in starts])
 
 
-def combined(first: np.ndarray, others: np.ndarray) -> np.ndarray:
+def combine(first: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The geometric mean of probabilities, made to add up to 1: the softmax of the mean logits.
 
     Args:
         first: float (n, classes), of the images as they are.
-        others: float (4 n, classes), of what `moved` gives.
+        others: float (4 n, classes), of what `shift_images` gives.
 
     Returns:
         float64 (n, classes).
@@ -45,7 +45,7 @@ def combined(first: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def look_again(
+def apply_tta(
     images: np.ndarray, probabilities: np.ndarray, below: float, ask: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     """Replace the probabilities of images that are unsure by those of a second look.
@@ -58,4 +58,4 @@ def look_again(
     """
     unsure = np.flatnonzero(probabilities.max(axis=1, initial=0) < below)
     if len(unsure):
-        probabilities[unsure] = combined(probabilities[unsure], ask(moved(images[unsure])))
+        probabilities[unsure] = combine(probabilities[unsure], ask(shift_images(images[unsure])))

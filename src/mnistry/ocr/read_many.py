@@ -66,7 +66,7 @@ class ReadResult:
         return self.reading.as_json()
 
 
-def names(arguments: Sequence[str], passed_over: PassedOver | None = None) -> list[str]:
+def list_pictures(arguments: Sequence[str], passed_over: PassedOver | None = None) -> list[str]:
     """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is.
 
     Args:
@@ -119,16 +119,16 @@ def read_all(
     """
     recognizer = Recognizer.load(model, threads=1)
     held = {} if held is None else held
-    tasks = [(name, standard_input() if name == STANDARD_INPUT else held.get(name, name)) for name in pictures]
+    tasks = [(name, read_standard_input() if name == STANDARD_INPUT else held.get(name, name)) for name in pictures]
     if len(pictures) < MANY or cpu_count() < 2:
-        yield from (outcome(recognizer, task, single=single) for task in tasks)
+        yield from (read_one(recognizer, task, single=single) for task in tasks)
         return
-    setup, work = partial(Recognizer.load, model, threads=1), partial(outcome, single=single)
+    setup, work = partial(Recognizer.load, model, threads=1), partial(read_one, single=single)
     with ProcessPool(setup, work, seconds=SECONDS) as pool:
-        yield from map(or_lost, pictures, pool.map(tasks, chunk=AT_ONCE))
+        yield from map(to_result, pictures, pool.map(tasks, chunk=AT_ONCE))
 
 
-def or_lost(name: str, result: ReadResult | LostTask) -> ReadResult:
+def to_result(name: str, result: ReadResult | LostTask) -> ReadResult:
     """Give the result of a picture, also where the process that read it was lost."""
     return (
         ReadResult(name, None, f"{name} cannot be read: {result.reason}.") if isinstance(result, LostTask) else result
@@ -136,12 +136,12 @@ def or_lost(name: str, result: ReadResult | LostTask) -> ReadResult:
 
 
 @cache
-def standard_input() -> bytes:
+def read_standard_input() -> bytes:
     """Read standard input, no more of it than a picture may have."""
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def outcome(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
+def read_one(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
     """Read a picture, given as its name and its source; an error becomes part of the result."""
     from mnistry.ocr.pipeline import read
 

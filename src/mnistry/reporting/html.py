@@ -48,7 +48,7 @@ def resource(name: str) -> str:
     return importlib.resources.files("mnistry").joinpath("reporting/templates", name).read_text(encoding="utf-8")
 
 
-def rendered(
+def render(
     template: str,
     *,
     figures: Mapping[str, Drawing] | None = None,
@@ -105,7 +105,12 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": share, "count_of": "{:,}".format, "counted": _counted, "shareable": shareable}
+    environment.filters |= {
+        "share": format_share,
+        "count_of": "{:,}".format,
+        "counted": _counted,
+        "shareable": shareable,
+    }
     environment.globals |= {
         "message": message,
         "resource": lambda name: markupsafe.Markup(resource(name)),  # noqa: S704 - files of ours
@@ -186,10 +191,10 @@ class Words:
         return str(Markup(text).format(**language.filled(said)))  # noqa: S704 - the values are escaped by this
 
 
-def share(value: float, decimals: int = 2) -> str:
+def format_share(value: float, decimals: int = 2) -> str:
     """A part of a whole in percent; "none" where there is no whole.
 
-    >>> share(0.12345), share(float("nan"))
+    >>> format_share(0.12345), format_share(float("nan"))
     ('12.35%', 'none')
     """
     return "none" if math.isnan(value) else f"{value:.{decimals}%}"

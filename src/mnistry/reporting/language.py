@@ -96,11 +96,11 @@ def _catalogue(name: LanguageName) -> gettext.NullTranslations:
         return gettext.GNUTranslations(file)
 
 
-def preferred(environment: Mapping[str, str] | None = None) -> LanguageName:
+def choose_language(environment: Mapping[str, str] | None = None) -> LanguageName:
     """The language of the machine: Korean where the locale says so, else English.
 
-    >>> preferred({"LANG": "ko_KR.UTF-8"}), preferred({"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}), preferred({"LANG": "fr"})
-    ('ko', 'en', 'en')
+    >>> [choose_language(each) for each in ({"LANG": "ko_KR.UTF-8"}, {"LANG": "ko_KR", "LC_ALL": "C"}, {"LANG": "fr"})]
+    ['ko', 'en', 'en']
     """
     environment = os.environ if environment is None else environment
     named = next((environment[name] for name in VARIABLES if environment.get(name)), None)
@@ -120,16 +120,16 @@ def width(text: str) -> int:
     )
 
 
-def padded(text: str, columns: int, *, right: bool = False) -> str:
+def pad(text: str, columns: int, *, right: bool = False) -> str:
     """A text filled up with spaces to `columns` columns: after it, or before it for `right`."""
     space = " " * max(0, columns - width(text))
     return space + text if right else text + space
 
 
-def wrapped(text: str, columns: int) -> list[str]:
+def wrap(text: str, columns: int) -> list[str]:
     """A text in lines of at most `columns` columns, broken at spaces only.
 
-    >>> wrapped("일흔 개의 숫자", 9)
+    >>> wrap("일흔 개의 숫자", 9)
     ['일흔 개의', '숫자']
     """
     lines: list[str] = []

@@ -22,7 +22,7 @@ LINE = 16.0  # between two lines of text
 SMALL = 11.0
 
 
-def samples(images: np.ndarray, labels: Sequence[str]) -> Drawing:
+def draw_samples(images: np.ndarray, labels: Sequence[str]) -> Drawing:
     """Images in rows of five, dark ink on white, each with its label.
 
     Args:
@@ -32,12 +32,14 @@ def samples(images: np.ndarray, labels: Sequence[str]) -> Drawing:
     return _picture_grid(images, [[label] for label in labels], SAMPLE_COLUMNS)
 
 
-def mistakes(images: np.ndarray, labels: Sequence[str], answers: Sequence[str], confidences: np.ndarray) -> Drawing:
+def draw_mistakes(
+    images: np.ndarray, labels: Sequence[str], answers: Sequence[str], confidences: np.ndarray
+) -> Drawing:
     """Images that were answered wrongly: under each its label, the answer and the answer's probability."""
     captions: list[list[str | Message]] = []
     long = max(len(label) + len(answer) for label, answer in zip(labels, answers, strict=True)) > 4
     for label, answer, confidence in zip(labels, answers, confidences, strict=True):
-        sure = message("{share} sure", share=percent(confidence))
+        sure = message("{share} sure", share=format_percent(confidence))
         if long:
             captions.append([message("is {label}", label=label), message("read {answer}", answer=answer), sure])
         else:
@@ -45,12 +47,12 @@ def mistakes(images: np.ndarray, labels: Sequence[str], answers: Sequence[str], 
     return _picture_grid(images, captions, MISTAKE_COLUMNS)
 
 
-def corrupted(images: np.ndarray, names: Sequence[str]) -> Drawing:
+def draw_corrupted(images: np.ndarray, names: Sequence[str]) -> Drawing:
     """One image spoilt in different ways, each with its name, of one or two words."""
     return _picture_grid(images, [name.split(" ", 1) for name in names], SAMPLE_COLUMNS)
 
 
-def image(pixels: np.ndarray, title: str | Message) -> Drawing:
+def draw_image(pixels: np.ndarray, title: str | Message) -> Drawing:
     """One image in reversed grey with a colour bar, as `imshow(image, cmap="gray_r")` and `colorbar()` draw it.
 
     Args:
@@ -76,7 +78,7 @@ def image(pixels: np.ndarray, title: str | Message) -> Drawing:
     return drawing
 
 
-def curves(losses: Sequence[float], accuracies: Sequence[float]) -> Drawing:
+def draw_curves(losses: Sequence[float], accuracies: Sequence[float]) -> Drawing:
     """Loss and accuracy on the training images, over the epochs."""
     drawing, epochs = Drawing(WIDTH, 380), len(losses)
     panels = (
@@ -103,7 +105,7 @@ def curves(losses: Sequence[float], accuracies: Sequence[float]) -> Drawing:
     return drawing
 
 
-def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Drawing:
+def draw_confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Drawing:
     """The confusion matrix: right answers on a plain diagonal, mistakes coloured on a scale of their own."""
     classes = len(matrix)
     off = np.where(np.eye(classes, dtype=bool), 0, matrix)
@@ -139,7 +141,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Drawing:
     return drawing
 
 
-def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[str]) -> Drawing:
+def draw_probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[str]) -> Drawing:
     """The probabilities of one image beside those that a second Softmax makes of them; the likeliest of many classes.
 
     Args:
@@ -167,7 +169,7 @@ def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[
             y, long = top + number * step + shift, panel.x(value) - left
             drawing.box(left, y, max(long, 0.5), 15, colour, striped=striped)
             if number in largest:
-                drawing.text(left + long + 5, y + 7.5, percent(float(value)), anchor="start", size=SMALL)
+                drawing.text(left + long + 5, y + 7.5, format_percent(float(value)), anchor="start", size=SMALL)
     for number, class_name in enumerate(class_names):
         drawing.text(left - 8, top + number * step + 17, class_name, anchor="end")
     drawing.text(left + panel.width / 2, drawing.height - 10, message("probability"))
@@ -175,7 +177,7 @@ def probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[
     return drawing
 
 
-def reliability(bins: Sequence[Any], n: int) -> Drawing:
+def draw_reliability(bins: Sequence[Any], n: int) -> Drawing:
     """The share of right answers at each confidence, and the number of answers there."""
     drawing = Drawing(WIDTH, 440)
     upper = Panel(drawing, 62, 50, 374, 236).across(0, 1).up(0, 1)
@@ -204,7 +206,7 @@ def reliability(bins: Sequence[Any], n: int) -> Drawing:
     return drawing
 
 
-def robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) -> Drawing:
+def draw_robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) -> Drawing:
     """The wrong answers to each kind of image: those that the model was not sure of, and those that it was.
 
     Args:
@@ -234,7 +236,7 @@ def robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) -> Dr
     return drawing
 
 
-def percent(probability: float) -> str:
+def format_percent(probability: float) -> str:
     """The probability in percent; only 1 itself is shown as 100%."""
     text = f"{probability:.1%}"
     return ">99.9%" if text == "100.0%" and probability < 1 else text

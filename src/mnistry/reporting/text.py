@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from mnistry.reporting.language import padded, width
+from mnistry.reporting.language import pad, width
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +16,10 @@ LINE = 80  # characters, as wide as most terminals
 WIDEST = LINE  # characters of a table of classes; wider ones stand on their side
 
 
-def counted(n: int, thing: str) -> str:
+def format_count(n: int, thing: str) -> str:
     """A number and what it counts.
 
-    >>> counted(1, "error"), counted(1875, "step")
+    >>> format_count(1, "error"), format_count(1875, "step")
     ('1 error', '1,875 steps')
     """
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
@@ -39,7 +39,7 @@ def table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> str:
     """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = (
-        "  ".join(padded(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
+        "  ".join(pad(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
     )
     return "\n".join(lines)
 

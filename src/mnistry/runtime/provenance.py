@@ -18,12 +18,12 @@ from mnistry.runtime.parallel import cpu_count
 LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
 
-def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[str] | None) -> str:
+def format_command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[str] | None) -> str:
     """The command line that gives a run with these settings again.
 
-    >>> command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
+    >>> format_command("train", {"seed": 3, "batch_size": 32, "recipe": None}, "my data")
     "mnistry train --seed 3 --batch-size 32 --data-dir 'my data'"
-    >>> command("train", {"settings": {"hidden": 64, "dropout": 0.1}}, None)
+    >>> format_command("train", {"settings": {"hidden": 64, "dropout": 0.1}}, None)
     'mnistry train --set hidden=64 --set dropout=0.1'
     """
     words = ["mnistry", verb]
@@ -35,15 +35,15 @@ def command(verb: str, settings: Mapping[str, Any], data_dir: str | os.PathLike[
     return shlex.join(words)
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """The versions on which a result depends."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
 
 
-def environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
     """The versions and the machine, for whoever wants to repeat the run."""
     return {
-        **versions(),
+        **list_versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": cpu_count(),
@@ -62,7 +62,7 @@ def _processor() -> str:
 _command_began: list[float] = []  # when the command line began, until the first stopwatch takes it over
 
 
-def command_begins() -> None:
+def start_clock() -> None:
     """Let the next stopwatch count from now on: the time until it is made goes into imports."""
     _command_began[:] = [time.perf_counter()]
 

@@ -41,7 +41,7 @@ NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @contextlib.contextmanager
-def connected(
+def connect(
     address: str | None, *, cpus: int, object_store: int = OBJECT_STORE, settings: Mapping[str, str] = NONE
 ) -> Iterator[None]:
     """Ray, ready to be used inside the block.

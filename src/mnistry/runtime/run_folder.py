@@ -29,7 +29,7 @@ Stored = TypeVar("Stored")
 
 
 @contextlib.contextmanager
-def new_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[Path, Path]]:
+def create_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[Path, Path]]:
     """A folder for a new run, filled only if the block ends well.
 
     Whatever goes wrong inside, an interrupt included, what was written is removed again.
@@ -46,14 +46,14 @@ def new_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[
     """
     target, made = _claim(out, kind)
     try:
-        with staged(target) as work:
+        with stage(target) as work:
             yield work, target
     finally:
         _remove(made)  # those that are empty
 
 
 @contextlib.contextmanager
-def locked_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
+def lock_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
     """A run folder that one process at a time works in; what it wrote stays, however the block ends.
 
     Args:
@@ -86,7 +86,7 @@ def locked_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: 
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def stage(target: Path) -> Iterator[Path]:
     """A folder whose content moves up into the run folder if the block ends well, and vanishes otherwise.
 
     Raises:
@@ -114,7 +114,7 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def stoppable(*command: str) -> Iterator[None]:
+def explain_resume(*command: str) -> Iterator[None]:
     """Say which command goes on, when somebody stops the work.
 
     Raises:

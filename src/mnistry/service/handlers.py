@@ -43,7 +43,7 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
     from mnistry.ocr.image_io import open_image
     from mnistry.ocr.pipeline import read as read_picture
 
-    content, file_name = uploads.picture_in(body, job.content_type)
+    content, file_name = uploads.extract_picture(body, job.content_type)
     name = job.name or file_name or "picture"
     if not content:
         raise PictureError(f"{name} is empty: it has 0 bytes.")

@@ -21,7 +21,7 @@ WAYS = (
 )
 
 
-def picture_in(body: bytes, content_type: str) -> tuple[bytes, str | None]:
+def extract_picture(body: bytes, content_type: str) -> tuple[bytes, str | None]:
     """The picture in a request's body.
 
     Args:

@@ -48,10 +48,10 @@ def main(model: str | None) -> None:
     _warm_up(recognizer)
     _send(answers, Frame({"model": recognizer.info.as_json()}))
     while (job := messages.read(sys.stdin.buffer)) is not None:
-        _send(answers, answered(recognizer, job))
+        _send(answers, answer(recognizer, job))
 
 
-def answered(recognizer: Recognizer, job: Frame) -> Frame:
+def answer(recognizer: Recognizer, job: Frame) -> Frame:
     """The answer to a job: `status` and the answer's JSON, or `status` and the reason of a failure as `detail`."""
     try:
         content = _answer(recognizer, job.head, job.body)

@@ -129,7 +129,7 @@ class Pool:
         """Have a job done by a process.
 
         Args:
-            job: job for `worker.answered`.
+            job: job for `worker.answer`.
             client: address of the client, for a fair share.
             still_wanted: asked when a process is there, if the job had to wait for one.
             connection: its client's connection, whose jobs before tell how long this one will take.

@@ -23,7 +23,7 @@ from mnistry.errors import DataError, UsageError
 from mnistry.models import classifier, model_source
 from mnistry.models.classifier import Classifier
 from mnistry.models.onnx_head import Head
-from mnistry.models.outputs import probabilities as softmax
+from mnistry.models.outputs import softmax
 
 LEAST = 10  # samples, fewer of which tell little
 HELD_BACK = 4  # every fourth sample of a class is held back for the figures

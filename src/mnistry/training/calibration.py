@@ -17,7 +17,7 @@ from mnistry.evaluation.metrics import evaluate
 from mnistry.models import backend, outputs
 from mnistry.models.backend import jax
 from mnistry.models.metadata import DIGIT_THRESHOLD
-from mnistry.models.test_time_augmentation import look_again
+from mnistry.models.test_time_augmentation import apply_tta
 from mnistry.training import recipes
 from mnistry.training.augmentation import pipeline
 from mnistry.training.trainer import Trained
@@ -82,7 +82,7 @@ def calibrate(trained: Trained) -> Calibration | None:
     _, (x, y) = loading.split(trained.dataset, trained.config.validation, trained.config.seed)
     if not len(y):
         return None
-    recipe, classes = recipes.recipe(trained.config.recipe), len(trained.dataset.class_names)
+    recipe, classes = recipes.find_recipe(trained.config.recipe), len(trained.dataset.class_names)
     drawn = recipe.refuses and tuple(trained.dataset.class_names) == loading.DIGIT_NAMES
     made = _made(x, y, trained.config.seed) if drawn else []
     sets = [_answers(trained, classes, *each) for each in [(x, y), *made]]
@@ -91,7 +91,7 @@ def calibrate(trained: Trained) -> Calibration | None:
     # Without errors the fit would fall to nothing.
     temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0
     again = recipe.second_look
-    scores = [outputs.digitness(each.outputs, classes, temperature) for each in sets]
+    scores = [outputs.compute_digit_score(each.outputs, classes, temperature) for each in sets]
     # Some of the degraded images, the second set, are beyond recognition: none of them has to be kept.
     groups = [
         scores[place][sets[place].labels == label]
@@ -102,7 +102,7 @@ def calibrate(trained: Trained) -> Calibration | None:
     refuses = sets[0].outputs.shape[1] > classes
     least = min(calibration.threshold_at_recall(each, DIGITS_KEPT) for each in groups) if refuses else DIGIT_THRESHOLD
     found = [_looked_at(trained, each.images, each.logits, temperature, again) for each in sets]
-    before = evaluate(outputs.probabilities(sets[0].logits, 1.0), y)
+    before = evaluate(outputs.softmax(sets[0].logits, 1.0), y)
     after = evaluate(found[0], y)
     beliefs = [p.max(axis=1) * score for p, score in zip(found, scores, strict=True)]
     rights = [p.argmax(axis=1) == each.labels for p, each in zip(found, sets, strict=True)]
@@ -156,7 +156,7 @@ def _answers(trained: Trained, classes: int, x: np.ndarray, y: np.ndarray) -> _A
     return _Answers(x, y, logits[:, :classes], logits)
 
 
-def probabilities(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:
+def predict_calibrated(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:
     """The calibrated probabilities of images, uint8 (n, 28, 28): float (n, classes)."""
     if chosen is None:
         outputs = backend.predict(trained.model, x)
@@ -170,10 +170,10 @@ def _looked_at(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature:
     """The probabilities of images, after a second look at those that are unsure at first."""
 
     def ask(images: np.ndarray) -> np.ndarray:
-        return outputs.probabilities(_logits(trained, images)[:, : logits.shape[1]], temperature)
+        return outputs.softmax(_logits(trained, images)[:, : logits.shape[1]], temperature)
 
-    found = outputs.probabilities(logits, temperature)
-    look_again(x, found, again, ask)
+    found = outputs.softmax(logits, temperature)
+    apply_tta(x, found, again, ask)
     return found
 
 

@@ -122,7 +122,7 @@ def _calibrated(content: bytes, own: keras_models.OwnModel, validation: tuple[np
     labels, logits = np.asarray(validation[1]), np.log(np.maximum(answers, np.finfo(np.float32).tiny))
     wrong = bool((logits.argmax(axis=1) != labels).any())
     temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0  # without errors the fit falls to 0
-    cooled = outputs.probabilities(logits, temperature)
+    cooled = outputs.softmax(logits, temperature)
     right = cooled.argmax(axis=1) == labels
     sure = calibration.threshold_for_precision(cooled.max(axis=1), right, SURE_PRECISION)
     chosen = replace(own.info, temperature=temperature, sure_threshold=sure.value)
@@ -188,7 +188,7 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
     except Exception as error:  # Keras raises whatever the part that is damaged leads to, and odd numbers anything
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
-    if training_result.weights_sha256(model) != summary["weights_sha256"]:
+    if training_result.hash_weights(model) != summary["weights_sha256"]:
         raise RunError(
             f"{short(folder)}: {training_result.MODEL} has other weights than {run_folder.SUMMARY} says. Train it anew."
         )
@@ -213,7 +213,7 @@ def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetad
             "dataset": {name: dataset[name] for name in ("name", "train_shape", "test_shape", "licence", "digests")},
             "test": {name: summary["test"][name] for name in ("n", "errors", "accuracy", "interval", "loss", "ece")},
             "calibration": calibrated,
-            "command": provenance.command("train", config, None),
+            "command": provenance.format_command("train", config, None),
             "weights_sha256": summary["weights_sha256"],
             "environment": summary["environment"],
         },

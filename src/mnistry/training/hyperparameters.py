@@ -66,7 +66,7 @@ class Hyperparameter:
     whole: bool = False
 
 
-def checked(chosen: Mapping[str, float], known: Mapping[str, Hyperparameter], recipe: str) -> dict[str, float]:
+def check_settings(chosen: Mapping[str, float], known: Mapping[str, Hyperparameter], recipe: str) -> dict[str, float]:
     """Check hyperparameters against those of the recipe, and give them; whole ones as `int`.
 
     Raises:

@@ -64,11 +64,11 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
         UsageError: there is no such recipe, it does not have such settings, or the batch size is above the number of
             images that are left to train on.
     """
-    from mnistry.datasets.dataset import learning_size
+    from mnistry.datasets.dataset import count_learning
 
-    own = recipe(config.recipe)
+    own = find_recipe(config.recipe)
     validation = own.validation if config.validation is None else config.validation
-    n = learning_size(dataset, validation)
+    n = count_learning(dataset, validation)
     batch_size = config.batch_size
     if batch_size is None:
         batch_size = _default_batch_size(own.batch_size, n, config.devices)
@@ -87,7 +87,7 @@ def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
         devices=config.devices,
         teachers=config.teachers,
         initial=config.initial,
-        settings=hyperparameters.checked(config.settings, own.settings, config.recipe),
+        settings=hyperparameters.check_settings(config.settings, own.settings, config.recipe),
     )
 
 
@@ -108,28 +108,28 @@ def build(config: ResolvedConfig, *, classes: int, images: int) -> keras.Model:
     from mnistry.models import backend
 
     backend.check_settings()
-    own = recipe(config.recipe)
-    model: keras.Model = own.build(seed=config.seed, classes=classes, **chosen(config, "network"))
+    own = find_recipe(config.recipe)
+    model: keras.Model = own.build(seed=config.seed, classes=classes, **select_settings(config, "network"))
     rate = config.learning_rate
-    optimizer = chosen(config, "optimizer")
+    optimizer = select_settings(config, "optimizer")
     if config.teachers is not None:
         if not own.refuses:
             raise UsageError(f"The recipe {config.recipe} cannot learn from teachers; strong and teacher can.")
         optimizer["distilled"] = True
-    own.compiled(model, learning_rate=rate, steps=steps(config, images), **optimizer)
+    own.compiled(model, learning_rate=rate, steps=count_steps(config, images), **optimizer)
     return model
 
 
-def chosen(config: ResolvedConfig, part: Part) -> dict[str, Any]:
+def select_settings(config: ResolvedConfig, part: Part) -> dict[str, Any]:
     """The settings that were chosen for a part of the recipe, as its arguments."""
-    known = recipe(config.recipe).settings
+    known = find_recipe(config.recipe).settings
     return {name: value for name, value in config.settings.items() if known[name].part == part}
 
 
-def steps(config: ResolvedConfig, images: int) -> int:
+def count_steps(config: ResolvedConfig, images: int) -> int:
     """Count the steps of a training; with augmentation, an incomplete batch is left out."""
     whole, short = divmod(images, config.batch_size)
-    return config.epochs * (whole + bool(short and recipe(config.recipe).augment is None))
+    return config.epochs * (whole + bool(short and find_recipe(config.recipe).augment is None))
 
 
 def compile_model(model: keras.Model, *, learning_rate: float, steps: int = 0) -> keras.Model:  # noqa: ARG001 - a constant rate needs none
@@ -234,7 +234,7 @@ def _augment_strong(*course: Any, **settings: Any) -> Callable[[Any, Any, Any, A
     return pipeline.make_augmenter(*course, **settings)
 
 
-def recipe(name: str) -> Recipe:
+def find_recipe(name: str) -> Recipe:
     """The recipe of that name.
 
     Raises:

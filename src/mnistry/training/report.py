@@ -24,13 +24,13 @@ def write(result: Result, folder: Path) -> None:
     """
     drawn = draw(result)
     html.save_figures(drawn, folder)
-    html.write(page(result, drawn), folder)
+    html.write(render_page(result, drawn), folder)
 
 
 def draw(result: Result) -> dict[str, Drawing]:
     """The figures of a result, by name."""
     shown = result.dataset.x_train[result.grid.start : result.grid.stop]
-    samples = plots.samples(shown, result.grid_labels)
+    samples = plots.draw_samples(shown, result.grid_labels)
     return {"samples": samples, **draw_results(result.dataset, result.records, result.test)}
 
 
@@ -39,18 +39,18 @@ def draw_results(dataset: Dataset, records: Sequence[Mapping[str, Any]], test: E
     curves = {}
     if records:  # none where the weights of other runs were taken as they are
         losses, accuracies = ([record[name] for record in records] for name in ("loss", "accuracy"))
-        curves = {"curves": plots.curves(losses, accuracies)}
+        curves = {"curves": plots.draw_curves(losses, accuracies)}
     return {**curves, **evaluation_report.draw_test(dataset, test)}
 
 
-def page(result: Result, drawn: Mapping[str, Drawing]) -> str:
+def render_page(result: Result, drawn: Mapping[str, Drawing]) -> str:
     """The report as HTML.
 
     Args:
         result: of the training.
         drawn: the figures.
     """
-    return html.rendered("report.html", figures=drawn, statistics=result.dataset.statistics(), **shown(result))
+    return html.render("report.html", figures=drawn, statistics=result.dataset.statistics(), **shown(result))
 
 
 def shown(result: Result) -> dict[str, Any]:

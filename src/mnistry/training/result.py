@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets.loading import Dataset, learning_size
+from mnistry.datasets.dataset import Dataset, count_learning
 from mnistry.evaluation.metrics import Evaluation
 from mnistry.models.backend import keras
 from mnistry.models.networks import Layer
@@ -79,7 +79,7 @@ class Result:
     @property
     def trained_on(self) -> int:
         """The number of training images that the network learnt from."""
-        return learning_size(self.dataset, self.config.validation)
+        return count_learning(self.dataset, self.config.validation)
 
     @property
     def grid_labels(self) -> list[str]:
@@ -126,7 +126,7 @@ def save(result: Result, model: keras.Model, folder: Path) -> None:
     files.write_json(folder / run_folder.SUMMARY, result.summary())
 
 
-def weights_sha256(model: keras.Model) -> str:
+def hash_weights(model: keras.Model) -> str:
     """The digest of a model's weights, in the model's order."""
     digest = hashlib.sha256()
     for weights in model.get_weights():

@@ -54,7 +54,7 @@ def train_run(
     """
     watch = Stopwatch()
     config = TrainConfig(**given)
-    with run_folder.locked_run_folder(out, "train", resume=resume) as folder:
+    with run_folder.lock_run_folder(out, "train", resume=resume) as folder:
         stored = run_folder.load_plan(folder, run_folder.CONFIG, TrainConfig, "run")
         if stored is not None:
             run_folder.check_agreement(stored, loading.with_full_name(given), folder, "run")
@@ -71,13 +71,13 @@ def train_run(
         watch.lap("load")
 
         resumed = ("mnistry", "train", "--resume", "--out", str(folder))
-        with run_folder.stoppable(*resumed), _forgotten_if_refused(folder, new=stored is None):
+        with run_folder.explain_resume(*resumed), _forgotten_if_refused(folder, new=stored is None):
             trained = trainer.train(resolved, dataset=dataset, folder=folder, callbacks=callbacks)
         watch.lap("train")
 
         chosen = calibration.calibrate(trained)
         train, test = (
-            evaluate(calibration.probabilities(trained, chosen, x), y)
+            evaluate(calibration.predict_calibrated(trained, chosen, x), y)
             for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test))
         )
         watch.lap("evaluate")
@@ -85,19 +85,19 @@ def train_run(
         shutil.rmtree(
             folder / run_folder.UNFINISHED, ignore_errors=True
         )  # what a kill left, and nobody else works here
-        with run_folder.staged(folder) as work:
+        with run_folder.stage(folder) as work:
             result = Result(
-                command=provenance.command("train", asdict(resolved), data_dir),
+                command=provenance.format_command("train", asdict(resolved), data_dir),
                 config=resolved,
                 dataset=dataset,
                 layers=networks.layers(trained.model),
-                weights_sha256=training_result.weights_sha256(trained.model),
+                weights_sha256=training_result.hash_weights(trained.model),
                 records=trained.records,
                 train=train,
                 test=test,
                 grid=range(min(SHOWN, len(dataset.x_train))),
                 seconds=watch.seconds,
-                environment=provenance.environment(),
+                environment=provenance.describe_environment(),
                 calibration=chosen,
             )
             training_report.write(result, work)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def epoch(record: Mapping[str, Any], epochs: int) -> str:
+def format_epoch(record: Mapping[str, Any], epochs: int) -> str:
     """Loss, accuracy and seconds of an epoch, and the validation figures if there are any.
 
-    >>> epoch({"epoch": 3, "loss": 0.1, "accuracy": 0.97, "seconds": 0.5}, 12)
+    >>> format_epoch({"epoch": 3, "loss": 0.1, "accuracy": 0.97, "seconds": 0.5}, 12)
     'epoch  3/12   loss 0.1000   accuracy  97.00%    0.50 s'
     """
     parts = [f"epoch {record['epoch']:>{len(str(epochs))}}/{epochs}", f"loss {record['loss']:6.4f}"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.datasets import loading
+from mnistry.datasets.dataset import count_learning
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, TrainingError
 from mnistry.models import networks
@@ -134,14 +135,16 @@ def run_epochs(
 
 def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: int) -> Augment | None:
     """Make the augmentation of a recipe, if it has one."""
-    make = recipes.recipe(config.recipe).augment
+    make = recipes.find_recipe(config.recipe).augment
     if make is None:
         return None
     classes = {"classes": len(class_names), "digits": tuple(class_names) == loading.DIGIT_NAMES}
     epochs = (
         config.epochs if config.initial is None else max(config.epochs, pipeline.LONG)
     )  # it goes on with a long one
-    made = make(epochs, recipes.steps(config, images), **classes, **recipes.chosen(config, "augmentation"))
+    made = make(
+        epochs, recipes.count_steps(config, images), **classes, **recipes.select_settings(config, "augmentation")
+    )
     if config.teachers is None:
         return made
     return Distillation(made, load_teachers(config.teachers), len(class_names) + 1)
@@ -171,7 +174,7 @@ def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> 
 
 def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
     """Count the images that the network trains on: all but the validation images."""
-    return loading.learning_size(dataset, config.validation)
+    return count_learning(dataset, config.validation)
 
 
 def _restore(
@@ -220,4 +223,4 @@ def _refuse_divergence(moment: TrainProgress, folder: Path | None) -> None:
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
     """Facts that must be the same when a training is resumed."""
-    return {"data": dict(dataset.digests), "versions": provenance.versions()}
+    return {"data": dict(dataset.digests), "versions": provenance.list_versions()}

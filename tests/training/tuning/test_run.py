@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from mnistry.datasets import loading
-from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.dataset import Dataset, count_validation
 from mnistry.errors import ClusterError, MissingExtraError, RunError, UsageError
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime import ray_cluster, run_folder
@@ -61,7 +61,7 @@ def without_seconds(all_trials: tuple[Trial, ...] | list[Trial]) -> list[Trial]:
 
 def test_every_trial_is_kept_with_its_settings_and_its_end(found: tuning_run.SearchResult) -> None:
     assert without_seconds(trials.read(found.folder)) == without_seconds(found.trials)
-    tutorial = recipes.recipe("tutorial")
+    tutorial = recipes.find_recipe("tutorial")
     assert [one.number for one in found.trials] == [1, 2, 3, 4, 5]
     assert [dict(one.settings) for one in found.trials] == [
         tuning_run.draw(tutorial, number, 1, 32) for number in range(1, 6)
@@ -74,7 +74,7 @@ def test_every_trial_is_kept_with_its_settings_and_its_end(found: tuning_run.Sea
 
 
 def test_the_best_has_the_fewest_errors_of_those_that_finished(found: tuning_run.SearchResult, digits: Dataset) -> None:
-    assert found.images == loading.validation_size(digits, 1 / 6)
+    assert found.images == count_validation(digits, 1 / 6)
     errors = {one.number: round((1 - one.accuracy) * found.images) for one in found.trials if one.state == "finished"}
     assert errors[found.best.number] == min(errors.values())
 
@@ -137,7 +137,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
     assert "The loss is nan in epoch 1: the training has diverged." in result.trials[1].reason
     assert "The batch size must be at most the number of training images" in result.trials[2].reason
     assert result.best.number == 1
-    text = tuning_text.found(result)
+    text = tuning_text.format_search(result)
     assert "3 trials: 1 finished, 0 stopped early, 2 failed" in text
     assert result.trials[1].reason in text
 
@@ -145,7 +145,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
 def test_a_search_that_is_complete_is_told_again(found: tuning_run.SearchResult, cluster: str) -> None:
     again = tuning.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
     assert again.summary == found.summary
-    assert tuning_text.found(again) == tuning_text.found(found)
+    assert tuning_text.format_search(again) == tuning_text.format_search(found)
 
 
 def command(out: str, *more: str) -> list[str]:
@@ -221,7 +221,7 @@ def test_asha_knows_again_what_trials_gave() -> None:
 
 
 def test_the_settings_of_a_trial_depend_on_seed_and_number_alone() -> None:
-    strong = recipes.recipe("strong")
+    strong = recipes.find_recipe("strong")
     drawn = [tuning_run.draw(strong, number, 0, 128) for number in range(2, 40)]
     assert drawn == [tuning_run.draw(strong, number, 0, 128) for number in range(2, 40)]
     assert tuning_run.draw(strong, 2, 1, 128) != drawn[0]
@@ -238,11 +238,11 @@ def test_errors_count_first_and_the_loss_decides_between_equals() -> None:
         return Trial(number, {}, state, ({"epoch": 1, "val_accuracy": accuracy, "val_loss": loss},))
 
     all_trials = [trial(1, 0.97, 0.1), trial(2, 0.98, 0.9), trial(3, 0.98, 0.3), trial(4, 0.99, 0.1, "stopped")]
-    assert [one.number for one in trials.ranked(all_trials, 100)] == [3, 2, 1, 4]
-    assert trials.best(all_trials, 100).number == 3
+    assert [one.number for one in trials.rank(all_trials, 100)] == [3, 2, 1, 4]
+    assert trials.find_best(all_trials, 100).number == 3
     assert trials.score({"val_accuracy": 1.0, "val_loss": float("nan")}, 100) == trials.worst(100)
     with pytest.raises(RunError, match="None of the 1 trials came to its end"):
-        trials.best([Trial(1, {}, "failed", (), "It broke.")], 100)
+        trials.find_best([Trial(1, {}, "failed", (), "It broke.")], 100)
 
 
 def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -315,6 +315,6 @@ def test_folders_that_are_no_search_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_line_of_a_trial_that_failed() -> None:
-    line = tuning_text.ended(Trial(2, {"dropout": 0.5}, "failed", (), "It broke."), 12, 3)
+    line = tuning_text.format_trial(Trial(2, {"dropout": 0.5}, "failed", (), "It broke."), 12, 3)
     assert line == "trial  2/12   failed: It broke.   dropout=0.5"
     assert np.isnan(Trial(1, {}).accuracy)

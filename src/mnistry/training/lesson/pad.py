@@ -12,7 +12,7 @@ from mnistry.errors import UsageError
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models import backend
 from mnistry.reporting import html
-from mnistry.reporting.language import LANGUAGES, Language, LanguageName, preferred
+from mnistry.reporting.language import LANGUAGES, Language, LanguageName, choose_language
 from mnistry.training.lesson.report import live
 from mnistry.training.lesson.snapshots import Network
 from mnistry.training.lesson.steps import Facts
@@ -50,8 +50,8 @@ class Pad:
         index = dataset.checked_index(None)
         facts = Facts(train=len(dataset.x_train), index=index, classes=shapes[3][0], hidden=shapes[1][0])
         test = evaluate(backend.predict(model, dataset.x_test), dataset.y_test)
-        first = language or preferred()
-        self.page = html.rendered(
+        first = language or choose_language()
+        self.page = html.render(
             "pad.html",
             languages=[Language(name) for name in (first, *(name for name in LANGUAGES if name != first))],
             follow=False,

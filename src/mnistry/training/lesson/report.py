@@ -13,7 +13,7 @@ from mnistry.datasets.dataset import Dataset
 from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
-from mnistry.reporting.language import LANGUAGES, Language, LanguageName, message, preferred
+from mnistry.reporting.language import LANGUAGES, Language, LanguageName, choose_language, message
 from mnistry.training import report as training_report
 from mnistry.training.lesson import drawings
 from mnistry.training.lesson.snapshots import Network
@@ -50,8 +50,8 @@ class Report:
         title = message("training image {index}, label {label}", index=facts.index, label=label)
         self._save(
             {
-                "samples": plots.samples(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
-                "image": plots.image(image, title),
+                "samples": plots.draw_samples(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
+                "image": plots.draw_image(image, title),
                 "network": drawings.network(image, facts, names),
                 "ideas": drawings.ideas(facts),
             }
@@ -79,8 +79,8 @@ class Report:
         """
         sample, names = result.sample, result.dataset.class_names
         assert sample is not None  # noqa: S101 - a lesson has one
-        self._save({"probabilities": plots.probabilities(sample.probabilities, sample.doubled, names)})
-        html.write(page(result, self._facts, network, self.figures, language), self._folder)
+        self._save({"probabilities": plots.draw_probabilities(sample.probabilities, sample.doubled, names)})
+        html.write(render_page(result, self._facts, network, self.figures, language), self._folder)
 
     def _save(self, drawn: Mapping[str, Drawing]) -> None:
         """Write `figures/*.png`."""
@@ -88,7 +88,7 @@ class Report:
         html.save_figures(drawn, self._folder)
 
 
-def page(
+def render_page(
     result: Result,
     facts: Facts,
     network: Network,
@@ -104,9 +104,9 @@ def page(
         drawn: the figures.
         language: in which the page opens; None means that of the browser, and without scripts the machine's.
     """
-    first = language or preferred()
+    first = language or choose_language()
     languages = [first, *(name for name in LANGUAGES if name != first)]
-    return html.rendered(
+    return html.render(
         TEMPLATE,
         figures=drawn,
         languages=[Language(name) for name in languages],

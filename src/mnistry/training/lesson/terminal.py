@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.evaluation import text as evaluation_text
-from mnistry.reporting.language import Language, Message, message, padded, plural, width, wrapped
-from mnistry.reporting.plots import percent
+from mnistry.reporting.language import Language, Message, message, pad, plural, width, wrap
+from mnistry.reporting.plots import format_percent
 from mnistry.reporting.text import picture
 from mnistry.training.lesson.steps import ROW, Facts, Step
 
@@ -42,14 +42,14 @@ def step(one: Step, shown: str, language: Language) -> str:
 def paragraph(head: str, said: Message, side: int, language: Language) -> str:
     """A paragraph with a word beside its first line."""
     text = language.say(said).replace("**", "")
-    first, *others = wrapped(text, COLUMNS - side)
-    return "\n".join([padded(head, side) + first, *(" " * side + line for line in others)])
+    first, *others = wrap(text, COLUMNS - side)
+    return "\n".join([pad(head, side) + first, *(" " * side + line for line in others)])
 
 
 def load(dataset: Dataset, language: Language) -> str:
     """The source of the data, and the four shapes."""
     head = message("{title}, {n:,} images", title=title(dataset), n=len(dataset.x_train) + len(dataset.x_test))
-    lines = [*wrapped(f"{language.say(head)} ({dataset.source})", COLUMNS)]
+    lines = [*wrap(f"{language.say(head)} ({dataset.source})", COLUMNS)]
     columns = max(len(f"{x.shape} {x.dtype}") for x, _ in dataset.splits.values())
     side = max(len(f"x_{name}") for name in dataset.splits)
     for name, (x, y) in dataset.splits.items():
@@ -77,11 +77,11 @@ def many_images(images: np.ndarray, labels: Sequence[str], first: int, language:
     lines = [language.say(message("training images {first} to {last}", first=first, last=last))]
     side = max(map(width, labels))
     rows = [labels[start : start + GRID_COLUMNS] for start in range(0, len(labels), GRID_COLUMNS)]
-    lines += [" ".join(padded(label, side) for label in row).rstrip() for row in rows]
+    lines += [" ".join(pad(label, side) for label in row).rstrip() for row in rows]
     for start in range(0, len(images), GRID_COLUMNS):
         drawn = [dots(pixels) for pixels in images[start : start + GRID_COLUMNS]]
         lines += ["", *(" ".join(parts) for parts in zip(*drawn, strict=True))]
-        names = (padded(f"      {label}", 14) for label in labels[start : start + GRID_COLUMNS])
+        names = (pad(f"      {label}", 14) for label in labels[start : start + GRID_COLUMNS])
         lines.append(" ".join(names).rstrip())
     return "\n".join(lines)
 
@@ -105,7 +105,7 @@ def normalise(pixels: np.ndarray, language: Language) -> str:
     head = message(
         "{low} to {high} becomes {small:.3g} to {large:.3g}", low=low, high=high, small=low / 255, large=high / 255
     )
-    return "\n".join([language.say(head), *wrapped(small, COLUMNS)])
+    return "\n".join([language.say(head), *wrap(small, COLUMNS)])
 
 
 def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
@@ -124,7 +124,7 @@ def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
     )
     sides = (24, 3, 17, 5, 15, 7)
     drawn = [
-        padded(row[0], sides[0]) + "".join(centred(text, side) for text, side in zip(row[1:], sides[1:], strict=True))
+        pad(row[0], sides[0]) + "".join(centred(text, side) for text, side in zip(row[1:], sides[1:], strict=True))
         for row in rows
     ]
     kind = max(22, *(len(row.kind) for row in layers))
@@ -132,14 +132,14 @@ def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
     total = f"{sum(row.parameters for row in layers):,}"
     digits = max(9, len(total))
     lines = [f"{row.kind:<{kind}} {row.output!s:<{output}} {row.parameters:>{digits},}" for row in layers]
-    last = padded(weights, kind + 1 + output) + f" {total:>{digits}}"
+    last = pad(weights, kind + 1 + output) + f" {total:>{digits}}"
     return "\n".join([*(line.rstrip() for line in drawn), "", *lines, last])
 
 
 def centred(text: str, columns: int) -> str:
     """A text in the middle of a number of columns."""
     left = (columns - width(text)) // 2
-    return padded(" " * left + text, columns)
+    return pad(" " * left + text, columns)
 
 
 def compiled(language: Language) -> str:
@@ -189,7 +189,7 @@ def confused(test: Evaluation, class_names: Sequence[str], language: Language) -
     if not worst:
         return matrix
     told = ", ".join(language.say(each) for each in worst)
-    return "\n".join([matrix, "", *wrapped(language.say(message("Most often: {mistakes}", mistakes=told)), COLUMNS)])
+    return "\n".join([matrix, "", *wrap(language.say(message("Most often: {mistakes}", mistakes=told)), COLUMNS)])
 
 
 def commonest(matrix: np.ndarray, class_names: Sequence[str]) -> list[Message]:
@@ -218,13 +218,13 @@ def probabilities(
     heads = (message("class"), message("Softmax once"), message("Softmax twice"))
     names = [language.say(head) for head in heads]
     side = max(width(names[0]), *(width(class_names[number]) for number in shown))
-    lines = [f"{padded(names[0], side)}  {padded(names[1], BAR + 8)}  {names[2]}"]
+    lines = [f"{pad(names[0], side)}  {pad(names[1], BAR + 8)}  {names[2]}"]
     for number in shown:
         parts = [
-            f"{percent(float(values[number])):>6} {'█' * round(float(values[number]) * BAR):<{BAR}}"
+            f"{format_percent(float(values[number])):>6} {'█' * round(float(values[number]) * BAR):<{BAR}}"
             for values in (sample.probabilities, sample.doubled)
         ]
-        lines.append(f"{padded(class_names[number], side, right=True)}  {parts[0]}   {parts[1]}".rstrip())
+        lines.append(f"{pad(class_names[number], side, right=True)}  {parts[0]}   {parts[1]}".rstrip())
     image = message("training image {index}:", index=sample.index)
     return "\n".join([language.say(shapes), language.say(image), *lines])
 
@@ -246,4 +246,4 @@ def answered(sample: Sample, unseen: int, answer: str, label: str, language: Lan
         answer=answer,
         label=label,
     )
-    return "\n".join([language.say(seen), *wrapped(language.say(other), COLUMNS)])
+    return "\n".join([language.say(seen), *wrap(language.say(other), COLUMNS)])

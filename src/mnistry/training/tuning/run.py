@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.datasets import loading
-from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.dataset import Dataset, count_validation
 from mnistry.errors import RunError, UsageError, require
 from mnistry.runtime import files, ray_cluster, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
@@ -122,7 +122,7 @@ def search(
     """
     require("mnistry search", "ray")
     _check(asked, max_concurrent)
-    with run_folder.locked_run_folder(out, "search", resume=resume) as folder:
+    with run_folder.lock_run_folder(out, "search", resume=resume) as folder:
         stored = run_folder.load_plan(folder, PLAN, Plan, "search", ignored=(trials.TABLE,))
         if stored is not None:
             run_folder.check_agreement(stored, loading.with_full_name(asked), folder, "search")
@@ -132,10 +132,10 @@ def search(
         dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)
         plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
-        images = loading.validation_size(dataset, plan.validation)
-        with run_folder.stoppable("mnistry", "search", "--resume", "--out", str(folder)):
+        images = count_validation(dataset, plan.validation)
+        with run_folder.explain_resume("mnistry", "search", "--resume", "--out", str(folder)):
             all_trials = _run(folder, plan, dataset, max_concurrent=max_concurrent, address=address, on_trial=on_trial)
-            best = trials.best(all_trials, images)
+            best = trials.find_best(all_trials, images)
             _adopt(folder, best, plan.config(best.settings, dataset))
             training_run.train_run({}, data_dir=data_dir, out=folder / BEST, resume=True, callbacks=callbacks)
         shutil.rmtree(folder / TRIALS, ignore_errors=True)  # of those that are not the best
@@ -169,13 +169,13 @@ def _check(asked: Mapping[str, Any], max_concurrent: int) -> None:
     if max_concurrent < 1:
         raise UsageError(f"The number of concurrent trials must be 1 or more; received {max_concurrent}.")
     TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
-    recipes.recipe(asked.get("recipe", TrainConfig.recipe))
+    recipes.find_recipe(asked.get("recipe", TrainConfig.recipe))
 
 
 def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
     """Draw the trials and keep them; then the plan, as the sign that they are there."""
     config = recipes.resolve(TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}), dataset)
-    recipe = recipes.recipe(config.recipe)
+    recipe = recipes.find_recipe(config.recipe)
     plan = Plan(
         recipe=config.recipe,
         dataset=config.dataset,
@@ -224,10 +224,10 @@ def _run(
         folder=(folder / TRIALS).absolute(),
         dataset=ray_tune.without_test(dataset),
         configs=configs,
-        images=loading.validation_size(dataset, plan.validation),
+        images=count_validation(dataset, plan.validation),
     )
     room = ray_cluster.OBJECT_STORE + dataset.x_train.nbytes
-    with ray_cluster.connected(address, cpus=max_concurrent, object_store=room, settings=ray_tune.SETTINGS):
+    with ray_cluster.connect(address, cpus=max_concurrent, object_store=room, settings=ray_tune.SETTINGS):
         return ray_tune.run(work, all_trials, epochs=plan.epochs, max_concurrent=max_concurrent, on_trial=keep)
 
 

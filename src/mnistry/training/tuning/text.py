@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from mnistry.training.tuning.run import SearchResult
 
 
-def ended(trial: Trial, of: int, epochs: int) -> str:
+def format_trial(trial: Trial, of: int, epochs: int) -> str:
     """A trial that has ended, in a line.
 
     >>> record = {"epoch": 1, "val_accuracy": 0.9, "val_loss": 0.25}
-    >>> ended(Trial(3, {"learning_rate": 0.01}, "stopped", (record,)), 20, 5)
+    >>> format_trial(Trial(3, {"learning_rate": 0.01}, "stopped", (record,)), 20, 5)
     'trial  3/20   stopped after 1 of 5 epochs   validation accuracy  90.00%   loss 0.2500   learning_rate=0.01'
     """
     parts = [f"trial {trial.number:>{len(str(of))}}/{of}"]
@@ -30,14 +30,14 @@ def ended(trial: Trial, of: int, epochs: int) -> str:
     return "   ".join([*parts, _settings(trial)])
 
 
-def found(result: SearchResult) -> str:
+def format_search(result: SearchResult) -> str:
     """The result of a search: the trials, the best one, its test accuracy, and the command that trains it."""
     test, best = result.summary["test"], result.best
     low, high = test["interval"]
     count = {state: sum(trial.state == state for trial in result.trials) for state in ("finished", "stopped", "failed")}
     return "\n".join(
         [
-            table(result),
+            format_table(result),
             "",
             f"{len(result.trials)} trials: {count['finished']} finished, {count['stopped']} stopped early, "
             f"{count['failed']} failed; compared on {result.images:,} training images held out",
@@ -55,12 +55,12 @@ def found(result: SearchResult) -> str:
     )
 
 
-def table(result: SearchResult) -> str:
+def format_table(result: SearchResult) -> str:
     """The trials, the best first: what they were trained with, and how they did on the images held out."""
     names = list(result.best.settings)
     head = ["trial", *names, "epochs", "accuracy", "loss", ""]
     rows = [head]
-    for trial in trials.ranked(result.trials, result.images):
+    for trial in trials.rank(result.trials, result.images):
         figures = ["", ""] if math.isnan(trial.loss) else [f"{trial.accuracy:.2%}", f"{trial.loss:.4f}"]
         values = [f"{trial.settings[name]:g}" for name in names]
         note = trial.reason if trial.state == "failed" else "" if trial.state == "finished" else trial.state

@@ -67,7 +67,7 @@ def worst(images: int) -> float:
     return images + 1.0
 
 
-def ranked(trials: Sequence[Trial], images: int) -> list[Trial]:
+def rank(trials: Sequence[Trial], images: int) -> list[Trial]:
     """The best first: those that finished by their score, then the others by how far they came and by theirs."""
 
     def key(trial: Trial) -> tuple[bool, int, float, int]:
@@ -77,13 +77,13 @@ def ranked(trials: Sequence[Trial], images: int) -> list[Trial]:
     return sorted(trials, key=key)
 
 
-def best(trials: Sequence[Trial], images: int) -> Trial:
+def find_best(trials: Sequence[Trial], images: int) -> Trial:
     """The trial with the best score of those that finished.
 
     Raises:
         RunError: none did.
     """
-    first = ranked(trials, images)[0]
+    first = rank(trials, images)[0]
     if first.state != "finished":
         raise RunError(
             f"None of the {len(trials)} trials came to its end. The first one failed, since: {trials[0].reason} "
