@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.drawn import NAMES, arrays, drawing, write_folder
+from helpers.drawn import NAMES, drawing, write_folder
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import Labelled, natural
@@ -171,13 +171,6 @@ def test_as_many_classes_as_a_byte_counts(tmp_path: Path) -> None:
     loaded = loading.load(str(npz(tmp_path, small([str(number) for number in range(256)] * 2))))
     assert loaded.class_names == tuple(str(number) for number in range(256))
     assert sorted(loaded.y_train.tolist()) == list(range(256))
-
-
-def test_bright_paper_is_remarked(tmp_path: Path) -> None:
-    dark_on_bright = labelled(255 - arrays(2)[0], np.array(["a", "b"] * 3))
-    remarks = loading.load(str(npz(tmp_path, dark_on_bright))).remarks
-    assert remarks[-1].startswith("100% of the training images are bright at their edge")
-    assert remarks[-1].endswith("invert yours if they show dark ink.")
 
 
 # Folders of pictures

@@ -100,7 +100,7 @@ def test_the_labels_of_a_table_are_not_used_which_is_said(tmp_path):
     path = of(tmp_path / "own.csv", table(X, np.arange(12) % 10))
     found = load_unlabelled(str(path))
     np.testing.assert_array_equal(found.images, X)
-    assert [remark.split(": ")[1] for remark in found.remarks] == ["the column of labels is not used."]
+    assert [remark.split(": ")[1] for remark in found.remarks] == ["the labels are not used."]
 
 
 @pytest.mark.parametrize("form", ["folder", "zip", "one picture"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from mnistry.datasets import pixels, wording
+from mnistry.datasets.labelled import listed
 from mnistry.errors import DataError
 from mnistry.ocr.read_many import SUFFIXES
 from mnistry.runtime.files import short
@@ -16,6 +18,9 @@ from mnistry.runtime.files import short
 MAX_LIST_COLUMNS = 64
 WHOLE = re.compile(r"\d{1,9}\.\d{0,20}(e\+\d{2})?")  # of numbers that may be whole, those with a point
 PIXELS = 784
+MAX_CLASSES = 256
+TRUE, FALSE = ("1", "1.0", "true"), ("0", "0.0", "false", "")  # cells of one-hot labels
+BRACKETS = str.maketrans("[](),;", " " * 6)  # around and between numbers in one cell
 FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")
 
 
@@ -28,7 +33,9 @@ class Layout:
         label: the index of the column of labels; None if there is none.
         pixels: the indices of the columns of pixels.
         files: the index of the column of file names, in a list of files.
-        split: the index of the column that names the split, in a list of files.
+        split: the index of the column that names the split.
+        packed: the index of the column whose cells hold all pixels of an image.
+        one_hot: the indices of columns of which one is 1 in each row, with the names of their classes.
         said: what was assumed.
     """
 
@@ -37,40 +44,132 @@ class Layout:
     pixels: tuple[int, ...] = ()
     files: int | None = None
     split: int | None = None
+    packed: int | None = None
+    one_hot: tuple[tuple[int, str], ...] = ()
     said: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """True if rows have labels."""
+        return self.label is not None or bool(self.one_hot)
 
 
 def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
     """The columns by their names."""
-    name, said = short(path), []
-    plain = [cell.strip() for cell in head]
+    plain, n = [cell.strip() for cell in head], len(head)
     label_name = wording.find_named(plain, wording.LABELS)
     label = None if label_name is None else plain.index(label_name)
     files = _file_column(plain, rows, path, label)
-    if files is not None and label is None and len(head) == 2:
-        label, said = 1 - files, [f"the labels are the column {plain[1 - files]!r}"]
+    if files is not None and label is None and n == 2:
+        label = 1 - files
+        return Layout(n, label, (), files, said=(f"the labels are the column {plain[label]!r}",))
     if files is not None and label is not None:
-        split = wording.find_named(
-            [cell for n, cell in enumerate(plain) if n not in (label, files)], ("split", "subset", "set", "usage")
+        return Layout(n, label, (), files, _split_column(plain, {label, files}))
+    whole = [row for row in rows if len(row) == n]
+    packed = find_packed(whole, path)
+    if packed is not None:
+        return _with_the_rest(Layout(n, label, packed=packed), plain, whole, path, {packed})
+    chosen = _pixel_columns(plain, label)
+    if chosen is not None:
+        return _with_the_rest(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
+    if label is None and pixels.side_of(n - 1) is not None:
+        return find_by_values(rows[0] if rows else head, rows, path)
+    raise DataError(f"{short(path)} {_other_columns(n)}")
+
+
+def _with_the_rest(
+    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], path: Path, taken: set[int]
+) -> Layout:
+    """The same with what the columns beside the pixels are: the label, the split, and columns that are passed over.
+
+    Raises:
+        DataError: more than one of them may be the label.
+    """
+    said, label, one_hot = [], layout.label, layout.one_hot
+    split = _split_column(names, taken | {label})
+    rest = [n for n in range(len(names)) if n not in taken and n not in (label, split)]
+    if label is None:
+        likely = [n for n in rest if names[n].lower() not in wording.INDICES]
+        if len(likely) > 1 and is_one_hot(rows, likely):
+            one_hot = tuple(zip(likely, wording.strip_prefix([names[n] for n in likely]), strict=True))
+            said.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
+        elif len(likely) == 1 and _repeats([row[likely[0]] for row in rows]):
+            label = likely[0]
+            said.append(f"the labels are column {label + 1}, {names[label]!r}")
+        elif len(likely) > 1:
+            raise DataError(
+                f"{short(path)} has pixels, and beside them the columns {listed([repr(names[n]) for n in likely])}: "
+                "which is the label? Name that one label."
+            )
+    elif label != 0:
+        said.append(f"the labels are column {label + 1}, {names[label]!r}")
+    rest = [n for n in rest if n != label and n not in dict(one_hot)]
+    other = next((n for n in rest if label is not None and names[n].lower() in wording.LABELS), None)
+    if label is not None and other is not None and not _say_the_same(rows, label, other):
+        raise DataError(
+            f"{short(path)} has two columns that may be the label, {names[label]!r} and {names[other]!r}, and they "
+            "differ. Remove one of them."
         )
-        return Layout(len(head), label, (), files, None if split is None else plain.index(split), tuple(said))
-    others = [number for number in range(len(head)) if number != label]
-    numbers_only = all(cell.isdigit() for cell in plain)
-    if not numbers_only:
-        dropped = [number for number in others if plain[number].lower() in wording.INDICES]
-        if dropped and pixels.side_of(len(others)) is None and pixels.side_of(len(others) - len(dropped)) is not None:
-            others = [number for number in others if number not in dropped]
-            said.append(f"passed over the column {', '.join(repr(plain[number]) for number in dropped)}")
-    if pixels.side_of(len(others)) is not None:
-        if label is None:
-            return Layout(len(head), None, tuple(others), said=tuple(said))
-        if label != 0:
-            said.append(f"the labels are column {label + 1}, {plain[label]!r}")
-        return Layout(len(head), label, tuple(others), said=tuple(said))
-    if label is None and pixels.side_of(len(head) - 1) is not None:
-        found = find_by_values(rows[0] if rows else head, rows, path)
-        return Layout(found.columns, found.label, found.pixels, said=found.said)
-    raise DataError(f"{name} {_other_columns(len(head))}")
+    if rest:
+        said.append(f"passed over the column{'s' * (len(rest) > 1)} {listed([repr(names[n]) for n in rest])}")
+    return replace(layout, label=label, split=split, one_hot=one_hot, said=tuple(said))
+
+
+def _pixel_columns(names: Sequence[str], label: int | None) -> list[int] | None:
+    """The columns of pixels: those named alike but for numbers, or all but the label and columns that count."""
+    others = [n for n in range(len(names)) if n != label]
+    kinds = [re.sub(r"\d+", "#", names[n]) for n in others]
+    kind, most = Counter(kinds).most_common(1)[0]
+    if "#" in kind and most > len(others) / 2 and pixels.side_of(most) is not None:
+        return [n for n, each in zip(others, kinds, strict=True) if each == kind]
+    kept = [n for n in others if names[n].lower() not in wording.INDICES]
+    return next((each for each in (others, kept) if pixels.side_of(len(each)) is not None), None)
+
+
+def _split_column(names: Sequence[str], taken: Container[int | None]) -> int | None:
+    rest = {n: name for n, name in enumerate(names) if n not in taken}
+    name = wording.find_named(rest.values(), ("split", "subset", "set", "usage"))
+    return None if name is None else next(n for n, each in rest.items() if each == name)
+
+
+def find_packed(rows: Sequence[Sequence[str]], path: Path) -> int | None:
+    """The column whose cells hold all pixels of an image, as numbers parted by blanks or commas; None if there is none.
+
+    Raises:
+        DataError: NumPy has left out most of them.
+    """
+    if not rows or len(rows[0]) > MAX_LIST_COLUMNS:
+        return None
+    for number, cell in enumerate(rows[0]):
+        cells = cell.translate(BRACKETS).split()
+        if cell.lstrip()[:1] == "[" and "..." in cells:
+            raise DataError(
+                f"{short(path)}, column {number + 1}: NumPy has written an array in short, with '...' for most of its "
+                "numbers. Save it in whole, with .tolist(), or the arrays with np.savez."
+            )
+        if pixels.side_of(len(cells)) is not None and all(map(is_number, cells)):
+            return number
+    return None
+
+
+def is_one_hot(rows: Sequence[Sequence[str]], columns: Sequence[int], *, all_of_them: bool = False) -> bool:
+    """Tell whether one of some columns is 1 in each row, and the others 0; perhaps each in some row."""
+    seen = set()
+    for row in rows:
+        ones = [n for n in columns if row[n].strip().lower() in TRUE]
+        if len(ones) != 1 or any(row[n].strip().lower() not in FALSE for n in columns if n != ones[0]):
+            return False
+        seen.add(ones[0])
+    return bool(rows) and (not all_of_them or len(seen) == len(columns))
+
+
+def _repeats(cells: Sequence[str]) -> bool:
+    return len(set(cells)) <= max(2, len(cells) // 2)
+
+
+def _say_the_same(rows: Sequence[Sequence[str]], first: int, second: int) -> bool:
+    pairs = {(row[first].strip(), row[second].strip()) for row in rows}
+    return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
 
 
 def find_list(head: Sequence[str], path: Path) -> Layout | None:
@@ -107,6 +206,21 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
             tuple(place + 1 for place in rest.pixels),
             said=("passed over the first column, which counts the rows", *rest.said),
         )
+    packed = find_packed(whole, path) if n == 2 else None
+    if packed is not None:
+        return Layout(n, 1 - packed, packed=packed)
+    groups = [
+        (columns, rest)
+        for k in range(2, min(MAX_CLASSES, n))
+        if pixels.side_of(n - k) is not None
+        for columns, rest in ((range(k), range(k, n)), (range(n - k, n), range(n - k)))
+        if is_one_hot(whole, columns, all_of_them=True)
+    ]
+    if len(groups) == 1:
+        columns, others = groups[0]
+        place = f"the {'first' if columns[0] == 0 else 'last'} {len(columns)} columns"
+        classes = tuple((column, str(number)) for number, column in enumerate(columns))
+        return Layout(n, None, tuple(others), one_hot=classes, said=(f"the labels are one-hot, {place}",))
     raise DataError(f"{short(path)} {_other_columns(n)}")
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
+import re
 import shlex
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import idx, pixels
+from mnistry.datasets import csv_lines, pixels
 from mnistry.datasets.csv_columns import (
+    BRACKETS,
+    PIXELS,
+    TRUE,
     clean_label,
     find_by_names,
     find_by_values,
@@ -23,10 +24,10 @@ from mnistry.datasets.csv_columns import (
     find_picture,
     is_name,
     is_number,
+    is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
 from mnistry.datasets.labelled import (
-    MAX_BYTES,
     EncodedImage,
     Labelled,
     LoadedSplits,
@@ -36,22 +37,29 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
+from mnistry.ocr.read_many import SUFFIXES
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
 LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
-MAX_LINE = 4_000_000  # characters
 SEPARATORS = ",;\t|"
+DECIMAL_COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"(?<=\d),(?=\d)")
+LIBSVM_ENDINGS = {".t": "test", ".val": "validation"}
+SPLIT_NAMES = ("train", "test", "validation")
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
 MAX_NAME = 2000  # bytes of the first line of a list
-ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+ENDINGS = tuple(name + packed for name in (".csv", ".tsv", ".arff") for packed in ("", ".gz", ".bz2", ".xz"))
 
 
 def find_tables(folder: Path) -> list[Path]:
     """The tables of a folder."""
     files = [each for each in folder.iterdir() if each.name[0] != "." and each.is_file()]
     named = [each for each in files if each.name.lower().endswith(ENDINGS)]
-    return sorted(named or [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)])
+    if named:
+        return sorted(named)
+    lists = [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)]
+    others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
+    return sorted(lists or [each for each in others if csv_lines.is_libsvm(each)])
 
 
 def _lists_pictures(path: Path) -> bool:
@@ -70,6 +78,9 @@ def read(path: Path) -> LoadedSplits:
     problems, remarks = ValidationErrors(), list[str]()
     if not path.is_dir():
         parts = _parts(path, "train", problems, remarks)
+        for split, other in _beside(path).items():
+            remarks.append(f"{short(path)}: taken with {other.name} beside it, its {split} split.")
+            parts |= _parts(other, split, problems, remarks)
     else:
         parts = {}
         for table, split in _chosen(path, remarks):
@@ -91,24 +102,25 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     table = _Table(path)
     if table.layout.files is not None:
         raise DataError(f"{short(path)} is a list of files; name the folder with the pictures.")
-    part = table.rows(problems)
+    part, _ = table.rows(problems)
     problems.refuse(short(path))
     if not isinstance(part.images, np.ndarray):
         raise DataError(f"{short(path)} holds no images.")
-    told = [f"{short(path)}: the column of labels is not used."] if table.layout.label is not None else []
+    told = [f"{short(path)}: the labels are not used."] if table.layout.labelled else []
     return part.images, [*told, *table.said]
 
 
 def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
     """The tables of a folder with the split of each; what else is there is remarked on."""
     tables = find_tables(folder)
+    named = {_split_of(each) for each in tables} - {None}
+    unnamed = [each for each in tables if _split_of(each) is None and "submission" not in each.name.lower()]
+    is_train = len(unnamed) == 1 and "train" not in named
     chosen: list[tuple[Path, str]] = []
     others: list[str] = []
     for table in tables:
-        split = find_split(_stem(table), prefix=True)
-        if "submission" in table.name.lower() or (
-            split is None and len(tables) > 1 and any(find_split(_stem(each), prefix=True) for each in tables)
-        ):
+        split = _split_of(table)
+        if "submission" in table.name.lower() or (split is None and named and not is_train):
             others.append(table.name)
         else:
             chosen.append((table, split or "train"))
@@ -121,6 +133,8 @@ def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
             )
     folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
     lists_files = any(_Table(table).layout.files is not None for table, _ in chosen)
+    if named and is_train:
+        remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
     if others:
         remarks.append(f"{short(folder)}: passed over {listed(others)}.")
     if folders and not lists_files:
@@ -128,10 +142,24 @@ def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
     return chosen
 
 
+def _beside(path: Path) -> dict[str, Path]:
+    """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
+    name, packed = _unpacked_name(path.name)
+    if not csv_lines.is_libsvm(path):
+        return {}
+    found = {split: path.with_name(name + end + packed) for end, split in LIBSVM_ENDINGS.items()}
+    return {split: place for split, place in found.items() if place.is_file() and csv_lines.is_libsvm(place)}
+
+
+def _unpacked_name(name: str) -> tuple[str, str]:
+    end = next((end for end in (".gz", ".bz2", ".xz") if name.lower().endswith(end)), "")
+    return name[: len(name) - len(end)], name[len(name) - len(end) :]
+
+
 def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
     """The content of a table by split."""
     table = _Table(path)
-    if table.layout.label is None:
+    if not table.layout.labelled:
         if split == "test":
             remarks.append(
                 f"{short(path)} has no labels and is not used here. Once there is a model: mnistry predict MODEL "
@@ -139,10 +167,26 @@ def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str
             )
             return {}
         raise NoLabelsError(f"{short(path)} {_without_labels(table.layout.columns, path)}")
+    if table.layout.files is not None:
+        remarks += table.said
+        return table.files(split, problems, remarks)
+    part, splits = table.rows(problems)
     remarks += table.said
-    if table.layout.files is None:
-        return {split: table.rows(problems)}
-    return table.files(split, problems, remarks)
+    if table.layout.split is None:
+        return {split: part}
+    found = {each: np.array([find_split(cell, prefix=True) == each for cell in splits]) for each in SPLIT_NAMES}
+    for row in np.flatnonzero(~np.any(list(found.values()), axis=0)):
+        problems.add(part.origins[int(row)], f"{splits[row]!r:.40} names no split")
+    return {each: part.of(mask) for each, mask in found.items() if mask.any()}
+
+
+class _Rows(NamedTuple):
+    """The content of rows: pixels (n, columns), labels, what names the split, and the numbers of the rows."""
+
+    values: np.ndarray
+    labels: list[str]
+    splits: list[str]
+    numbers: list[int]
 
 
 class _Table:
@@ -150,62 +194,69 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, short(path)
-        first = [line for _, line in islice(self._lines(), LOOKED_AT)]
+        self._length = 0  # of images in one cell
+        self._reader = csv_lines.choose_reader(path)
+        first = [line for _, line in islice(self._reader.lines(), LOOKED_AT)]
         if not first:
             raise DataError(f"{self.name} is empty.")
-        self._separator = max(SEPARATORS, key=first[0].count)
-        if not any(map(first[0].count, SEPARATORS)):
-            words = first[0].split()
-            listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
-            self._separator = " " if listed_ or len(words) > LEAST_SPACED else ","
+        self._separator = _separator(first[0], path)
         if self._separator == " ":
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
         self._header = any(not is_number(cell) for cell in head[1:]) and any(is_name(cell) for cell in head)
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]
+        self._commas = self._separator in ";\t|" and any(
+            DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[:20] for cell in row
+        )
+        if self._commas:
+            rows = [[POINT.sub(".", cell) for cell in row] for row in rows]
         listed_files = None if self._header else find_list(head, self.path)
         self.layout = listed_files or (find_by_names if self._header else find_by_values)(head, rows, self.path)
-        self.said = [f"{self.name}: {each}." for each in self.layout.said]
+        told = [*self._reader.said, *self.layout.said, *["numbers have decimal commas"] * self._commas]
+        self.said = [f"{self.name}: {each}." for each in told]
 
-    def rows(self, problems: ValidationErrors) -> Labelled:
-        """The images and labels of a table of pixels; labels are empty where there are none."""
-        parts: list[np.ndarray] = []
-        labels: list[str] = []
-        numbers: list[int] = []  # of the row that each image is in, counted as an editor does
+    def rows(self, problems: ValidationErrors) -> tuple[Labelled, list[str]]:
+        """The images and labels of a table of pixels, and what names their splits.
+
+        Labels and splits are empty where there are none.
+        """
+        read: list[_Rows] = []
         lines = self._lines()
-        if self._separator == " ":  # perhaps several, and some at either end
-            lines = ((number, " ".join(line.split())) for number, line in lines)
-        if self._header:
-            next(lines)
         while rows := list(islice(lines, ROWS_AT_A_TIME)):
-            part = self._quickly([line for _, line in rows])
-            kept = rows
-            if part is None:
-                part, kept = self._carefully(rows, problems)
-            parts.append(part[0])
-            labels.extend(part[1])
-            numbers.extend(number for number, _ in kept)
+            read.append(self._quickly(rows) or self._carefully(rows, problems))
+        numbers = [number for part in read for number in part.numbers]
+        labels = [label for part in read for label in part.labels]
         if not numbers and not problems.count:
             raise DataError(f"{self.name} holds no images{', only a header' if self._header else ''}.")
-        columns = self.layout.pixels
-
-        def place(index: tuple[int, ...]) -> str:
-            return f"{self.name}, row {numbers[index[0]]}, column {columns[index[1]] + 1}"
-
-        values = np.concatenate(parts) if parts else np.zeros((0, len(columns)), np.uint8)
         if self.layout.label is not None:
             for number, label in zip(numbers, labels, strict=True):
                 if not label:
                     problems.add(f"{self.name}, row {number}, column {self.layout.label + 1}", "the label is empty")
+        parts = [part.values for part in read if len(part.values)]
+        side = pixels.side_of(parts[0].shape[1] if parts else PIXELS) or 0
+        values = np.concatenate(parts) if parts else np.zeros((0, side * side), np.uint8)
+        columns = self.layout.pixels or [self.layout.packed or 0] * values.shape[1]
+
+        def place(index: tuple[int, ...]) -> str:
+            return f"{self.name}, row {numbers[index[0]]}, column {columns[index[1]] + 1}"
+
         scaled, said = pixels.to_uint8(values, place, problems)
         self.said += [f"{self.name}: {said}."] if said else []
-        side = pixels.side_of(len(columns)) or 0
-        return Labelled(
-            scaled.reshape(-1, side, side),
-            np.array(labels, np.str_),
-            make_numbered_origins(self.path.name, numbers, ROW),
-        )
+        if self.layout.packed is not None:
+            self.said.append(f"{self.name}: column {self.layout.packed + 1} holds images of {side}×{side} pixels.")
+        where = make_numbered_origins(self.path.name, numbers, ROW)
+        part = Labelled(scaled.reshape(-1, side, side), np.array(labels, np.str_), where)
+        return part, [split for rows_ in read for split in rows_.splits]
+
+    def _lines(self) -> csv_lines.Lines:
+        """The rows below the header."""
+        lines = islice(self._reader.lines(), int(self._header), None)
+        for number, line in lines:
+            if self._separator == " ":  # perhaps several, and some at either end
+                yield number, " ".join(line.split())
+            else:
+                yield number, POINT.sub(".", line) if self._commas else line
 
     def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
         """The pictures of a list of files, by split."""
@@ -213,10 +264,7 @@ class _Table:
         layout, folder = self.layout, self.path.parent
         known: dict[Path, tuple[str, int]] = {}
         moved = twice = 0
-        lines = self._lines()
-        if self._header:
-            next(lines)
-        for number, line in lines:
+        for number, line in self._lines():
             cells = line.split() if self._separator == " " else self._cells(line)
             if len(cells) != layout.columns:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
@@ -259,99 +307,73 @@ class _Table:
             for name, pairs in found.items()
         }
 
-    def _lines(self) -> Iterator[tuple[int, str]]:
-        """The lines of the file with their numbers from 1; empty ones at the end are left out."""
-        waiting: list[int] = []
-        try:
-            with _opened(self.path, self.name) as file:
-                total = 0
-                for number in range(1, 2**62):
-                    line = file.readline(MAX_LINE)
-                    if not line:
-                        return
-                    total += len(line)
-                    if len(line) == MAX_LINE or total > MAX_BYTES:
-                        limit = f"a line of {MAX_LINE:,}" if len(line) == MAX_LINE else f"{MAX_BYTES:,}"
-                        raise DataError(f"{self.name} has {limit} characters or more, which is not read.")
-                    line = line.rstrip("\r\n")
-                    if "\0" in line:
-                        raise DataError(f"{self.name} is not a CSV table: it holds bytes of zero.")
-                    if not line.strip():
-                        waiting.append(number)
-                        continue
-                    yield from ((each, "") for each in waiting)
-                    waiting.clear()
-                    yield number, line
-        except UnicodeDecodeError:
-            raise DataError(
-                f"{self.name} is not text in UTF-8: row {self._undecodable()} has a byte that does not belong. "
-                "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False)."
-            ) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{self.name} is cut short or damaged: {str(error).rstrip('.'):.200}. Fetch it again."
-            ) from None
-        except OSError as error:
-            raise DataError(f"{self.name} cannot be read: {error.strerror or error}.") from None
-
-    def _undecodable(self) -> int:
-        with (gzip.open if _is_packed(self.path) else open)(self.path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError:
-                    return number
-        return 1
-
-    def _quickly(self, lines: Sequence[str]) -> tuple[np.ndarray, list[str]] | None:
-        """Pixels (n, columns) and labels of rows in which all is as it should be; None where something may not be."""
-        layout = self.layout
-        if any(line.count(self._separator) != layout.columns - 1 or '"' in line for line in lines):
+    def _quickly(self, rows: Sequence[tuple[int, str]]) -> _Rows | None:
+        """The content of rows in which all is as it should be; None where something may not be."""
+        layout, lines = self.layout, [line for _, line in rows]
+        if layout.packed is not None or any(
+            line.count(self._separator) != layout.columns - 1 or '"' in line for line in lines
+        ):
             return None
+        wanted = (*layout.pixels, *(column for column, _ in layout.one_hot))
         try:
-            values = np.loadtxt(
-                lines, np.float32, delimiter=self._separator, usecols=layout.pixels, comments=None, ndmin=2
-            )
+            values = np.loadtxt(lines, np.float32, delimiter=self._separator, usecols=wanted, comments=None, ndmin=2)
         except ValueError:
             return None
-        labels = [""] * len(lines)
-        if layout.label is not None:
-            last = layout.label == layout.columns - 1
-            labels = [
-                (
-                    line.rpartition(self._separator)[2]
-                    if last
-                    else line.split(self._separator, layout.label + 1)[layout.label]
-                )
-                for line in lines
-            ]
-        return _narrow(values), [clean_label(each) for each in labels]
+        values, marks = np.split(values, [len(layout.pixels)], axis=1)
+        if layout.one_hot:
+            if not (((marks == 0) | (marks == 1)).all() and (marks.sum(axis=1) == 1).all()):
+                return None
+            labels = [layout.one_hot[place][1] for place in marks.argmax(axis=1)]
+        else:
+            labels = [clean_label(each) for each in self._column(lines, layout.label)]
+        return _Rows(_narrow(values), labels, self._column(lines, layout.split), [number for number, _ in rows])
 
-    def _carefully(
-        self, rows: Sequence[tuple[int, str]], problems: ValidationErrors
-    ) -> tuple[tuple[np.ndarray, list[str]], list[tuple[int, str]]]:
-        """The same, cell by cell, and the rows that were kept; what is wrong goes to the problems."""
-        values: list[list[float]] = []
-        labels: list[str] = []
-        kept: list[tuple[int, str]] = []
+    def _column(self, lines: Sequence[str], column: int | None) -> list[str]:
+        """The cells of a column, of lines without quotation marks; empty where there is none."""
+        if column is None:
+            return [""] * len(lines)
+        if column == self.layout.columns - 1:
+            return [line.rpartition(self._separator)[2] for line in lines]
+        return [line.split(self._separator, column + 1)[column] for line in lines]
+
+    def _carefully(self, rows: Sequence[tuple[int, str]], problems: ValidationErrors) -> _Rows:
+        """The same, cell by cell, without rows in which something is wrong; that goes to the problems."""
+        values: list[np.ndarray] = []
+        kept = _Rows(np.empty(0), [], [], [])
         layout = self.layout
         for number, line in rows:
-            cells = self._cells(line)
+            place, cells = f"{self.name}, row {number}", self._cells(line)
             if len(cells) != layout.columns:
-                problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
+                problems.add(place, f"expected {layout.columns} columns, received {len(cells)}")
                 continue
-            wrong = [column for column in layout.pixels if not is_number(cells[column])]
-            for column in wrong:
+            if layout.packed is None:
+                numbers, where = [cells[column] for column in layout.pixels], layout.pixels
+            else:
+                numbers = cells[layout.packed].translate(BRACKETS).split()
+                where = (layout.packed,) * len(numbers)
+                self._length = self._length or len(numbers)
+                if len(numbers) != self._length:
+                    problems.add(
+                        f"{place}, column {layout.packed + 1}",
+                        f"expected {self._length} pixels, received {len(numbers)}",
+                    )
+                    continue
+            wrong = [(column, cell) for column, cell in zip(where, numbers, strict=True) if not is_number(cell)]
+            for column, cell in wrong:
+                problems.add(f"{place}, column {column + 1}", f"expected a number, received {cell!r:.40}")
+            if layout.one_hot and not is_one_hot([cells], [column for column, _ in layout.one_hot]):
                 problems.add(
-                    f"{self.name}, row {number}, column {column + 1}",
-                    f"expected a number, received {cells[column]!r:.40}",
+                    place, f"expected one 1 among its {len(layout.one_hot)} columns of labels, and 0 in the others"
                 )
+                continue
             if not wrong:
-                values.append([float(cells[column]) for column in layout.pixels])
-                labels.append("" if layout.label is None else clean_label(cells[layout.label]))
-                kept.append((number, line))
-        with np.errstate(over="ignore"):
-            return (np.array(values, np.float32).reshape(-1, len(layout.pixels)), labels), kept
+                with np.errstate(over="ignore"):
+                    values.append(np.array(numbers, np.float64).astype(np.float32))
+                hot = next((name for column, name in layout.one_hot if cells[column].strip().lower() in TRUE), "")
+                kept.labels.append(hot if layout.label is None else clean_label(cells[layout.label]))
+                kept.splits.append("" if layout.split is None else cells[layout.split].strip())
+                kept.numbers.append(number)
+        return kept._replace(values=np.stack(values) if values else np.empty((0, 0), np.float32))
 
     def _cells(self, line: str) -> list[str]:
         try:
@@ -360,26 +382,24 @@ class _Table:
             return line.split(self._separator)
 
 
-def _opened(path: Path, name: str) -> IO[str]:
-    """The file as text: UTF-8, or UTF-16 if its mark says so; packed with gzip or not."""
-    if path.exists() and not path.is_file():
-        raise DataError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
-    raw = gzip.open(path, "rb") if _is_packed(path) else path.open("rb")  # noqa: SIM115 - the caller closes it
-    start = raw.read(2)
-    raw.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return io.TextIOWrapper(raw, encoding, newline=None)
+def _separator(line: str, path: Path) -> str:
+    """What parts the cells of a table, by its first line."""
+    for each in SEPARATORS[1:]:
+        cells = line.split(each)
+        if len(cells) > 2 and all(is_number(cell.strip().replace(",", ".", 1)) for cell in cells):
+            return each  # commas in it are decimal ones
+    if any(map(line.count, SEPARATORS)):
+        return max(SEPARATORS, key=line.count)
+    words = line.split()
+    listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
+    return " " if listed_ or len(words) > LEAST_SPACED else ","
 
 
-def _is_packed(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == idx.GZIP_MAGIC
-
-
-def _stem(path: Path) -> str:
-    name = path.name.lower()
-    ending = next(end for end in (*sorted(ENDINGS, key=len, reverse=True), ".txt") if name.endswith(end))
-    return path.name[: -len(ending)]
+def _split_of(path: Path) -> str | None:
+    """The split that a table is named after."""
+    name, _ = _unpacked_name(path.name)
+    by_libsvm = next((split for end, split in LIBSVM_ENDINGS.items() if name.endswith(end)), None)
+    return by_libsvm or find_split(name.rpartition(".")[0] or name, prefix=True)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

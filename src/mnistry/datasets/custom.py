@@ -41,7 +41,6 @@ SPLIT_SEED = 0
 MAX_CLASSES = 256  # labels are bytes
 MAX_NAME = 80  # characters
 MAX_DEPTH = 4  # folders with nothing but a folder in them, as archives unpack
-BRIGHT = 127.5
 FORMS = (
     "a folder of class folders, perhaps below train and test; a folder with IDX files, with train.csv and test.csv, "
     "with a list of files, with NPY files or with train-*.parquet; one .npz, .csv or .parquet file; or a .zip or "
@@ -162,7 +161,7 @@ def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
             splits |= {f"x_{split}": np.ascontiguousarray(part.images), f"y_{split}": _numbers(part, names)}
     for array in splits.values():
         array.setflags(write=False)
-    remarks += _remarks(train, test, found.validation, names, kind, was_split=found.test is None)
+    remarks += _remarks(train, test, found.validation, names, was_split=found.test is None)
     origins = {"train": train.origins, "test": test.origins}
     if found.validation is not None:
         origins["validation"] = found.validation.origins
@@ -209,6 +208,15 @@ def _prepared(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list
             "Many of the images are coloured, and their colour is dropped: only their brightness is kept. Classes that "
             "differ in colour alone cannot be told apart."
         )
+    bright = preprocess.is_dark_ink(np.asarray(parts["train"].images)) if kind == "ink" else np.zeros(1)
+    if bright.mean() > 0.5:
+        remarks.append(
+            f"{bright.mean():.0%} of the training images show dark ink on bright paper: inverted, as MNIST's are."
+        )
+        parts = {
+            split: Labelled(preprocess.invert_dark_ink(np.asarray(part.images)), part.labels, part.origins)
+            for split, part in parts.items()
+        }
     if kind == "ink" and kinds.lies_on_its_side(np.asarray(parts["train"].images), parts["train"].labels):
         remarks.append(
             "The digits lie on their side, with rows for columns, as EMNIST's files have them: turned upright."
@@ -284,7 +292,7 @@ def _numbers(part: Labelled, names: Sequence[str]) -> np.ndarray:
 
 
 def _remarks(
-    train: Labelled, test: Labelled, validation: Labelled | None, names: Sequence[str], kind: Kind, *, was_split: bool
+    train: Labelled, test: Labelled, validation: Labelled | None, names: Sequence[str], *, was_split: bool
 ) -> list[str]:
     remarks = []
     if was_split:
@@ -299,12 +307,5 @@ def _remarks(
         remarks.append(
             f"There is a validation split of {len(validation.labels):,} images: it is used where training images would "
             "be held out."
-        )
-    edges = np.concatenate([np.asarray(train.images)[:, 0], np.asarray(train.images)[:, -1]], axis=1).mean(axis=1)
-    bright = float((edges > BRIGHT).mean())
-    if kind == "ink" and bright > 0.5:
-        remarks.append(
-            f"{bright:.0%} of the training images are bright at their edge, as paper is. MNIST's have bright ink on "
-            "black, and so have pictures that are read: invert yours if they show dark ink."
         )
     return remarks

@@ -36,7 +36,6 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"SQLite format 3", "an SQLite database", "write its images and labels into a CSV or NPZ file"),
     (b"%PDF", "a PDF document", "take its pictures out into a folder for each class"),
     *((magic, "one picture", ONE_PICTURE) for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
-    (b"@relation", "an ARFF file", "pd.DataFrame(scipy.io.arff.loadarff({name!r})[0]).to_csv('own.csv', index=False)"),
     (b"<!doctype", "a web page, not the data", "download the file itself"),
     (b"<html", "a web page, not the data", "download the file itself"),
     (b"{", "a JSON file", JSON),

@@ -6,7 +6,7 @@ import io
 import pickletools
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -14,10 +14,10 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
-from mnistry.datasets import array_headers, pixels
+from mnistry.datasets import array_headers, pixels, wording
 from mnistry.datasets.array_headers import Header
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, listed
+from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, join, listed
 from mnistry.datasets.wording import find_split, split_words
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
@@ -121,6 +121,9 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
     """
     arrays = [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
+    classes = _named_after_classes(arrays)
+    if classes:
+        return _one_a_class(arrays, classes, name)
     chosen, extra = _chosen(arrays, name)
     _check_size([array.header for pair in chosen.values() for array in pair], name)
     problems = ValidationErrors()
@@ -144,6 +147,33 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     if extra:
         remarks.append(f"{name}: passed over {listed([each.name for each in extra])}.")
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+
+
+def _named_after_classes(arrays: list[_Array]) -> list[str]:
+    """The classes that arrays of images are named after, as Quick, Draw! has them; none where they are not."""
+    names = [array.name for array in arrays]
+    shapes = {array.header.shape[1:] for array in arrays}
+    plain = all(array.header.dtype.kind in "buif" and len(array.header.shape) > 1 for array in arrays)
+    if len(arrays) < 2 or len(shapes) != 1 or not plain or any(_role(array) != "images" for array in arrays):
+        return []
+    classes = wording.strip_prefix(names)
+    usual = X_WORDS | Y_WORDS
+    known = any(find_split(name, prefix=True) or set(split_words(name)) & usual for name in classes)
+    return [] if known or names[0].startswith("arr_") else classes
+
+
+def _one_a_class(arrays: list[_Array], classes: Sequence[str], name: str) -> LoadedSplits:
+    """Read arrays that each hold the images of one class."""
+    _check_size([array.header for array in arrays], name)
+    problems, remarks, parts = ValidationErrors(), dict[str, None](), []
+    for array, label in zip(arrays, classes, strict=True):
+        x, said = _pixels(array, array.header.shape[0], name, problems)
+        labels = np.full(len(x), label)
+        parts.append(Labelled(x, labels, make_numbered_origins(array.name, np.arange(len(x)), ITEM)))
+        remarks |= dict.fromkeys(said)
+    problems.refuse(name)
+    told = [f"{name}: each array holds the images of a class: {listed(classes)}."]
+    return LoadedSplits(join(parts), remarks=(*told, *(f"{name}: {each}." for each in remarks)))
 
 
 def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:

@@ -13,6 +13,8 @@ from mnistry.errors import DataError
 
 SMALLEST_SIDE = 8  # pixels: of images that are rows of numbers
 WHITES = (15, 16)  # the brightest value where grey levels are of four bits, as in scikit-learn's digits
+MEAN, SPREAD = 0.1307, 0.3081  # of MNIST's pixels: taken off and divided by in many PyTorch programs
+STANDARDIZED = (-MEAN / SPREAD, (1 - MEAN) / SPREAD)
 
 Place = Callable[[tuple[int, ...]], str]
 """Names the place of a number, from its index."""
@@ -23,7 +25,7 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
 
     Numbers up to 255 are taken as they are, fractions among them rounded; if none is above 1, all are parts of white,
     0–1; if some are below 0, from -1 to 1, or from -0.5 to 0.5 where those are the least and the largest. Whole
-    numbers of 16 bits are scaled.
+    numbers of 16 bits are scaled, numbers up to 15 or 16 taken for four bits, and MNIST's usual standardization undone.
 
     Args:
         values: bool, integers or floats of any shape.
@@ -36,11 +38,11 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255), None
     top, least = (0, 0) if values.size == 0 else (values.max(), values.min())
+    if least >= 0 and top in WHITES and values.size >= 100 * float(top):
+        return _scaled(values, 255 / top), f"its brightest pixel is {top:g}, which is taken as white"
     if values.dtype.kind in "ui":
         if least >= 0 and top == 1:
             return values.astype(np.uint8) * np.uint8(255), None
-        if least >= 0 and top in WHITES and values.size >= 100 * top:
-            return _scaled(values, 255 / top), f"its brightest pixel is {top}, which is taken as white"
         if least >= 0 and values.dtype == np.uint16 and top > 4095:
             return _scaled(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
     elif np.isfinite(top) and np.isfinite(least):
@@ -48,6 +50,10 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
             if (least, top) == (-0.5, 0.5):
                 return _scaled(values, 255.0, 127.5), "pixels from -0.5 to 0.5 are scaled to 0–255"
             return _scaled(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
+        if np.allclose((least, top), STANDARDIZED, atol=0.002):
+            return _scaled(
+                values, 255 * SPREAD, 255 * MEAN
+            ), "pixels with MNIST's mean of 0.1307 taken off are restored"
         if least >= 0 and 1 < top <= 255 and not (values == np.rint(values)).all():
             return _scaled(values, 1.0), "fractions of grey levels are rounded"
     wrong = ~np.isfinite(values) | (values < 0) | (values > 255)

@@ -24,6 +24,7 @@ from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
 
+BRIGHT = 127
 MANY = 400  # pictures: with fewer, starting processes takes longer than they save
 AT_ONCE = 16  # pictures that a process is handed at a time
 SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
@@ -58,6 +59,18 @@ def load_images(part: Labelled, problems: ValidationErrors, *, kind: Kind, digit
             digits=digits,
         )
     return load_pictures(found, problems, kind=kind, digits=digits)
+
+
+def is_dark_ink(images: np.ndarray) -> np.ndarray:
+    """Tell which images, uint8 (n, 28, 28), are bright at their edge, as paper is: bool (n,)."""
+    edges = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
+    bright: np.ndarray = np.median(edges, axis=1) > BRIGHT
+    return bright
+
+
+def invert_dark_ink(images: np.ndarray) -> np.ndarray:
+    """The same images, uint8 (n, 28, 28), with dark ink inverted."""
+    return np.where(is_dark_ink(images)[:, None, None], 255 - images, images)
 
 
 def load_pictures(

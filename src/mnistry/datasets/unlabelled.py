@@ -83,6 +83,9 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     if "emnist" in place.name.lower() and isinstance(images, np.ndarray):
         prepared = np.ascontiguousarray(prepared.transpose(0, 2, 1))
         remarks.append("EMNIST's files have rows for columns: turned upright.")
+    if kind == "ink" and preprocess.is_dark_ink(prepared).mean() > 0.5:
+        prepared = preprocess.invert_dark_ink(prepared)
+        remarks.append("The images show dark ink on bright paper: inverted, as MNIST's are.")
     header, template = _template(place, len(prepared))
     return UnlabelledImages(prepared, template or names_, header, tuple(remarks))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 SPLITS = {
     "train": "train", "training": "train", "trn": "train", "learn": "train",
@@ -71,6 +71,27 @@ def find_named(names: Iterable[str], known: Iterable[str]) -> str | None:
     """
     by_word = {name.strip().lower(): name for name in reversed(list(names))}
     return next((by_word[word] for word in known if word in by_word), None)
+
+
+def strip_prefix(names: Sequence[str]) -> list[str]:
+    """Names without the words or letters that all begin with; as they are where too little would be left.
+
+    >>> strip_prefix(["label_0", "label_1"]), strip_prefix(["full_bitmap_cat", "full_bitmap_car"])
+    (['0', '1'], ['cat', 'car'])
+    >>> strip_prefix(["digit0", "digit10"]), strip_prefix(["cat", "car"]), strip_prefix(["a_b", "a_"])
+    (['0', '10'], ['cat', 'car'], ['a_b', 'a_'])
+    """
+    low, high = min(names), max(names)
+    start = low[
+        : next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    ]
+    if match := re.match(r".*[\W_]", start):
+        start = match[0]
+    else:
+        start = start.rstrip("0123456789")
+        start = start if start.lower() in LABELS else ""
+    rest = [name[len(start) :].rstrip("]") for name in names]
+    return rest if all(rest) else list(names)
 
 
 def _apart(word: str) -> list[str]:

@@ -1,0 +1,246 @@
+"""Lines of tables of text: CSV as it is; ARFF and LIBSVM files as the lines of a CSV table."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from mnistry.datasets.labelled import MAX_BYTES
+from mnistry.errors import DataError
+from mnistry.reporting.text import format_count
+from mnistry.runtime.files import short
+
+MAX_LINE = 4_000_000  # characters
+MAX_CELL_LINES = 200  # of one quoted cell: an array of 784 numbers, as pandas writes it, has about 50
+OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+LIBSVM = re.compile(r"[+-]?\d{1,9}(\.0*)?( +\d{1,9}:[^ :]+)+ *")
+LIBSVM_START = re.compile(rb"[+-]?\d{1,9}(\.0*)? +\d{1,9}:[-+.0-9eE]+ ")
+SIDES = (8, 16, 20, 28, 32, 48, 64, 96, 128)  # of images whose last pixels may all be left out, as they are zero
+LEAST_FILLED = 0.8  # part of an image's pixels up to the last one that any row has
+ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
+
+Lines = Iterator[tuple[int, str]]
+"""Lines with their numbers in the file, from 1."""
+
+
+class Reader(Protocol):
+    """A file as lines of CSV, as often as it is asked.
+
+    Attributes:
+        said: what was assumed.
+    """
+
+    said: list[str]
+
+    def lines(self) -> Lines:
+        """The lines; a header that the file does not have has the number 0."""
+
+
+def choose_reader(path: Path) -> Reader:
+    """Choose how to read a file, by its first lines."""
+    first = next((line for _, line in _numbered(path) if line.strip() and line[0] != "%"), "")
+    if first.lower().startswith("@relation"):
+        return _Arff(path)
+    return _Libsvm(path) if LIBSVM.fullmatch(first) else _Plain(path)
+
+
+def is_libsvm(path: Path) -> bool:
+    """Tell whether a file begins as LIBSVM's do: a label, then index:value."""
+    try:
+        with _opened_bytes(path) as file:
+            return LIBSVM_START.match(file.read(200)) is not None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return False
+
+
+class _Plain:
+    """A CSV table; comments before it, that begin with #, are passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        start = list(islice(_numbered(path), 100))
+        self._skipped = next((n for n, (_, line) in enumerate(start) if not line.startswith("#")), 0)
+        if self._skipped and _commas(start[self._skipped - 1][1]) == _commas(start[self._skipped][1]) > 0:
+            self._skipped -= 1  # a header, as np.savetxt writes it
+        self.said = [f"passed over {format_count(self._skipped, 'line')} of comment"] if self._skipped else []
+
+    def lines(self) -> Lines:
+        lines = _joined(islice(_numbered(self._path), self._skipped, None))
+        for number, line in islice(lines, 1):
+            yield number, line.removeprefix("#").lstrip() if self._skipped or line[:1] == "#" else line
+        yield from lines
+
+
+class _Arff:
+    """An ARFF file, as OpenML and Weka have it: the names of its attributes are the header."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._names, self.said = path, list[str](), list[str]()
+        for number, line in _numbered(path):
+            if match := ATTRIBUTE.match(line.strip()):
+                self._names.append(match[1].strip("'\""))
+            elif line.strip().lower().startswith("@data"):
+                self._start = number
+                return
+        raise DataError(f"{short(path)} is an ARFF file without @data: it holds no rows.")
+
+    def lines(self) -> Lines:
+        sink = io.StringIO()
+        csv.writer(sink, lineterminator="").writerow(self._names)
+        yield 0, sink.getvalue()
+        for number, line in _numbered(self._path):
+            text = line.strip()
+            if text[:1] == "{":
+                _check_size(self._path, number, len(self._names))
+            if number > self._start and text and text[0] != "%":
+                yield number, self._dense(text, number) if text[0] == "{" else text.replace("'", '"')
+
+    def _dense(self, text: str, number: int) -> str:
+        """A sparse row, {index value, …}, with its zeros."""
+        cells = ["0"] * len(self._names)
+        for pair in filter(None, map(str.strip, text.strip("{}").split(","))):
+            index, _, value = pair.partition(" ")
+            if not index.isdecimal() or int(index) >= len(cells):
+                raise DataError(f"{short(self._path)}, row {number}: {pair!r:.40} is not an index and a value.")
+            cells[int(index)] = value.strip(" '\"")
+        return ",".join(cells)
+
+
+class _Libsvm:
+    """A LIBSVM file: a label and index:value for each pixel that is not zero; indices are from 0 or 1."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, name = path, short(path)
+        least, most, number = 1, 0, 0
+        for number, line in _numbered(path):
+            indices = [int(pair.partition(":")[0]) for pair in self._pairs(line, number)]
+            least, most = min([least, *indices]), max([most, *indices])
+        count = most + 1 - least
+        side = next((side for side in SIDES if LEAST_FILLED * side * side <= count <= side * side), None)
+        if side is None:
+            raise DataError(
+                f"{name} is a LIBSVM file with {count} features, which make no square image of a usual size: "
+                f"{', '.join(f'{each}×{each}' for each in SIDES)}."
+            )
+        _check_size(path, number, side * side)
+        self._first, self._pixels = least, side * side
+        self.said = [f"it is a LIBSVM file; its {count} features are taken as images of {side}×{side}"]
+
+    def _pairs(self, line: str, number: int) -> list[str]:
+        if not LIBSVM.fullmatch(line) and line.strip() and len(line.split()) > 1:
+            raise DataError(
+                f"{short(self._path)} is a LIBSVM file, but row {number} is not a label followed by index:value: "
+                f"{line[:40]!r}."
+            )
+        return line.split()[1:]
+
+    def lines(self) -> Lines:
+        yield 0, ",".join(["label", *(f"pixel{n}" for n in range(self._pixels))])
+        for number, line in _numbered(self._path):
+            cells = ["0"] * self._pixels
+            for pair in self._pairs(line, number):
+                index, _, value = pair.partition(":")
+                cells[int(index) - self._first] = value
+            yield number, ",".join([(line.split() or [""])[0].removeprefix("+"), *cells])
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    """Refuse rows without their zeros that are too many with them."""
+    if rows * columns > MAX_BYTES:
+        raise DataError(
+            f"{short(path)} has {rows:,} rows of {columns:,} numbers with their zeros; more than {MAX_BYTES:,} numbers "
+            "are not read."
+        )
+
+
+def _commas(line: str) -> int:
+    return max(map(line.count, ",;\t|"))
+
+
+def _joined(lines: Lines) -> Lines:
+    """The same, with the lines of a quoted cell as one."""
+    for number, line in lines:
+        if line.count('"') % 2 == 0:
+            yield number, line
+            continue
+        parts = [(number, line)]
+        for each in islice(lines, MAX_CELL_LINES):
+            parts.append(each)
+            if each[1].count('"') % 2:
+                yield number, " ".join(text for _, text in parts)
+                break
+        else:
+            yield from parts  # a quotation mark that is none
+
+
+def _numbered(path: Path) -> Lines:
+    """The lines of a file with their numbers from 1; empty ones at the end are left out."""
+    name = short(path)
+    waiting: list[int] = []
+    try:
+        with _opened(path, name) as file:
+            total = 0
+            for number in range(1, 2**62):
+                line = file.readline(MAX_LINE)
+                if not line:
+                    return
+                total += len(line)
+                if len(line) == MAX_LINE or total > MAX_BYTES:
+                    limit = f"a line of {MAX_LINE:,}" if len(line) == MAX_LINE else f"{MAX_BYTES:,}"
+                    raise DataError(f"{name} has {limit} characters or more, which is not read.")
+                line = line.rstrip("\r\n")
+                if "\0" in line:
+                    raise DataError(f"{name} is not a CSV table: it holds bytes of zero.")
+                if not line.strip():
+                    waiting.append(number)
+                    continue
+                yield from ((each, "") for each in waiting)
+                waiting.clear()
+                yield number, line
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{name} is not text in UTF-8: row {_undecodable(path)} has a byte that does not belong. "
+            "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False)."
+        ) from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(f"{name} is cut short or damaged: {str(error).rstrip('.'):.200}. Fetch it again.") from None
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
+
+
+def _undecodable(path: Path) -> int:
+    with _opened_bytes(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _opened(path: Path, name: str) -> IO[str]:
+    """The file as text: UTF-8, or UTF-16 if its mark says so; packed or not."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
+    raw = _opened_bytes(path)
+    start = raw.read(2)
+    raw.seek(0)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return io.TextIOWrapper(raw, encoding, newline=None)
+
+
+def _opened_bytes(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        start = file.read(8)
+    opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
+    opened: IO[bytes] = opener(path, "rb")
+    return opened

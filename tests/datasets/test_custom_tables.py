@@ -1,0 +1,341 @@
+"""Tables as other programs write them: one-hot labels, decimal commas, images in one cell, ARFF, LIBSVM; and arrays."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnistry.datasets import csv_lines, loading
+from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.unlabelled import load_unlabelled
+from mnistry.errors import DataError
+
+DIGITS = loading.load("digits")
+X, Y = DIGITS.x_train[:60], DIGITS.y_train[:60] % 3
+FLAT = X.reshape(60, 784)
+PIXELS = [f"pixel{number}" for number in range(784)]
+ONE_HOT = np.eye(3, dtype=int)[Y]
+WORDS = np.array(["nought", "one", "two"])
+
+
+def load(path: Path) -> Dataset:
+    return loading.load(str(path))
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def pairs(loaded: Dataset) -> list[tuple[bytes, str]]:
+    splits = loaded.splits.values()
+    return sorted(
+        (image.tobytes(), loaded.class_names[label]) for x, y in splits for image, label in zip(x, y, strict=True)
+    )
+
+
+def same(loaded: Dataset, labels: Any = Y, images: np.ndarray = X) -> bool:
+    """Whether all images are there, each with its label."""
+    return pairs(loaded) == sorted((image.tobytes(), str(label)) for image, label in zip(images, labels, strict=True))
+
+
+def said(loaded: Dataset, *words: str) -> bool:
+    return any(all(word in remark for word in words) for remark in loaded.remarks)
+
+
+def table(path: Path, head: list[str], *columns: Any, separator: str = ",") -> Path:
+    body = (
+        [str(cell) for each in cells for cell in (each if isinstance(each, list | np.ndarray) else [each])]
+        for cells in zip(*columns, strict=True)
+    )
+    rows = [head, *body] if head else body
+    path.write_text("\n".join(separator.join(row) for row in rows) + "\n", encoding="utf-8")
+    return path
+
+
+# One-hot labels
+
+
+@pytest.mark.parametrize("names", [["label_0", "label_1", "label_2"], ["0", "1", "2"], ["y[0]", "y[1]", "y[2]"]])
+@pytest.mark.parametrize("last", [False, True])
+def test_one_hot_labels_under_names(names: list[str], last: bool, tmp_path: Path) -> None:
+    head, columns = (PIXELS + names, (FLAT, ONE_HOT)) if last else (names + PIXELS, (ONE_HOT, FLAT))
+    loaded = load(table(tmp_path / "own.csv", head, *columns))
+    assert same(loaded)
+    assert said(loaded, "one-hot", repr(names[0]), repr(names[-1]))
+
+
+def test_one_hot_labels_of_words_with_an_index(tmp_path: Path) -> None:
+    head = ["id", *PIXELS, *(f"class_{word}" for word in WORDS)]
+    loaded = load(table(tmp_path / "own.csv", head, range(60), FLAT, ONE_HOT.astype(bool)))
+    assert same(loaded, WORDS[Y])
+    assert said(loaded, "passed over the column 'id'")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_one_hot_labels_without_a_header(last: bool, tmp_path: Path) -> None:
+    loaded = load(table(tmp_path / "own.csv", [], *((FLAT, ONE_HOT) if last else (ONE_HOT, FLAT))))
+    assert same(loaded)
+    assert said(loaded, f"the {'last' if last else 'first'} 3 columns")
+
+
+def test_a_row_that_is_not_one_hot_is_named(tmp_path: Path) -> None:
+    head = [*(f"label_{n}" for n in range(3)), *PIXELS]
+    later = np.concatenate([np.tile(ONE_HOT, (20, 1)), [[1, 1, 0], [0, 0, 0]]])  # below the rows that are looked at
+    path = table(tmp_path / "own.csv", head, later, np.concatenate([np.tile(FLAT, (20, 1)), FLAT[:2]]))
+    sentence = refused(path)
+    assert "own.csv, row 1202: expected one 1 among its 3 columns of labels, and 0 in the others" in sentence
+    assert "2 things are wrong" in sentence
+
+
+# Several columns beside the pixels
+
+
+def test_two_columns_of_labels(tmp_path: Path) -> None:
+    head = ["label", "class", *PIXELS]
+    loaded = load(table(tmp_path / "own.csv", head, Y, WORDS[Y], FLAT))
+    assert same(loaded)
+    assert said(loaded, "passed over the column 'class'")
+    assert "'label' and 'class', and they differ" in refused(table(tmp_path / "two.csv", head, Y, WORDS[Y[::-1]], FLAT))
+    unnamed = refused(table(tmp_path / "three.csv", ["left", "right", *PIXELS], Y, WORDS[Y], FLAT))
+    assert unnamed.endswith("beside them the columns 'left', 'right': which is the label? Name that one label.")
+
+
+def test_a_column_of_splits(tmp_path: Path) -> None:
+    splits = np.array(["train", "test", "val"])[np.arange(60) % 3]
+    loaded = load(table(tmp_path / "own.csv", ["split", "label", *PIXELS], splits, Y, FLAT))
+    assert same(loaded)
+    assert [len(x) for x, _ in loaded.splits.values()] == [20, 20, 20]
+    splits[7] = "left"
+    sentence = refused(table(tmp_path / "two.csv", ["split", "label", *PIXELS], splits, Y, FLAT))
+    assert "two.csv, row 9: 'left' names no split" in sentence
+
+
+# Decimal commas
+
+
+@pytest.mark.parametrize("head", [["label", *PIXELS], []], ids=["header", "no header"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(head: list[str], separator: str, tmp_path: Path) -> None:
+    cells = [[f"{value / 255:.4f}".replace(".", ",") for value in row] for row in FLAT.tolist()]
+    loaded = load(table(tmp_path / "own.csv", head, Y, cells, separator=separator))
+    assert same(loaded)
+    assert said(loaded, "decimal commas")
+
+
+# All pixels in one cell
+
+
+def test_pixels_in_one_cell_with_a_column_of_splits(tmp_path: Path) -> None:
+    cells = [" ".join(map(str, row)) for row in FLAT.tolist()]
+    usage = np.array(["Training", "PublicTest"])[(np.arange(60) % 4 == 0).astype(int)]
+    loaded = load(table(tmp_path / "fer.csv", ["emotion", "pixels", "Usage"], Y, cells, usage))
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (45, 15)
+    assert said(loaded, "column 2 holds images of 28×28 pixels")
+
+
+@pytest.mark.parametrize("form", ["list", "rows", "array"])
+def test_arrays_in_one_cell_as_pandas_writes_them(form: str, tmp_path: Path) -> None:
+    """An array goes over many lines."""
+    cells = {"list": [str(row) for row in FLAT.tolist()], "rows": [str(x.tolist()) for x in X], "array": map(str, FLAT)}
+    loaded = load(table(tmp_path / "own.csv", ["image", "label"], [f'"{cell}"' for cell in cells[form]], Y))
+    assert same(loaded)
+
+
+def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:
+    cells = [" ".join(map(str, row)) for row in FLAT.tolist()]
+    cells[3] = cells[3][:-4]
+    cells[5] = cells[5].replace(" ", " x", 1)
+    sentence = refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, cells))
+    assert "own.csv, row 5, column 2: expected 784 pixels, received 78" in sentence
+    assert "own.csv, row 7, column 2: expected a number, received 'x" in sentence
+
+
+def test_an_array_that_numpy_cut_short_is_refused(tmp_path: Path) -> None:
+    large = [f'"{np.zeros(4096)}"' for _ in Y]
+    assert "'...' for most of its numbers" in refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, large))
+
+
+def test_images_in_cells_are_answered_without_labels(tmp_path: Path) -> None:
+    cells = [" ".join(map(str, row)) for row in FLAT.tolist()]
+    found = load_unlabelled(str(table(tmp_path / "own.csv", ["id", "pixels"], range(60), cells)))
+    np.testing.assert_array_equal(found.images, X)
+
+
+# Comments
+
+
+@pytest.mark.parametrize("comment", ["# exported\n# in 2020\n", "# " + ",".join(["label", *PIXELS]) + "\n"])
+def test_comments_before_a_table(comment: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "own.csv", [], Y, FLAT)
+    path.write_text(comment + path.read_text())
+    assert same(load(path))
+
+
+# ARFF
+
+
+def arff(path: Path, rows: list[str], quote: str = "") -> Path:
+    attributes = "".join(f"@ATTRIBUTE {quote}pixel{n}{quote} REAL\n" for n in range(784))
+    head = f"% MNIST\n\n@RELATION mnist\n{attributes}@attribute class {{0,1,2}}\n@DATA\n% rows\n"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_arff(quote: str, tmp_path: Path) -> None:
+    rows = [",".join(map(str, row)) + f",{quote}{label}{quote}" for row, label in zip(FLAT.tolist(), Y, strict=True)]
+    assert same(load(arff(tmp_path / "mnist_784.arff", rows, quote)))
+
+
+def test_sparse_arff(tmp_path: Path) -> None:
+    rows = [
+        "{" + ", ".join([*(f"{n} {value}" for n, value in enumerate(row) if value), f"784 {label}"]) + "}"
+        for row, label in zip(FLAT.tolist(), Y, strict=True)
+    ]
+    assert same(load(arff(tmp_path / "own.arff", rows)))
+    assert "'900 3' is not an index and a value" in refused(arff(tmp_path / "bad.arff", [*rows, "{900 3}"]))
+
+
+def test_arff_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "own.arff").write_text("@relation a\n@attribute b real\n")
+    assert refused(tmp_path / "own.arff").endswith("without @data: it holds no rows.")
+
+
+# LIBSVM
+
+
+def libsvm(x: np.ndarray = FLAT, y: np.ndarray = Y, first: int = 1) -> bytes:
+    rows = zip(x.tolist(), y.tolist(), strict=True)
+    lines = (
+        " ".join([str(label), *(f"{n}:{value:g}" for n, value in enumerate(row, first) if value)])
+        for row, label in rows
+    )
+    return "\n".join(lines).encode() + b"\n"
+
+
+def test_libsvm_leaves_out_zeros(tmp_path: Path) -> None:
+    (tmp_path / "mnist").write_bytes(libsvm())
+    loaded = load(tmp_path / "mnist")
+    assert same(loaded)
+    assert said(loaded, "LIBSVM file", "features are taken as images of 28×28")
+
+
+def test_libsvm_counted_from_zero_with_fractions(tmp_path: Path) -> None:
+    x = np.round(FLAT / 255, 4)
+    x[:, 0] = 1 / 255  # the pixel of index 0
+    (tmp_path / "own.txt").write_bytes(libsvm(x, first=0))
+    images = X.copy()
+    images[:, 0, 0] = 1
+    assert same(load(tmp_path / "own.txt"), images=images)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_libsvm_with_its_test_split_beside_it_as_it_is_published(folder: bool, tmp_path: Path) -> None:
+    (tmp_path / "mnist.scale.bz2").write_bytes(bz2.compress(libsvm(FLAT[:40], Y[:40])))
+    (tmp_path / "mnist.scale.t.bz2").write_bytes(bz2.compress(libsvm(FLAT[40:], Y[40:])))
+    loaded = load(tmp_path if folder else tmp_path / "mnist.scale.bz2")
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (40, 20)
+
+
+def test_libsvm_from_minus_one_to_one_as_usps_is_published(tmp_path: Path) -> None:
+    x = np.clip(FLAT.reshape(60, 28, 28)[:, 6:22, 6:22].reshape(60, 256) / 127.5 - 1, -1, 1)
+    (tmp_path / "usps").write_bytes(libsvm(x))
+    loaded = load(tmp_path / "usps")
+    assert said(loaded, "256 features are taken as images of 16×16")
+    assert said(loaded, "from -1 to 1")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"1 1:3 123:1\n" * 4, "is a LIBSVM file with 123 features, which make no square image"),
+        (b"1 1:3 784:1\n2 1:3 x 784:1\n", "row 2 is not a label followed by index:value: '2 1:3 x 784:1'"),
+        (b"1 1:3 784:1\n2,3 1:3 784:1\n", "row 2 is not a label followed by index:value"),
+        (b"1 1:3 784:1\n2 1:z 784:1\n", "own, row 2, column 2: expected a number, received 'z'"),
+    ],
+)
+def test_libsvm_files_that_are_wrong(content: bytes, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(content)
+    assert sentence in refused(tmp_path / "own")
+
+
+def test_libsvm_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_lines, "MAX_BYTES", 60 * 784 - 1)
+    (tmp_path / "own").write_bytes(b"1 1:1 784:1\n" * 60)
+    assert "60 rows of 784 numbers with their zeros" in refused(tmp_path / "own")
+
+
+# Packed tables
+
+
+@pytest.mark.parametrize(("end", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_tables_packed_otherwise(end: str, pack: Any, tmp_path: Path) -> None:
+    plain = table(tmp_path / "own.csv", ["label", *PIXELS], Y, FLAT)
+    packed = tmp_path / f"own.csv{end}"
+    packed.write_bytes(pack(plain.read_bytes()))
+    plain.unlink()
+    assert same(load(packed))
+    packed.write_bytes(packed.read_bytes()[:3000])
+    assert "cut short or damaged" in refused(packed)
+
+
+# Arrays
+
+
+@pytest.mark.parametrize("names", [["full_numpy_bitmap_cat", "full_numpy_bitmap_car", "full_numpy_bitmap_eye"], "ABC"])
+@pytest.mark.parametrize("npz", [False, True])
+def test_an_array_for_each_class(names: list[str], npz: bool, tmp_path: Path) -> None:
+    """As Quick, Draw! has its drawings."""
+    arrays = {name: FLAT[number == Y] for number, name in enumerate(names)}
+    if npz:
+        np.savez(tmp_path / "own.npz", **arrays)
+    else:
+        for name, array in arrays.items():
+            np.save(tmp_path / f"{name}.npy", array)
+    loaded = load(tmp_path / "own.npz" if npz else tmp_path)
+    classes = np.array([name.removeprefix("full_numpy_bitmap_") for name in names])
+    assert same(loaded, classes[Y])
+    assert said(loaded, "each array holds the images of a class")
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("x", "images"), ("arr_0", "arr_1")])
+def test_arrays_of_splits_are_not_classes(names: tuple[str, str], tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", **dict.fromkeys(names, X))
+    assert "labels" in refused(tmp_path / "own.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_grey_levels_of_four_bits(dtype: Any, tmp_path: Path) -> None:
+    """As scikit-learn has its digits: whole numbers from 0 to 16, of floats."""
+    levels = np.rint(X / 255 * 16)
+    np.savez(tmp_path / "own.npz", images=levels.astype(dtype), target=Y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded, images=np.rint(levels * 255 / 16).astype(np.uint8))
+    assert said(loaded, "brightest pixel is 16")
+
+
+def test_standardized_pixels_of_mnist_are_restored(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=((X / 255 - 0.1307) / 0.3081).astype(np.float32), y=Y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded)
+    assert said(loaded, "mean of 0.1307")
+
+
+def test_dark_ink_is_inverted_as_pictures_that_are_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=255 - X, y=Y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded)
+    assert said(loaded, "100% of the training images show dark ink on bright paper: inverted")
+    np.save(tmp_path / "x.npy", 255 - X)
+    found = load_unlabelled(str(tmp_path / "x.npy"))
+    np.testing.assert_array_equal(found.images, X)
+    assert found.remarks[-1].startswith("The images show dark ink")
