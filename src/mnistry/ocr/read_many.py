@@ -143,11 +143,9 @@ def read_standard_input() -> bytes:
 
 def read_one(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
     """Read a picture, given as its name and its source; an error becomes part of the result."""
-    from mnistry.ocr.pipeline import read
-
     name, source = task
     try:
-        return ReadResult(name, read(recognizer, source, single=single, name=name), None)
+        return ReadResult(name, recognizer.read(source, single=single, name=name), None)
     except MnistryError as error:
         return ReadResult(name, None, str(error))
     except MemoryError:

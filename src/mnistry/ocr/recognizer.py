@@ -24,17 +24,18 @@ class Recognizer(Classifier):
     '375'
     """
 
-    def read(self, picture: Source, *, single: bool = False) -> Reading:
-        """Read all digits in a picture.
+    def read(self, picture: Source, *, single: bool = False, name: str | None = None) -> Reading:
+        """Read all digits in a picture. The command line, the service and batches read through this method too.
 
         Args:
             picture: a path, a file's bytes, an open binary file, a PIL image or an array; see `open_image`.
             single: whether the picture shows exactly one digit, to which all of its ink belongs.
+            name: the picture's name in the reading's `source` and in errors; None for the file's own.
 
         Raises:
             PictureError: it is not a picture, is damaged, or too large.
         """
-        return pipeline.read(self, picture, single=single)
+        return pipeline.read(self, picture, single=single, name=name)
 
     def read_digit(self, picture: Source) -> Digit | None:
         """Read a picture of exactly one digit. Returns None if it is blank. See `read`."""

@@ -41,13 +41,12 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
         PictureError: the picture is damaged, too large, or not a picture.
     """
     from mnistry.ocr.image_io import open_image
-    from mnistry.ocr.pipeline import read as read_picture
 
     content, file_name = uploads.extract_picture(body, job.content_type)
     name = job.name or file_name or "picture"
     if not content:
         raise PictureError(f"{name} is empty: it has 0 bytes.")
-    reading = read_picture(recognizer, content, single=job.single, name=name)
+    reading = recognizer.read(content, single=job.single, name=name)
     answer = reading.as_json()
     if job.images or job.explain or job.steps:
         for shown, digit in zip(answer["digits"], reading.digits, strict=True):
