@@ -284,7 +284,7 @@ def test_what_is_trained_on_knows_nothing_of_what_a_model_is_tested_on():
     assert not {name for name in known if package_of(name) in {"datasets", "evaluation", "ocr"}}
 
 
-KERAS_FREE = {"classifier", "onnx_file", "metadata", "test_time_augmentation", "outputs"}
+KERAS_FREE = {"classifier", "onnx_file", "metadata", "outputs"}
 
 
 def test_what_answers_never_imports_keras_or_jax():

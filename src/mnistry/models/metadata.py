@@ -31,7 +31,7 @@ class ModelMetadata:
             digit at all; from 0 to 2, where above 1 nothing is sure.
         digit_threshold: an image is taken for a digit when its digit-ness is at least this; likewise.
         second_look: an image whose best probability is below this is looked at again, one pixel to each side, and the
-            answers are taken together (`models/test_time_augmentation.py`); from 0, never, to 1.
+            answers are taken together (`models/classifier.py`); from 0, never, to 1.
         version: of mnistry, when it was exported.
         licence: the terms of the file.
         details: config, data digests, figures, command and what else there is to tell; JSON's types only.

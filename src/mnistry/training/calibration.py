@@ -16,8 +16,8 @@ from mnistry.evaluation import calibration
 from mnistry.evaluation.metrics import evaluate
 from mnistry.models import backend, outputs
 from mnistry.models.backend import jax
+from mnistry.models.classifier import apply_tta
 from mnistry.models.metadata import DIGIT_THRESHOLD
-from mnistry.models.test_time_augmentation import apply_tta
 from mnistry.training import recipes
 from mnistry.training.augmentation import pipeline
 from mnistry.training.trainer import Trained
