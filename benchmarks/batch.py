@@ -175,7 +175,7 @@ def _weighed() -> Iterator[list[float]]:
 
 
 def _megabytes(pid: int) -> float:
-    """What a process has in memory, its share of what is shared, without the object store."""
+    """Measure a process's memory with its share of shared pages, without the object store."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     except OSError:  # it has just ended

@@ -1,4 +1,4 @@
-"""How many epochs the lesson's network takes on the embedded digits: five-fold cross-validation of the training split.
+"""Choose the epochs of the lesson's network on the embedded digits by five-fold cross-validation of the training split.
 
     python benchmarks/digits_epochs.py
 

@@ -1,4 +1,4 @@
-"""How the seconds of training grow with data, batch and width: ours beside Keras's own `fit`, in one process.
+"""Measure how training time grows with data, batch and width: ours beside Keras's own `fit`, in one process.
 
     MNISTRY_DATA_DIR=... python benchmarks/growth.py
 

@@ -193,7 +193,7 @@ def by_source(answers: Iterable[tuple[Row, bool]]) -> float:
 
 
 def edits(found: str, expected: str) -> int:
-    """How many characters are wrong, missing or extra (Levenshtein)."""
+    """Count the characters that are wrong, missing or extra (Levenshtein)."""
     row = list(range(len(expected) + 1))
     for i, one in enumerate(found, start=1):
         last, row = row, [i]

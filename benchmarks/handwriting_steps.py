@@ -1,4 +1,4 @@
-"""What each step of reading a picture is worth: the figures without it, on the pictures of `handwriting.py`.
+"""Measure the worth of each step of reading: the figures without it, on the pictures of `handwriting.py`.
 
     python benchmarks/handwriting_steps.py [FOLDER]
 

@@ -1,4 +1,4 @@
-"""How well wrong labels are found: by more epochs, folds or rounds of the lesson's network, and by which score.
+"""Measure how well wrong labels are found: by more epochs, folds or rounds of the lesson's network, and by which score.
 
     MNISTRY_DATA_DIR=... python benchmarks/label_errors.py [FOLDER]
 
@@ -172,7 +172,7 @@ def measured(
 
 
 def published(order: np.ndarray) -> dict[str, Any]:
-    """Where the published errors stand in an order of the test images, from 1."""
+    """The ranks of the published errors in an order of the test images, from 1."""
     ranks = sorted(int(np.flatnonzero(order == index)[0]) + 1 for index in PUBLISHED)
     return {"ranks": ranks, "in_top": {str(top): sum(rank <= top for rank in ranks) for top in TOPS}}
 

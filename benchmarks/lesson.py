@@ -94,7 +94,7 @@ def table(content: Mapping[str, object]) -> str:
 
 
 def _contenders(peers_python: str, data: Path, scratch: Path) -> dict[str, Callable[[], dict[str, float] | None]]:
-    """What runs in a round, in this order; each gives its figures, or None where it is not installed."""
+    """The contenders of a round, in order; each gives its figures, or None where it is not installed."""
 
     def script(python: str, name: str, *arguments: Path, **environment: str) -> Callable[[], dict[str, float] | None]:
         return lambda: _timed([python, str(PEERS / name), *map(str, arguments)], environment)

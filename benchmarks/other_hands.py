@@ -58,7 +58,7 @@ def labelled(folder: Path, name: str) -> list[tuple[Any, str]]:
 
 
 def enlarged(image: np.ndarray, scale: int) -> np.ndarray:
-    """A grey image with so many times as many pixels a side."""
+    """A grey image with `scale` times as many pixels a side."""
     if scale == 1:
         return image
     size = [scale * side for side in image.shape[::-1]]

@@ -293,7 +293,7 @@ def _fuzzed(chooser: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def schema() -> dict[str, Any]:
-    """Schemathesis on the OpenAPI description; random bytes are no pictures, so that check is left out."""
+    """Schemathesis on the OpenAPI description; random bytes are not pictures, so that check is left out."""
     cases = failures = errors = 0
     with served() as server, tempfile.TemporaryDirectory() as folder:
         while cases < SCHEMA_CASES:

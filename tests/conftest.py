@@ -1,4 +1,4 @@
-"""What all tests share: no network, caches of their own, MNIST where it is at hand."""
+"""Fixtures of all tests: no network, caches of their own, MNIST where it is at hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each import brings in, what the package offers, and that its modules depend on each other one way only."""
+"""The weight of each import, the public names, and the one way in which modules depend on each other."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What must not get into the repository, and what must be true of all of it."""
+"""Rules for all files of the repository."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -55,3 +56,25 @@ def test_no_addresses_but_the_mirrors() -> None:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".html", ""} and path.name not in allowed:
             found = address.findall(path.read_text(encoding="utf-8"))
             assert not found, f"{path.name}: {found}"
+
+
+def docstrings(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [text for node in nodes if isinstance(node, kinds) and (text := ast.get_docstring(node))]
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    found = [(path.name, text) for path in tracked() if path.suffix == ".py" for text in docstrings(path)]
+    assert len(found) > 2000
+    question = re.compile(r"(What|How|Whether|Where|Why|Which|When|Who|Whose)\b")
+    assert [each for each in found if question.match(each[1])] == []
+
+
+def test_docstrings_have_plain_words() -> None:
+    stilted = re.compile(
+        r"(?<!there )\b(is|are)\s+no\s+(?!longer|more|less|worse|\w+er\b)|\bstands\b|\bis told\b|\bso many\b", re.I
+    )
+    modules = [path for path in tracked() if path.suffix == ".py" and (ROOT / "src") in path.parents]
+    found = [(path.name, stilted.search(text)) for path in modules for text in docstrings(path)]
+    assert [(name, match.group()) for name, match in found if match] == []

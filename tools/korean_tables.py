@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-CELLS = {  # a number sign stands for a number; numbers keep their order
+CELLS = {  # a number sign replaces a number; numbers keep their order
     "what": "항목",
     "figure": "수치",
     "fit": "학습",

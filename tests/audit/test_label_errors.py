@@ -58,7 +58,7 @@ def test_issues_come_by_the_probability_of_their_label_and_then_by_their_index()
 def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
     # label 0: three images, 1 of 3 counted elsewhere: 1; label 1: two images, none of the one that is counted: 0
     assert label_errors.estimate_errors(np.array([[2, 1], [0, 1]]), np.array([0, 0, 0, 1, 1])) == pytest.approx(1.0)
-    # six labels 0 where three are counted: each stands for two
+    # six labels 0 where three are counted: each counts for two
     assert label_errors.estimate_errors(np.array([[2, 1], [0, 0]]), np.array([0] * 6)) == pytest.approx(2.0)
 
 

@@ -59,7 +59,7 @@ def places(found):
     return [(place.split, place.index) for place in found]
 
 
-# What is found
+# Findings
 
 
 def test_wrong_labels_come_first(result):
@@ -140,7 +140,7 @@ def test_progress_goes_from_nothing_to_all(result, heard):
     assert "labels: network 15 of 15" in {moment[0] for moment in heard}
 
 
-# How it is told
+# Report and terminal
 
 
 def test_the_words_have_a_line_for_everything_that_was_looked_for(result):

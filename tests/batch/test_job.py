@@ -57,7 +57,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def read_here(
     source: str, out: str = "out", *, column: str | None = None, single: bool = True
 ) -> dict[str, np.ndarray]:
-    """What a batch does, with one worker in this process."""
+    """Run a batch with one worker in this process."""
     place = storage.locate(out)
     plan = batch_plan.make(sources.recognise(source, column), place, single=single, model="")
     return worker.Reader(plan, place.address, MODEL)({"part": np.arange(len(plan.rows))})

@@ -150,7 +150,7 @@ def test_annotations_go_into_a_folder_only(mnistry, folder):
 
 
 def on_a_terminal(folder: Path, *arguments: str, expected: int = 0) -> str:
-    """What `mnistry read` shows at a terminal of 80 columns."""
+    """The output of `mnistry read` at a terminal of 80 columns."""
     main, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
     command = [sys.executable, "-m", "mnistry", "read", *arguments]

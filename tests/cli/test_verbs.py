@@ -69,7 +69,7 @@ def test_evaluate_measures_the_built_in_model(called, digits, probabilities):
     assert found["loss"] == pytest.approx(expected.loss, abs=1e-5)
 
 
-# What is refused before anything is computed
+# Refusals before anything is computed
 
 REFUSED = {
     "predict": (2, "Missing option '--dataset'"),

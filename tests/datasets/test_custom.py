@@ -45,7 +45,7 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-# What any form gives
+# Properties of every form
 
 
 def test_a_data_set_says_what_it_is(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_split_is_always_the_same_and_at_random(tmp_path: Path) -> None:
     assert len({position // 10 for position in positions}) > 5  # not one end of the file
 
 
-# What cannot be learnt
+# Data that cannot be learnt
 
 
 @pytest.mark.parametrize(

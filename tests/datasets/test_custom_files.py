@@ -1,4 +1,4 @@
-"""IDX, NPZ, CSV and Parquet files of one's own: what is taken, and what is told of what is wrong."""
+"""IDX, NPZ, CSV and Parquet files of one's own: what is accepted, and the errors of the rest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def same_images(loaded: loading.Dataset, images: np.ndarray = X) -> bool:
 
 
 def told(loaded: loading.Dataset) -> dict[bytes, str]:
-    """What is said of where each image comes from."""
+    """The origins that are given for the images."""
     assert loaded.origins is not None
     splits = {"train": loaded.x_train, "test": loaded.x_test}
     return {image.tobytes(): loaded.origins[split][i] for split, x in splits.items() for i, image in enumerate(x)}

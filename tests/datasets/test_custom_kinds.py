@@ -41,7 +41,7 @@ def refused(path: Path) -> str:
 
 
 def same(loaded: Dataset, x: np.ndarray = X, y: np.ndarray = Y) -> bool:
-    """Whether all images are there, each with its label."""
+    """Tell whether all images are there, each with its label."""
     pairs = [
         (image.tobytes(), loaded.class_names[label])
         for images, labels in loaded.splits.values()

@@ -41,7 +41,7 @@ def pairs(loaded: Dataset) -> list[tuple[bytes, str]]:
 
 
 def same(loaded: Dataset, labels: Any = Y, images: np.ndarray = X) -> bool:
-    """Whether all images are there, each with its label."""
+    """Tell whether all images are there, each with its label."""
     return pairs(loaded) == sorted((image.tobytes(), str(label)) for image, label in zip(images, labels, strict=True))
 
 

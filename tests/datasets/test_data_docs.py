@@ -1,4 +1,4 @@
-"""What docs/data.md shows is what happens."""
+"""The examples of docs/data.md do what it shows."""
 
 from __future__ import annotations
 

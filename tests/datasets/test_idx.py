@@ -26,7 +26,7 @@ def header(*shape: int, kind: int = 8) -> bytes:
 
 
 def peak_bytes_of_failing(payload: bytes, match: str) -> int:
-    """How much memory is taken at most while this payload is refused."""
+    """Measure the peak memory while this payload is refused."""
     tracemalloc.start()
     try:
         with pytest.raises(DataError, match=match):

@@ -34,7 +34,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where MNIST is cached: a folder of each test's own, not made yet."""
+    """The cache folder of MNIST: one of each test's own, not made yet."""
     monkeypatch.setenv("MNISTRY_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "*")
     return tmp_path / "cache" / "mnist"
@@ -154,7 +154,7 @@ def test_the_digits_say_where_they_come_from(digits: loading.Dataset) -> None:
     assert digits.remarks == ()
 
 
-# What any data set can do
+# All data sets
 
 
 def test_statistics_are_those_of_numpy(digits: loading.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_an_index_of_no_training_image(digits: loading.Dataset, index: int) -> N
         digits.checked_index(index)
 
 
-# What is asked for
+# Names and paths
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_a_folder_in_a_files_place_says_so(files: dict[str, bytes], nowhere: str
         loading.load("mnist", data_dir=folder)
 
 
-# What happens when MNIST is not at hand
+# MNIST missing
 
 
 def test_a_damaged_folder_is_no_reason_for_other_digits(nowhere: str, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def centres(images: np.ndarray) -> np.ndarray:
     return np.stack([images.sum(axis=2) @ places / mass, images.sum(axis=1) @ places / mass], axis=1)
 
 
-# What holds for all
+# All corruptions
 
 
 def test_the_names_are_those_of_the_paper_in_its_order():
@@ -369,7 +369,7 @@ def test_clouds_are_alike_nearby_and_different_far_away():
         assert (clouds[:, gap:] * clouds[:, :-gap]).mean() / variance == pytest.approx(value, abs=0.05)
 
 
-# What lies over the digit
+# Things that lie over the digit
 
 
 def test_a_stripe_inverts_seven_columns_and_nothing_else(images):

@@ -61,7 +61,7 @@ def result(model: Path) -> ModelEvaluation:
     return evaluation_run.evaluate_model(model)[1]
 
 
-# What comes out
+# Results
 
 
 def test_the_numbers_are_those_of_the_recognisers_answers(result, model, digits):
@@ -132,7 +132,7 @@ def test_the_json_has_the_test_object_of_a_summary(result, run):
     assert found["uncalibrated"]["loss"] == result.uncalibrated.loss
 
 
-# Which model, on which data
+# Models and data sets
 
 
 def test_a_run_folder_without_a_model_file_is_refused_with_the_command_that_writes_it(tmp_path):

@@ -88,7 +88,7 @@ def workers(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is still at work."""
+    """Tell whether a process is still at work."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -1,4 +1,4 @@
-"""What a call of the command line left."""
+"""The result of a call of the command line."""
 
 from __future__ import annotations
 

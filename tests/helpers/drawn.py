@@ -26,7 +26,7 @@ def drawing(name: str, random: np.random.Generator, side: int = 40) -> Image.Ima
 
 
 def write_folder(folder: Path, each: int, *, seed: int = 0) -> Path:
-    """So many pictures of each class, in a folder of its name."""
+    """Write `each` pictures of each class into a folder of its name."""
     random = np.random.default_rng(seed)
     for name in NAMES:
         (folder / name).mkdir(parents=True)

@@ -194,7 +194,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.truncated(content)
         self._trickle(content[len(content) // 2 :])
 
-    # What they are made of.
+    # Their parts.
 
     def _head(self, status: int = 200, *, length: int | None = None, **headers: str) -> None:
         self.send_response(status)

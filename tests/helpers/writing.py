@@ -34,7 +34,7 @@ STROKES: dict[str, list[list[Point]]] = {
           [(0.85, 0.4), (0.82, 0.9), (0.72, 1.58)]],
 }  # fmt: skip
 ASPECT = 1.6  # height of a digit by its width
-FINER = 4  # drawn so many times as large, then reduced: soft edges
+FINER = 4  # times as large when drawn, then reduced: soft edges
 BLACK, WHITE, BLUE, RED, YELLOW = (20, 20, 24), (250, 250, 247), (30, 50, 150), (190, 30, 40), (235, 220, 80)
 
 

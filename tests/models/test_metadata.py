@@ -1,4 +1,4 @@
-"""What a model file says of itself: there and back, and every wrong fact named."""
+"""The facts in a model file: written and read back, and every wrong fact named."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_facts_of_a_later_version_are_passed_over():
     ("text", "sentence"),
     [
         ("", "Expecting value"),
-        ("[1]", "its facts are no JSON object"),
+        ("[1]", "its facts are not a JSON object"),
         ("[" * 100_000, "nested too deeply"),
         (changed(format=2), "its facts have format 2 and this version reads format 1"),
         (changed(format=None), "its facts have format None"),

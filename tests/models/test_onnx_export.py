@@ -189,7 +189,7 @@ def test_enormous_logits_are_no_nan(images):
     assert answers.digitness[-1] == 1  # an image of 255s: logits of ±199,920
 
 
-# What cannot be exported
+# Models that cannot be exported
 
 
 def test_networks_of_another_form_are_refused():

@@ -1,4 +1,4 @@
-"""Files that are no models, damaged or hostile: each a sentence, quickly, and never a crash."""
+"""Files that are not models, damaged or hostile: each a sentence, quickly, and never a crash."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_file_itself_is_right(content, images):
     assert Recognizer.from_bytes(content).predict(images).shape == (5, 2)
 
 
-# What is no file, or none to read
+# Missing and unreadable files
 
 
 def test_a_missing_file(tmp_path):

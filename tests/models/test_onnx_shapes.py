@@ -13,7 +13,7 @@ from mnistry.models.onnx_shapes import RULES, SIDE_BY_SIDE, UNARY, Operation, gi
 
 
 def found_by_onnx(operator: str, shapes: list[tuple], constants: list, outputs: int, **attributes: object) -> list:
-    """What ONNX's shape inference says, -1 for the number of images."""
+    """Infer shapes by the `onnx` library, with -1 for the number of images."""
     names = [f"in{place}" for place in range(len(shapes))]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n" if length < 0 else length for length in shape])

@@ -1,4 +1,4 @@
-"""Ink told from paper in all light, colours and polarities; none on blank paper."""
+"""Ink is separated from paper in all light, colours and polarities; none on blank paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes, combs, tables, circles and lines around numbers are no digits, and take nothing from those inside."""
+"""Boxes, combs, tables, circles and lines around numbers are not digits, and take nothing from those inside."""
 
 from __future__ import annotations
 

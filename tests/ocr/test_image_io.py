@@ -1,4 +1,4 @@
-"""Pictures of all kinds come out as the same pixels, and what is no picture as one sentence."""
+"""Pictures of all kinds come out as the same pixels, and anything else becomes one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which digits are rejected when they are seen together."""
+"""The rejection of digits that are seen together."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_a_script_needs_no_guard_and_its_processes_die_with_it(tmp_path: Path) -
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs; one that nobody has waited for does not."""
+    """Tell whether a process runs; a zombie does not."""
     stat = Path(f"/proc/{process}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 

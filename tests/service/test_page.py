@@ -76,7 +76,7 @@ def expect_reading(page: Page, text: str) -> None:
 
 
 def ink(page: Page) -> int:
-    """How many pixels of the pad are drawn on."""
+    """Count the pixels of the pad that are drawn on."""
     return int(
         page.locator("#pad").evaluate(
             """(pad) => {
@@ -396,7 +396,7 @@ def test_the_empty_page_offers_samples(page, number, text):
     expect(page.locator("#samples")).to_be_visible()
 
 
-# What is shown of it
+# The explanation on the page
 
 
 def test_what_mattered_is_coloured(page):

@@ -266,7 +266,7 @@ def test_what_holds_no_picture_is_refused_with_the_ways_that_work(server, body, 
     assert answer.json["detail"].startswith(said)
 
 
-# What is wrong with a request
+# Wrong requests
 
 
 def test_what_is_no_picture_is_said_as_the_command_line_says_it(server, mnistry, tmp_path):
@@ -490,7 +490,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_the_picture(server):
     assert [each for each in text.splitlines() if not line.fullmatch(each)] == []
 
 
-# Who may use it
+# Access
 
 
 @pytest.mark.parametrize("host", ["somewhere.invalid", "127.0.0.1.somewhere.invalid", "", "0x7f.1", "[::2]"])

@@ -502,7 +502,7 @@ def test_a_model_that_jax_cannot_trace_goes_to_keras(images: Images) -> None:
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.stop_training = False
     with pytest.warns(UserWarning, match="cannot be compiled as a whole"), contextlib.suppress(Exception):
-        fit(model, x, y, verbose=0)  # Keras may mind too: its own error is what is told then
+        fit(model, x, y, verbose=0)  # Keras may mind too: its own error comes then
 
 
 def test_values_that_make_no_sense_are_refused(images: Images) -> None:

@@ -83,7 +83,7 @@ def test_the_figures_in_the_folder_are_those_on_the_page(folder, page):
 
 
 def inside(drawing: Drawing) -> str:
-    """What is between the tags of a drawing on a page."""
+    """The content between the tags of a drawing on a page."""
     return drawing.svg(say=lambda text: escape(str(text))).partition(">")[2]
 
 

@@ -13,7 +13,7 @@ BY_CHANCE = 4.0  # standard deviations that shares of two random splits may diff
 
 @dataclass(frozen=True, eq=False)
 class Balance:
-    """The number of images of each class, and what stands out.
+    """The number of images of each class, and the unusual ones.
 
     Attributes:
         counts: int64 (2, classes), images of each class in train and test.

@@ -72,7 +72,7 @@ def compute_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         float32 (n,), 0 to 1.
     """
     product = np.fft.rfft2(_units(one)) * np.conj(np.fft.rfft2(_units(other)))
-    correlation = np.fft.irfft2(product, s=(SIDE, SIDE))  # by circular shifts; negative ones stand at the end
+    correlation = np.fft.irfft2(product, s=(SIDE, SIDE))  # by circular shifts; negative ones are at the end
     shifts = np.arange(-SHIFT, SHIFT + 1)
     return np.asarray(correlation[:, shifts][:, :, shifts].max(axis=(1, 2)), np.float32)
 
@@ -154,7 +154,7 @@ def _units(images: np.ndarray) -> np.ndarray:
 
 
 class _Roots:
-    """Which numbers belong together (union-find); the root of each group is its smallest number."""
+    """Groups of numbers that belong together (union-find); the root of each is its smallest number."""
 
     def __init__(self, n: int) -> None:
         self._up = np.arange(n)

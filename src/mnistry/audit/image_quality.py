@@ -16,7 +16,7 @@ CHUNK = 4_096
 
 @dataclass(frozen=True, eq=False)
 class ImageQuality:
-    """Images that stand out, by kind; each is of one kind at most.
+    """Unusual images, by kind; each is of one kind at most.
 
     Attributes:
         blank: int64 (k,), the indices of images that show nothing.

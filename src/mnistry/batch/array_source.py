@@ -34,7 +34,7 @@ NPY_MAGIC, ZIP_MAGIC, IDX_START = b"\x93NUMPY", b"PK\x03\x04", b"\0\0"
 MAX_RATIO = 1100  # deflate cannot make more bytes of one: a header that promises more is not believed
 CHUNK = 1 << 20  # bytes
 HEAD = 1 << 16  # bytes by which a file is recognised
-CELLS = 28  # separators in its first line make a text a table: no path has so many
+CELLS = 28  # separators in its first line make a text a table: no path has that many
 SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
 

@@ -89,7 +89,7 @@ def tabulate_images(
     answers = recognizer.predict_all(images)
     shown = (answers.is_digit | single) & images.any(axis=(1, 2))
     digits, probabilities, sure = answers.digits[shown], answers.probabilities[shown], answers.sure[shown]
-    rows = np.flatnonzero(good)[shown]  # (k,): where each digit stands among the n
+    rows = np.flatnonzero(good)[shown]  # (k,): the position of each digit among the n
     n = len(good)
     offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32))
     each = make_schema(classes).field("digits").type.value_type

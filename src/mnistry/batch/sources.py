@@ -64,7 +64,7 @@ class Source:
         return f"{self.form} with {self.kind}{'' if self.column is None else f' in {self.column}'}"
 
     def place(self, file: str = "") -> Place:
-        """Where the source, or the file of one of its pieces, is; named as the user would name it."""
+        """Locate the source, or the file of one of its pieces; named as the user would name it."""
         if self.form == LIST and file:
             return _listed(file, self.folder)
         found = storage.locate(self.address)
@@ -160,7 +160,7 @@ def _lines(place: Place) -> Iterator[Piece]:
 
 
 def _listed(line: str, folder: str) -> Place:
-    """Where a line of a list leads."""
+    """Locate the file that a line of a list names."""
     if storage.ADDRESS in line:
         return storage.locate(line)
     found = storage.locate(os.path.join(folder, os.path.expanduser(line)))

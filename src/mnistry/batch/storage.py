@@ -63,7 +63,7 @@ class Entry:
 
 
 def locate(given: str) -> Place:
-    """Where a path or an address such as `s3://bucket/folder` leads; whether something is there is not looked at.
+    """Resolve a path or an address such as `s3://bucket/folder`, without looking whether something is there.
 
     Raises:
         DataError: no filesystem of that kind is known, or its package is not installed.
@@ -180,7 +180,7 @@ def write(place: Place, content: bytes) -> None:
 
 
 def explain_error(error: BaseException) -> str:
-    """Why something failed, without a full stop."""
+    """The reason of an error, without a full stop."""
     return (getattr(error, "strerror", None) or str(error).strip() or type(error).__name__).rstrip(".")
 
 

@@ -50,7 +50,7 @@ def warn(text: str) -> None:
 
 
 def warn_about(dataset: Dataset) -> None:
-    """Say loudly that a data set stands in for MNIST, and what else is wrong with where it came from."""
+    """Warn that a data set replaces MNIST, and of anything else that is wrong with its source."""
     for remark in dataset.remarks:
         warn(remark)
     if dataset.fallback is not None:

@@ -383,7 +383,7 @@ class _Table:
 
 
 def _separator(line: str, path: Path) -> str:
-    """What parts the cells of a table, by its first line."""
+    """Guess the separator of a table's cells from its first line."""
     for each in SEPARATORS[1:]:
         cells = line.split(each)
         if len(cells) > 2 and all(is_number(cell.strip().replace(",", ".", 1)) for cell in cells):

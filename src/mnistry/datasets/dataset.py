@@ -84,12 +84,12 @@ class Dataset:
         y_train: uint8 (n,), indices into `class_names`.
         x_test: like `x_train`.
         y_test: like `y_train`.
-        class_names: what each label stands for.
+        class_names: the name of each label.
         source: where the bytes came from.
         licence: the terms of the data.
         digests: SHA-256 of each file or array.
         about: a sentence on what the images are, for a report.
-        fallback: why this set stands in for MNIST, or None where it does not.
+        fallback: the reason why this set replaces MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
         origins: for each split where its images come from, in words; None where their numbers say all.
         x_validation: like `x_train`, where the data have a validation split of their own; else None.

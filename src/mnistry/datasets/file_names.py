@@ -36,7 +36,7 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
     """Read the classes of pictures out of their names.
 
     A class is a word or a number of one or two figures at the same place in each name, or follows a word such as
-    label; at least two pictures have it on average. Numbers that count pictures are told by their zeros before, by
+    label; at least two pictures have it on average. Numbers that count pictures are recognized by leading zeros, by
     their length, or because the larger ones are rarer.
 
     Returns:

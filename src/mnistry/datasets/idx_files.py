@@ -128,7 +128,7 @@ def _pair(images: Path, labels: Path, classes: Sequence[str]) -> Labelled:
 
 
 def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:
-    """The classes that labels stand for, by a mapping file or by EMNIST's names, and a remark on it."""
+    """The classes of labels, by a mapping file or by EMNIST's names, and a remark on it."""
     mapping = folder / f"{name}mapping.txt"
     if name and mapping.is_file():
         return _mapped(mapping), [f"The classes are named by {mapping.name}."]

@@ -131,7 +131,7 @@ def _opened(images: Images, index: int) -> np.ndarray | None:
     try:
         return open_image(picture.name if picture.content is None else picture.content, "it").pixels
     except (PictureError, MemoryError):
-        return None  # it is told when all are opened
+        return None  # reported when all are opened
 
 
 def _is_coloured(pixels: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from mnistry.datasets.dataset import Origins, join_origins
 from mnistry.errors import DataError
 
-EXAMPLES = 10  # problems that are told one by one
+EXAMPLES = 10  # problems that are listed one by one
 MAX_BYTES = 2_000_000_000  # of one split or file, unpacked: two and a half million images of 28×28
 DIGITS = frozenset("0123456789")
 

@@ -116,7 +116,7 @@ def _opener(archive: zipfile.ZipFile, member: str) -> Opener:
 def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     """Read the images and labels of each split.
 
-    Which array is which is told by its name (`x_train`, `train_images`, `X`, `labels` …) and its shape: images are
+    Each array is recognized by its name (`x_train`, `train_images`, `X`, `labels` …) and its shape: images are
     (n, 28, 28) or (n, height, width), rows of pixels, or with channels; labels are (n,), (n, 1) or one-hot
     (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
     """
@@ -198,7 +198,7 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
         if len(pairs) != 1:
             one = len(roles["images"]) == len(roles["labels"]) == 1
             if one:
-                pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: that is told later
+                pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: reported later
             else:
                 has = {kind: [each.name for each in roles[kind]] for kind in roles}
                 lacks = [kind for kind, names in has.items() if not names]

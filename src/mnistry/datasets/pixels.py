@@ -82,7 +82,7 @@ def _tell(values: np.ndarray, wrong: np.ndarray, place: Place, problems: Validat
 
 
 def side_of(columns: int) -> int | None:
-    """The side of a square image that has so many pixels; None if there is none of a sensible size.
+    """The side of a square image with this number of pixels; None if there is none of a sensible size.
 
     >>> side_of(784), side_of(64), side_of(785)
     (28, 8, None)

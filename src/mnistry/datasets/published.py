@@ -31,7 +31,7 @@ class Published:
         files: the smallest first: a bad mirror shows early.
         mirrors: addresses that end with a slash, the preferred ones first.
         licence: the terms of the data.
-        class_names: what each label stands for.
+        class_names: the name of each label.
         arrays: `arrays(unpacked, names)` takes the content of the files apart; names are for messages.
         beside_others: whether its files have names that other sets use too: it is then looked for in a folder of its
             name, below the one that the user named and on mirrors that the user named.

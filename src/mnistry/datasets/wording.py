@@ -47,7 +47,7 @@ def find_split(name: str, *, prefix: bool = False) -> str | None:
 
     Args:
         name: without an extension.
-        prefix: whether other words may stand beside it, as in emnist-letters-train.
+        prefix: whether other words may follow it, as in emnist-letters-train.
 
     >>> find_split("TRAIN"), find_split("testSet"), find_split("val_images"), find_split("trains")
     ('train', 'test', 'validation', None)

@@ -122,7 +122,7 @@ def threshold_at_recall(scores: np.ndarray, share: float) -> float:
 
 
 def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function with one valley is lowest, by golden section (Kiefer 1953)."""
+    """Find the minimum of a function with one valley by golden section (Kiefer 1953)."""
     golden = (math.sqrt(5) - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)
     at_left, at_right = function(left), function(right)

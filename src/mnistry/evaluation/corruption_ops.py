@@ -203,7 +203,7 @@ def distance_from_zigzag(
         along: from `line_coordinates`.
         across: likewise.
         period: float (n,), pixels from tooth to tooth.
-        height: float (n,), pixels from the line to the teeth, which stand out to both sides.
+        height: float (n,), pixels from the line to the teeth on both sides.
         phase: float (n,), where the teeth lie along the line, in periods.
     """
     width, rise = as_column(period) / 2, 2 * as_column(height)

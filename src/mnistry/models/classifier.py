@@ -121,8 +121,8 @@ class Classifier:
         """The calibrated probabilities of images.
 
         Args:
-            images: uint8 (n, 28, 28) or (28, 28), 0–255, ink bright on black. Of what is no NumPy array but has a
-                shape, a dtype and slices, such as an array in a file, only a slice at a time is taken into memory.
+            images: uint8 (n, 28, 28) or (28, 28), 0–255, ink bright on black. Array-like objects,
+                such as memory-mapped files, are read one slice at a time.
 
         Returns:
             float32 (n, classes), rows adding up to 1.

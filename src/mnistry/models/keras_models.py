@@ -222,7 +222,7 @@ def _check_config(text: str, name: str) -> None:
         config = json.loads(text)
         parts = list(_parts(config))
     except (ValueError, RecursionError):
-        raise ModelError(f"{name} is damaged: its config is no JSON.") from None
+        raise ModelError(f"{name} is damaged: its config is not JSON.") from None
     for part in parts:
         kind, module = part.get("class_name"), part.get("module") or "keras"
         if kind in REFUSED:

@@ -25,7 +25,7 @@ class ModelMetadata:
     Attributes:
         name: what people call it.
         recipe: the recipe that it was trained by.
-        class_names: what each column of its probabilities stands for.
+        class_names: the class of each column of its probabilities.
         temperature: the logits were divided by it before the softmax; fitted on the validation split.
         sure_threshold: an answer is sure when its probability times its digit score is at least this, and it is a
             digit at all; from 0 to 2, where above 1 nothing is sure.
@@ -96,9 +96,9 @@ class ModelMetadata:
         except RecursionError:
             raise ValueError("its facts are nested too deeply") from None
         except ValueError as error:
-            raise ValueError(f"its facts are no JSON: {error}") from None
+            raise ValueError(f"its facts are not JSON: {error}") from None
         if not isinstance(content, dict):
-            raise ValueError("its facts are no JSON object")
+            raise ValueError("its facts are not a JSON object")
         if content.get("format") != FORMAT:
             raise ValueError(
                 f"its facts have format {content.get('format')!r:.40} and this version reads format {FORMAT}"

@@ -104,7 +104,7 @@ def slice_parts(graph: Graph, given: list[Value], shape: Shape, params: Mapping[
 
 
 def cut(graph: Graph, value: Value, starts: Sequence[int], shape: Shape, strides: Sequence[int]) -> Value:
-    """A part of a value: from each start, so many as the shape says, in some steps."""
+    """A part of a value: from each start, as long as the shape says, in some steps."""
     axes = [
         axis for axis in range(len(shape)) if (starts[axis], strides[axis], value.shape[axis]) != (0, 1, shape[axis])
     ]

@@ -6,7 +6,7 @@ A model file is an ONNX file with one input and two outputs:
     probabilities  float32 (n, classes), calibrated: rows add up to 1
     digitness      float32 (n,), 0 to 1: how much the image looks like a digit at all
 
-It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is told as damage. Whoever
+It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is found. Whoever
 makes a file with a right digest can still do no harm: what it asks for in operations, memory and time is bounded here.
 """
 
@@ -172,7 +172,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
 
 
 def compute_digest(facts: bytes | memoryview, graph: bytes | memoryview) -> str:
-    """The SHA-256 of facts and graph, as both stand in the file."""
+    """The SHA-256 of facts and graph, as both are in the file."""
     sha256 = hashlib.sha256(facts)
     sha256.update(graph)
     return sha256.hexdigest()

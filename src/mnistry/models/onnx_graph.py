@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-N = 7919  # stands for the number of images where a network is traced: a prime that is no network's own size
+N = 7919  # in place of the number of images where a network is traced: a prime, as no network's own size is
 FLOAT, INT64, BOOL = 1, 7, 9  # ONNX's numbers for types
 
 Shape = tuple[int, ...]
-"""As JAX has it; a multiple of N is so many times the number of images."""
+"""As JAX has it; a multiple of N is that multiple of the number of images."""
 
 
 class NoConversionError(Exception):

@@ -213,7 +213,7 @@ def _colour(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def content_region(pixels: np.ndarray) -> tuple[slice, slice] | None:
-    """Where there is something else than paper, if the paper has one colour exactly, as in drawings and screenshots.
+    """Find the part that is not plain paper, if the paper has exactly one colour, as in drawings and screenshots.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.

@@ -1,4 +1,4 @@
-"""Ink told from paper: what stands out from the paper around it, whatever its colour and the light."""
+"""Binarization: ink differs from the paper around it, whatever its colour and the light."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mnistry.ocr.background import (
 from mnistry.ocr.components import Components, as_bytes, connected_components, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
-LEAST_CONTRAST = 12.0  # of 255: what stands out less is paper
-NOISE = 5.0  # standard deviations of the paper's noise by which ink stands out
-CLEAR = 1.2  # times the least contrast: the middle of a stroke stands out so much
+LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
+NOISE = 5.0  # standard deviations of the paper's noise by which ink differs from it
+CLEAR = 1.2  # times the least contrast: that of the middle of a stroke
 FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is not part of it
 GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain and ball pens leave holes in them
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
@@ -52,7 +52,7 @@ class Foreground:
     partial: bool = False
 
     def closed(self, gap: float) -> Foreground:
-        """The same ink with gaps in its strokes closed that are no wider than so many stroke widths."""
+        """The same ink with gaps in its strokes closed that are at most `gap` stroke widths wide."""
         side = 2 * max(1, round(gap * self.width / 2)) + 1
         near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         strength, contrast = (cv2.morphologyEx(each, cv2.MORPH_CLOSE, near) for each in (self.strength, self.contrast))
@@ -69,9 +69,9 @@ class Foreground:
 def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     """Yield the candidates for the ink of a picture, the likeliest first.
 
-    Where a sheet lies on something else, that is the ink on the sheet. Then what stands out from the paper, darker or
-    brighter, whichever there is more of; then the other of the two; then what stands out if the first ink is the
-    paper, as in a picture that is mostly ink; then, of a picture in two tones, what is not of the edge's tone.
+    If a sheet lies on something else, the first is the ink on the sheet. Then come the ink darker and the ink brighter
+    than the paper, the larger of the two first; then the ink if the first ink is taken for the paper, as in a picture
+    that is mostly ink; then, in a picture of two tones, everything that does not have the edge's tone.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
@@ -159,7 +159,7 @@ def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Measure how much darker and how much brighter than the paper each pixel is: float32 (height, width), 0–255.
 
-    It is the distance of the two colours, so that a blue pen stands out on grey paper of the same brightness.
+    It is the distance of the two colours, so that a blue pen is seen on grey paper of the same brightness.
     """
     difference = pixels.astype(np.float32) - paper
     brighter = difference @ LUMINANCE >= 0
@@ -189,7 +189,7 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
         inside = np.flatnonzero(parts.labels >= 0)
         numbers, values = parts.labels.ravel()[inside], contrast.ravel()[inside]
         usual = _usual(values, numbers, parts)
-        usual[usual < CLEAR * least] = np.inf  # what hardly stands out anywhere is not a stroke, but noise
+        usual[usual < CLEAR * least] = np.inf  # faint everywhere: not a stroke, but noise
         rough = np.zeros(contrast.shape, bool)
         rough.ravel()[inside] = values >= 0.5 * usual[numbers]
         width = _stroke_width(rough)

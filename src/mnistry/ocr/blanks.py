@@ -1,4 +1,4 @@
-"""Where one number ends and the next begins: blanks between the digits of a line."""
+"""Blanks between the digits of a line: the end of one number and the start of the next."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def line_texts(lines: Sequence[Sequence[DecodedDigit]], borders: np.ndarray) -> 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Where the numbers of a page begin.
+    """The columns in which the numbers of a page begin.
 
     Attributes:
         starts: int (n, 2), the column of pixels where each number begins that has a blank before it, and its line.

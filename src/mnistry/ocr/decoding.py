@@ -21,7 +21,7 @@ SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: 
 TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
 WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
 BESIDE = 12  # pieces to each side that are compared
-HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high that stand apart
+HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high with a gap between them
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
 ROUND, CLEAR, SMALL_RING = 0.6, 0.9, 0.25  # width by height, score, and part of that cost, of a small zero
@@ -66,7 +66,7 @@ def hypotheses(lines: Sequence[Line], most: int = MOST_HYPOTHESES) -> list[list[
 
 
 def _of_line(line: Line, most: int) -> Iterator[Hypothesis]:
-    """Yield all that up to so many neighbouring pieces of a line may make."""
+    """Yield all candidates of up to `most` neighbouring pieces of a line."""
     boxes = line.boxes.tolist()
     for start in range(len(line)):
         left, top, right, bottom = boxes[start]

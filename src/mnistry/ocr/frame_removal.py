@@ -16,17 +16,17 @@ from mnistry.ocr.components import Components, as_bytes, connected_components
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 MOST_CHAINS = 600  # a direction, the longest first
 THICKEST = 0.3  # of the usual height: a frame's line
-LEVEL, UPRIGHT = 1.55, 2.3  # usual heights: a straight line that is longer is no stroke of a digit
+LEVEL, UPRIGHT = 1.55, 2.3  # usual heights: a longer straight line is not a stroke of a digit
 SIDE = 0.75  # usual heights: the shortest side of a frame
 PIECE = 0.25  # usual heights: a shorter piece of a line is not looked at
 SHORTEST = 11  # pixels: a side of a frame; strokes of smaller digits cannot be told from it
 DASH, LONGEST_DASH, DASHED = 0.05, 0.6, 0.8  # usual heights; of its component, for it to be nothing else
-DASHES, DASH_GAP = 4, 3.0  # so many make a line; lengths of a dash between two
+DASHES, DASH_GAP = 4, 3.0  # dashes that make a line; lengths of a dash between two
 CROSSED, COVERED = 0.12, 0.3  # usual heights of a piece of a line that strokes cross; so much of it lies free
 RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
-THICKER = 1.8  # times as thick as the lines around it: a piece that is no part of them
+THICKER = 1.8  # times as thick as the lines around it: a piece that does not belong to them
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
 LARGER = 1.25  # usual heights: what encloses ink and is lower is a digit with a remnant in its loop
@@ -183,7 +183,7 @@ def usual_height(parts: Components, chosen: np.ndarray) -> float:
 def _lines(
     mask: np.ndarray, parts: Components, gone: np.ndarray, usual: float, width: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pixels of lines that are no strokes, bool (height, width); and the level and the upright lines."""
+    """The pixels of lines that are not strokes, bool (height, width); and the level and the upright lines."""
     thickest = _thickest(usual, width)
     ruled_x, ruled_y = (_chains(each, thickest, SIDE * usual)[1] if gone.any() else [] for each in (gone, gone.T))
     labels_x, level = _chains(mask, thickest, DASH * usual)

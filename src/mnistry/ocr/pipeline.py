@@ -43,7 +43,7 @@ MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
 MOST_DRAWN = 60_000_000  # pixels of an ink's images, before they are reduced: of nested arcs, each is half the page
 PATTERN = MOST_HYPOTHESES // 2  # for how many an ink with too much in it counts: two such are a pattern, and no writing
 ANOTHER = MOST_HYPOTHESES // 3  # with no more left, no other ink is tried: a page of 600 digits leaves 2,500
-MORE = 3  # times as many hypotheses as the page as it is: so many a page has at most when it is turned or closed
+MORE = 3  # times the hypotheses of the page as it is: the most that it may have when it is turned or closed
 SECOND_LOOKS = 1500  # images of a page: those asked about later get no second look, which costs four times as much
 FEW = 3  # characters: with fewer it cannot be told which side is up
 WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
@@ -242,7 +242,7 @@ def _best_ink(
 
 
 def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES) -> Interpretation:
-    """Read ink: frames away, lines, digits, and what is no digit rejected. Boxes are in the ink's pixels.
+    """Read ink: frames away, lines, digits, and anything that is not a digit rejected. Boxes are in the ink's pixels.
 
     Where the ink may make more than `most` digits, none is read.
     """

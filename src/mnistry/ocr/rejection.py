@@ -25,7 +25,7 @@ REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing
 CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
-LOW_LETTER, FLAT = 0.4, 3.0  # of the line's height: so is this, unless it is so many times as wide as high
+LOW_LETTER, FLAT = 0.4, 3.0  # of the line's height: so is this, unless it is this many times as wide as high
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
 NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
@@ -229,7 +229,7 @@ def _joined(line: Line, passed: Sequence[tuple[int, Box]]) -> list[Box]:
 
 
 def _signs_between(characters: Characters) -> set[int]:
-    """The characters that are no digits, and lower than the clear digits to both sides: ×, +, ÷."""
+    """The characters that are not digits, and lower than the clear digits to both sides: ×, +, ÷."""
     scores = [0.0 if each is None else each.digit.score for _, each in characters]
     heights = [box[3] - box[1] for box, _ in characters]
     return {

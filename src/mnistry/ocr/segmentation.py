@@ -9,7 +9,7 @@ import numpy as np
 
 from mnistry.ocr.components import Components, connected_components
 
-MOST = 3000  # components of each kind; a picture with more is no page of numbers
+MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
 FRAME = 0.85  # of the picture's side: what spans so much and touches the edge is a frame, a table or a shadow
 BLOT = 0.2  # of the most ink: no component with more counts for more
@@ -35,7 +35,7 @@ WIDE = 0.7  # what is wider may be more than one digit
 CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
 # One digit known to be all of the ink:
 STRAY = 0.02  # of the largest component's area
-APART_AT_MOST = 0.5  # of the digit's size: a small part farther away is no part of it
+APART_AT_MOST = 0.5  # of the digit's size: a small part farther away does not belong to it
 MIDDLE = 0.22, 0.3  # of the width and height: the standard deviation of where the digit in the middle lies
 EXTENT_WEIGHT = 0.4  # of the rows between the first and the last ink of a column, against the ink in it
 
@@ -82,7 +82,7 @@ def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
     """Find the lines of writing in ink.
 
     Args:
-        mask: bool (height, width), the ink less what is no writing.
+        mask: bool (height, width), the ink less anything that is not writing.
         contrast: float32 (height, width), of the ink to the paper.
     """
     parts = connected_components(mask)
@@ -283,7 +283,7 @@ def _cuts(parts: Components, i: int, height: float) -> list[int]:
 
 
 def _valleys(cost: np.ndarray, height: float) -> list[int]:
-    """Where a curve is lowest for some way to both sides."""
+    """Find where a curve is lowest for some way to both sides."""
     blur, reach = max(1, int(CUT_BLUR * height)), max(2, int(CUT_REACH * height))
     if len(cost) <= 2 * reach:
         return []

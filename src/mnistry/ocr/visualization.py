@@ -75,7 +75,7 @@ class Album:
         self._folder, self._taken = folder, set[str]()
 
     def path(self, name: str) -> Path:
-        """Where the picture of this name goes: its stem and `.png`, numbered where several are called so."""
+        """Name the file of this picture: its stem and `.png`, with a number if the name is taken."""
         stem = Path(name).stem or "picture"
         chosen, number = stem, 1
         while chosen in self._taken:

@@ -1,6 +1,6 @@
 """The figures of a report: narrow enough for a phone, readable without colour vision, sharp at any zoom.
 
-Nothing is told by colour alone.
+Colour alone never carries meaning.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SHADES = " ░▒▓█"
 LINE = 80  # characters, as wide as most terminals
-WIDEST = LINE  # characters of a table of classes; wider ones stand on their side
+WIDEST = LINE  # characters of a table of classes; wider ones are turned on their side
 
 
 def format_count(n: int, thing: str) -> str:

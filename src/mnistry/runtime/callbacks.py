@@ -22,7 +22,7 @@ class Callbacks:
         epoch: gets the record of each epoch when it is done and kept, and how many epochs there will be.
         download: called while a file arrives.
         progress: gets what is at work, and how many parts of how many are done.
-        warning: told of what is not as it should be, and did not stop the run.
+        warning: gets warnings, which do not stop the run.
         weights: gets the number of each epoch and the trainable weights after it, if there is somebody.
     """
 

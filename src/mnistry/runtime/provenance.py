@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, machine, command line, seconds."""
+"""The origin of a result: versions, machine, command line, seconds."""
 
 from __future__ import annotations
 

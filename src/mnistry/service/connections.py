@@ -34,7 +34,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Places:
-    """The places for connections: so many for all, a part of them for one client, and a few more for probes.
+    """The places for connections: a number for all, a part of it for one client, and a few more for probes.
 
     Attributes:
         most: connections of all clients; fewer where the process may not open that many files.

@@ -91,7 +91,7 @@ def _in_data_url(url: bytes) -> bytes:
 
 
 def _decoded(text: bytes) -> bytes:
-    """The bytes that base64 stands for, with or without padding and line breaks, in the alphabet for URLs too."""
+    """Decode base64, with or without padding and line breaks, in the alphabet for URLs too."""
     packed = b"".join(unquote_to_bytes(text).split() if b"%" in text else text.split())
     packed = packed.replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")
     try:

@@ -79,7 +79,7 @@ def latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
 
     Args:
         folder: where they are.
-        warn: told of every one that is damaged.
+        warn: gets a sentence on each damaged one.
 
     Raises:
         RunError: there are checkpoints, but none of them can be read.

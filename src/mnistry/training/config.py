@@ -14,7 +14,7 @@ OF_THE_RECIPE = "the recipe's own"  # the command line says which, from `recipes
 
 
 def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
-    """A field with its meaning, and what a default of None stands for."""
+    """A field with its meaning, and the meaning of a default of None."""
     return field(default=default, metadata={"meaning": meaning, "otherwise": otherwise or str(default)})
 
 

@@ -90,7 +90,7 @@ def fit(
         steps_per_epoch: steps that count as one epoch; the next goes on with the images that follow.
         validation_steps: steps of a validation; None takes all images.
         validation_batch_size: images per step of a validation; None is `batch_size`.
-        validation_freq: validate after every so many epochs, or after the epochs of a list.
+        validation_freq: the number of epochs between validations, or a list of the epochs to validate after.
         seed: decides the order of the images; 0 or larger.
         devices: number of local devices that share each batch.
         progress: called several times an epoch. What it does cannot change the result.
@@ -165,7 +165,7 @@ def _keras_fit() -> Callable[..., Any]:
 
 
 def _obstacle(model: keras.Model, data: Any) -> str:
-    """Why Python must run every step by itself; "" if it need not."""
+    """The reason why Python must run every step by itself; "" if it need not."""
     overridden = [
         name
         for name in ("fit", "make_train_function")

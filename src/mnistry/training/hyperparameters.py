@@ -14,7 +14,7 @@ Part = Literal["network", "optimizer", "augmentation"]
 
 @dataclass(frozen=True)
 class SearchRange:
-    """Where a search looks for a number.
+    """The range in which a search looks for a number.
 
     Attributes:
         low: the least.

@@ -34,7 +34,7 @@ SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where a training stands.
+    """The progress of a training.
 
     Attributes:
         epoch: the current one, from 1.

@@ -32,7 +32,7 @@ class Recipe:
 
     Attributes:
         build: `build(seed=..., classes=...)` gives the network, its weights drawn from the seed.
-        compiled: `compiled(model, learning_rate=..., steps=...)` compiles it for a training of so many steps.
+        compiled: `compiled(model, learning_rate=..., steps=...)` compiles it for a training of that number of steps.
         learning_rate: of the optimiser; the largest, where it changes.
         epochs: how many, for a number of training images.
         batch_size: images a step.

@@ -45,7 +45,7 @@ class DataParallel:
         self._split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
 
     def replicate(self, tree: Any, *, copied: bool = False) -> Any:
-        """Put arrays on each device, whole; `copied` ones share no memory with those given."""
+        """Put arrays on each device, whole; `copied` ones never share memory with those given."""
         may_alias = False if copied else None
         return jax.tree.map(lambda leaf: jax.device_put(leaf, self._replicated, may_alias=may_alias), tree)
 

@@ -1,4 +1,4 @@
-"""What spoils images: each does what its name says, and leaves alone what it must."""
+"""Degradations: each does what its name says, and leaves the rest alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained on: how many of each kind, with which labels, and what happens to an image on the way."""
+"""The images that a network is trained on: the number of each kind, their labels, and their changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def batch(digits: Dataset) -> Batch:
 
 
 def made(function: Callable[..., Any], n: int, *given: Any, seed: int = 0) -> np.ndarray:
-    """What a part of the augmentation gives, with random numbers of its own."""
+    """The output of a part of the augmentation, with random numbers of its own."""
     draw = jax.jit(lambda key, *given: function(RandomPool(key, 1000 * n), *given, n))
     return np.asarray(draw(jax.random.key(seed), *given))
 
@@ -101,7 +101,7 @@ def test_an_image_keeps_its_label_and_only_excitement_degrades_it(compiled):
         right = np.abs(x[given, 13:15, 13:15].mean(axis=(1, 2)) - brightness(y[given])) < 1
         first = given < round(len(x) * DEGRADED)  # those that are degraded come first
         whole[strong_fraction] = right[first].mean(), right[~first].mean()
-    assert min(whole[0.0][0], whole[0.0][1], whole[1.0][1]) > 0.55  # the others were drawn, and are no squares
+    assert min(whole[0.0][0], whole[0.0][1], whole[1.0][1]) > 0.55  # the others were drawn, and are not squares
     assert whole[1.0][0] < whole[0.0][0] - 0.15
 
 
@@ -208,7 +208,7 @@ def test_excitement_is_the_chance_to_be_spoilt(monkeypatch: pytest.MonkeyPatch):
     assert result[100:].mean() == pytest.approx(0.25, abs=0.06)
 
 
-# What is no digit
+# Negatives
 
 
 def test_negatives_are_as_many_as_asked_for_and_all_kinds_are_among_them(batch):
@@ -289,7 +289,7 @@ def test_a_piece_is_glued_on_unless_it_is_of_a_1():
     blocks = squares(np.full(40, 9)).astype(np.float32) / 255
 
     def shares(label: int) -> np.ndarray:
-        """How wide over how tall, (n,)."""
+        """Width over height, (n,)."""
         inked = made(negatives.glue, n, blocks, np.full(40, label, np.int32)) > 0.3
         wide, tall = (inked.any(axis=axis).sum(axis=1) for axis in (1, 2))
         assert (np.abs(wide - 20) <= 2).all()

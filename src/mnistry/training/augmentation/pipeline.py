@@ -198,7 +198,7 @@ def degrade(pool: RandomPool, x: Any, part: float = DEGRADED, strong_fraction: A
 
 
 def _each_in_its_way(pool: RandomPool, x: Any, sizes: Sequence[int], chance: Any) -> Any:
-    """Degrade the first images, so many in each way, with that chance; the second time others meet the same way."""
+    """Degrade the first images, `each` in each way, with that chance; the second time others meet the same way."""
     ends = np.cumsum(sizes)
     first, rest = x[: ends[-1]], x[ends[-1] :]
     done = [

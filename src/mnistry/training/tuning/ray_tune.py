@@ -2,7 +2,7 @@
 
 Tune starts the trials and decides by ASHA which go on (Li et al. 2020, "A System for Massively Parallel Hyperparameter
 Tuning"). What a trial has learnt is kept by its own checkpoints, and what all have given by `trials.write`. So nothing
-depends on files of Tune's: after a kill ASHA is told again what it knew, and the open trials go on where they were.
+depends on files of Tune's: after a kill ASHA gets again what it knew, and the open trials go on where they were.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mnistry.training.tuning import trials as table
 from mnistry.training.tuning.trials import State, Trial
 
 THIRD = 3  # of the trials that reach a rung about a third goes on; the next rung is three times as far
-EARLIEST = THIRD * THIRD  # the first rung is at this part of the epochs: two stand before the end
+EARLIEST = THIRD * THIRD  # the first rung is at this part of the epochs: two come before the end
 PATIENCE = 60  # seconds for a trial's former process to die
 SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -103,7 +103,7 @@ def first_rung(epochs: int) -> int:
 
 
 def folder_of(folder: Path, number: int) -> Path:
-    """Where a trial has its checkpoints."""
+    """Name the folder of a trial's checkpoints."""
     return folder / f"{number:03d}"
 
 
