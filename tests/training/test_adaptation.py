@@ -45,7 +45,7 @@ def folder(hand, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def adapted(folder) -> adaptation.Adaptation:
-    return adaptation.adapt(*adaptation.load_samples(folder, tuple("0123456789")))
+    return adaptation.adapt(*adaptation.load_samples(folder, tuple("0123456789"))[:2])
 
 
 def test_the_usual_mistakes_become_rare(hand, adapted, digits):
@@ -87,6 +87,32 @@ def test_the_command_writes_the_same_file_which_reads(mnistry, hand, folder, ada
     again = mnistry("adapt", "mine")
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith("mnistry: adapted.onnx exists already.")
+
+
+def test_samples_of_one_digit_or_one_of_each_are_enough(digits, tmp_path):
+    sevens = np.flatnonzero(digits.y_test == 7)[:12]
+    one_of_each = [int(np.flatnonzero(digits.y_test == digit)[0]) for digit in range(10)]
+    for name, chosen in (("sevens", sevens), ("each", one_of_each)):
+        for number in chosen:
+            place = tmp_path / name / str(digits.y_test[number]) / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(digits.x_test[number]).save(place)
+        found = adaptation.load_samples(tmp_path / name, tuple("0123456789"))
+        order = [int(Path(origin).stem) for origin in found.origins]
+        assert sorted(order) == sorted(chosen)
+        np.testing.assert_array_equal(found.images, digits.x_test[order])
+        np.testing.assert_array_equal(found.labels, digits.y_test[order])
+
+
+def test_a_wrong_label_is_named(mnistry, digits, tmp_path):
+    clear = digits.x_test[np.flatnonzero(digits.y_test == 0)[:10]]
+    for number, image in enumerate(clear):
+        place = tmp_path / "mine" / ("0" if number else "1") / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
+    done = mnistry("adapt", "mine")
+    assert done.returncode == 0, done.stderr
+    assert "Still misread: 1 sample. Are the labels right?\n  1/0.png: labelled 1, read 0\n" in done.stdout
 
 
 def test_too_few_samples_and_other_classes_are_said(tmp_path, hand):

@@ -11,6 +11,9 @@ import typer
 from mnistry.cli import terminal
 from mnistry.cli.options import DataDirOption, JsonOption, ModelOption
 from mnistry.errors import UsageError
+from mnistry.reporting.text import format_count
+
+SHOWN = 10  # samples that are still misread
 
 
 def adapt(
@@ -45,17 +48,28 @@ def adapt(
     if (out.exists() or out.is_symlink()) and not overwrite:
         raise UsageError(f"{out} exists already. Name another file with --out, or replace it with --overwrite.")
     names = Classifier.load(model, threads=1).info.class_names
-    images, labels = adaptation.load_samples(samples, names)
-    done = adaptation.adapt(images, labels, model=model, data_dir=data_dir)
+    loaded = adaptation.load_samples(samples, names)
+    done = adaptation.adapt(loaded.images, loaded.labels, model=model, data_dir=data_dir)
+    misread = [
+        {"sample": loaded.origins[index], "label": names[loaded.labels[index]], "read": names[answer]}
+        for index, answer in done.misread.items()
+    ]
     try:
         files.write_durably(out, [done.content])
     except OSError as error:
         raise RunError(f"{out} cannot be written: {error.strerror}.") from None
     if as_json:
-        print(json.dumps({**done.as_json(), "file": str(out)}))
+        print(json.dumps({**done.as_json(), "misread": misread, "file": str(out)}))
         return
     print(f"Adapted to {done.samples} digits in {done.seconds:.1f} s.")
-    print(f"Mistakes on {done.held} digits held back: {done.before} before, {done.after} after.")
+    if done.held:
+        print(f"Mistakes on {done.held} digits held back: {done.before} before, {done.after} after.")
+    else:
+        print("No digits were held back to count mistakes on: that takes four of a digit.")
+    if misread:
+        print(f"Still misread: {format_count(len(misread), 'sample')}. Are the labels right?")
+    for each in misread[:SHOWN]:
+        print(f"  {each['sample']}: labelled {each['label']}, read {each['read']}")
     check = done.check
     print(f"Mistakes on the {check['n']} built-in digits: {check['before']} before, {check['after']} after.")
     print(out)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from mnistry.datasets.labelled import (
     ValidationErrors,
     are_digits,
     class_name,
+    join,
     listed,
     natural,
 )
@@ -68,31 +69,48 @@ def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
         UsageError: there is no such kind.
     """
     chosen = kinds.check_kind(kind)
-    place = Path(path).expanduser().resolve()
+    return _read(Path(path), lambda place, found: _dataset(place, found, chosen))
+
+
+def load_ink(path: str | os.PathLike[str]) -> Labelled:
+    """Load all images of ink at a path, of any number of classes, with no regard to splits: uint8 (n, 28, 28).
+
+    Raises:
+        DataError: there is nothing, it has another form, or something in it is wrong.
+    """
+    return _read(Path(path), lambda place, found: join(list(_prepared(place, found, "ink", [])[0].all.values())))
+
+
+Made = TypeVar("Made")
+Make = Callable[[Path, LoadedSplits], Made]
+"""Makes something of a place and the splits that were read there."""
+
+
+def _read(path: Path, make: Make[Made]) -> Made:
     try:
-        return _read(place, chosen)
+        return _read_place(path.expanduser().resolve(), make)
     except MemoryError:
-        raise DataError(f"{short(place)} needs more memory than there is.") from None
+        raise DataError(f"{short(path)} needs more memory than there is.") from None
 
 
-def _read(place: Path, kind: Kind | None) -> Dataset:
+def _read_place(place: Path, make: Make[Made]) -> Made:
     """Read what is there, by its look; an archive is unpacked first."""
     name = short(place)
     try:
         if place.is_dir():
-            return _dataset(place, _read_folder(place), kind)
+            return make(place, _read_folder(place))
         if not place.is_file():
             what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
         start = file_kinds.first_bytes(place)
         if start.startswith(b"PK"):
-            return _read_zip(place, kind)
+            return _read_zip(place, make)
         if start[:4] == b"PAR1":
-            return _dataset(place, parquet.read(place), kind)
+            return make(place, parquet.read(place))
         if place.suffix.lower() in (".npz", ".parquet", ".zip"):
             raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
         if idx_files.is_one(place):
-            return _dataset(place, idx_files.read(place.parent, place.name), kind)
+            return make(place, idx_files.read(place.parent, place.name))
         if start[:2] == b"\0\0":
             raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
         told = file_kinds.describe(place, start)
@@ -100,13 +118,13 @@ def _read(place: Path, kind: Kind | None) -> Dataset:
             raise DataError(told)
         if archives.is_tar(place):
             with archives.unpack(place) as folder:
-                return _dataset(place, _read_folder(folder), kind)
-        return _dataset(place, csv_tables.read(place), kind)
+                return make(place, _read_folder(folder))
+        return make(place, csv_tables.read(place))
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
 
 
-def _read_zip(place: Path, kind: Kind | None) -> Dataset:
+def _read_zip(place: Path, make: Make[Made]) -> Made:
     try:
         with zipfile.ZipFile(place) as archive:
             members = archive.namelist()
@@ -114,14 +132,14 @@ def _read_zip(place: Path, kind: Kind | None) -> Dataset:
         what = "an NPZ file" if place.suffix.lower() == ".npz" else "a ZIP file"
         raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.'):.200}.") from None
     if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
-        return _dataset(place, numpy_files.read_npz(place), kind)
+        return make(place, numpy_files.read_npz(place))
     told = file_kinds.describe_zip(place, members)
     if told is not None:
         raise DataError(told)
     if place.suffix.lower() == ".npz":
-        return _dataset(place, numpy_files.read_npz(place), kind)
+        return make(place, numpy_files.read_npz(place))
     with archives.unpack(place) as folder:
-        return _dataset(place, _read_folder(folder), kind)
+        return make(place, _read_folder(folder))
 
 
 def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:

@@ -14,16 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import loading
+from mnistry.datasets import custom, loading
 from mnistry.errors import DataError, UsageError
 from mnistry.models import classifier, model_source
 from mnistry.models.classifier import Classifier
 from mnistry.models.onnx_head import Head
 from mnistry.models.outputs import softmax
+from mnistry.reporting.text import format_count
 
 LEAST = 10  # samples, fewer of which tell little
 HELD_BACK = 4  # every fourth sample of a class is held back for the figures
@@ -47,6 +48,8 @@ class Adaptation:
         held: number of samples that were held back from a first adaptation, for the figures.
         before: of those, the model's mistakes.
         after: of those, the mistakes of the first adaptation.
+        misread: of all samples, those that the adapted model still reads as something else than their label says,
+            by index, with what it reads: their labels may be wrong.
         check: `n`, `before` and `after` on the built-in digits that are not trained on.
         seconds: time that it took.
     """
@@ -56,6 +59,7 @@ class Adaptation:
     held: int
     before: int
     after: int
+    misread: Mapping[int, int]
     check: Mapping[str, int]
     seconds: float
 
@@ -65,30 +69,44 @@ class Adaptation:
         return {**figures, "check": dict(self.check), "seconds": round(self.seconds, 2)}
 
 
-def load_samples(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Load corrected digits: any data set of one's own, such as a folder with a folder of pictures for each digit.
+class Samples(NamedTuple):
+    """Corrected digits.
+
+    Attributes:
+        images: uint8 (n, 28, 28), ink bright on black.
+        labels: int64 (n,), indices into the model's class names.
+        origins: the file, or the place in it, that each comes from.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    origins: list[str]
+
+
+def load_samples(path: str | os.PathLike[str], names: tuple[str, ...]) -> Samples:
+    """Load corrected digits: any data of one's own, such as a folder with a folder of pictures for each digit.
+
+    They may be of one class only.
 
     Args:
-        path: path of the data set.
+        path: path of the data.
         names: the model's class names.
-
-    Returns:
-        uint8 (n, 28, 28), and int64 (n,), indices into the class names.
 
     Raises:
         DataError: the data cannot be read, or have other classes than the model.
-        UsageError: there are too few.
+        UsageError: there is nothing there, or there are too few.
     """
-    dataset = loading.load(os.fspath(Path(path).expanduser().absolute()), kind="ink")
-    unknown = [name for name in dataset.class_names if name not in names]
+    found = custom.load_ink(loading.own_path(os.fspath(Path(path).expanduser().absolute())))
+    unknown = sorted(set(found.labels.tolist()) - set(names))
     if unknown:
         raise DataError(f"{path} has the class {unknown[0]!r}, which the model does not have: {', '.join(names)}.")
-    images = np.concatenate([dataset.x_train, dataset.x_test])
-    index = np.array([names.index(name) for name in dataset.class_names])
-    labels = index[np.concatenate([dataset.y_train, dataset.y_test]).astype(np.int64)]
+    images = np.asarray(found.images)
     if len(images) < LEAST:
-        raise UsageError(f"{path} has {len(images)} samples; at least {LEAST} are needed. Correct some more digits.")
-    return images, labels
+        raise UsageError(
+            f"{path} has {format_count(len(images), 'sample')}; at least {LEAST} are needed. Correct some more digits."
+        )
+    labels = np.array([names.index(label) for label in found.labels.tolist()], np.int64)
+    return Samples(images, labels, [found.origins[number] for number in range(len(labels))])
 
 
 def adapt(
@@ -130,12 +148,14 @@ def adapt(
     adapted = head.with_weights(teacher.learned(images, labels), info)
     old, rehearsed, new = (Classifier.from_bytes(each, name) for each in (content, first, adapted))
     digits = loading.load("digits")
+    read = new.predict_all(images).digits
     return Adaptation(
         adapted,
         samples=len(images),
         held=int(held.sum()),
         before=_mistakes(old, images[held], labels[held]),
         after=_mistakes(rehearsed, images[held], labels[held]),
+        misread={int(index): int(read[index]) for index in np.flatnonzero(read != labels)},
         check={
             "n": len(digits.x_test),
             "before": _mistakes(old, digits.x_test, digits.y_test),
