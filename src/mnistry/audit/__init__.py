@@ -15,7 +15,7 @@ __all__ = ["DatasetAudit", "audit_dataset"]
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "DatasetAudit": "mnistry.audit.result",
-        "audit_dataset": "mnistry.audit.run",
+        "audit.result": "DatasetAudit",
+        "audit.run": "audit_dataset",
     },
 )

@@ -14,6 +14,6 @@ __all__ = ["main"]
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "main": "mnistry.cli.app",
+        "cli.app": "main",
     },
 )

@@ -15,8 +15,7 @@ __all__ = ["Dataset", "load", "split"]
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "Dataset": "mnistry.datasets.dataset",
-        "load": "mnistry.datasets.loading",
-        "split": "mnistry.datasets.dataset",
+        "datasets.dataset": "Dataset split",
+        "datasets.loading": "load",
     },
 )

@@ -167,18 +167,7 @@ FASHION_MNIST = Published(
     files=FASHION_FILES,
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     licence="MIT (Zalando SE; Han Xiao, Kashif Rasul, Roland Vollgraf)",
-    class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    class_names=tuple("T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")),
     arrays=_four_idx_files,
 )
 KMNIST = Published(

@@ -14,7 +14,6 @@ __all__ = ["ServerSettings", "serve"]
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "ServerSettings": "mnistry.service.server",
-        "serve": "mnistry.service.server",
+        "service.server": "ServerSettings serve",
     },
 )

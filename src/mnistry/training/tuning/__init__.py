@@ -14,6 +14,6 @@ __all__ = ["search"]
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "search": "mnistry.training.tuning.run",
+        "training.tuning.run": "search",
     },
 )
