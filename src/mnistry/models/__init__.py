@@ -15,9 +15,5 @@ __all__ = ["Classifier", "ModelMetadata", "Predictions", "predict"]
 
 __getattr__, __dir__ = _lazy.attach(
     __name__,
-    {
-        "models.backend": "predict",
-        "models.classifier": "Classifier Predictions",
-        "models.metadata": "ModelMetadata",
-    },
+    {"models.backend": "predict", "models.classifier": "Classifier Predictions", "models.metadata": "ModelMetadata"},
 )

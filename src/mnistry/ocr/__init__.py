@@ -14,10 +14,5 @@ if TYPE_CHECKING:
 __all__ = ["Digit", "Reading", "Recognizer", "open_image", "read"]
 
 __getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "ocr.image_io": "open_image",
-        "ocr.recognizer": "Recognizer read",
-        "ocr.result": "Digit Reading",
-    },
+    __name__, {"ocr.image_io": "open_image", "ocr.recognizer": "Recognizer read", "ocr.result": "Digit Reading"}
 )

@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerSettings", "serve"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "service.server": "ServerSettings serve",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"service.server": "ServerSettings serve"})
