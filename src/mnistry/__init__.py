@@ -55,4 +55,5 @@ __getattr__, __dir__ = _lazy.attach(
         "training.fitting": "fit",
         "training.trainer": "Trained train",
     },
+    "__version__",
 )

@@ -9,12 +9,13 @@ from typing import Any
 from mnistry.errors import missing_extra
 
 
-def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def attach(package: str, homes: Mapping[str, str], *own: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make the `__getattr__` and `__dir__` of a package.
 
     Args:
         package: `__name__` of the package.
         homes: for each module below `mnistry` the public names that it defines, separated by blanks.
+        own: public names that the package has itself.
     """
     modules = {name: f"mnistry.{module}" for module, names in homes.items() for name in names.split()}
 
@@ -28,6 +29,6 @@ def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any]
         return getattr(module, name)
 
     def __dir__() -> list[str]:  # noqa: N807 - becomes the package's own
-        return sorted(modules)
+        return sorted([*modules, *own])
 
     return __getattr__, __dir__
