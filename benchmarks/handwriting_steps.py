@@ -22,9 +22,10 @@ from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
 from mnistry.ocr.binarization import Foreground
+from mnistry.ocr.decoded import DecodedDigit
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.pipeline import Interpretation
-from mnistry.ocr.rejection import DecodedDigit, Judgement
+from mnistry.ocr.rejection import Judgement
 from mnistry.runtime import files, provenance
 
 KINDS = ("single", "photo_crops")
@@ -121,7 +122,10 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "pages are never turned": [(pipeline, "_upright", as_found)],
     "all ink is never one digit": [(pipeline, "_as_one_digit", nothing)],
     "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", as_it_is)],
-    "strokes stay as thick as they are": [(normalization, "THINNEST", 0.1), (normalization, "THICKEST", 99.0)],
+    "strokes stay as thick as they are": [
+        (normalization, "THINNEST", 0.1),
+        (normalization, "THICKEST", 99.0),
+    ],
     "nothing is cut": [(segmentation, "_cuts", no_cuts)],
     "nothing is joined": [(decoding, "MOST_PIECES", 1)],
     "digits are not doubted together": [(pipeline, "reject_implausible", all_of_them)],

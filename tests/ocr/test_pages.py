@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import matplotlib
 import pytest
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from helpers.writing import BLACK, BLUE, FINER, RED, Page
 from mnistry import Recognizer
@@ -33,3 +36,41 @@ def test_a_number_that_reaches_beyond_the_markers_colour_is_read_whole(recognize
     page.write("767", (110, 76), 64, ink=ink, seed=1)
     for image in (page.image(), page.photo()):
         assert recognizer.read(image).text == "767"
+
+
+def print_text(page: Page, text: str, at: tuple[float, float], size: float) -> None:
+    """Prints text on a page, capitals some 0.73 of the size high."""
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    font = ImageFont.truetype(str(path), round(size * FINER))
+    page._draw.text((at[0] * FINER, at[1] * FINER), text, fill=BLACK, font=font)
+
+
+@pytest.mark.parametrize("word", ["Sum:", "Invoice:", "ID:", "Class:"])
+def test_print_half_as_high_as_a_number_is_no_digit(recognizer, word):
+    page = Page(620, 120)
+    print_text(page, word, (20, 50), 36)
+    page.write("5938", (220, 35), 52, seed=3)
+    reading = recognizer.read(page.image())
+    assert reading.text == "5938"
+    assert reading.skipped
+
+
+def test_printed_words_as_high_as_a_number_are_no_digits(recognizer):
+    page = Page(620, 120)
+    print_text(page, "Class", (20, 22), 70)
+    page.write("9525", (260, 35), 52, seed=3)
+    assert recognizer.read(page.image()).text == "9525"
+
+
+def test_letters_like_digits_far_from_a_number_are_no_digits(recognizer):
+    page = Page(620, 420)
+    print_text(page, "ID", (30, 20), 60)
+    page.write("93064", (150, 260), 50, seed=3)
+    assert recognizer.read(page.image()).text == "93064"
+
+
+def test_a_short_number_in_a_column_is_kept(recognizer):
+    page = Page(420, 420)
+    for row, text in enumerate(("9306", "10", "825", "01")):
+        page.write(text, (60, 30 + 95 * row), 50, seed=row)
+    assert recognizer.read(page.image()).text == "9306\n10\n825\n01"

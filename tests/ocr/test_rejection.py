@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mnistry.ocr.decoded import DecodedDigit
 from mnistry.ocr.frame_removal import Cleaned
-from mnistry.ocr.rejection import Characters, DecodedDigit, _numbers_and_words, reject_implausible
+from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import Digit
 from mnistry.ocr.segmentation import Line, PageLayout
+from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")
 
@@ -53,7 +57,11 @@ def test_a_digit_cut_off_what_is_none_is_not_sure():
 
 
 def test_a_digit_cut_off_an_unsure_one_is_not_sure():
-    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [False, False, True]
+    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_digits_that_were_parted_need_more():
@@ -102,7 +110,7 @@ def characters(*shapes: tuple[int, int, int, float]) -> Characters:
 
 def numbers(found: Characters) -> list[tuple[bool, int]]:
     """For each run whether it is a number, and how many characters it has."""
-    return [(is_number, len(run)) for is_number, run in _numbers_and_words(found, 50.0)]
+    return [(is_number, len(run)) for is_number, run in part_numbers_and_words(found, 50.0)]
 
 
 def test_a_clear_gap_parts_a_word_from_its_number():
@@ -120,3 +128,12 @@ def test_characters_of_very_different_heights_are_a_word():
 def test_a_low_digit_does_not_make_a_number_a_word():
     digits = [(40 * i, 40 * i + 30, height, 1.0) for i, height in enumerate((50, 25, 50, 50))]
     assert numbers(characters(*digits)) == [(True, 4)]
+
+
+def test_strokes_of_one_component_are_a_letter():
+    ones = [
+        replace(each, digit=replace(each.digit, digit=1), box=(40 * i, 0, 40 * i + 12, 50))
+        for i, each in enumerate(map(taken, range(3)))
+    ]
+    assert [drop_stroke(writing([0, 0, 0]).lines[0], ones, at) for at in range(3)] == [None] * 3
+    assert [drop_stroke(writing([0, 1, 2]).lines[0], ones, at) for at in range(3)] == ones

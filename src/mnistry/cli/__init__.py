@@ -11,4 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-__getattr__, __dir__ = _lazy.attach(__name__, {"cli.app": "main"})
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "main": "mnistry.cli.app",
+    },
+)

@@ -12,4 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "load", "split"]
 
-__getattr__, __dir__ = _lazy.attach(__name__, {"datasets.dataset": "Dataset split", "datasets.loading": "load"})
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "Dataset": "mnistry.datasets.dataset",
+        "load": "mnistry.datasets.loading",
+        "split": "mnistry.datasets.dataset",
+    },
+)

@@ -15,5 +15,10 @@ __all__ = ["Classifier", "ModelMetadata", "Predictions", "predict"]
 
 __getattr__, __dir__ = _lazy.attach(
     __name__,
-    {"models.backend": "predict", "models.classifier": "Classifier Predictions", "models.metadata": "ModelMetadata"},
+    {
+        "Classifier": "mnistry.models.classifier",
+        "ModelMetadata": "mnistry.models.metadata",
+        "Predictions": "mnistry.models.classifier",
+        "predict": "mnistry.models.backend",
+    },
 )

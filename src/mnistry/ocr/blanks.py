@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mnistry.ocr.rejection import DecodedDigit
+from mnistry.ocr.decoded import DecodedDigit
 
 WIDE = 0.8  # heights of the line's digits: a narrower gap is none between numbers
 MANY, NARROW = 8, 0.45  # gaps on a page: a narrower one may then part numbers

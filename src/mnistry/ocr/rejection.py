@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from statistics import median
 
 import numpy as np
 
+from mnistry.ocr.decoded import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.frame_removal import Cleaned
-from mnistry.ocr.result import Digit
 from mnistry.ocr.segmentation import Line, PageLayout
-
-Box = tuple[int, int, int, int]
+from mnistry.ocr.words import (
+    FEW,
+    NUMBER,
+    WORD_GAP,
+    Characters,
+    Number,
+    drop_labels,
+    drop_stroke,
+    height_of,
+    mean_score,
+    part_numbers_and_words,
+    split_at_gaps,
+)
 
 LENIENT = 0.4  # of the model's threshold: the digit score that is enough between digits
 MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
@@ -27,22 +36,11 @@ MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
 LOW_LETTER, FLAT = 0.4, 3.0  # of the line's height: so is this, unless it is this many times as wide as high
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
-WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
-NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
-LETTER, UNREADABLE = 0.3, 3.0  # surprise, in nats, at a character of a word; at most at one of a number
-WORD_BEGINS = 0.5  # cost, in nats, of a line that begins with a word
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT_WORD, HARDLY_A_WORD = (
     6,
     0.5,
 )  # characters of the only line, if it is taken for a number; their mean score at least
-CHANGES = (0.7, 0.3), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
-SPACED, CLEARLY = (
-    3.0,
-    0.2,
-)  # times the usual gap of the line; the cost of changing where the gap is wide and so much wider
-EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
-ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
@@ -53,43 +51,6 @@ BROAD = 0.35  # of its height: what is narrower is a single stroke
 BESIDE = 4  # digits to each side with which a sign is compared
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
 COVERED = 0.8  # of a number's width that such a line covers
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedDigit:
-    """A digit found in a line.
-
-    Attributes:
-        digit: what the recognizer says of it.
-        start: the number of its first piece.
-        stop: the number of the piece after its last.
-        box: left, top, right and bottom in the pixels that were segmented.
-    """
-
-    digit: Digit
-    start: int
-    stop: int
-    box: Box
-
-    @property
-    def height(self) -> int:
-        """Rows of its box."""
-        return self.box[3] - self.box[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Mark:
-    """Something in the picture that is not read.
-
-    Attributes:
-        box: left, top, right and bottom in the pixels that were segmented.
-        reason: why.
-        in_number: whether it is as large as a digit and lies between digits.
-    """
-
-    box: Box
-    reason: str
-    in_number: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +81,7 @@ def reject_implausible(
         cleaned: the lines and frames that were removed.
         threshold: the digit score from which the model takes an image for a digit.
     """
-    kept: list[list[DecodedDigit]] = []
+    found: list[list[Number]] = []
     marks: list[Mark] = []
     scores: list[float] = []
     alone = sum(len(digits) > 1 for digits in lines) <= 1
@@ -128,12 +89,14 @@ def reject_implausible(
         passed = _passed_over(line, digits)
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
         scores += [0.0 for _, box in passed if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
-        kept.append(_of_line(line, list(digits), passed, cleaned, threshold, marks, alone=alone))
-    kept = _of_page([line for line in kept if line], marks)
+        found.append(_of_line(line, list(digits), passed, cleaned, threshold, marks, alone=alone))
+    kept = _of_page(drop_labels(found, marks), marks)
     doubtful = _torn(layout, kept)
     if _ink(layout, kept) < MAJORITY * layout.ink:
         doubtful = set(range(_pieces(layout)))
-    sure = [[_doubted(each, doubtful) for each in line] for line in kept]
+    sure = [
+        [each if doubtful.isdisjoint(range(each.start, each.stop)) else doubt(each) for each in line] for line in kept
+    ]
     marks += [Mark(box, reason) for box, reason in layout.left_out]
     return Judgement(sure, marks, float(np.mean(scores)) if scores else 0.0, len(scores))
 
@@ -152,24 +115,17 @@ def _of_line(
     marks: list[Mark],
     *,
     alone: bool,
-) -> list[DecodedDigit]:
-    """The digits of a line that are read; what is not goes to the marks."""
+) -> list[Number]:
+    """The numbers of a line that are read; what is not goes to the marks."""
     signs = [_is_sign(digits, at, line.height) for at in range(len(digits))]
     marks += [Mark(each.box, "sign") for each, is_sign in zip(digits, signs, strict=True) if is_sign]
     digits = [each for each, is_sign in zip(digits, signs, strict=True) if not is_sign]
     certain = sum(each.digit.digitness >= threshold for each in digits)
     kept: list[DecodedDigit] = []
     rejected: list[Mark] = []
-    small: list[Mark] = []
-    characters: Characters = [(each.box, each) for each in digits]
-    for box in _joined(line, passed):
-        high, wide = box[3] - box[1], box[2] - box[0]
-        if high >= DIGIT_SIZED * line.height or (high >= LOW_LETTER * line.height and wide <= FLAT * high):
-            characters.append((box, None))
-        elif max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height:
-            small.append(Mark(box, "sign"))
-    characters.sort(key=lambda character: character[0][0])
-    for group in _groups(characters, WORD_GAP * line.height):
+    characters, low = _characters(line, digits, passed)
+    small = [Mark(box, "sign") for box in low if max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height]
+    for group in split_at_gaps(characters, WORD_GAP * line.height):
         members = [each for _, each in group if each is not None]
         if members and _is_struck_out(members, cleaned.level):
             rejected += [Mark(box, "struck out") for box, _ in group]
@@ -177,8 +133,8 @@ def _of_line(
     between = _signs_between(characters)
     rejected += [Mark(characters[i][0], "sign") for i in between]
     characters = [each for i, each in enumerate(characters) if i not in between]
-    runs = _numbers_and_words(characters, line.height)
-    if alone and len(runs) == 1 and len(characters) <= SHORT_WORD and _mean_score(characters) >= HARDLY_A_WORD:
+    runs = part_numbers_and_words(characters, line.height)
+    if alone and len(runs) == 1 and len(characters) <= SHORT_WORD and mean_score(characters) >= HARDLY_A_WORD:
         runs = [(True, characters)]  # badly written digits are read, and not sure
         certain = 2
     for is_number, run in runs:
@@ -192,7 +148,7 @@ def _of_line(
             if each is None or each.digit.digitness < least:
                 rejected.append(Mark(box, "not a digit"))
             elif len(runs) > 1 and len(members) < FEW:  # a few strokes of a word may look like digits
-                kept.append(replace(each, digit=replace(each.digit, sure=False)))
+                kept.append(doubt(each))
             else:
                 kept.append(each)
     if kept and np.mean([each.digit.score for each in kept]) < LEAST_SCORE:
@@ -202,7 +158,8 @@ def _of_line(
     for mark in rejected:
         inside = bool(kept) and kept[0].box[0] < mark.box[0] and mark.box[2] < kept[-1].box[2]
         marks.append(replace(mark, in_number=inside and mark.reason == "not a digit"))
-    return kept
+    groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * line.height)
+    return [Number([each for _, each in group if each is not None]) for group in groups]
 
 
 def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, Box]]:
@@ -211,6 +168,33 @@ def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, 
     for each in digits:
         taken[each.start - line.first : each.stop - line.first] = True
     return [(int(i), tuple(int(side) for side in line.boxes[i])) for i in np.flatnonzero(~taken)]  # type: ignore[misc] # of four
+
+
+def _characters(
+    line: Line, digits: Sequence[DecodedDigit], passed: Sequence[tuple[int, Box]]
+) -> tuple[Characters, list[Box]]:
+    """The characters of a line from left to right: digits, and what is as large as one beside it; and what is lower.
+
+    What was passed over is compared with what is around it: print may be half as high as the numbers beside it.
+    """
+    found: Characters = [(box, None) for box in _joined(line, passed)]
+    found += [(each.box, drop_stroke(line, digits, at)) for at, each in enumerate(digits)]
+    found.sort(key=lambda character: character[0][0])
+    characters: Characters = []
+    low: list[Box] = []
+    for group in split_at_gaps(found, WORD_GAP * line.height):
+        tallest = min(max(height_of(box) for box, _ in group), line.height)
+        for box, each in group:
+            high, wide = height_of(box), box[2] - box[0]
+            if (
+                each is not None
+                or high >= DIGIT_SIZED * tallest
+                or (high >= LOW_LETTER * tallest and wide <= FLAT * high)
+            ):
+                characters.append((box, each))
+            else:
+                low.append(box)
+    return characters, low
 
 
 def _joined(line: Line, passed: Sequence[tuple[int, Box]]) -> list[Box]:
@@ -239,73 +223,6 @@ def _signs_between(characters: Characters) -> set[int]:
         and min(scores[i - 1], scores[i + 1]) >= CLEAR
         and heights[i] <= LOWER * min(heights[i - 1], heights[i + 1])
     }
-
-
-def _mean_score(characters: Characters) -> float:
-    scores = [0.0 if each is None else each.digit.score for _, each in characters]
-    return float(np.mean(scores)) if scores else 0.0
-
-
-Characters = list[tuple[Box, DecodedDigit | None]]
-
-
-def _groups(characters: Characters, gap: float) -> list[Characters]:
-    """Characters from left to right, parted where the gap is wide."""
-    groups: list[Characters] = []
-    right = 0
-    for box, each in characters:
-        if groups and box[0] - right <= gap:
-            groups[-1].append((box, each))
-        else:
-            groups.append([(box, each)])
-        right = max(right, box[2])
-    return groups
-
-
-def _numbers_and_words(characters: Characters, height: float) -> list[tuple[bool, Characters]]:
-    """Parts a line into numbers and words, by the most likely sequence of the two (Viterbi's algorithm).
-
-    A character of a number costs the surprise at its score, and more where it is much higher or lower than the one
-    before; one of a word always the same. It costs to go from one to the other, the more the narrower the gap is.
-
-    Returns:
-        For each run whether it is a number, and its characters.
-    """
-    costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
-    gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
-    usual = max(float(np.median(gaps)), 0.0) if gaps else 0.0
-    spaced, even = SPACED * usual, EVEN * usual if len(gaps) > 2 else 0.0
-    for i, (box, each) in enumerate(characters):
-        score = 0.0 if each is None else each.digit.score
-        change = unlike = 0.0
-        if i:
-            gap = gaps[i - 1] if gaps[i - 1] >= even else 0.0
-            change = next(cost for least, cost in CHANGES if gap >= least)
-            if CHANGES[1][0] <= gaps[i - 1] >= spaced:
-                change = CLEARLY
-            unlike = UNLIKE * max(abs(math.log(_height(box) / _height(characters[i - 1][0]))) - ALIKE, 0.0)
-        before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
-        costs = [
-            costs[before[0]] + (change if before[0] else unlike) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
-            costs[before[1]] + change * (before[1] != 1) + LETTER,
-        ]
-        steps.append(before)
-    state = int(costs[1] < costs[0])
-    states = []
-    for before in reversed(steps):
-        states.append(state)
-        state = before[state]
-    runs: list[tuple[bool, Characters]] = []
-    for state, character in zip(reversed(states), characters, strict=True):
-        if runs and runs[-1][0] == (state == 0):
-            runs[-1][1].append(character)
-        else:
-            runs.append((state == 0, [character]))
-    return runs
-
-
-def _height(box: Box) -> int:
-    return box[3] - box[1]
 
 
 def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
@@ -421,8 +338,3 @@ def _ink(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> int:
         for each in line:
             taken[each.start : each.stop] = True
     return int(np.count_nonzero(taken[layout.pieces]))
-
-
-def _doubted(taken: DecodedDigit, doubtful: set[int]) -> DecodedDigit:
-    sure = taken.digit.sure and doubtful.isdisjoint(range(taken.start, taken.stop))
-    return replace(taken, digit=replace(taken.digit, sure=sure))

@@ -11,4 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerSettings", "serve"]
 
-__getattr__, __dir__ = _lazy.attach(__name__, {"service.server": "ServerSettings serve"})
+__getattr__, __dir__ = _lazy.attach(
+    __name__,
+    {
+        "ServerSettings": "mnistry.service.server",
+        "serve": "mnistry.service.server",
+    },
+)

@@ -113,7 +113,10 @@ class Result:
                 "double_softmax": sample.doubled.tolist(),
                 "prediction": as_number(sample.answer),
             },
-            "grid": {"indices": list(self.grid), "labels": [as_number(name) for name in self.grid_labels]},
+            "grid": {
+                "indices": list(self.grid),
+                "labels": [as_number(name) for name in self.grid_labels],
+            },
         }
 
 

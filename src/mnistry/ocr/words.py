@@ -1,0 +1,196 @@
+"""Which characters of a line make numbers and which make words, by their scores, heights and gaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+
+from mnistry.ocr.decoded import Box, DecodedDigit, Mark, doubt
+from mnistry.ocr.segmentation import Line
+
+WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
+NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
+LETTER, UNREADABLE = 0.3, 3.0  # surprise, in nats, at a character of a word; at most at one of a number
+WORD_BEGINS = 0.5  # cost, in nats, of a line that begins with a word
+CHANGES = (0.7, 0.3), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
+SPACED, CLEARLY = 3.0, 0.2  # times the line's usual gap; the cost of changing where a gap is wide and so much wider
+EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
+ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
+STROKE = 0.5  # of its height: so wide is an upright stroke of a letter
+LOW_LETTERS, ON_LINE, MOST_ON_LINE = (0.6, 0.82), 0.045, 0.7  # heights by the tallest; by its height; of a word
+CAPITAL = 0.9  # of the tallest: the first letter
+LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
+SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
+FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
+CLEAR = 0.9  # mean score of the digits of a number
+
+
+Characters = list[tuple[Box, DecodedDigit | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """Digits of a line without a gap.
+
+    Attributes:
+        digits: from left to right.
+    """
+
+    digits: list[DecodedDigit]
+
+    @property
+    def height(self) -> float:
+        """The median of its digits'."""
+        return median(each.height for each in self.digits)
+
+    @property
+    def box(self) -> Box:
+        """Left, top, right and bottom of all its digits."""
+        sides = list(zip(*(each.box for each in self.digits), strict=True))
+        return min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
+
+    @property
+    def clear(self) -> bool:
+        """True if it is surely a number."""
+        return not self.letters and len(self.digits) >= FEW and self.score >= CLEAR
+
+    @property
+    def score(self) -> float:
+        """The mean of its digits'."""
+        return float(np.mean([each.digit.score for each in self.digits]))
+
+    @cached_property
+    def letters(self) -> bool:
+        """True if they are high and low in the way of letters: on one base line, the low ones all alike."""
+        heights = np.array([each.height for each in self.digits])
+        bottoms = np.array([each.box[3] for each in self.digits])
+        tallest = heights.max()
+        on_line = np.abs(bottoms - np.median(bottoms)) <= max(ON_LINE * tallest, 1)
+        low = heights[on_line & (heights >= LOW_LETTERS[0] * tallest) & (heights <= LOW_LETTERS[1] * tallest)]
+        if heights[0] < CAPITAL * tallest or len(low) < 2 or on_line.mean() < MOST_ON_LINE:
+            return False
+        return bool(low.max() - low.min() <= max(ON_LINE * tallest, 1.5))
+
+
+def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[list[DecodedDigit]]:
+    """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class."""
+    clear = [number for line in lines for number in line if number.clear]
+    usual = median(number.height for number in clear) if clear else 0.0
+    beside_words = any(mark.reason == "letters" for mark in marks)
+    kept: list[list[DecodedDigit]] = []
+    for line in lines:
+        kept.append([])
+        for number in line:
+            short = len(number.digits) < FEW
+            ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
+            small = bool(clear) and number.height <= SMALL_PRINT * usual
+            word = bool(clear) and number.letters and (beside_words or len(number.digits) > FEW)
+            word |= small and (ring or (short and beside_words))
+            unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
+            word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
+            word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
+            if word:
+                marks += [Mark(each.box, "letters") for each in number.digits]
+                continue
+            doubtful = number.letters or (ring and bool(clear) and beside_words)
+            kept[-1] += [doubt(each) if doubtful else each for each in number.digits]
+    return [line for line in kept if line]
+
+
+def _is_apart(number: Number, others: Sequence[Number], usual: float) -> bool:
+    """Tell whether a number is neither near the others of a page nor in a column with one of them."""
+    box = number.box
+    return not any(
+        max(other.box[1] - box[3], box[1] - other.box[3]) <= FAR * usual
+        or min(abs(other.box[i] - box[i]) for i in (0, 2)) <= IN_COLUMN * usual
+        for other in others
+    )
+
+
+def drop_stroke(line: Line, digits: Sequence[DecodedDigit], at: int) -> DecodedDigit | None:
+    """A digit, or none where it is one of several upright strokes of a letter, such as m or n."""
+
+    def is_stroke(each: DecodedDigit) -> bool:
+        return each.digit.name in "17" and each.box[2] - each.box[0] <= STROKE * each.height
+
+    def parts(each: DecodedDigit) -> set[int]:
+        return set(line.parts[each.start - line.first : each.stop - line.first].tolist())
+
+    taken = digits[at]
+    if not is_stroke(taken):
+        return taken
+    beside = [digits[i] for i in (at - 1, at + 1) if 0 <= i < len(digits)]
+    return None if any(is_stroke(each) and parts(each) & parts(taken) for each in beside) else taken
+
+
+def mean_score(characters: Characters) -> float:
+    """The mean over characters, 0 for what is none."""
+    scores = [0.0 if each is None else each.digit.score for _, each in characters]
+    return float(np.mean(scores)) if scores else 0.0
+
+
+def split_at_gaps(characters: Characters, gap: float) -> list[Characters]:
+    """Characters from left to right, parted where the gap is wide."""
+    groups: list[Characters] = []
+    right = 0
+    for box, each in characters:
+        if groups and box[0] - right <= gap:
+            groups[-1].append((box, each))
+        else:
+            groups.append([(box, each)])
+        right = max(right, box[2])
+    return groups
+
+
+def part_numbers_and_words(characters: Characters, height: float) -> list[tuple[bool, Characters]]:
+    """Parts a line into numbers and words, by the most likely sequence of the two (Viterbi's algorithm).
+
+    A character of a number costs the surprise at its score, and more where it is much higher or lower than the one
+    before; one of a word always the same. It costs to go from one to the other, the more the narrower the gap is.
+
+    Returns:
+        For each run whether it is a number, and its characters.
+    """
+    costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
+    gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
+    usual = max(float(np.median(gaps)), 0.0) if gaps else 0.0
+    spaced, even = SPACED * usual, EVEN * usual if len(gaps) > 2 else 0.0
+    for i, (box, each) in enumerate(characters):
+        score = 0.0 if each is None else each.digit.score
+        change = unlike = 0.0
+        if i:
+            gap = gaps[i - 1] if gaps[i - 1] >= even else 0.0
+            change = next(cost for least, cost in CHANGES if gap >= least)
+            if CHANGES[1][0] <= gaps[i - 1] >= spaced:
+                change = CLEARLY
+            if gaps[i - 1] < WORD_GAP:
+                unlike = UNLIKE * max(abs(math.log(height_of(box) / height_of(characters[i - 1][0]))) - ALIKE, 0.0)
+        before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
+        costs = [
+            costs[before[0]] + (change if before[0] else unlike) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
+            costs[before[1]] + change * (before[1] != 1) + LETTER,
+        ]
+        steps.append(before)
+    state = int(costs[1] < costs[0])
+    states = []
+    for before in reversed(steps):
+        states.append(state)
+        state = before[state]
+    runs: list[tuple[bool, Characters]] = []
+    for state, character in zip(reversed(states), characters, strict=True):
+        if runs and runs[-1][0] == (state == 0):
+            runs[-1][1].append(character)
+        else:
+            runs.append((state == 0, [character]))
+    return runs
+
+
+def height_of(box: Box) -> int:
+    """The rows of a box."""
+    return box[3] - box[1]
