@@ -68,6 +68,32 @@ def test_targets_are_the_teachers_mean_and_the_labels(digits: Dataset):
     assert np.array_equal(targets[:, OUTPUTS:], np.eye(OUTPUTS)[y])
 
 
+def test_the_label_alone_counts_where_the_teachers_doubt_what_was_drawn(digits: Dataset):
+    teachers = [linear(seed) for seed in (0, 1)]  # untrained: they doubt every label
+    x, y = digits.x_test[:8], digits.y_test[:8].astype(np.int32)
+    drawn = np.arange(8) % 2 == 1
+    made = Distillation(identity, teachers, OUTPUTS, lambda n: drawn[:n])
+    _, targets = made(None, x, y, 0, made.values)
+    plain = Distillation(identity, teachers, OUTPUTS)
+    np.testing.assert_array_equal(targets[~drawn], plain(None, x, y, 0, plain.values)[1][~drawn])
+    assert (targets[drawn, :OUTPUTS] == 0).all()
+    student = random_probabilities(8)
+    loss = np.asarray(distillation.distillation_loss(targets, student))
+    np.testing.assert_allclose(loss[drawn], -np.log(student[np.arange(8), y])[drawn], rtol=1e-5)
+
+
+def test_a_drawn_image_that_the_teachers_know_keeps_their_answer(digits: Dataset):
+    sure = linear(0)
+    bias = np.full(OUTPUTS, -20.0)
+    bias[7] = 20.0
+    sure.set_weights([sure.get_weights()[0], bias])
+    x, y = digits.x_test[:2], np.array([7, 3], np.int32)
+    made = Distillation(identity, [sure], OUTPUTS, lambda n: np.ones(n, bool))
+    _, targets = made(None, x, y, 0, made.values)
+    assert targets[0, 7] > 0.99
+    assert (targets[1, :OUTPUTS] == 0).all()
+
+
 def test_the_loss_is_that_of_hinton():
     student, teacher, labels = random_probabilities(6), random_probabilities(6, 1), np.arange(6)
     soft = distillation.softened(teacher)

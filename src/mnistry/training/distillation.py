@@ -6,9 +6,11 @@ inside the compiled step, on the same freshly augmented images that the network 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mnistry.errors import RunError, UsageError
 from mnistry.models.backend import jax, keras
@@ -19,6 +21,7 @@ jnp = jax.numpy
 MODEL = "model.keras"
 TEMPERATURE = 2.0  # that the answers of teachers and student are divided by
 TEACHER_SHARE = 0.9  # of the loss; the rest is that of the labels
+AGREED = 0.95  # the teachers' probability of the label of a drawn image, below which only the label is learned
 
 
 class Distillation:
@@ -28,13 +31,21 @@ class Distillation:
         values: the teachers' weights, for the last argument of a call.
     """
 
-    def __init__(self, augment: Any, teachers: Sequence[keras.Model], outputs: int) -> None:
+    def __init__(
+        self,
+        augment: Any,
+        teachers: Sequence[keras.Model],
+        outputs: int,
+        certain: Callable[[int], np.ndarray] | None = None,
+    ) -> None:
         """Set up distillation.
 
         Args:
             augment: `augment(key, images, labels, step)` gives the images to learn from and their labels.
             teachers: built; each gives (n, outputs) probabilities.
             outputs: how many the network has, "no digit" included.
+            certain: `certain(n)` tells which of the images made of n have a label that is certain, as they were drawn;
+                bool (m,). Where the teachers doubt it, only the label is learned. None for no image.
 
         Raises:
             UsageError: a teacher has another number of outputs.
@@ -46,6 +57,7 @@ class Distillation:
                     f"{teacher.output_shape[-1]}."
                 )
         self._augment, self._teachers, self._outputs = augment, tuple(teachers), outputs
+        self._certain = certain
         self.values = [
             ([v.value for v in teacher.trainable_variables], [v.value for v in teacher.non_trainable_variables])
             for teacher in teachers
@@ -55,10 +67,16 @@ class Distillation:
         """Return float32 images (m, 28, 28), and (m, 2 * outputs): softened answers, then one-hot labels."""
         x, y = self._augment(key, images, labels, step)
         answers = [
-            softened(teacher.stateless_call(*own, x, training=False)[0])
+            teacher.stateless_call(*own, x, training=False)[0]
             for teacher, own in zip(self._teachers, values, strict=True)
         ]
-        return x, jnp.concatenate([sum(answers) / len(answers), jax.nn.one_hot(y, self._outputs)], axis=1)
+        soft, hard = sum(softened(each) for each in answers) / len(answers), jax.nn.one_hot(y, self._outputs)
+        if self._certain is not None:
+            of_label = (sum(answers) / len(answers) * hard).sum(axis=1)
+            doubted = (self._certain(len(images)) & (of_label < AGREED))[:, None]
+            # The label weighs as much alone as both would together.
+            soft, hard = jnp.where(doubted, 0.0, soft), jnp.where(doubted, hard / (1 - TEACHER_SHARE), hard)
+        return x, jnp.concatenate([soft, hard], axis=1)
 
 
 def softened(probabilities: Any, temperature: float = TEMPERATURE) -> Any:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
     )
     if config.teachers is None:
         return made
-    return Distillation(made, load_teachers(config.teachers), len(class_names) + 1)
+    certain = partial(pipeline.drawn_mask, epochs=epochs) if classes["digits"] else None
+    return Distillation(made, load_teachers(config.teachers), len(class_names) + 1, certain)
 
 
 def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> None:

@@ -45,8 +45,8 @@ def points(text: str) -> np.ndarray:
 def test_every_digit_is_there_with_its_label(digits):
     assert digits.segments.shape == (len(DRAWN), SEGMENTS, 2, 2)
     assert digits.labels.tolist() == [label for _, label in DRAWN]
-    assert sorted(set(digits.labels.tolist())) == [0, 2, 3, 4, 5, 6, 8, 9]  # strokes.py makes 1 and 7
-    assert np.bincount(digits.labels)[[0, 2, 3, 4, 5, 6, 8, 9]].min() >= 5  # in several forms each
+    assert sorted(set(digits.labels.tolist())) == list(range(10))
+    assert np.bincount(digits.labels).min() >= 3  # in several forms each; most of 1 and 7 are made by strokes.py
 
 
 def test_every_piece_knows_its_stroke(digits, signs):
@@ -77,7 +77,7 @@ def test_segments_are_finite_and_inside_the_grid(kind, request):
 @pytest.mark.parametrize("kind", ["digits", "signs"])
 def test_no_piece_is_empty_or_long(kind, request):
     known = request.getfixturevalue(kind)
-    assert lengths(known.segments).min() > 0.03
+    assert lengths(known.segments).min() > 0.005  # short where a stroke turns back
     assert lengths(known.segments).max() < 0.36
 
 

@@ -75,6 +75,21 @@ def test_a_batch_comes_back_larger_with_labels_counted_exactly(compiled, batch):
     assert (counts[:NO_DIGIT] - given).sum() == drawn
 
 
+def test_the_mask_finds_what_was_drawn(compiled, batch):
+    labels = np.full(N, 3)
+    _, y = compiled(0, batch[0], labels)
+    mask = pipeline.drawn_mask(N, pipeline.LONG)
+    drawn, negative = round(N * pipeline.MOST_DRAWN), round(N * pipeline.MOST_NEGATIVE)
+    assert mask.shape == y.shape
+    assert mask.dtype == bool
+    assert (y[mask] != NO_DIGIT).sum() == drawn
+    assert len(set(y[mask & (y != NO_DIGIT)].tolist())) > 3
+    assert (y[~mask & (y != NO_DIGIT)] == 3).all()
+    signs = sum(negatives.sizes(negative)[name] for name in ("signs", "characters", "scribbles"))
+    assert (y[mask] == NO_DIGIT).sum() == signs
+    assert 0 < signs < negative
+
+
 def test_values_are_those_of_images(compiled, batch):
     for seed in range(3):
         x, _ = compiled(seed, *batch)
@@ -227,7 +242,7 @@ def test_negatives_are_as_many_as_asked_for_and_all_kinds_are_among_them(batch):
             labels.astype(np.int32),
         )
         assert sum(len(each) for each in lines) + len(images) == n
-    blanks = [n - sum(negatives._sizes(n).values()) for n in range(2000)]
+    blanks = [n - sum(negatives.sizes(n).values()) for n in range(2000)]
     assert min(blanks) >= 0
     assert blanks[-1] > 100
 

@@ -154,29 +154,43 @@ def test_hands_differ_in_slant_and_width():
     assert abs(slant.mean()) < 0.15
 
 
-def flags(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Angles below the horizontal, in degrees, of ones' flags and sevens' bars, from tip to top."""
+def flags(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Ones' flags and sevens' bars: angles below the horizontal in degrees, lengths in half heights; which have a foot."""
     draw = jax.jit(
         lambda key: (lambda pool: (strokes._ones(pool, 400), strokes._sevens(pool, 400)))(RandomPool(key, 9000))
     )
     ones, sevens = (np.asarray(each) for each in draw(jax.random.key(seed)))
     found = []
-    for segments, start, stop in ((ones, 0, 12), (sevens, 4, 14)):
-        way = segments[:, stop - 1, 1] - segments[:, start, 0]
-        long = np.hypot(*way.T) > 0.1  # a 1 may have no flag
-        found.append(np.degrees(np.arctan2(-way[long, 0], way[long, 1])))
-    return found[0], found[1]
+    for segments in (ones, sevens):
+        way = segments[:, 13, 1] - segments[:, 4, 0]
+        found.append((np.degrees(np.arctan2(-way[:, 0], way[:, 1])), np.hypot(*way.T)))
+    flagged = found[0][1] > 0.1  # a 1 may have no flag
+    foot = np.hypot(*(ones[:, -1, 1] - ones[:, -6, 0]).T) > 0.1
+    return found[0][0][flagged], found[0][1][flagged], foot[flagged], found[1][0]
 
 
 def test_flags_of_ones_are_steep_and_bars_of_sevens_are_level():
-    ones, sevens = flags(0)
-    assert ones.min() >= 9.9  # with a foot
+    ones, long, foot, sevens = flags(0)
+    assert ones.min() >= 9.9
+    assert ones[~foot].min() >= 18.9
+    assert long[~foot & (ones < 22)].max() <= 1.1 + 1.5 * 3 / 6 + 0.1  # flat and long, it would be a 7
+    assert long[~foot & (ones > 26)].max() > 1.9
     assert ones.max() > 60
-    assert np.mean((ones > 24) & (ones < 40)) > 0.3  # many near the border
+    assert np.mean((ones > 18) & (ones < 40)) > 0.3  # many near the border
     assert sevens.min() >= -14.1
     assert sevens.max() <= 9.1
     assert len(sevens) == 400
     assert 250 < len(ones) < 400
+
+
+def test_only_steep_flags_of_ones_without_a_foot_are_curled():
+    draw = jax.jit(lambda key: strokes._ones(RandomPool(key, 9000), 400))
+    ones = np.asarray(draw(jax.random.key(0)))
+    way = ones[:, 13, 1] - ones[:, 4, 0]
+    angle = np.degrees(np.arctan2(-way[:, 0], way[:, 1]))
+    curled = np.hypot(*(ones[:, 3, 1] - ones[:, 0, 0]).T) > 0.01
+    assert 0.05 < curled.mean() < 0.3
+    assert angle[curled].min() > 34.9
 
 
 def test_zeros_are_narrow_round_and_wide():

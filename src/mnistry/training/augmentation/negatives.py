@@ -17,6 +17,7 @@ jnp = jax.numpy
 
 PARTS = {"signs": 0.36, "characters": 0.14, "scribbles": 0.08, "glued": 0.16, "cut": 0.12, "turned": 0.08}
 """Shares of the negatives; the rest is blank."""
+DRAWN = ("signs", "characters", "scribbles")
 ONE = 1
 NO_DIGITS_IN_A_MIRROR, NO_DIGITS_LYING = (3, 4, 6, 7, 9), (ONE, 3, 6, 9)
 NO_DIGITS_LEFT_OF_A_CUT, NO_DIGITS_RIGHT_OF_A_CUT = (0, 2, 3, 4, 5, 6, 7, 8, 9), (0, 2, 5, 6)
@@ -25,11 +26,11 @@ NO_DIGIT = 10  # its label
 
 def negative_strokes(pool: RandomPool, n: int) -> list[Any]:
     """Return the strokes of the drawn ones among n negatives: signs, invented characters, scribbles."""
-    sizes = _sizes(n)
+    among = sizes(n)
     return [
-        strokes.glyph_strokes(pool, glyphs.signs(NO_DIGIT), sizes["signs"])[0],
-        strokes.character_strokes(pool, sizes["characters"]),
-        strokes.scribble_strokes(pool, sizes["scribbles"]),
+        strokes.glyph_strokes(pool, glyphs.signs(NO_DIGIT), among["signs"])[0],
+        strokes.character_strokes(pool, among["characters"]),
+        strokes.scribble_strokes(pool, among["scribbles"]),
     ]
 
 
@@ -45,17 +46,17 @@ def negative_images(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
     Returns:
         float32 (k, 28, 28), 0 to 1.
     """
-    sizes = _sizes(n)
+    among = sizes(n)
     parts = [
-        glue(pool, x, labels, sizes["glued"]),
-        cut(pool, x, labels, sizes["cut"]),
-        turn(pool, x, labels, sizes["turned"]),
-        blank(pool, n - sum(sizes.values())),
+        glue(pool, x, labels, among["glued"]),
+        cut(pool, x, labels, among["cut"]),
+        turn(pool, x, labels, among["turned"]),
+        blank(pool, n - sum(among.values())),
     ]
     return jnp.concatenate(parts)
 
 
-def _sizes(n: int) -> dict[str, int]:
+def sizes(n: int) -> dict[str, int]:
     """Return how many of each kind there are among n, never more than n together."""
     ends = [round(n * share) for share in accumulate(PARTS.values(), initial=0.0)]
     return {name: end - start for name, (start, end) in zip(PARTS, pairwise(ends), strict=True)}

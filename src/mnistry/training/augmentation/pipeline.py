@@ -75,6 +75,23 @@ def make_augmenter(
     return at_step
 
 
+def drawn_mask(n: int, epochs: int) -> np.ndarray:
+    """Tell which images of a batch that `make_augmenter` made of n digits were drawn, so that their labels are certain.
+
+    Args:
+        n: how many digits went in.
+        epochs: of the training, as `make_augmenter` had them.
+
+    Returns:
+        bool (m,): drawn digits, and drawn signs that are no digits.
+    """
+    drawn, none = _added(n, _between(epochs, SHORT, LONG))
+    whole = n + drawn + none
+    places = np.arange(whole)
+    lines = drawn + sum(negatives.sizes(none)[name] for name in negatives.DRAWN)
+    return ((places >= n) & (places < n + lines))[_evenly_mixed(whole)]
+
+
 def augment(
     key: Any,
     images: Any,
@@ -106,9 +123,8 @@ def augment(
     n = len(images)
     pool = RandomPool(key, NUMBERS * n)
     x = images.astype(jnp.float32) / 255
-    none = round(n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE)))
     make = _of_digits if digits else _of_other_classes
-    x, y = make(pool, x, labels, round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), none, classes)
+    x, y = make(pool, x, labels, *_added(n, length), classes)
     mixed = _evenly_mixed(len(x))
     x = change_thickness(pool, warp(pool, x[mixed], strong_fraction, strength), strength)
     return 255 * jnp.clip(degrade(pool, x, part, strong_fraction), 0, 1), y[mixed]
@@ -143,6 +159,11 @@ def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
     pool = RandomPool(key, NUMBERS * len(images))
     x = change_thickness(pool, warp(pool, images.astype(jnp.float32) / 255))
     return 255 * jnp.clip(degrade(pool, x, part), 0, 1)
+
+
+def _added(n: int, length: float) -> tuple[int, int]:
+    """Return how many drawn digits, and how many images that are no digits, are added to n digits."""
+    return round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), round(n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE)))
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -26,8 +26,10 @@ NIB, NIB_SHARE = 0.6, 0.25  # a broad nib: how much the width depends on the dir
 BROKEN = 0.12  # share of drawings with a gap
 CALM, NERVOUS = 0.5, 1.5  # radians a piece: how much the direction of a scribble changes
 BOW, LIFTED = 0.1, 0.06  # radians a piece; the chance that the pen is lifted
-ZEROS, ONES, SEVENS = 0.15, 0.23, 0.13  # shares of the digits; the others come from glyphs.txt
-FLAG, FLAG_WITH_FOOT, BAR = (25, 72), (10, 72), (-14, 9)  # degrees below the horizontal: a 1's flag, a 7's bar
+ZEROS, ONES, SEVENS = 0.13, 0.27, 0.13  # shares of the digits; the others come from glyphs.txt
+FLAG, FLAG_WITH_FOOT, BAR = (19, 72), (10, 72), (-14, 9)  # degrees below the horizontal: a 1's flag, a 7's bar
+LONGEST_FLAT_FLAG, STEEP = 1.1, 6  # half heights: with a longer one a 1 without a foot is a 7; degrees above the flattest
+LEAST_CURLED = 35  # degrees
 CHARACTER_STROKES = 4  # of an invented character
 Y, X = 0, 1
 
@@ -91,18 +93,23 @@ def character_strokes(pool: RandomPool, n: int) -> Any:
 
 
 def _ones(pool: RandomPool, n: int) -> Any:
-    """Ones: a stem, nearly always with a flag of any length and angle, with or without a foot."""
-    shear = jnp.clip(0.12 + 0.25 * pool.normal(n), -0.35, 0.75)
+    """Ones: a stem, nearly always with a flag of any length and angle, straight or curled, with or without a foot."""
+    shear = jnp.clip(0.15 + 0.3 * pool.normal(n), -0.35, 0.85)
     foot, flag = pool.flip(0.35, n), pool.flip(0.85, n)
     stem_angle = jnp.arctan2(1.0, shear)
     low = jnp.radians(jnp.where(foot, *(float(each[0]) for each in (FLAG_WITH_FOOT, FLAG))))
     high = jnp.maximum(jnp.minimum(np.radians(FLAG[1]), stem_angle - 0.3), low + 0.05)
     angle = low + (high - low) * pool.uniform(n) ** 1.7  # most where a 1 is nearly a 7
     length = jnp.exp(pool.uniform(n, low=np.log(0.25), high=np.log(2.6)))
-    length = jnp.where(flag, jnp.minimum(length, 1.9 / jnp.sin(angle)), 0.0)
+    longest = jnp.where(foot, 2.6, LONGEST_FLAT_FLAG + (angle - low) / np.radians(STEEP) * (2.6 - LONGEST_FLAT_FLAG))
+    length = jnp.where(flag, jnp.minimum(jnp.minimum(length, longest), 1.9 / jnp.sin(angle)), 0.0)
     top, bottom = _point(-1.0, shear), _point(1.0, -shear)
     tip = top + length[:, None] * jnp.stack([jnp.sin(angle), -jnp.cos(angle)], axis=-1)
     bow = jnp.array([0.11, 0.05])[:, None] * pool.normal(n, 2, 1)
+    curled = pool.flip(0.35, n) & ~foot & (angle > np.radians(LEAST_CURLED))  # a flatter one would be a 7's serif
+    curl = curled * jnp.minimum(pool.uniform(n, low=0.1, high=0.45), 0.6 * length)
+    lean = pool.uniform(n, low=-0.6, high=0.9)
+    hook = tip + curl[:, None] * jnp.stack([jnp.cos(lean), jnp.sin(lean)], axis=-1)
     left, right = (pool.uniform(n, low=0.15, high=0.8) * foot for _ in range(2))
     tilt = 0.08 * pool.normal(n) * foot
     tail = pool.flip(0.2, n) & ~foot  # the pen goes on to the next digit
@@ -112,7 +119,13 @@ def _ones(pool: RandomPool, n: int) -> Any:
     )
     heel = bottom + jnp.stack([jnp.where(tail, 0.0, tilt), -left], axis=-1), bottom + jnp.stack([-tilt, right], axis=-1)
     return jnp.concatenate(
-        [_stroke(tip, top, 12, bow[:, 0]), _stroke(top, bottom, 12, bow[:, 1]), _stroke(*heel, 8)], axis=1
+        [
+            _stroke(hook, tip, 4),
+            _stroke(tip, top, 10, bow[:, 0]),
+            _stroke(top, bottom, 12, bow[:, 1]),
+            _stroke(*heel, 6),
+        ],
+        axis=1,
     )
 
 
@@ -127,7 +140,7 @@ def _sevens(pool: RandomPool, n: int) -> Any:
     serif = pool.flip(0.35, n) * pool.uniform(n, low=0.15, high=0.55)
     lean = 0.3 * pool.normal(n)
     hook = start + serif[:, None] * jnp.stack([jnp.cos(lean), jnp.sin(lean)], axis=-1)
-    crossed, at = pool.flip(0.4, n), pool.uniform(n, low=0.4, high=0.65)[:, None]
+    crossed, at = pool.flip(0.4, n), pool.uniform(n, low=0.35, high=0.72)[:, None]
     middle = corner + at * (bottom - corner)
     half, tilt = pool.uniform(n, low=0.25, high=0.65) * crossed, jnp.clip(0.2 * pool.normal(n), -0.4, 0.4)
     arm = half[:, None] * jnp.stack([jnp.sin(tilt), jnp.cos(tilt)], axis=-1)
