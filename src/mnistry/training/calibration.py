@@ -22,7 +22,12 @@ from mnistry.training import recipes
 from mnistry.training.augmentation import pipeline
 from mnistry.training.trainer import Trained
 
-SURE_PRECISION = 0.9988  # at least this share of the answers that are called sure is right, on all images together
+SURE_PRECISION = 0.9984
+"""At least this share of the sure answers is right, on the held-out, degraded and drawn images together.
+
+A quarter of the errors that are left there are drawn 1s whose flag is nearly as level as the bar of a 7. No line removes
+them: asking for 99.88% made fewer answers on people's pictures sure, and no more of these right.
+"""
 DIGITS_KEPT = 0.97  # at least this share of the images of each class is taken for digits, held-out and drawn ones apart
 DRAWN, CHUNK = 12_000, 1000  # digits that are drawn; images that are made at a time
 STREAM = 3  # of random numbers, apart from those of the training
