@@ -50,14 +50,15 @@ def test_drawn_hands_are_kept_class_by_class_and_read_right(recognizer):
     found = recognizer.predict_all(np.rint(np.asarray(images)).astype(np.uint8))
     labels = np.asarray(labels)
     for label in range(10):
-        assert found.is_digit[labels == label].mean() >= 0.94, label  # 97% with some 120 images of each
-    assert found.is_digit.mean() >= 0.97
-    assert (found.digits == labels).mean() >= 0.975
-    assert (found.digits == labels)[found.sure].mean() >= 0.99
+        assert found.is_digit[labels == label].mean() >= 0.96, label  # 97% with some 120 images of each
+    assert found.is_digit.mean() >= 0.985
+    assert (found.digits == labels).mean() >= 0.98
+    assert (found.digits == labels)[found.sure].mean() >= 0.995
+    assert found.sure.mean() >= 0.8
 
 
 @pytest.mark.parametrize("pen", [6, 14, 26])
-@pytest.mark.parametrize("aspect", [0.4, 0.6, 0.7, 0.8, 1.0, 1.3])
+@pytest.mark.parametrize("aspect", [0.4, 0.6, 0.7, 0.8, 1.0, 1.3, 1.5])
 def test_a_ring_of_any_shape_is_surely_a_zero(recognizer, aspect, pen):
     found = recognizer.read_digit(ring(aspect, pen))
     assert (found.name, found.sure) == ("0", True)
@@ -65,15 +66,17 @@ def test_a_ring_of_any_shape_is_surely_a_zero(recognizer, aspect, pen):
 
 @pytest.mark.parametrize("length", [0.33, 0.5, 0.7, 0.9])
 def test_a_steep_flag_makes_a_one_and_a_level_bar_a_seven(recognizer, length):
-    for angle in (40, 50, 60):
+    for angle in (35, 40, 50, 60):
         assert recognizer.read_digit(flagged(angle, length, foot=False)).name == "1"
-    for angle in (25, 30):  # near the border: nobody may be sure of a 7
+    for angle in (15, 20, 25, 30):  # near the border: nobody may be sure of a 7
         found = recognizer.read_digit(flagged(angle, length, foot=False))
         assert found.name == "1" or not found.sure
-    assert recognizer.read_digit(flagged(0, length, foot=False)).name == "7"
+    found = recognizer.read_digit(flagged(0, length, foot=False))
+    assert (found.name, found.sure) == ("7", True)
 
 
 @pytest.mark.parametrize("length", [0.2, 0.33, 0.5, 0.7, 0.9])
 def test_a_one_with_a_foot_is_a_one(recognizer, length):
-    for angle in (15, 20, 30, 40, 60):
-        assert recognizer.read_digit(flagged(angle, length, foot=True)).name == "1"
+    for angle in (5, 15, 20, 30, 40, 60):
+        found = recognizer.read_digit(flagged(angle, length, foot=True))
+        assert (found.name, found.sure) == ("1", True)
