@@ -163,7 +163,9 @@ def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
 
 def _added(n: int, length: float) -> tuple[int, int]:
     """Return how many drawn digits, and how many images that are no digits, are added to n digits."""
-    return round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), round(n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE)))
+    return round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), round(
+        n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE))
+    )
 
 
 def _between(value: float, low: float, high: float) -> float:
