@@ -155,7 +155,7 @@ def test_hands_differ_in_slant_and_width():
 
 
 def flags(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Ones' flags and sevens' bars: angles below the horizontal in degrees, lengths in half heights; which have a foot."""
+    """Ones' flags and sevens' bars: degrees below the horizontal, lengths in half heights; which have a foot."""
     draw = jax.jit(
         lambda key: (lambda pool: (strokes._ones(pool, 400), strokes._sevens(pool, 400)))(RandomPool(key, 9000))
     )
