@@ -25,8 +25,8 @@ from mnistry.training.trainer import Trained
 SURE_PRECISION = 0.9984
 """At least this share of the sure answers is right, on the held-out, degraded and drawn images together.
 
-Almost a third of the errors there are drawn 1s, most with a flag nearly as level as the bar of a 7. No line removes them:
-asking for 99.88% made fewer answers on people's pictures sure, and no more of these right.
+Almost a third of the errors there are drawn 1s, most with a flag nearly as level as the bar of a 7. No line removes
+them: asking for 99.88% made fewer answers on people's pictures sure, and no more of these right.
 """
 DIGITS_KEPT = 0.97  # at least this share of the images of each class is taken for digits, held-out and drawn ones apart
 DRAWN, CHUNK = 12_000, 1000  # digits that are drawn; images that are made at a time
