@@ -89,7 +89,8 @@ def drawn_mask(n: int, epochs: int) -> np.ndarray:
     whole = n + drawn + none
     places = np.arange(whole)
     lines = drawn + sum(negatives.sizes(none)[name] for name in negatives.DRAWN)
-    return ((places >= n) & (places < n + lines))[_evenly_mixed(whole)]
+    mask: np.ndarray = ((places >= n) & (places < n + lines))[_evenly_mixed(whole)]
+    return mask
 
 
 def augment(
