@@ -88,7 +88,7 @@ def main(folder: str | None = None) -> None:
 
 def picture(mnist: loading.Dataset, probabilities: np.ndarray) -> None:
     """Draws the test images whose labels are the least probable, and prints which they are."""
-    shown = label_errors.self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
+    shown = label_errors.compute_self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
     answers = probabilities[shown].argmax(axis=1)
     labels = mnist.labels(mnist.y_test[shown])
     drawn = plots.draw_mistakes(mnist.x_test[shown], labels, mnist.labels(answers), probabilities[shown].max(axis=1))
@@ -144,7 +144,7 @@ def asked_after_each_epoch(images: np.ndarray, labels: np.ndarray, folds: int, r
 
 def orders(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """All images, the most suspicious first, by each score."""
-    by_confidence = label_errors.self_confidence(probabilities, labels).argsort(kind="stable")
+    by_confidence = label_errors.compute_self_confidence(probabilities, labels).argsort(kind="stable")
     by_margin = margins(probabilities, labels).argsort(kind="stable")
     ranks = by_confidence.argsort() + by_margin.argsort()
     return {"self-confidence": by_confidence, "margin": by_margin, "sum of both ranks": ranks.argsort(kind="stable")}

@@ -216,7 +216,7 @@ def test_the_lesson_speaks_korean_and_gives_the_same_values(tmp_path: Path) -> N
     assert f"평가 이미지 360개 중 오류 {result.test.errors}개: 정확도 {result.test.accuracy:.2%}" in told[8][1]
     assert " ".join(map(str, result.sample.image[10])) in told[2][1]
     assert "12,730" in told[5][1]  # 784 × 16 + 16 + 16 × 10 + 10
-    assert max(language.width(line) for _, text in told.values() for line in text.splitlines()) <= 76
+    assert max(language.count_columns(line) for _, text in told.values() for line in text.splitlines()) <= 76
     assert json.loads((folder / "config.json").read_text())["settings"] == {"hidden": 16, "dropout": 0}
     assert '<html lang="ko">' in (folder / "report.html").read_text(encoding="utf-8")
 

@@ -65,14 +65,14 @@ def test_an_ink_box_is_measured_from_the_first_to_the_last_inked_pixel():
     images = np.zeros((3, 28, 28), np.uint8)
     images[0, 3, 5], images[0, 12, 7] = 200, 255  # rows 3 to 12: ten
     images[1, 3, 5] = image_quality.INK - 1  # too faint
-    assert image_quality.ink_box(images).tolist() == [10, 0, 0]
+    assert image_quality.find_ink_box(images).tolist() == [10, 0, 0]
 
 
 def test_off_centre_is_the_distance_of_the_centre_of_mass_along_a_side():
     images = np.zeros((3, 28, 28), np.uint8)
     images[0, 10, 13] = images[0, 10, 14] = 100  # the middle of 13.5 across; 3.5 up
     images[1, 13:15, 20], images[1, 13:15, 22] = 200, 100  # (2 × 20 + 22) / 3 = 20.67: 7.17 to the right
-    np.testing.assert_allclose(image_quality.center_offset(images), [3.5, 62 / 3 - 13.5, 0])
+    np.testing.assert_allclose(image_quality.measure_offset(images), [3.5, 62 / 3 - 13.5, 0])
 
 
 def test_there_may_be_no_images():

@@ -24,17 +24,17 @@ def test_a_threshold_is_the_mean_confidence_in_the_own_label():
 def test_a_class_without_images_has_a_threshold_that_nothing_reaches():
     lines = label_errors.compute_thresholds(np.array([[0.2, 0.8]]), np.array([1]))
     assert lines.tolist() == [np.inf, 0.8]
-    assert label_errors.confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [label_errors.UNDECIDED]
+    assert label_errors.find_confident_classes(np.array([[1.0, 0.0]]), lines).tolist() == [label_errors.UNDECIDED]
 
 
 def test_an_image_is_predicted_as_the_most_probable_class_whose_threshold_it_reaches():
     lines = label_errors.compute_thresholds(PROBABILITIES, LABELS)
-    assert label_errors.confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, label_errors.UNDECIDED, 2]
+    assert label_errors.find_confident_classes(PROBABILITIES, lines).tolist() == [0, 0, 1, 1, label_errors.UNDECIDED, 2]
 
 
 def test_the_most_probable_class_does_not_count_where_its_threshold_is_not_reached():
     # 0.55 is more than 0.45, but class 0 is usually surer of its own than that
-    assert label_errors.confident_classes(np.array([[0.55, 0.45]]), np.array([0.9, 0.4])).tolist() == [1]
+    assert label_errors.find_confident_classes(np.array([[0.55, 0.45]]), np.array([0.9, 0.4])).tolist() == [1]
 
 
 def test_the_confident_joint_counts_labels_against_classes():
@@ -63,7 +63,7 @@ def test_the_estimate_scales_the_rows_to_the_number_of_each_label():
 
 
 def test_self_confidence_is_the_labels_probability():
-    assert label_errors.self_confidence(PROBABILITIES, LABELS).tolist() == [0.9, 0.7, 0.2, 0.8, 0.4, 0.5]
+    assert label_errors.compute_self_confidence(PROBABILITIES, LABELS).tolist() == [0.9, 0.7, 0.2, 0.8, 0.4, 0.5]
 
 
 def test_the_order_of_the_classes_does_not_matter():

@@ -112,7 +112,7 @@ def test_labels_of_very_few_images_are_not_judged(digits):
     assert found.labels is None
     assert found.label_issues() == []
     assert found.as_json()["labels"] is None
-    assert "not checked: that needs 20 images or more of each of two classes" in audit_text.audit(found)
+    assert "not checked: that needs 20 images or more of each of two classes" in audit_text.format_audit(found)
     assert "Too few images of each class to judge the labels" in audit_report.render_page(found)
 
 
@@ -126,7 +126,9 @@ def test_a_class_with_few_images_is_named_and_not_suspected(digits):
     assert not {"8"} & (
         {each.place.label for each in found.label_issues()} | {each.answer for each in found.label_issues()}
     )
-    assert "not judged, as they have fewer than 20 images: 8 (3 images)" in " ".join(audit_text.audit(found).split())
+    assert "not judged, as they have fewer than 20 images: 8 (3 images)" in " ".join(
+        audit_text.format_audit(found).split()
+    )
     labels = found.as_json()["labels"]
     assert (labels["too_small_classes"], labels["thresholds"][8]) == ({"8": 3}, None)
     assert "Not judged, with fewer than 20 images: 8 (3)." in " ".join(audit_report.render_page(found).split())
@@ -144,7 +146,7 @@ def test_progress_goes_from_nothing_to_all(result, heard):
 
 
 def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
-    text = re.sub(r"\n {14}", " ", audit_text.audit(result))  # long lines go on below themselves
+    text = re.sub(r"\n {14}", " ", audit_text.format_audit(result))  # long lines go on below themselves
     assert text.startswith("the UCI digits: 1,437 training and 360 test images")
     for line in (
         f"labels        {len(result.label_issues()):,} of 1,797 are probably wrong",
@@ -166,10 +168,10 @@ def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     files = make_file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
     assert own.as_json()["image_quality"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
-    assert f"\nblank       train.csv, row {BLANK + 2} (" in audit_text.audit(own)
-    assert "7.png (" in audit_text.groups(own, own.duplicates)
+    assert f"\nblank       train.csv, row {BLANK + 2} (" in audit_text.format_audit(own)
+    assert "7.png (" in audit_text.format_groups(own, own.duplicates)
     found = own.label_issues("train")
-    lines = audit_text.label_issues(found, "train").splitlines()
+    lines = audit_text.format_label_issues(found, "train").splitlines()
     assert lines[0].endswith("  where")
     for line, each in zip(lines[1:], found[: audit_text.ISSUES_PRINTED], strict=False):
         assert line.endswith(f"train.csv, row {each.place.index + 2}")
@@ -208,7 +210,7 @@ def test_the_page_shows_the_pictures_of_what_was_found(page, result):
     for name in ("train image 100", f"train image {BLANK}", "test image 7", "train image 40", "train image 51"):
         assert name in shown
     picture = base64.b64decode(shown["train image 40"].partition(",")[2])
-    assert picture == base64.b64decode(images.data_url(result.dataset.x_train[40]).partition(",")[2])
+    assert picture == base64.b64decode(images.make_data_url(result.dataset.x_train[40]).partition(",")[2])
 
 
 def test_the_page_says_what_is_wrong_with_copies(page):

@@ -207,7 +207,7 @@ def test_the_lesson_on_mnist_out_of_reach_leaves_nothing_behind(called, tmp_path
 def test_without_a_name_the_digits_stand_in_and_standard_error_says_so(mnistry, digits):
     answer = mnistry("data")
     assert answer.returncode == 0
-    assert answer.stdout == datasets_text.dataset(digits, 1000) + "\n"
+    assert answer.stdout == datasets_text.format_dataset(digits, 1000) + "\n"
     assert "!  THIS IS NOT MNIST: going on with the UCI digits" in answer.stderr
     assert "it refused the connection" in answer.stderr
 
@@ -215,7 +215,7 @@ def test_without_a_name_the_digits_stand_in_and_standard_error_says_so(mnistry, 
 def test_data_prints_what_the_set_holds(mnistry, digits):
     answer = mnistry("data", "--dataset", "digits")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == datasets_text.dataset(digits, 1000) + "\n"
+    assert answer.stdout == datasets_text.format_dataset(digits, 1000) + "\n"
     assert re.search(r"^train +\(1437, 28, 28\) +\(1437,\) ", answer.stdout, re.MULTILINE)
     assert "training image 1000, label 7\n" in answer.stdout
 
@@ -224,7 +224,7 @@ def test_data_shows_the_image_that_it_is_asked_for(called, digits):
     answer = called("data", "--dataset", "digits", "--index", "1436")
     label = digits.y_train[1436]
     assert answer.stdout.endswith(
-        f"training image 1436, label {label}\n{reporting_text.picture(digits.x_train[1436])}\n"
+        f"training image 1436, label {label}\n{reporting_text.render_picture(digits.x_train[1436])}\n"
     )
 
 
@@ -352,7 +352,9 @@ def test_a_closed_standard_output_is_no_error(tmp_path, arguments):
 def test_a_terminal_without_these_characters_gets_question_marks(mnistry, digits, env):
     answer = mnistry("data", "--dataset", "digits", env=env)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == (datasets_text.dataset(digits, 1000) + "\n").encode("ascii", "replace").decode("ascii")
+    assert answer.stdout == (datasets_text.format_dataset(digits, 1000) + "\n").encode("ascii", "replace").decode(
+        "ascii"
+    )
 
 
 # A full disk and an interrupt

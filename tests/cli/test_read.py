@@ -228,7 +228,7 @@ def test_what_is_not_sure_is_marked_and_nothing_else():
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
     monkeypatch.setattr(read_many, "MANY", 4)
-    monkeypatch.setattr(read_many, "cpu_count", lambda: 2)
+    monkeypatch.setattr(read_many, "count_cpus", lambda: 2)
     names = []
     for i, character in enumerate("203568"):
         names.append(str(tmp_path / f"{i}.png"))

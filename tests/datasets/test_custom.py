@@ -234,7 +234,7 @@ def test_many_pictures_are_shared_among_processes(tmp_path: Path, monkeypatch: p
     (folder / "cat" / "spoilt.png").write_bytes(b"no picture")
     alone = refused(folder)
     monkeypatch.setattr(preprocess, "MANY", 4)
-    monkeypatch.setattr(preprocess, "cpu_count", lambda: 2)
+    monkeypatch.setattr(preprocess, "count_cpus", lambda: 2)
     assert refused(folder) == alone
     (folder / "cat" / "spoilt.png").unlink()
     shared = loading.load(str(folder))

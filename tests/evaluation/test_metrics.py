@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_
 
 from mnistry.errors import UsageError
 from mnistry.evaluation import metrics
-from mnistry.evaluation.metrics import Evaluation, evaluate, wilson_interval
+from mnistry.evaluation.metrics import Evaluation, compute_wilson_interval, evaluate
 
 # Six images of three classes. Beside each row: its label, the answer, whether that is right, and the confidence.
 SIX = np.array(
@@ -103,13 +103,13 @@ def test_of_equal_probabilities_the_first_class_is_the_answer():
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_wilson_interval_has_the_published_values(successes, n, low, high):
-    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
-    assert wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+    assert compute_wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+    assert compute_wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (0, 360), (360, 360), (9775, 10_000)])
 def test_wilson_interval_agrees_with_scipy_and_stays_between_0_and_1(successes, n):
-    low, high = wilson_interval(successes, n)
+    low, high = compute_wilson_interval(successes, n)
     theirs = binomtest(successes, n).proportion_ci(method="wilson")
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
     assert 0 <= low <= successes / n <= high <= 1
@@ -117,7 +117,7 @@ def test_wilson_interval_agrees_with_scipy_and_stays_between_0_and_1(successes, 
 
 def test_no_successes_out_of_n_end_at_z_squared_over_n_plus_z_squared():
     # With p = 0 the formula shrinks to (0, z² / (n + z²)).
-    assert wilson_interval(0, 10) == pytest.approx((0, 3.841459 / 13.841459), abs=1e-6)
+    assert compute_wilson_interval(0, 10) == pytest.approx((0, 3.841459 / 13.841459), abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -291,20 +291,20 @@ def test_arguments_are_not_changed(random_case):
 def test_answers_picked_out_by_hand():
     # Six answers, two of them wrong; four are picked out, one of the wrong ones among them.
     picked = np.array([True, True, False, True, False, True])
-    found = metrics.selective_accuracy(picked, np.array([True, False, True, True, False, True]))
+    found = metrics.compute_selective_accuracy(picked, np.array([True, False, True, True, False, True]))
     assert (found.n, found.coverage, found.errors, found.accuracy) == (4, 4 / 6, 1, 0.75)
-    assert found.interval == wilson_interval(3, 4)
+    assert found.interval == compute_wilson_interval(3, 4)
     assert found.as_json() == {
         "n": 4,
         "coverage": 4 / 6,
         "errors": 1,
         "accuracy": 0.75,
-        "interval": list(wilson_interval(3, 4)),
+        "interval": list(compute_wilson_interval(3, 4)),
     }
 
 
 def test_where_no_answer_is_picked_out_nothing_is_known_of_its_precision():
-    found = metrics.selective_accuracy(np.zeros(3, bool), np.ones(3, bool))
+    found = metrics.compute_selective_accuracy(np.zeros(3, bool), np.ones(3, bool))
     assert (found.n, found.coverage, found.errors, found.interval) == (0, 0.0, 0, (0.0, 1.0))
     assert math.isnan(found.accuracy)
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["accuracy"] is None

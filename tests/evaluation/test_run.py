@@ -19,7 +19,7 @@ from mnistry.evaluation import corruptions
 from mnistry.evaluation import report as evaluation_report
 from mnistry.evaluation import run as evaluation_run
 from mnistry.evaluation import text as evaluation_text
-from mnistry.evaluation.metrics import evaluate, selective_accuracy
+from mnistry.evaluation.metrics import compute_selective_accuracy, evaluate
 from mnistry.evaluation.result import Corrupted, ModelEvaluation
 from mnistry.models import onnx_export, onnx_file
 from mnistry.models.backend import keras
@@ -68,8 +68,8 @@ def test_the_numbers_are_those_of_the_recognisers_answers(result, model, digits)
     answers = Recognizer.load(model).predict_all(digits.x_test)
     test, right = evaluate(answers.probabilities, digits.y_test), answers.digits == digits.y_test
     assert result.test.as_json() == test.as_json()
-    assert result.sure == selective_accuracy(answers.sure, right)
-    assert result.digits == selective_accuracy(answers.is_digit, right)
+    assert result.sure == compute_selective_accuracy(answers.sure, right)
+    assert result.digits == compute_selective_accuracy(answers.is_digit, right)
     assert 0 < result.sure.n < result.digits.n < 360
     assert result.sure_of_mistakes.tolist() == answers.sure[test.mistakes].tolist()
 
@@ -93,7 +93,7 @@ def test_every_corruption_is_examined(result, model, digits):
     right = answers.digits == digits.y_test
     shear = next(each for each in result.corrupted if each.name == "shear")
     assert (shear.all.n, shear.all.accuracy) == (360, right.mean())
-    assert shear.sure == selective_accuracy(answers.sure, right)
+    assert shear.sure == compute_selective_accuracy(answers.sure, right)
     assert result.mean_accuracy == np.mean([each.all.accuracy for each in result.corrupted])
 
 
@@ -115,7 +115,7 @@ def test_mistakes_tell_which_image_they_are_about(result, digits):
     own = replace(result, dataset=replace(digits, origins={"train": rows, "test": rows}))
     first = own.mistakes()[0]
     assert first["origin"] == f"test.csv, row {first['index'] + 2}"
-    assert evaluation_text.mistakes(own).splitlines()[1].endswith(f": {first['origin']}")
+    assert evaluation_text.format_mistakes(own).splitlines()[1].endswith(f": {first['origin']}")
     probabilities = [each["probability"] for each in result.mistakes()]
     assert probabilities == sorted(probabilities, reverse=True)
 
@@ -300,7 +300,7 @@ def without_mistakes(result: ModelEvaluation) -> ModelEvaluation:
         result,
         test=test,
         uncalibrated=None,
-        sure=selective_accuracy(nothing, everything),
+        sure=compute_selective_accuracy(nothing, everything),
         sure_of_mistakes=np.zeros(0, bool),
         corrupted=(),
     )
@@ -326,7 +326,7 @@ def test_data_that_stand_in_are_told_loudly(result, tmp_path):
 
 
 def test_the_words_have_the_numbers(result):
-    text = evaluation_text.evaluation(result)
+    text = evaluation_text.format_evaluation(result)
     test = result.test
     assert text.startswith("mnistry-tutorial (")
     assert f"{test.errors} errors in 360 test images: accuracy {test.accuracy:.2%}" in text
@@ -347,7 +347,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
     test = evaluate(np.array([[0.9, 0.1], [0.25, 0.75], [0.6, 0.4]]), np.array([1, 1, 1]))
     labels = replace(result.dataset, y_test=np.array([1, 1, 1], np.uint8), class_names=("cat", "dog"))
     three = replace(result, test=test, dataset=labels, sure_of_mistakes=np.array([True, False]))
-    assert evaluation_text.mistakes(three).splitlines() == [
+    assert evaluation_text.format_mistakes(three).splitlines() == [
         "the most confident of 2 mistakes",
         "test image 0 is dog, read cat, 90.0%, sure",
         "test image 2 is dog, read cat, 60.0%",
@@ -356,12 +356,16 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
     rows = [
         Corrupted(
             "motion_blur",
-            selective_accuracy(np.ones(4, bool), right),
-            selective_accuracy(np.array([True, True, False, False]), right),
+            compute_selective_accuracy(np.ones(4, bool), right),
+            compute_selective_accuracy(np.array([True, True, False, False]), right),
         ),
-        Corrupted("fog", selective_accuracy(np.ones(4, bool), ~right), selective_accuracy(np.zeros(4, bool), right)),
+        Corrupted(
+            "fog",
+            compute_selective_accuracy(np.ones(4, bool), ~right),
+            compute_selective_accuracy(np.zeros(4, bool), right),
+        ),
     ]
-    assert evaluation_text.corruptions(rows, 0.5).splitlines() == [
+    assert evaluation_text.format_corruptions(rows, 0.5).splitlines() == [
         "corruption   accuracy    sure  right of those",
         "motion blur    75.00%  50.00%         100.00%",
         "fog            25.00%   0.00%            none",
@@ -370,7 +374,7 @@ def test_the_words_for_mistakes_and_corruptions_by_hand(result):
 
 
 def test_the_words_of_a_perfect_model_have_no_list_of_mistakes(result):
-    text = evaluation_text.evaluation(without_mistakes(result))
+    text = evaluation_text.format_evaluation(without_mistakes(result))
     assert "0 errors in 360 test images: accuracy 100.00%" in text
     assert "mistake" not in text
     assert "corruption" not in text

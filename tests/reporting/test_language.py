@@ -120,8 +120,8 @@ def test_lines_are_broken_between_words_and_wide_letters_count_twice() -> None:
     text = "신경망은 학습 데이터 60,000개로 배웁니다. 시험은 한 번만 봅니다."
     lines = language.wrap(text, 24)
     assert " ".join(lines) == text
-    assert max(map(language.width, lines)) <= 24
-    assert all(language.width(f"{line} {after.split()[0]}") > 24 for line, after in itertools.pairwise(lines))
+    assert max(map(language.count_columns, lines)) <= 24
+    assert all(language.count_columns(f"{line} {after.split()[0]}") > 24 for line, after in itertools.pairwise(lines))
     assert language.pad("정답", 6) == "정답  "
     assert language.pad("정답", 6, right=True) == "  정답"
 

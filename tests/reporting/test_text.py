@@ -36,7 +36,7 @@ def assert_equally_long(lines: list[str]) -> None:
 
 
 def test_a_data_set_is_told_with_its_source_statistics_counts_and_a_sample():
-    lines = datasets_text.dataset(small_dataset(), 1).split("\n")
+    lines = datasets_text.format_dataset(small_dataset(), 1).split("\n")
     assert lines[:3] == [
         "the small digits: 5 images, uint8 28×28, ink bright on black",
         "source   made by hand",
@@ -53,7 +53,7 @@ def test_a_data_set_is_told_with_its_source_statistics_counts_and_a_sample():
 
 
 def test_the_tables_of_a_data_set_are_aligned():
-    lines = datasets_text.dataset(small_dataset(1200, 30, ("nought", "one", "eleventy-one")), 1).splitlines()
+    lines = datasets_text.format_dataset(small_dataset(1200, 30, ("nought", "one", "eleventy-one")), 1).splitlines()
     split_table, class_table = lines[4:7], lines[8:11]
     for column in ("mean", "std"):
         end = split_table[0].index(column) + len(column)
@@ -67,7 +67,9 @@ def test_the_tables_of_a_data_set_are_aligned():
 def test_large_counts_do_not_run_together():
     dataset = small_dataset(40_000)
     train = next(
-        line for line in datasets_text.dataset(dataset, 1).splitlines() if line.startswith("train") and "(" not in line
+        line
+        for line in datasets_text.format_dataset(dataset, 1).splitlines()
+        if line.startswith("train") and "(" not in line
     )
     assert train.split() == ["train", "20,000", "20,000"]
 
@@ -75,18 +77,18 @@ def test_large_counts_do_not_run_together():
 def test_a_picture_has_two_characters_a_pixel_in_five_shades():
     # 256 values in five equal parts: 0–51 blank, 52–102, 103–153, 154–204, 205–255 full.
     pixels = np.array([[51, 52, 102, 103, 153, 154, 204, 205, 255], [255, 0, 0, 0, 0, 0, 0, 0, 255]], np.uint8)
-    assert reporting_text.picture(pixels).split("\n") == ["  ░░░░▒▒▒▒▓▓▓▓████", "██" + " " * 14 + "██"]
+    assert reporting_text.render_picture(pixels).split("\n") == ["  ░░░░▒▒▒▒▓▓▓▓████", "██" + " " * 14 + "██"]
 
 
 def test_a_picture_has_a_line_for_each_row_even_where_it_is_black():
-    assert reporting_text.picture(np.zeros((28, 28), np.uint8)) == "\n" * 27
+    assert reporting_text.render_picture(np.zeros((28, 28), np.uint8)) == "\n" * 27
 
 
 def test_a_result_is_a_sentence_and_two_figures():
     # 10 images, each answered 0 with 0.75; 7 are: accuracy 70%, Wilson 39.68% to 89.22%; 0.75 is 0.05 too sure;
     # loss -(7 ln 0.75 + 3 ln 0.25) / 10 = 0.61727.
     result = evaluate(np.array([[0.75, 0.25]] * 10), np.array([0] * 7 + [1] * 3))
-    assert evaluation_text.test_result(result).splitlines() == [
+    assert evaluation_text.format_test_result(result).splitlines() == [
         "3 errors in 10 test images: accuracy 70.00% (95% interval 39.68% to 89.22%)",
         "loss 0.6173, expected calibration error 5.00%",
     ]
@@ -94,17 +96,17 @@ def test_a_result_is_a_sentence_and_two_figures():
 
 def test_one_error_is_no_plural():
     result = evaluate(np.array([[0.75, 0.25]] * 10), np.array([0] * 9 + [1]))
-    assert evaluation_text.test_result(result).startswith("1 error in 10 test images")
+    assert evaluation_text.format_test_result(result).startswith("1 error in 10 test images")
 
 
 def test_thousands_are_set_apart():
     result = evaluate(np.array([[0.75, 0.25]] * 12_000), np.array([0] * 10_000 + [1] * 2_000))
-    assert evaluation_text.test_result(result).startswith("2,000 errors in 12,000 test images")
+    assert evaluation_text.format_test_result(result).startswith("2,000 errors in 12,000 test images")
 
 
 def test_a_confusion_matrix_shows_its_numbers_and_dots_for_none():
     matrix = np.array([[980, 0, 7], [1, 1_135, 0], [0, 0, 0]])
-    lines = evaluation_text.confusion(matrix, ["0", "1", "2"]).splitlines()
+    lines = evaluation_text.format_confusion(matrix, ["0", "1", "2"]).splitlines()
     assert [line.split() for line in lines] == [
         ["label", "0", "1", "2", "←", "answer"],
         ["0", "980", "·", "7"],
@@ -115,7 +117,9 @@ def test_a_confusion_matrix_shows_its_numbers_and_dots_for_none():
 
 @pytest.mark.parametrize("names", [["0", "1", "2"], ["nought", "one", "two"]])
 def test_the_columns_of_a_confusion_matrix_end_together(names):
-    head, *rows = evaluation_text.confusion(np.array([[98_000, 0, 7], [1, 113, 0], [0, 0, 10]]), names).splitlines()
+    head, *rows = evaluation_text.format_confusion(
+        np.array([[98_000, 0, 7], [1, 113, 0], [0, 0, 10]]), names
+    ).splitlines()
     assert_equally_long([head.removesuffix("  ← answer"), *rows])
     for name in names:
         end = head.index(name) + len(name)
@@ -133,9 +137,9 @@ def test_lines_fit_a_terminal_of_80_columns(digits: Dataset) -> None:
     }
     classes = [f"class {number}" for number in range(26)]
     told = [
-        datasets_text.dataset(digits, 0),
-        datasets_text.counts(classes, {"train": [60000] * 26, "test": [1] * 26}),
+        datasets_text.format_dataset(digits, 0),
+        datasets_text.format_counts(classes, {"train": [60000] * 26, "test": [1] * 26}),
         training_text.format_epoch(record, 200),
-        reporting_text.entry("sure of", "words " * 40, 12),
+        reporting_text.format_entry("sure of", "words " * 40, 12),
     ]
     assert max(len(line) for text in told for line in text.splitlines()) <= 80

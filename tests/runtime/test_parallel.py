@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mnistry.errors import UsageError
-from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
+from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 
 
 def first_state(value: int) -> int:
@@ -112,9 +112,9 @@ def is_alive(process: int) -> bool:
 
 def test_cores_are_those_that_this_process_may_use() -> None:
     program = (
-        "import os; os.sched_setaffinity(0, {0}); from mnistry.runtime.parallel import cpu_count; print(cpu_count())"
+        "import os; os.sched_setaffinity(0, {0}); from mnistry.runtime.parallel import count_cpus; print(count_cpus())"
     )
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system does not bind processes to cores")
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert int(printed) == 1 <= cpu_count()
+    assert int(printed) == 1 <= count_cpus()

@@ -21,7 +21,7 @@ from helpers.running import Running, running, serve, wait_for, written
 from mnistry import Recognizer
 from mnistry.ocr import explain, image_io
 from mnistry.service import pages, schemas
-from mnistry.service.security import access_for
+from mnistry.service.security import choose_access
 
 READ = "/api/read"
 
@@ -532,7 +532,7 @@ def test_an_allowed_origin_may_read_what_it_gets_and_is_told_so_before(server):
 
 
 def test_beyond_loopback_addresses_are_names_and_others_must_be_allowed():
-    access = access_for("0.0.0.0", ("digits.example",), ())
+    access = choose_access("0.0.0.0", ("digits.example",), ())
     for host in ("192.0.2.7:8000", "[2001:db8::1]", "digits.example:80", socket.gethostname()):
         assert access.refusal("GET", {"host": host}) is None
     assert access.refusal("GET", {"host": "somewhere.invalid"}).status == 421

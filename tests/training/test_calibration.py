@@ -10,7 +10,7 @@ import pytest
 from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.evaluation import calibration
-from mnistry.evaluation.metrics import wilson_interval
+from mnistry.evaluation.metrics import compute_wilson_interval
 from mnistry.models import backend, outputs
 from mnistry.models.metadata import DIGIT_THRESHOLD
 from mnistry.training import calibration as training_calibration
@@ -99,12 +99,14 @@ def test_the_lines_keep_what_they_say(made):
     assert sure.mean() == pytest.approx(chosen.sure_kept, abs=2 / len(y))
     right = probabilities.argmax(axis=1)[sure] == y[sure]
     assert (
-        wilson_interval(int(right.sum()), len(right))[0] >= chosen.sure_precision == training_calibration.SURE_PRECISION
+        compute_wilson_interval(int(right.sum()), len(right))[0]
+        >= chosen.sure_precision
+        == training_calibration.SURE_PRECISION
     )
     assert 0.1 < chosen.sure_kept < 0.97
     lower = is_digit & (belief >= chosen.sure_threshold - 0.02)
     right = probabilities.argmax(axis=1)[lower] == y[lower]
-    assert wilson_interval(int(right.sum()), len(right))[0] < chosen.sure_precision  # a lower line would not do
+    assert compute_wilson_interval(int(right.sum()), len(right))[0] < chosen.sure_precision  # a lower line would not do
 
 
 def test_of_few_images_none_is_sure(made):

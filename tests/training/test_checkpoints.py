@@ -36,25 +36,25 @@ def no_warning(text: str) -> None:
 
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
     checkpoints.write(tmp_path, kept(3))
-    assert_same(checkpoints.latest(tmp_path, no_warning), kept(3))
+    assert_same(checkpoints.load_latest(tmp_path, no_warning), kept(3))
 
 
 def test_more_than_ten_values_keep_their_order(tmp_path: Path) -> None:
     many = replace(kept(1), values=[np.array(number) for number in range(25)])
     checkpoints.write(tmp_path, many)
-    assert_same(checkpoints.latest(tmp_path, no_warning), many)
+    assert_same(checkpoints.load_latest(tmp_path, no_warning), many)
 
 
 def test_without_any_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-x.bin").touch()
-    assert checkpoints.latest(tmp_path, no_warning) is None
+    assert checkpoints.load_latest(tmp_path, no_warning) is None
 
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
     for epoch in (8, 9, 10, 11):
         checkpoints.write(tmp_path, kept(epoch))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00010.bin", "checkpoint-00011.bin"]
-    assert_same(checkpoints.latest(tmp_path, no_warning), kept(11))
+    assert_same(checkpoints.load_latest(tmp_path, no_warning), kept(11))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied", "text", "header only"])
@@ -72,7 +72,7 @@ def test_a_damaged_one_falls_back_to_the_one_before_and_says_so(damage: str, tmp
     }[damage]
     path.write_bytes(spoilt)
     told: list[str] = []
-    assert_same(checkpoints.latest(tmp_path, told.append), kept(1))
+    assert_same(checkpoints.load_latest(tmp_path, told.append), kept(1))
     assert len(told) == 1
     assert "checkpoint-00002.bin is damaged and was passed over" in told[0]
 
@@ -84,7 +84,7 @@ def test_every_single_byte_counts(tmp_path: Path) -> None:
     for position in range(0, len(payload), 7):
         path.write_bytes(payload[:position] + bytes([payload[position] ^ 0x80]) + payload[position + 1 :])
         with pytest.raises(RunError):
-            checkpoints.latest(tmp_path, lambda _: None)
+            checkpoints.load_latest(tmp_path, lambda _: None)
 
 
 def test_with_none_that_can_be_read_it_is_an_error(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_with_none_that_can_be_read_it_is_an_error(tmp_path: Path) -> None:
         checkpoints.write(tmp_path, kept(epoch))
         (tmp_path / f"checkpoint-0000{epoch}.bin").write_bytes(b"")
     with pytest.raises(RunError, match=r"None of the checkpoints in .* can be read\. Start the training anew"):
-        checkpoints.latest(tmp_path, lambda _: None)
+        checkpoints.load_latest(tmp_path, lambda _: None)
 
 
 IDENTITY = b'"identity": {"data": {}, "versions": {}}}'
@@ -117,5 +117,5 @@ def test_what_is_well_formed_and_odd_is_told_as_damage(notes, tmp_path):
     (tmp_path / "checkpoint-00001.bin").write_bytes(checkpoints.HEADER + digest + b"\n" + body.getvalue())
     told: list[str] = []
     with pytest.raises(RunError, match="None of the checkpoints"):
-        checkpoints.latest(tmp_path, told.append)
+        checkpoints.load_latest(tmp_path, told.append)
     assert "is damaged and was passed over" in told[0]

@@ -136,7 +136,7 @@ def test_a_stopped_distillation_goes_on_to_the_same_bits(few, tmp_path, monkeypa
         trained(few, tmp_path, stop_after=2)
     resumed = trained(few, tmp_path)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(whole, resumed, strict=True))
-    assert len(checkpoints.latest(tmp_path, print).records) == 3
+    assert len(checkpoints.load_latest(tmp_path, print).records) == 3
 
 
 def test_a_teacher_of_other_classes_is_refused():

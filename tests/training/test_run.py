@@ -142,7 +142,7 @@ def test_another_config_is_refused_with_the_difference(tmp_path: Path) -> None:
 
 def test_other_data_are_refused(tmp_path: Path) -> None:
     out = stopped_after(1, tmp_path / "run")
-    found = checkpoints.latest(out, pytest.fail)
+    found = checkpoints.load_latest(out, pytest.fail)
     assert found is not None
     found.identity["data"]["x_train"] = "0" * 64
     checkpoints.write(out, found)
@@ -152,7 +152,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 
 def test_other_versions_are_told(whole: Path, tmp_path: Path) -> None:
     out = stopped_after(1, tmp_path / "run")
-    found = checkpoints.latest(out, pytest.fail)
+    found = checkpoints.load_latest(out, pytest.fail)
     assert found is not None
     found.identity["versions"]["jax"] = "0.0.1"
     checkpoints.write(out, found)
@@ -163,7 +163,7 @@ def test_other_versions_are_told(whole: Path, tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     out = stopped_after(1, tmp_path / "run")
-    found = checkpoints.latest(out, pytest.fail)
+    found = checkpoints.load_latest(out, pytest.fail)
     assert found is not None
     found.values[0] = np.zeros((3, 3), np.float32)
     checkpoints.write(out, found)
@@ -208,7 +208,7 @@ def test_diverging_keeps_the_last_good_epoch(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(loop.TrainSession, "epoch", diverging)
     with pytest.raises(TrainingError, match=r"loss is nan in epoch 3.*Epoch 2, the last good one, is kept in"):
         training_run.train_run(ASKED, out=out)
-    found = checkpoints.latest(out, pytest.fail)
+    found = checkpoints.load_latest(out, pytest.fail)
     assert found is not None
     assert found.epoch == 2
 
@@ -271,7 +271,7 @@ def test_an_interrupted_training_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.strip().endswith("go on with: mnistry train --resume --out run")
     assert "Traceback" not in errors
-    assert checkpoints.latest(tmp_path / "run", pytest.fail) is not None
+    assert checkpoints.load_latest(tmp_path / "run", pytest.fail) is not None
 
 
 def test_resume_needs_its_folder(mnistry: Any) -> None:

@@ -40,8 +40,8 @@ def find_outliers(images: np.ndarray) -> ImageQuality:
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)] or [images]
     blank = np.concatenate([_contrast(chunk) < LEAST_CONTRAST for chunk in chunks])
     inverted = np.concatenate([_border(chunk) > 127 for chunk in chunks]) & ~blank  # the paper is the ring around
-    boxes = np.concatenate([ink_box(chunk) for chunk in chunks])
-    offsets = np.concatenate([center_offset(chunk) for chunk in chunks])
+    boxes = np.concatenate([find_ink_box(chunk) for chunk in chunks])
+    offsets = np.concatenate([measure_offset(chunk) for chunk in chunks])
     other_size = ~blank & ~inverted & ((boxes < BOX[0]) | (boxes > BOX[1]))
     other_place = ~blank & ~inverted & ~other_size & (offsets > OFF_CENTER)
     return ImageQuality(
@@ -52,13 +52,13 @@ def find_outliers(images: np.ndarray) -> ImageQuality:
     )
 
 
-def ink_box(images: np.ndarray) -> np.ndarray:
+def find_ink_box(images: np.ndarray) -> np.ndarray:
     """Measure the longest side of each image's ink box in pixels, int64 (n,); 0 without ink."""
     ink = images >= INK
     return np.asarray(np.maximum(_extent(np.any(ink, axis=1)), _extent(np.any(ink, axis=2))))
 
 
-def center_offset(images: np.ndarray) -> np.ndarray:
+def measure_offset(images: np.ndarray) -> np.ndarray:
     """Measure how far each centre of mass is off the middle, across or down: pixels, float64 (n,); 0 if black."""
     weight = np.maximum(images.sum(axis=(1, 2), dtype=np.int64), 1)
     black = ~images.any(axis=(1, 2))

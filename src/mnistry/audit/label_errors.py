@@ -53,10 +53,10 @@ def find_label_issues(probabilities: np.ndarray, labels: np.ndarray, *, fewest: 
     counts = np.bincount(labels, minlength=probabilities.shape[1])
     too_small = (counts > 0) & (counts < fewest)
     lines = np.where(too_small, np.inf, compute_thresholds(probabilities, labels))
-    counted = confident_classes(probabilities, lines)
+    counted = find_confident_classes(probabilities, lines)
     # A common class has a high threshold, a rare one a low one: an image whose own label is more probable reaches the
     # other's first. It supports its label all the same.
-    own = self_confidence(probabilities, labels)
+    own = compute_self_confidence(probabilities, labels)
     supported = (counted != UNDECIDED) & (own >= probabilities[np.arange(len(labels)), counted])
     counted = np.where(too_small[labels], UNDECIDED, np.where(supported, labels, counted))
     off = np.flatnonzero((counted != UNDECIDED) & (counted != labels))
@@ -77,7 +77,7 @@ def compute_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
 
 
-def confident_classes(probabilities: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def find_confident_classes(probabilities: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Predict the class of each image, int64 (n,): the most probable of those whose threshold it reaches.
 
     `UNDECIDED` where it reaches none.
@@ -103,6 +103,6 @@ def estimate_errors(joint: np.ndarray, labels: np.ndarray) -> float:
     return float((counts * (1 - kept))[joint.sum(axis=1) > 0].sum())
 
 
-def self_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def compute_self_confidence(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Give the probability of each image's label, float64 (n,)."""
     return np.array(probabilities[np.arange(len(labels)), labels], np.float64)

@@ -61,29 +61,29 @@ def render_page(result: DatasetAudit) -> str:
         "audit.html",
         result=result,
         dataset=result.dataset,
-        picture=lambda place: images.data_url(result.picture(place)),
+        picture=lambda place: images.make_data_url(result.picture(place)),
         issues={split: result.label_issues(split) for split in audit_result.SPLITS},
         issues_shown=ISSUES_SHOWN,
         small=result.too_small_classes(),
         fewest=FEWEST,
-        groups=[(group, result.places(group.members)) for group in shown_groups(result)],
+        groups=[(group, result.places(group.members)) for group in select_groups(result)],
         members_shown=MEMBERS_SHOWN,
         odd=[(title, why, numbers, result.places(numbers[:ODD_SHOWN])) for title, why, numbers in kinds],
-        findings=audit_text.findings(result),
-        bars=bars(result),
+        findings=audit_text.format_findings(result),
+        bars=draw_bars(result),
         similarity=SIMILARITY,
         shift=SHIFT,
     )
 
 
-def shown_groups(result: DatasetAudit) -> Sequence[Group]:
+def select_groups(result: DatasetAudit) -> Sequence[Group]:
     """Pick the duplicates to show: different labels first, then those across the splits, then the others."""
     contradicting, leaking = ({id(group) for group in part} for part in (result.contradictions(), result.leaks()))
     ranked = sorted(result.duplicates, key=lambda group: (id(group) not in contradicting, id(group) not in leaking))
     return ranked[:GROUPS_SHOWN]
 
 
-def bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
+def draw_bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
     """Give for each class its name and its bars, one for each split."""
     counts, underrepresented = result.balance.counts, result.balance.underrepresented
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -10,7 +10,7 @@ from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import BOX, OFF_CENTER
 from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
-from mnistry.reporting.text import entry, format_count, table
+from mnistry.reporting.text import format_count, format_entry, format_table
 
 ISSUES_PRINTED = 10  # of each split
 GROUPS_PRINTED = 5
@@ -20,36 +20,36 @@ CLASSES_PRINTED = 10
 OUTLIERS = {"blank": "blank", "inverted": "inverted", "wrong size": "wrong_size", "off centre": "off_center"}
 
 
-def audit(result: DatasetAudit) -> str:
+def format_audit(result: DatasetAudit) -> str:
     """The whole audit: a line for each check, then the findings."""
-    parts = [heading(result), "\n".join(entry(name, text, 14) for name, text in findings(result))]
-    parts += [label_issues(result.label_issues(split), split) for split in SPLITS]
-    parts += [groups(result, result.duplicates), odd(result)]
+    parts = [format_heading(result), "\n".join(format_entry(name, text, 14) for name, text in format_findings(result))]
+    parts += [format_label_issues(result.label_issues(split), split) for split in SPLITS]
+    parts += [format_groups(result, result.duplicates), format_outliers(result)]
     return "\n\n".join(part for part in parts if part)
 
 
-def heading(result: DatasetAudit) -> str:
+def format_heading(result: DatasetAudit) -> str:
     """The data set and its size."""
     dataset = result.dataset
     sizes = f"{len(dataset.x_train):,} training and {len(dataset.x_test):,} test images"
     return f"{dataset.title}: {sizes} ({dataset.source})"
 
 
-def findings(result: DatasetAudit) -> list[tuple[str, str]]:
+def format_findings(result: DatasetAudit) -> list[tuple[str, str]]:
     """A name and a sentence for each check."""
     looks = result.image_quality
     return [
-        ("labels", labels(result)),
-        ("duplicates", duplicates(result)),
+        ("labels", format_labels(result)),
+        ("duplicates", format_duplicates(result)),
         ("blank", _images(looks.blank, "with nothing to see")),
         ("inverted", _images(looks.inverted, "with dark ink on a bright ground")),
         ("wrong size", _images(looks.wrong_size, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
         ("off centre", _images(looks.off_center, f"with ink more than {OFF_CENTER:g} pixels off the middle")),
-        ("classes", classes(result)),
+        ("classes", format_classes(result)),
     ]
 
 
-def labels(result: DatasetAudit) -> str:
+def format_labels(result: DatasetAudit) -> str:
     """The number of label issues."""
     if result.labels is None:
         return f"not checked: that needs {FEWEST} images or more of each of two classes"
@@ -63,7 +63,7 @@ def labels(result: DatasetAudit) -> str:
     return text
 
 
-def duplicates(result: DatasetAudit) -> str:
+def format_duplicates(result: DatasetAudit) -> str:
     """The number of duplicates."""
     if not result.duplicates:
         return "none, neither exact nor near"
@@ -80,7 +80,7 @@ def duplicates(result: DatasetAudit) -> str:
     return text
 
 
-def classes(result: DatasetAudit) -> str:
+def format_classes(result: DatasetAudit) -> str:
     """The balance of the classes."""
     names, balance = result.dataset.class_names, result.balance
     said = []
@@ -96,7 +96,7 @@ def classes(result: DatasetAudit) -> str:
     return f"even: the largest has {balance.ratio:.2f} times as many images as the smallest"
 
 
-def label_issues(found: Sequence[LabelIssue], split: str) -> str:
+def format_label_issues(found: Sequence[LabelIssue], split: str) -> str:
     """The labels of a split that are probably wrong, a line each; empty if there are none."""
     if not found:
         return ""
@@ -106,10 +106,10 @@ def label_issues(found: Sequence[LabelIssue], split: str) -> str:
     for each in shown:
         sure = f"{each.of_label:>6.1%} {each.of_answer:>7.1%}"
         rows.append(["", str(each.place.index), each.place.label, each.answer, sure, each.place.origin or ""])
-    return "\n".join([table(rows, left={0, 2, 3, 4, 5}), *_more(len(found) - len(shown), "")])
+    return "\n".join([format_table(rows, left={0, 2, 3, 4, 5}), *_more(len(found) - len(shown), "")])
 
 
-def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
+def format_groups(result: DatasetAudit, found: Sequence[Group]) -> str:
     """Duplicates, a line for each group; empty if there are none."""
     lines = []
     for group in found[:GROUPS_PRINTED]:
@@ -119,7 +119,7 @@ def groups(result: DatasetAudit, found: Sequence[Group]) -> str:
     return "\n".join(["duplicates", *lines, *_more(len(found) - len(lines), " groups")]) if lines else ""
 
 
-def odd(result: DatasetAudit) -> str:
+def format_outliers(result: DatasetAudit) -> str:
     """Images unlike MNIST's, the first of each kind; empty if there are none."""
     lines = []
     for kind, attribute in OUTLIERS.items():

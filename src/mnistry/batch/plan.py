@@ -158,7 +158,7 @@ def load(out: Place) -> Plan | None:
     try:
         with storage.open_file(place) as file:
             facts = json.loads(file.read())
-        of_types = run_folder.of_types
+        of_types = run_folder.check_types
         facts |= {
             "source": of_types(Source, facts["source"]),
             "passed_over": of_types(PassedOver, facts["passed_over"]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from mnistry.errors import BatchError
 from mnistry.runtime import ray_cluster
-from mnistry.runtime.parallel import cpu_count
+from mnistry.runtime.parallel import count_cpus
 
 NEEDED = ("ray", "pyarrow", "fsspec", "pandas")
 INSTEAD = "For up to some ten thousand pictures, mnistry read does without it."
@@ -42,11 +42,11 @@ def connect(address: str | None, workers: int | None) -> Iterator[int]:
         # Ray prints on standard output what happens to nodes; that is for our results.
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         # One CPU more than workers: Ray Data may need one for a task of its own while all workers are busy.
-        cpus = (workers or cpu_count()) + 1
+        cpus = (workers or count_cpus()) + 1
         stack.enter_context(ray_cluster.connect(address, cpus=cpus, settings=SETTINGS))
         import ray
 
-        yield workers or (cpu_count() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
+        yield workers or (count_cpus() if address is None else max(1, int(ray.cluster_resources().get("CPU", 1))))
 
 
 def read_parts(

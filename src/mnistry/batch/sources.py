@@ -84,7 +84,7 @@ def recognise(given: str, column: str | None = None) -> Source:
         UsageError: there is no such column, or it has to be named.
     """
     place = storage.locate(given)
-    is_folder = storage.entry(place) is None
+    is_folder = storage.find_entry(place) is None
     first = next(storage.walk(place, SUFFIXES | PARQUET_SUFFIXES, PassedOver()), None) if is_folder else None
     folder = os.getcwd()
     if first is not None and _is_parquet(first):
@@ -107,7 +107,7 @@ def list_pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
         DataError: it cannot be listed or read, or holds what does not go together.
     """
     place = source.place()
-    entry = storage.entry(place)
+    entry = storage.find_entry(place)
     if source.form == LIST:
         yield from _lines(place)
     elif source.form == ARRAY and entry is not None:
@@ -126,7 +126,7 @@ def list_pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
 
 def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
     """Form, kind and column of a source that is a file."""
-    if storage.entry(place) is None:
+    if storage.find_entry(place) is None:
         raise DataError(f"{place.given} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no Parquet files.")
     try:
         with storage.open_file(place) as file:

@@ -81,7 +81,7 @@ def locate(given: str) -> Place:
     return Place(given, system, path)
 
 
-def entry(place: Place) -> Entry | None:
+def find_entry(place: Place) -> Entry | None:
     """A file by itself, its name empty; None if it is a folder.
 
     Raises:
@@ -158,7 +158,7 @@ def open_new_file(place: Place) -> Iterator[IO[bytes]]:
         OSError: it cannot be written; of other errors of a store's client, too.
     """
     if place.local:
-        with files.atomic_writer(Path(place.path)) as sink:
+        with files.write_atomically(Path(place.path)) as sink:
             yield sink
         return
     folder, _, name = place.path.rpartition("/")

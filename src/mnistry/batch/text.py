@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mnistry.batch.job import BatchSummary
 
 
-def summary(batch: BatchSummary) -> str:
+def format_summary(batch: BatchSummary) -> str:
     """A table of a batch's counts and rates, one line each."""
     seconds, failed = batch.seconds, "their rows say why" if batch.failed else ""
     if batch.pictures_now != batch.pictures:

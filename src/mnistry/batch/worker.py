@@ -93,7 +93,7 @@ class Reader:
         if self._list is None:
             source = self._plan.source.place()
             if self._plan.source.form != LIST:
-                _patiently(source, lambda: storage.entry(source))
+                _patiently(source, lambda: storage.find_entry(source))
             self._list = _patiently(self._out, lambda: PieceList(self._out))
         return self._list.part(part, self._plan.group_of(part))
 

@@ -73,4 +73,4 @@ def adapt(
     check = done.check
     print(f"Mistakes on the {check['n']} built-in digits: {check['before']} before, {check['after']} after.")
     print(out)
-    terminal.suggest(f"mnistry serve --model {terminal.quoted(out)}", "uses it")
+    terminal.suggest(f"mnistry serve --model {terminal.quote(out)}", "uses it")

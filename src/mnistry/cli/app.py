@@ -20,7 +20,7 @@ from mnistry.cli.predict import predict
 from mnistry.cli.read import read
 from mnistry.cli.search import search
 from mnistry.cli.serve import serve
-from mnistry.cli.terminal import error as print_error
+from mnistry.cli.terminal import print_error as print_error
 from mnistry.cli.train import train
 from mnistry.cli.tutorial import tutorial
 from mnistry.errors import MnistryError, missing_extra

@@ -49,7 +49,7 @@ def batch(
     options = job.BatchOptions(source, out, given_model, column, single, resume, workers, ray_address)
     with progress.LiveBars() as bars:
         summary = job.run_batch(options, progress=bars.pictures)
-    print(batch_text.summary(summary))
+    print(batch_text.format_summary(summary))
     print(f"output  {out.rstrip('/')}/part-*.parquet, {job.SUMMARY}")
     program = f"import pandas; print(pandas.read_parquet({out.rstrip('/') + '/part-00000.parquet'!r}))"
-    terminal.suggest(f"python -c {terminal.quoted(program)}", "shows rows")
+    terminal.suggest(f"python -c {terminal.quote(program)}", "shows rows")

@@ -52,7 +52,7 @@ def data(
         )
     progress.warn_about(loaded)
     index = loaded.checked_index(index)
-    print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.dataset(loaded, index))
+    print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.format_dataset(loaded, index))
     terminal.suggest(f"mnistry data --check{_chosen(settings['dataset'])}", "looks for wrong labels")
 
 
@@ -71,10 +71,10 @@ def _check(
         folder, result = audit_run.audit_dataset(
             **settings, data_dir=data_dir, out=out, callbacks=progress.for_an_evaluation(bars)
         )
-    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.audit(result))
+    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else audit_text.format_audit(result))
     print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
     terminal.suggest(f"mnistry train{_chosen(settings['dataset'])}", "trains on it")
 
 
 def _chosen(dataset: str | None) -> str:
-    return "" if dataset is None else f" --dataset {terminal.quoted(dataset)}"
+    return "" if dataset is None else f" --dataset {terminal.quote(dataset)}"

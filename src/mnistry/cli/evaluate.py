@@ -64,14 +64,14 @@ def evaluate(
     except NoLabelsError as error:
         if out is not None:  # a report is about right and wrong
             raise
-        terminal.error(str(error))
+        terminal.print_error(str(error))
         _show_answers(model, str(dataset), pixels, as_json=as_json)
         return
-    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.evaluation(result))
+    print(json.dumps(result.as_json(), ensure_ascii=False) if as_json else evaluation_text.format_evaluation(result))
     if folder is not None:
         print(f"report  {folder / 'report.html'}", file=sys.stderr if as_json else sys.stdout)
     file = model / "model.onnx" if model is not None and model.is_dir() else model
-    chosen = "" if file is None else f"--model {terminal.quoted(file)} "
+    chosen = "" if file is None else f"--model {terminal.quote(file)} "
     terminal.suggest(f"mnistry read {chosen}photo.jpg", "reads with it")
 
 
@@ -84,7 +84,7 @@ def _show_answers(model: Path | None, dataset: str, pixels: str | None, *, as_js
     if as_json:
         print(json.dumps({"dataset": dataset, "test": None, "answers": found.counts()}, ensure_ascii=False))
     else:
-        print(evaluation_text.answers(found.counts(), sure=float(found.answers.sure.mean())))
-    chosen = "" if model is None else f" {terminal.quoted(model)}"
-    command = f"mnistry predict{chosen} --dataset {terminal.quoted(dataset)} --out submission.csv"
+        print(evaluation_text.format_answers(found.counts(), sure=float(found.answers.sure.mean())))
+    chosen = "" if model is None else f" {terminal.quote(model)}"
+    command = f"mnistry predict{chosen} --dataset {terminal.quote(dataset)} --out submission.csv"
     terminal.suggest(command, "writes the answers into a file")

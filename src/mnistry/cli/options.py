@@ -163,10 +163,10 @@ def model_file(model: Path | None) -> Path | None:
         return model / onnx_file.EXPORTED
     if model is None or not onnx_file.is_keras(model):
         return model
-    from mnistry.runtime.files import cache_folder, write_durably
+    from mnistry.runtime.files import find_cache_folder, write_durably
 
     content = model_source.read(model)
-    made = cache_folder("models") / f"{hashlib.sha256(content).hexdigest()}.onnx"
+    made = find_cache_folder("models") / f"{hashlib.sha256(content).hexdigest()}.onnx"
     made.parent.mkdir(parents=True, exist_ok=True)
     write_durably(made, [content])
     print(f"{model} is read as the model file {made}", file=sys.stderr)

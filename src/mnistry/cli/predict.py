@@ -58,9 +58,9 @@ def predict(
         print(found.csv(probabilities=probabilities), end="")
     else:
         print(f"{out}: {len(found.labels):,} answers, sure of {found.answers.sure.mean():.1%}", file=sys.stderr)
-    chosen = "" if model is None else f" {terminal.quoted(model)}"
+    chosen = "" if model is None else f" {terminal.quote(model)}"
     if out is None:
-        again = f"mnistry predict{chosen} --dataset {terminal.quoted(dataset)} --out submission.csv"
+        again = f"mnistry predict{chosen} --dataset {terminal.quote(dataset)} --out submission.csv"
         terminal.suggest(again, "writes them into a file")
     else:
         terminal.suggest(f"mnistry evaluate{chosen} --dataset DATA", "tests it on images with labels")

@@ -94,7 +94,7 @@ def _print(result: ReadResult, *, alone: bool) -> None:
 
     reading = result.reading
     if reading is None:
-        terminal.error(str(result.error))
+        terminal.print_error(str(result.error))
         return
     if alone and sys.stdout.isatty() and reading.digits:
         print(f"{ocr_text.seen(reading.digits, shutil.get_terminal_size().columns)}\n")
@@ -108,7 +108,7 @@ def _print_csv(result: ReadResult) -> None:
     from mnistry.ocr import text as ocr_text
 
     if result.reading is None:
-        terminal.error(str(result.error))
+        terminal.print_error(str(result.error))
         return
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerows([result.source, *row] for row in ocr_text.table(result.reading))
@@ -119,11 +119,11 @@ def _print_csv(result: ReadResult) -> None:
 def _say_what_is_missing(reading: Reading) -> None:
     """Say on standard error that there is no digit, or that marks were skipped."""
     if not reading.digits:
-        terminal.error(f"no digit found in {reading.source}.")
+        terminal.print_error(f"no digit found in {reading.source}.")
     elif reading.skipped:
         reasons = Counter(mark.reason for mark in reading.skipped)
         listed = ", ".join(f"{count} × {reason}" if count > 1 else reason for reason, count in reasons.items())
-        terminal.error(f"{format_count(len(reading.skipped), 'mark')} skipped in {reading.source} ({listed}).")
+        terminal.print_error(f"{format_count(len(reading.skipped), 'mark')} skipped in {reading.source} ({listed}).")
 
 
 def _outcome(result: ReadResult) -> str:
@@ -177,7 +177,7 @@ def _with_rows(names: Sequence[str]) -> tuple[list[str], dict[str, Source]]:
 
         images, remarks = unlabelled.load_pictures(name)
         for remark in remarks:
-            terminal.error(remark)
+            terminal.print_error(remark)
         expanded += images
         held |= images
         print(

@@ -70,4 +70,4 @@ def search(
             on_trial=on_trial,
         )
     print(tuning_text.format_search(found))
-    terminal.suggest(f"mnistry evaluate {terminal.quoted(found.folder / 'best')}", "tests it thoroughly")
+    terminal.suggest(f"mnistry evaluate {terminal.quote(found.folder / 'best')}", "tests it thoroughly")

@@ -14,12 +14,12 @@ def colour() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def error(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error to standard error, its beginning in red."""
     typer.echo(typer.style("mnistry:", fg="red") + f" {text}", err=True, color=colour())
 
 
-def quoted(word: object) -> str:
+def quote(word: object) -> str:
     """Write a path or a name as a shell takes it."""
     return shlex.quote(str(word))
 

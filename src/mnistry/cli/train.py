@@ -50,8 +50,8 @@ def train(
         print(f"The run in {folder} is complete already: see its summary.json and report.html.")
         return
     print(
-        f"\n{evaluation_text.test_result(result.test)}\n\n"
-        f"{evaluation_text.confusion(result.test.confusion, result.dataset.class_names)}\n"
+        f"\n{evaluation_text.format_test_result(result.test)}\n\n"
+        f"{evaluation_text.format_confusion(result.test.confusion, result.dataset.class_names)}\n"
     )
     progress.say_where(folder, result)
-    terminal.suggest(f"mnistry evaluate {terminal.quoted(folder)}", "tests it thoroughly")
+    terminal.suggest(f"mnistry evaluate {terminal.quote(folder)}", "tests it thoroughly")

@@ -19,7 +19,7 @@ from mnistry.errors import PictureError
 from mnistry.ocr import pipeline
 from mnistry.ocr.image_io import open_image
 from mnistry.ocr.thumbnail import thumbnail
-from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
+from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
@@ -78,7 +78,7 @@ def load_pictures(
 ) -> np.ndarray:
     """Open pictures and bring them into the form that networks take; see `load_images`."""
     setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(load_picture, kind=kind)
-    if len(pictures) < MANY or cpu_count() < 2:
+    if len(pictures) < MANY or count_cpus() < 2:
         recognizer = setup()
         answers: list[np.ndarray | str | LostTask] = [work(recognizer, picture) for picture in pictures]
     else:

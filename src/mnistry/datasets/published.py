@@ -14,7 +14,7 @@ from mnistry.datasets import download, idx
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.download import RemoteFile, Timeouts
 from mnistry.errors import DataError
-from mnistry.runtime.files import cache_folder, read_bytes, short
+from mnistry.runtime.files import find_cache_folder, read_bytes, short
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Training images and labels, test images and labels: uint8 (n, 28, 28) and (n,)."""
@@ -79,7 +79,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
             tried.append(str(error))
     else:
         tried.append("--data-dir or MNISTRY_DATA_DIR: not given")
-    cache = cache_folder(published.name)
+    cache = find_cache_folder(published.name)
     try:
         found = _found_in(cache, published)
         if found is not None:
@@ -103,7 +103,10 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
 def load_local(published: Published, folder: Path | None) -> Dataset | None:
     """Load the set from the folder that the user named, or from the cache; None where it is in neither."""
     own = [] if folder is None else [_own_place(folder, published)]
-    for place in (*(each / below for each in own for below in ("", "raw", "MNIST/raw")), cache_folder(published.name)):
+    for place in (
+        *(each / below for each in own for below in ("", "raw", "MNIST/raw")),
+        find_cache_folder(published.name),
+    ):
         try:
             found = _found_in(place, published)
         except DataError:
@@ -119,7 +122,7 @@ def load_at_hand(published: Published, folder: Path | None) -> Dataset | None:
     Raises:
         DataError: what lies there is damaged or incomplete.
     """
-    return _found_in(cache_folder(published.name) if folder is None else _own_place(folder, published), published)
+    return _found_in(find_cache_folder(published.name) if folder is None else _own_place(folder, published), published)
 
 
 def _own_place(folder: Path, published: Published) -> Path:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mnistry.datasets.loading import Dataset
-from mnistry.reporting.text import WIDEST, entry, picture
+from mnistry.reporting.text import WIDEST, format_entry, render_picture
 
 SHOWN = {"ink": "ink bright on black", "pictures": "grey pictures"}
 
 
-def dataset(loaded: Dataset, index: int) -> str:
+def format_dataset(loaded: Dataset, index: int) -> str:
     """The content of a data set: shapes, counts per class, mean and standard deviation, source, and a picture."""
     statistics = loaded.statistics()
     side = max(7, *(len(split) for split in statistics))
     lines = [
         f"{loaded.title}: {len(loaded.x_train) + len(loaded.x_test):,} images, uint8 28×28, {SHOWN[loaded.kind]}",
-        entry("source", loaded.source, 9),
-        entry("licence", loaded.licence, 9),
+        format_entry("source", loaded.source, 9),
+        format_entry("licence", loaded.licence, 9),
         "",
         f"{'split':<{side}} {'images':<17} {'labels':<10} {'mean':>7} {'std':>7}   of 0–255; of 0–1",
     ]
@@ -27,15 +27,18 @@ def dataset(loaded: Dataset, index: int) -> str:
         lines.append(
             f"{split:<{side}} {images:<17} {labels:<10} {mean:7.3f} {std:7.3f}   {mean / 255:.4f} ± {std / 255:.4f}"
         )
-    lines += ["", counts(loaded.class_names, {split: numbers["counts"] for split, numbers in statistics.items()})]
+    lines += [
+        "",
+        format_counts(loaded.class_names, {split: numbers["counts"] for split, numbers in statistics.items()}),
+    ]
     label = loaded.class_names[loaded.y_train[index]]
-    return "\n".join([*lines, "", f"training image {index}, label {label}", picture(loaded.x_train[index])])
+    return "\n".join([*lines, "", f"training image {index}, label {label}", render_picture(loaded.x_train[index])])
 
 
-def counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> str:
+def format_counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]]) -> str:
     """The images of each class: a column a class, or a line a class where that would be too wide.
 
-    >>> print(counts(["0", "1"], {"train": [5, 1200], "test": [0, 7]}))
+    >>> print(format_counts(["0", "1"], {"train": [5, 1200], "test": [0, 7]}))
     class        0     1
     train        5 1,200
     test         0     7

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnistry.errors import UsageError
-from mnistry.evaluation.metrics import wilson_interval
+from mnistry.evaluation.metrics import compute_wilson_interval
 from mnistry.models.outputs import _log_sum_exp
 
 MAX_TEMPERATURE = 100.0
@@ -95,7 +95,7 @@ def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precisio
     values, rights = confidences[order], np.cumsum(right[order])
     for last in np.flatnonzero(np.append(values[1:] != values[:-1], True))[::-1] if len(values) else ():
         n, successes = int(last) + 1, int(rights[last])
-        low = wilson_interval(successes, n)[0]
+        low = compute_wilson_interval(successes, n)[0]
         if low >= precision:
             return Threshold(float(values[last]), n / len(values), successes / n, low)
     return Threshold(NOTHING, 0.0, 1.0, 0.0)

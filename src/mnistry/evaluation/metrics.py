@@ -141,7 +141,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
         n=n,
         errors=len(wrong),
         accuracy=(n - len(wrong)) / n,
-        interval=wilson_interval(n - len(wrong), n),
+        interval=compute_wilson_interval(n - len(wrong), n),
         loss=float(-np.log(np.maximum(p[np.arange(n), y], LOG_LOSS_FLOOR)).mean()),
         ece=sum(each.n * abs(each.confidence - each.accuracy) for each in bins if each.n) / n,
         confusion=confusion,
@@ -155,29 +155,29 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     )
 
 
-def selective_accuracy(selected: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
+def compute_selective_accuracy(selected: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
     """Count how many of the selected answers are right.
 
     Args:
         selected: bool (n,), n at least 1.
         right: bool (n,).
 
-    >>> found = selective_accuracy(np.array([True, True, True, False]), np.array([True, False, True, False]))
+    >>> found = compute_selective_accuracy(np.array([True, True, True, False]), np.array([True, False, True, False]))
     >>> found.n, found.coverage, found.errors, round(found.accuracy, 4)
     (3, 0.75, 1, 0.6667)
     """
     n, successes = int(selected.sum()), int((selected & right).sum())
-    interval = wilson_interval(successes, n) if n else (0.0, 1.0)
+    interval = compute_wilson_interval(successes, n) if n else (0.0, 1.0)
     return SelectiveAccuracy(n, n / len(selected), n - successes, successes / n if n else float("nan"), interval)
 
 
-def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def compute_wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
     """Compute the Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
 
     Raises:
         UsageError: n is 0, or there are more successes than n.
 
-    >>> [round(edge, 4) for edge in wilson_interval(9775, 10000)]
+    >>> [round(edge, 4) for edge in compute_wilson_interval(9775, 10000)]
     [0.9744, 0.9802]
     """
     if not 0 <= successes <= n or n < 1:

@@ -40,7 +40,7 @@ def draw(result: ModelEvaluation) -> dict[str, Drawing]:
         names = [each.name for each in result.corrupted]
         first = dataset.x_test[:1]
         spoilt = [first, *(corruptions.corrupt(name, first, seed=evaluation_result.CORRUPTION_SEED) for name in names)]
-        kinds = [evaluation_result.AS_THEY_ARE, *(evaluation_result.in_words(name) for name in names)]
+        kinds = [evaluation_result.AS_THEY_ARE, *(evaluation_result.format_corruption(name) for name in names)]
         drawn["corrupted"] = plots.draw_corrupted(np.concatenate(spoilt[1:]), kinds[1:])
         wrong = [1 - test.accuracy, *(each.all.errors / each.all.n for each in result.corrupted)]
         wrong_and_sure = [result.sure.errors / test.n, *(each.sure.errors / each.all.n for each in result.corrupted)]
@@ -64,7 +64,7 @@ def render_page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
         dataset=result.dataset,
         test=result.test,
         figures=drawn,
-        in_words=evaluation_result.in_words,
+        in_words=evaluation_result.format_corruption,
         numbers=NUMBERS,
         mistakes_shown=min(result.test.errors, MISTAKES_SHOWN),
     )

@@ -112,10 +112,10 @@ class ModelEvaluation:
         }
 
 
-def in_words(corruption: str) -> str:
+def format_corruption(corruption: str) -> str:
     """Give the name of a corruption for people.
 
-    >>> in_words("motion_blur")
+    >>> format_corruption("motion_blur")
     'motion blur'
     """
     return corruption.replace("_", " ")

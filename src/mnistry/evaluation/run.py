@@ -17,8 +17,8 @@ from mnistry.datasets import loading
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import UsageError
 from mnistry.evaluation import corruptions
-from mnistry.evaluation.metrics import Evaluation, evaluate, selective_accuracy
-from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, ModelEvaluation, in_words
+from mnistry.evaluation.metrics import Evaluation, compute_selective_accuracy, evaluate
+from mnistry.evaluation.result import AS_THEY_ARE, CORRUPTION_SEED, Corrupted, ModelEvaluation, format_corruption
 from mnistry.models import onnx_file, outputs
 from mnistry.models.classifier import Classifier, Predictions
 from mnistry.models.metadata import ModelMetadata
@@ -81,7 +81,7 @@ def evaluate_model(
 
         corrupted = []
         for number, name in enumerate(kinds, 1):
-            callbacks.progress(in_words(name), number, 1 + len(kinds))
+            callbacks.progress(format_corruption(name), number, 1 + len(kinds))
             corrupted.append(_corrupted(recognizer, loaded, name))
         callbacks.progress("done", 1 + len(kinds), 1 + len(kinds))
         watch.lap("corruptions")
@@ -93,8 +93,8 @@ def evaluate_model(
             dataset=loaded,
             test=test,
             uncalibrated=_uncalibrated(answers, recognizer.info.temperature, labels),
-            sure=selective_accuracy(answers.sure, answers.digits == labels),
-            digits=selective_accuracy(answers.is_digit, answers.digits == labels),
+            sure=compute_selective_accuracy(answers.sure, answers.digits == labels),
+            digits=compute_selective_accuracy(answers.is_digit, answers.digits == labels),
             sure_of_mistakes=answers.sure[test.mistakes],
             corrupted=tuple(corrupted),
             seconds=watch.seconds,
@@ -214,7 +214,9 @@ def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) 
 def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
     answers = recognizer.predict_all(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
     right = answers.digits == dataset.y_test
-    return Corrupted(name, selective_accuracy(np.ones_like(right), right), selective_accuracy(answers.sure, right))
+    return Corrupted(
+        name, compute_selective_accuracy(np.ones_like(right), right), compute_selective_accuracy(answers.sure, right)
+    )
 
 
 def _command(

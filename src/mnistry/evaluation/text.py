@@ -7,32 +7,32 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
-from mnistry.evaluation.result import Corrupted, ModelEvaluation, in_words
+from mnistry.evaluation.result import Corrupted, ModelEvaluation, format_corruption
 from mnistry.reporting import text as reporting_text
+from mnistry.reporting.language import count_columns as columns_of
 from mnistry.reporting.language import pad
-from mnistry.reporting.language import width as columns_of
 from mnistry.reporting.text import WIDEST, format_count
 
 MISTAKES_PRINTED = 10
 
 
-def evaluation(result: ModelEvaluation) -> str:
+def format_evaluation(result: ModelEvaluation) -> str:
     """The whole evaluation, part by part."""
     parts = [
-        heading(result),
-        verdict(result),
-        classes(result.test, result.dataset.class_names),
-        confusion(result.test.confusion, result.dataset.class_names),
-        mistakes(result),
-        corruptions(result.corrupted, result.mean_accuracy),
+        format_heading(result),
+        format_verdict(result),
+        format_classes(result.test, result.dataset.class_names),
+        format_confusion(result.test.confusion, result.dataset.class_names),
+        format_mistakes(result),
+        format_corruptions(result.corrupted, result.mean_accuracy),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def answers(counts: Mapping[str, int], *, sure: float) -> str:
+def format_answers(counts: Mapping[str, int], *, sure: float) -> str:
     """Return the share of each class among the answers to images without labels.
 
-    >>> print(answers({"0": 12, "1": 3}, sure=0.8))
+    >>> print(format_answers({"0": 12, "1": 3}, sure=0.8))
     15 images without labels, sure of 80.0%
     <BLANKLINE>
     class  answers  share
@@ -41,11 +41,11 @@ def answers(counts: Mapping[str, int], *, sure: float) -> str:
     """
     n = sum(counts.values())
     rows = [[name, f"{count:,}", f"{count / n:.1%}"] for name, count in counts.items()]
-    table = reporting_text.table([["class", "answers", "share"], *rows])
+    table = reporting_text.format_table([["class", "answers", "share"], *rows])
     return f"{n:,} images without labels, sure of {sure:.1%}\n\n{table}"
 
 
-def heading(result: ModelEvaluation) -> str:
+def format_heading(result: ModelEvaluation) -> str:
     """The model and the images."""
     info, dataset = result.info, result.dataset
     return (
@@ -54,11 +54,11 @@ def heading(result: ModelEvaluation) -> str:
     )
 
 
-def verdict(result: ModelEvaluation) -> str:
+def format_verdict(result: ModelEvaluation) -> str:
     """Accuracy, calibration with and without the temperature, and selective accuracy."""
     info, raw = result.info, result.uncalibrated
     thing = "digit" if result.dataset.shows_digits else "class"
-    lines = [test_result(result.test)]
+    lines = [format_test_result(result.test)]
     if raw is not None:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
@@ -71,21 +71,21 @@ def verdict(result: ModelEvaluation) -> str:
     return "\n".join(lines)
 
 
-def classes(test: Evaluation, class_names: Sequence[str]) -> str:
+def format_classes(test: Evaluation, class_names: Sequence[str]) -> str:
     """Precision, recall and F1 of each class.
 
     >>> from mnistry.evaluation.metrics import evaluate
-    >>> print(classes(evaluate(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 0, 1])), ["0", "1"]))
+    >>> print(format_classes(evaluate(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 0, 1])), ["0", "1"]))
     class  precision   recall      F1
         0     66.67%  100.00%  80.00%
         1       none    0.00%   0.00%
     """
     columns = zip(class_names, test.precision, test.recall, test.f1, strict=True)
     rows = [[name, *map(_share, shares)] for name, *shares in columns]
-    return reporting_text.table([["class", "precision", "recall", "F1"], *rows])
+    return reporting_text.format_table([["class", "precision", "recall", "F1"], *rows])
 
 
-def mistakes(result: ModelEvaluation) -> str:
+def format_mistakes(result: ModelEvaluation) -> str:
     """The most confident mistakes, a line each; empty if there are none."""
     shown = result.mistakes()[:MISTAKES_PRINTED]
     if not shown:
@@ -99,22 +99,22 @@ def mistakes(result: ModelEvaluation) -> str:
     return "\n".join([f"the most confident of {reporting_text.format_count(result.test.errors, 'mistake')}", *lines])
 
 
-def corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
+def format_corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     """A table of the accuracy on corrupted images; empty if there are none."""
     if not rows:
         return ""
     lines = [
-        [in_words(each.name), *map(_share, (each.all.accuracy, each.sure.coverage, each.sure.accuracy))]
+        [format_corruption(each.name), *map(_share, (each.all.accuracy, each.sure.coverage, each.sure.accuracy))]
         for each in rows
     ]
     head, mean = ["corruption", "accuracy", "sure", "right of those"], ["mean", _share(mean_accuracy), "", ""]
-    return reporting_text.table([head, *lines, mean], left={0})
+    return reporting_text.format_table([head, *lines, mean], left={0})
 
 
 def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
     right = f"right of those: {picked.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
-    return reporting_text.entry(name, f"{picked.n:,} ({picked.coverage:.2%}), {line}; {right}", len(name) + 1)
+    return reporting_text.format_entry(name, f"{picked.n:,} ({picked.coverage:.2%}), {line}; {right}", len(name) + 1)
 
 
 def _share(value: float) -> str:
@@ -124,7 +124,7 @@ def _share(value: float) -> str:
 CONFUSIONS_SHOWN = 20
 
 
-def test_result(test: Evaluation) -> str:
+def format_test_result(test: Evaluation) -> str:
     """The test result as a sentence and two figures."""
     low, high = test.interval
     return (
@@ -134,7 +134,7 @@ def test_result(test: Evaluation) -> str:
     )
 
 
-def confusion(
+def format_confusion(
     matrix: np.ndarray,
     class_names: Sequence[str],
     *,
@@ -151,7 +151,7 @@ def confusion(
         answer: the word for the columns.
         widest: columns of the terminal that it may take.
 
-    >>> print(confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
+    >>> print(format_confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
     label   0  1  ← answer
         0   3  ·
         1   1 12

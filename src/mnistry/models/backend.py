@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from mnistry.errors import TrainingError
-from mnistry.runtime.files import cache_folder
+from mnistry.runtime.files import find_cache_folder
 
 if "keras" not in sys.modules:
     os.environ["KERAS_BACKEND"] = "jax"
@@ -70,7 +70,7 @@ def _cache_compilations() -> None:
     """Let JAX keep compiled programs in the user's cache folder: the second run starts at once."""
     if jax.config.jax_compilation_cache_dir:
         return  # the user has chosen a place
-    folder = cache_folder("compiled")
+    folder = find_cache_folder("compiled")
     if compilation_cache.prepare(folder):
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -99,7 +99,7 @@ __all__ = [
 ]
 
 
-def inference_arguments(model: keras.Model) -> dict[str, bool]:
+def find_inference_arguments(model: keras.Model) -> dict[str, bool]:
     """The arguments that tell a model that it is not trained; one's own class may take none."""
     taken = inspect.signature(model.call).parameters
     kinds = {each.kind for each in taken.values()}
@@ -120,7 +120,7 @@ class Predictor:
         """
         self._model = model
         self._programs: dict[Any, Any] = {}
-        arguments = inference_arguments(model)
+        arguments = find_inference_arguments(model)
 
         def forward(trainable: list[Any], fixed: list[Any], batch: Any) -> Any:
             with jax.default_matmul_precision("highest"):  # a GPU would round to ten bits

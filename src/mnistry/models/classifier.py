@@ -14,7 +14,7 @@ import numpy as np
 from mnistry.errors import ModelError, UsageError
 from mnistry.models import model_source, onnx_file
 from mnistry.models.outputs import softmax
-from mnistry.runtime.parallel import cpu_count
+from mnistry.runtime.parallel import count_cpus
 
 if TYPE_CHECKING:
     from mnistry.models.metadata import ModelMetadata
@@ -112,7 +112,7 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors have no base of their own
             raise ModelError(f"{name} cannot be run: {error}.") from None
-        self._name, self._threads = name, threads or cpu_count()
+        self._name, self._threads = name, threads or count_cpus()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._name!r}, classes={len(self.info.class_names)})"

@@ -88,9 +88,9 @@ class OwnModel:
             UsageError: it cannot be exported.
             ModelError: the answers of the file differ from Keras's.
         """
-        noise = noise_to_compare_on()
+        noise = make_noise()
         compared_on = noise if images is None else np.concatenate([images, noise])
-        return onnx_export.compared(self.model, self.info, compared_on, self.scaling)
+        return onnx_export.check_agreement(self.model, self.info, compared_on, self.scaling)
 
 
 def to_classifier(model: Any, class_names: Sequence[str] | None = None, pixels: str | None = None) -> Classifier:
@@ -110,7 +110,7 @@ def prepare(
 
     Args:
         model: a Keras model or the path of its file.
-        class_names: see `class_names_of`.
+        class_names: see `find_class_names`.
         pixels: see `find_scaling`.
         fit: how images come to the size that it takes, if that is not 28×28: "resize" or "pad"; None is "resize",
             except for sizes that images are often padded to: those are asked for.
@@ -134,7 +134,7 @@ def prepare(
     if not all(np.isfinite(each).all() for each in opened.get_weights()):
         raise ModelError(f"The network {opened.name} has weights that are not numbers (NaN): its training diverged.")
     formed, assumed = keras_form.in_one_form(opened, class_names, cast(keras_form.Fit | None, fit))
-    names, scaling = class_names_of(formed, class_names), find_scaling(opened, pixels)
+    names, scaling = find_class_names(formed, class_names), find_scaling(opened, pixels)
     info = ModelMetadata(
         name=opened.name[:80] if opened.name.isprintable() else "own",
         recipe="own",
@@ -173,7 +173,7 @@ def find_scaling(model: keras.Model, pixels: str | None) -> Scaling:
     return PIXELS[pixels or "0-255"]
 
 
-def class_names_of(model: keras.Model, class_names: Sequence[str] | None) -> tuple[str, ...]:
+def find_class_names(model: keras.Model, class_names: Sequence[str] | None) -> tuple[str, ...]:
     """The class names of a model: those given, or numbers from 0.
 
     Raises:
@@ -265,7 +265,7 @@ def _check_weights(file: Any, name: str) -> None:
         raise ModelError(f"{name} has {total:,} weights; at most {MAX_WEIGHTS:,} are read.")
 
 
-def noise_to_compare_on() -> np.ndarray:
+def make_noise() -> np.ndarray:
     """Images that any export is compared on: noise, strokes of noise, black and white; uint8 (n, 28, 28)."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (48, 28, 28), np.uint8)

@@ -223,7 +223,7 @@ def forward(model: keras.Model) -> Callable[[Any], Any]:
         [np.asarray(each.value) for each in part] for part in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    return lambda x: model.stateless_call(*weights, x, **backend.inference_arguments(model))[0]
+    return lambda x: model.stateless_call(*weights, x, **backend.find_inference_arguments(model))[0]
 
 
 class _Converter:

@@ -102,10 +102,12 @@ def write(
         UsageError: the model cannot be exported.
         ModelError: the file gives something else than the model; it was not kept.
     """
-    files.write_durably(path, [compared(model, info, images, scaling)])
+    files.write_durably(path, [check_agreement(model, info, images, scaling)])
 
 
-def compared(model: keras.Model, info: ModelMetadata, images: np.ndarray, scaling: Scaling = AS_THEY_ARE) -> bytes:
+def check_agreement(
+    model: keras.Model, info: ModelMetadata, images: np.ndarray, scaling: Scaling = AS_THEY_ARE
+) -> bytes:
     """The content of a model file that gives what Keras gives; see `write`."""
     content = to_onnx(model, info, scaling)
     compare(model, Classifier.from_bytes(content, f"the export of {model.name}"), images, scaling)

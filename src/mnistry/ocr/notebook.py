@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mnistry.reporting.images import data_url
+from mnistry.reporting.images import make_data_url
 
 ENLARGED = 3  # times, so that the 28 x 28 pixels can be seen
 TOP = 3  # classes shown of each digit
@@ -26,10 +26,9 @@ def card(image: np.ndarray, probabilities: np.ndarray, names: Sequence[str], *, 
     best = [int(i) for i in np.argsort(-probabilities, kind="stable")[:TOP]]
     answers = "<br>".join(f"{html.escape(names[i])}: {probabilities[i]:.0%}" for i in best)
     name = html.escape(names[best[0]])
-    size = ENLARGED * image.shape[0]
-    picture = (
-        f'<img src="{data_url(image)}" alt="{name}" width="{size}" height="{size}" style="image-rendering:pixelated">'
-    )
+    side = ENLARGED * image.shape[0]
+    size = f'width="{side}" height="{side}" style="image-rendering:pixelated"'
+    picture = f'<img src="{make_data_url(image)}" alt="{name}" {size}>'
     return f'<div style="{FRAME}">{picture}<br><b>{name}{"" if sure else "?"}</b><br>{answers}</div>'
 
 

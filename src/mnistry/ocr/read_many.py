@@ -13,7 +13,7 @@ from mnistry.errors import MnistryError, PictureError
 from mnistry.ocr.image_io import MAX_BYTES, is_picture, page_count
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime.files import PassedOver, walk
-from mnistry.runtime.parallel import LostTask, ProcessPool, cpu_count
+from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 
 if TYPE_CHECKING:
     from mnistry.ocr.image_io import Source
@@ -120,7 +120,7 @@ def read_all(
     recognizer = Recognizer.load(model, threads=1)
     held = {} if held is None else held
     tasks = [(name, read_standard_input() if name == STANDARD_INPUT else held.get(name, name)) for name in pictures]
-    if len(pictures) < MANY or cpu_count() < 2:
+    if len(pictures) < MANY or count_cpus() < 2:
         yield from (read_one(recognizer, task, single=single) for task in tasks)
         return
     setup, work = partial(Recognizer.load, model, threads=1), partial(read_one, single=single)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry.reporting.images import data_url
+from mnistry.reporting.images import make_data_url
 from mnistry.reporting.language import ENGLISH, Message
-from mnistry.reporting.language import width as columns_of
+from mnistry.reporting.language import count_columns as columns_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -87,7 +87,7 @@ class Text:
     @property
     def extent(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, with the width of the letters estimated."""
-        long, high = text_width(str(self.text), self.size), self.size
+        long, high = estimate_width(str(self.text), self.size), self.size
         start = {"start": 0.0, "middle": long / 2, "end": long}[self.anchor]
         if self.upright:
             return self.x - high / 2, self.y - long + start, self.x + high / 2, self.y + start
@@ -188,7 +188,7 @@ def save_png(painted: Image.Image, path: Path) -> None:
     painted.reduce(FINER).save(path, "PNG", compress_level=3)
 
 
-def text_width(text: str, size: float = SIZE) -> float:
+def estimate_width(text: str, size: float = SIZE) -> float:
     """The width of a text, estimated: letters and digits take 0.56 of their height, wide characters all of it."""
     return 0.56 * size * columns_of(text)
 
@@ -221,7 +221,7 @@ def _svg(part: Part, say: Callable[[str | Message], str]) -> str:
     if isinstance(part, Pixels):
         shape = f'x="{_n(part.x)}" y="{_n(part.y)}" width="{_n(part.width)}" height="{_n(part.height)}"'
         style = "image-rendering:pixelated"
-        return f'<image {shape} preserveAspectRatio="none" style="{style}" href="{data_url(part.pixels)}"/>'
+        return f'<image {shape} preserveAspectRatio="none" style="{style}" href="{make_data_url(part.pixels)}"/>'
     turned = f' transform="rotate(-90 {_n(part.x)} {_n(part.y)})"' if part.upright else ""
     weight = ";font-weight:600" if part.bold else ""
     style = f"fill:{_colour(part.fill)};font-size:{_n(part.size)}px{weight}"

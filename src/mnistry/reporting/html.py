@@ -43,7 +43,7 @@ def write(html: str, folder: Path) -> None:
     (folder / run_folder.REPORT).write_text(html, encoding="utf-8", errors="replace")
 
 
-def resource(name: str) -> str:
+def read_resource(name: str) -> str:
     """The content of a file among the templates."""
     return importlib.resources.files("mnistry").joinpath("reporting/templates", name).read_text(encoding="utf-8")
 
@@ -88,7 +88,7 @@ def render(
 
 def compile_template(name: str) -> None:
     """Compile a template and those that it includes, which takes longer than filling them in."""
-    for each in (name, *INCLUDED.findall(resource(name))):
+    for each in (name, *INCLUDED.findall(read_resource(name))):
         _environment().get_template(each)
 
 
@@ -99,7 +99,7 @@ def _environment() -> jinja2.Environment:
     import markupsafe
 
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(resource),
+        loader=jinja2.FunctionLoader(read_resource),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -109,11 +109,11 @@ def _environment() -> jinja2.Environment:
         "share": format_share,
         "count_of": "{:,}".format,
         "counted": _counted,
-        "shareable": shareable,
+        "shareable": hide_folders,
     }
     environment.globals |= {
         "message": message,
-        "resource": lambda name: markupsafe.Markup(resource(name)),  # noqa: S704 - files of ours
+        "resource": lambda name: markupsafe.Markup(read_resource(name)),  # noqa: S704 - files of ours
     }
     return environment
 
@@ -200,10 +200,10 @@ def format_share(value: float, decimals: int = 2) -> str:
     return "none" if math.isnan(value) else f"{value:.{decimals}%}"
 
 
-def shareable(text: str) -> str:
+def hide_folders(text: str) -> str:
     """A text without the folders of this machine: only the last part of each path stays.
 
-    >>> shareable("mnistry tutorial --data-dir /home/kim/data/mnist --seed 0; http://127.0.0.1/b/c.gz")
+    >>> hide_folders("mnistry tutorial --data-dir /home/kim/data/mnist --seed 0; http://127.0.0.1/b/c.gz")
     'mnistry tutorial --data-dir …/mnist --seed 0; http://127.0.0.1/b/c.gz'
     """
     return FOLDERS.sub("…/", text)

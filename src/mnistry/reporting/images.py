@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def data_url(pixels: np.ndarray) -> str:
+def make_data_url(pixels: np.ndarray) -> str:
     """Write an image, uint8 (height, width), as a PNG inside a data URL."""
     from PIL import Image
 

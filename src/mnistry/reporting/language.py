@@ -109,10 +109,10 @@ def choose_language(environment: Mapping[str, str] | None = None) -> LanguageNam
     return "ko" if re.match(r"ko\b|ko_|Korean", named) else "en"
 
 
-def width(text: str) -> int:
+def count_columns(text: str) -> int:
     """The columns that a text takes in a terminal: East Asian wide characters take two, combining ones none.
 
-    >>> width("digit"), width("숫자")
+    >>> count_columns("digit"), count_columns("숫자")
     (5, 4)
     """
     return sum(
@@ -122,7 +122,7 @@ def width(text: str) -> int:
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """A text filled up with spaces to `columns` columns: after it, or before it for `right`."""
-    space = " " * max(0, columns - width(text))
+    space = " " * max(0, columns - count_columns(text))
     return space + text if right else text + space
 
 
@@ -134,7 +134,7 @@ def wrap(text: str, columns: int) -> list[str]:
     """
     lines: list[str] = []
     for word in textwrap.dedent(text).split():
-        if lines and width(lines[-1]) + 1 + width(word) <= columns:
+        if lines and count_columns(lines[-1]) + 1 + count_columns(word) <= columns:
             lines[-1] += f" {word}"
         else:
             lines.append(word)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.reporting.drawing import Drawing, text_width
+from mnistry.reporting.drawing import Drawing, estimate_width
 from mnistry.reporting.language import Message, message
 
 WIDTH = 460.0
@@ -111,7 +111,7 @@ def draw_confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Drawing:
     off = np.where(np.eye(classes, dtype=bool), 0, matrix)
     largest = max(1, int(off.max()))
     size = 12.0 if classes <= 10 else 8.0 if classes <= COUNTS_SHOWN else 6.5
-    longest = max(text_width(name, size) for name in class_names)
+    longest = max(estimate_width(name, size) for name in class_names)
     every = math.ceil(classes / NAMES_SHOWN)
     left = 34 + min(longest, 110)
     cell = (WIDTH - left - 4) / classes
@@ -153,7 +153,7 @@ def draw_probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequ
         likely = np.argsort(-right, kind="stable")[:BARS_SHOWN]
         right, doubled, class_names = right[likely], doubled[likely], [class_names[number] for number in likely]
     step, top = 38.0, 58.0
-    left = 34 + max(text_width(name) for name in class_names)
+    left = 34 + max(estimate_width(name) for name in class_names)
     drawing = Drawing(WIDTH, top + step * len(right) + 46)
     kinds = (
         (right, 2.0, "blue", False, message("Softmax once: what the model says")),
@@ -215,7 +215,7 @@ def draw_robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) 
         sure: float (kinds,), wrong answers that were.
     """
     step, top = 26.0, 34.0
-    left = 14 + max(text_width(name) for name in names)
+    left = 14 + max(estimate_width(name) for name in names)
     drawing = Drawing(WIDTH, top + step * len(names) + 46)
     most = max(0.01, 1.02 * float((unsure + sure).max()))
     panel = Panel(drawing, left, top, WIDTH - left - 54, step * len(names)).across(0, most)
@@ -231,7 +231,7 @@ def draw_robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) 
     for colour, text in (("blue", message("wrong, but not sure")), ("orange", message("wrong, and sure of it"))):
         drawing.box(x, 8, 14, 11, colour, striped=colour == "orange")
         drawing.text(x + 20, 14, text, anchor="start")
-        x += 44 + text_width(str(text))
+        x += 44 + estimate_width(str(text))
     drawing.text(left + panel.width / 2, drawing.height - 10, message("wrong answers"))
     return drawing
 
@@ -321,7 +321,7 @@ def _picture_grid(images: np.ndarray, captions: Sequence[Sequence[str | Message]
         _frame(drawing, x, y, side, side)
         drawing.pixels(x, y, side, side, 255 - pixels)
         for line, text in enumerate(caption):
-            size = min(12.0, 12.0 * (across - 2) / max(1.0, text_width(str(text))))
+            size = min(12.0, 12.0 * (across - 2) / max(1.0, estimate_width(str(text))))
             drawing.text(x + side / 2, y + side + 11 + LINE * line, text, size=size)
     return drawing
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from mnistry.reporting.language import pad, width
+from mnistry.reporting.language import count_columns, pad
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,29 +25,29 @@ def format_count(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
-def table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> str:
+def format_table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> str:
     """Align cells in columns, two spaces apart; wide characters count twice.
 
     Args:
         rows: of equally many cells, the head first.
         left: the columns that begin, instead of end, at one place.
 
-    >>> print(table([["label", "n"], ["a", "1,200"], ["bc", "7"]], left={0}))
+    >>> print(format_table([["label", "n"], ["a", "1,200"], ["bc", "7"]], left={0}))
     label      n
     a      1,200
     bc         7
     """
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(count_columns, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(pad(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
     )
     return "\n".join(lines)
 
 
-def entry(name: str, text: str, side: int) -> str:
+def format_entry(name: str, text: str, side: int) -> str:
     """Write a name and what there is to say, which goes on below itself where it is longer than a line.
 
-    >>> print(entry("licence", "CC BY 4.0 " + "(the authors) " * 5, 9))
+    >>> print(format_entry("licence", "CC BY 4.0 " + "(the authors) " * 5, 9))
     licence  CC BY 4.0 (the authors) (the authors) (the authors) (the authors) (the
              authors)
     """
@@ -56,7 +56,7 @@ def entry(name: str, text: str, side: int) -> str:
     )
 
 
-def picture(pixels: np.ndarray) -> str:
+def render_picture(pixels: np.ndarray) -> str:
     """An image in shades, two characters a pixel so that it is not squeezed.
 
     Args:

@@ -46,14 +46,14 @@ def write_json_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Replace a file; see `atomic_writer`."""
-    with atomic_writer(path) as sink:
+    """Replace a file; see `write_atomically`."""
+    with write_atomically(path) as sink:
         for content in parts:
             sink.write(content)
 
 
 @contextlib.contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Replace a file in one step that survives a power cut: it has the old content or the new, never a mixture.
 
     Until the block ends well, the content lies beside it under a hidden name that ends in `PART`.
@@ -143,7 +143,7 @@ def walk(folder: str, suffixes: frozenset[str], passed_over: PassedOver) -> Iter
         linked.extend(entry.path for entry in entries if entry.is_symlink() and entry.is_dir())
 
 
-def cache_folder(part: str) -> Path:
+def find_cache_folder(part: str) -> Path:
     """The user's cache folder for one purpose; it may not exist yet.
 
     `MNISTRY_CACHE_DIR` names another place than the operating system's usual one.

@@ -20,7 +20,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def cpu_count() -> int:
+def count_cpus() -> int:
     """The number of cores that this process may use; at least 1."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -64,7 +64,7 @@ class ProcessPool(Generic[State, Task, Result]):
 
         from mnistry.runtime import child_process
 
-        self._processes = processes or cpu_count()
+        self._processes = processes or count_cpus()
         self._seconds = seconds
         self._work = work
         self._run = child_process.run

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mnistry.runtime.parallel import cpu_count
+from mnistry.runtime.parallel import count_cpus
 
 LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
@@ -46,7 +46,7 @@ def describe_environment() -> dict[str, Any]:
         **list_versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": cpu_count(),
+        "cores": count_cpus(),
     }
 
 

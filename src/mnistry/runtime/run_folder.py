@@ -148,12 +148,12 @@ def load_plan(
             raise RunError(f"{folder} holds {others[0]}, but no {what} ({name} is missing). Name another folder.")
         return None
     try:
-        return of_types(kind, json.loads(path.read_text(encoding="utf-8")))
+        return check_types(kind, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as that of a {what}: {error}. Name another folder.") from None
 
 
-def of_types(kind: type[Stored], values: Any) -> Stored:
+def check_types(kind: type[Stored], values: Any) -> Stored:
     """Make a dataclass of values out of a file.
 
     Raises:

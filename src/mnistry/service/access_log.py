@@ -32,9 +32,8 @@ class AccessLog:
 
     def request(self, client: str, method: str, path: str, status: int, size: int, seconds: float) -> None:
         """Log an answered request. Of its path, 100 characters of printable ASCII get through."""
-        self._write(
-            f"{client} {method[:10]} {printable(path.replace(' ', '?'))} {status} {size} bytes {1e3 * seconds:.1f} ms"
-        )
+        shown = make_printable(path.replace(" ", "?"))
+        self._write(f"{client} {method[:10]} {shown} {status} {size} bytes {1e3 * seconds:.1f} ms")
 
     def event(self, sentence: str) -> None:
         """Log an event of the server. The same sentence is logged once in ten seconds."""
@@ -53,7 +52,7 @@ class AccessLog:
         self._handler.handle(logging.LogRecord("mnistry", logging.INFO, "", 0, f"{now} {line}", None, None))
 
 
-def printable(text: str, most: int = 100) -> str:
+def make_printable(text: str, most: int = 100) -> str:
     """Text with `?` in place of all but printable ASCII, cut off after some characters."""
     return "".join(each if " " <= each <= "~" else "?" for each in text[:most])
 

@@ -119,7 +119,7 @@ def create(service: Service, *, access: Access, log: AccessLog, root_path: str =
 
 
 def _add_work(app: FastAPI, service: Service) -> None:
-    errors = schemas.problem_responses(400, 403, 408, 413, 415, 421, 422, 503)
+    errors = schemas.describe_problems(400, 403, 408, 413, 415, 421, 422, 503)
 
     @app.post(
         READ,
@@ -129,7 +129,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
         tags=["reading"],
         response_model=schemas.Reading,
         responses=errors,
-        openapi_extra=schemas.picture_body(),
+        openapi_extra=schemas.describe_picture_body(),
     )
     async def read(request: Request, options: Annotated[schemas.ReadOptions, Query()]) -> Response:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
@@ -147,7 +147,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
         tags=["reading"],
         response_model=schemas.Predictions,
         responses=errors,
-        openapi_extra=schemas.batch_body(),
+        openapi_extra=schemas.describe_batch_body(),
     )
     async def predict(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
         """Predictions for images in MNIST's form: uint8 (n, 28, 28), ink bright on black."""
@@ -158,7 +158,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
 
 def _add_corrections(app: FastAPI, service: Service) -> None:
-    errors = schemas.problem_responses(400, 403, 421)
+    errors = schemas.describe_problems(400, 403, 421)
     corrections, pool = service.corrections, service.pool
 
     @app.get(
@@ -181,8 +181,8 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
         response_description="The state.",
         tags=["corrections"],
         response_model=schemas.CorrectionState,
-        responses={**errors, **schemas.problem_responses(408, 409, 413, 422, 503)},
-        openapi_extra=schemas.correction_body(),
+        responses={**errors, **schemas.describe_problems(408, 409, 413, 422, 503)},
+        openapi_extra=schemas.describe_correction_body(),
     )
     async def correct(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
         """Keep the image of a digit with its right label in a folder on the server's machine."""
@@ -199,7 +199,7 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
         tags=["corrections"],
         status_code=202,
         response_model=schemas.CorrectionState,
-        responses={**errors, **schemas.problem_responses(409)},
+        responses={**errors, **schemas.describe_problems(409)},
     )
     async def adapt() -> Response:
         """Start `mnistry adapt` on the corrected digits. When it is done, the service answers with the new model."""
@@ -212,7 +212,7 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    errors = schemas.problem_responses(400, 421)
+    errors = schemas.describe_problems(400, 421)
 
     @app.get(
         MODEL,
@@ -221,7 +221,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         response_description="The model's metadata.",
         tags=["about"],
         response_model=schemas.Model,
-        responses={**errors, **schemas.problem_responses(503)},
+        responses={**errors, **schemas.describe_problems(503)},
     )
     async def model() -> Response:
         """The model's metadata: name, version, thresholds, and figures."""
@@ -249,7 +249,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
         response_description="The server is ready.",
         tags=["operation"],
         response_model=schemas.Status,
-        responses={**errors, **schemas.problem_responses(503)},
+        responses={**errors, **schemas.describe_problems(503)},
     )
     async def ready() -> Response:
         """Answers with 200 when the model is loaded and pictures are taken."""
@@ -295,7 +295,7 @@ def _add_pages(app: FastAPI) -> None:
         return await static.get_response(pages.PAGES[request.url.path], request.scope)
 
     async def card(_: Request) -> Response:
-        return Response(pages.model_card(), media_type="text/html")
+        return Response(pages.render_model_card(), media_type="text/html")
 
     app.add_route(OPENAPI, openapi, include_in_schema=False)
     app.add_route(pages.CARD, card, include_in_schema=False)

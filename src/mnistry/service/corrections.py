@@ -56,7 +56,7 @@ def keep(folder: Path, image: np.ndarray, label: int) -> Path:
     return path
 
 
-def default_folder() -> Path:
+def find_default_folder() -> Path:
     """The folder of corrections in the user's own data."""
     import platformdirs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mnistry.service.access_log import printable
+from mnistry.service.access_log import make_printable
 
 LINES_A_PICTURE = 30  # lines that a process may write to the log for one picture; the rest is counted
 
@@ -50,7 +50,7 @@ class ErrorOutput:
     def _line(self, line: str) -> None:
         if not line:
             return
-        self.last = printable(line, 200)
+        self.last = make_printable(line, 200)
         if self._left:
             self._left -= 1
             self._report(f"a reading process wrote: {self.last}")

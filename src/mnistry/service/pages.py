@@ -37,7 +37,7 @@ FRAME = """\
 
 
 @cache
-def model_card() -> bytes:
+def render_model_card() -> bytes:
     """The model's card as an HTML page."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     try:

@@ -209,7 +209,7 @@ class ProblemDetails(BaseModel):
     detail: str = Field(description="What happened, what was expected, and one thing to do.")
 
 
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of an operation, for FastAPI."""
     meanings = {
         400: "The request is not valid HTTP/1.1.",
@@ -225,7 +225,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ProblemDetails, "description": meanings[status]} for status in statuses}
 
 
-def picture_body() -> dict[str, Any]:
+def describe_picture_body() -> dict[str, Any]:
     """The OpenAPI description of a body with a picture."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     content: dict[str, Any] = {f"image/{kind}": binary for kind in MEDIA_TYPES}
@@ -244,7 +244,7 @@ def picture_body() -> dict[str, Any]:
     return {"requestBody": body, "x-codeSamples": [{"lang": lang, "source": code} for lang, code in SAMPLES]}
 
 
-def batch_body() -> dict[str, Any]:
+def describe_batch_body() -> dict[str, Any]:
     """The OpenAPI description of a body with a batch of images."""
     content = {
         "application/json": {"schema": Batch.model_json_schema(ref_template="#/components/schemas/{model}")},
@@ -258,7 +258,7 @@ def batch_body() -> dict[str, Any]:
     }
 
 
-def correction_body() -> dict[str, Any]:
+def describe_correction_body() -> dict[str, Any]:
     """The OpenAPI description of a body with a correction."""
     schema = Correction.model_json_schema(ref_template="#/components/schemas/{model}")
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -90,7 +90,7 @@ class Access:
         return ANY in self.origins or origin in self.origins
 
 
-def access_for(
+def choose_access(
     host: str, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = (), proxies: tuple[str, ...] = ()
 ) -> Access:
     """Access rules of a server that listens on `host`.

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from mnistry.errors import ServeError, UsageError
 from mnistry.service.access_log import AccessLog
-from mnistry.service.corrections import Corrections, default_folder
+from mnistry.service.corrections import Corrections, find_default_folder
 from mnistry.service.metrics import Metrics
 from mnistry.service.middleware import ServerState
 from mnistry.service.request_body import BodyLimits, RequestBodyReader
-from mnistry.service.security import Access, access_for, is_loopback
+from mnistry.service.security import Access, choose_access, is_loopback
 from mnistry.service.worker_pool import Limits, Pool
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ class ServerSettings:
         Raises:
             UsageError: a host name, an origin or a proxy is not valid.
         """
-        return access_for(self.host, self.allow_hosts, self.allow_origins, self.trust_proxies)
+        return choose_access(self.host, self.allow_hosts, self.allow_origins, self.trust_proxies)
 
     @property
     def corrections_folder(self) -> Path | None:
         """The folder for corrected digits; None where none are taken."""
         if self.corrections is not None:
             return self.corrections.expanduser().absolute()
-        return default_folder() if is_loopback(self.host) else None
+        return find_default_folder() if is_loopback(self.host) else None
 
 
 def serve(settings: ServerSettings) -> None:

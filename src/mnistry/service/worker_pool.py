@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mnistry.errors import ModelError
-from mnistry.runtime.parallel import cpu_count
+from mnistry.runtime.parallel import count_cpus
 from mnistry.service import messages
 from mnistry.service.error_output import ErrorOutput
 from mnistry.service.messages import Frame
@@ -52,7 +52,7 @@ class Limits:
         patience: seconds after which a picture has to make room while others wait.
     """
 
-    workers: int = field(default_factory=cpu_count)
+    workers: int = field(default_factory=count_cpus)
     waiting: int = 64
     seconds: float = 10.0
     patience: float = 0.7

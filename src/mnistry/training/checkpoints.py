@@ -74,7 +74,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         old.unlink(missing_ok=True)
 
 
-def latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+def load_latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The newest checkpoint that can be read, or None if there is none.
 
     Args:

@@ -50,10 +50,10 @@ def render_page(result: Result, drawn: Mapping[str, Drawing]) -> str:
         result: of the training.
         drawn: the figures.
     """
-    return html.render("report.html", figures=drawn, statistics=result.dataset.statistics(), **shown(result))
+    return html.render("report.html", figures=drawn, statistics=result.dataset.statistics(), **collect_facts(result))
 
 
-def shown(result: Result) -> dict[str, Any]:
+def collect_facts(result: Result) -> dict[str, Any]:
     """The names that the templates of a training and of the lesson have in common."""
     return {
         "result": result,

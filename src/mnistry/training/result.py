@@ -107,16 +107,13 @@ class Result:
         return {
             "sample": {
                 "index": sample.index,
-                "label": as_number(sample.label),
+                "label": to_number(sample.label),
                 "row_10": sample.image[ROW].tolist(),
                 "probabilities": sample.probabilities.tolist(),
                 "double_softmax": sample.doubled.tolist(),
-                "prediction": as_number(sample.answer),
+                "prediction": to_number(sample.answer),
             },
-            "grid": {
-                "indices": list(self.grid),
-                "labels": [as_number(name) for name in self.grid_labels],
-            },
+            "grid": {"indices": list(self.grid), "labels": [to_number(name) for name in self.grid_labels]},
         }
 
 
@@ -134,6 +131,6 @@ def hash_weights(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def as_number(class_name: str) -> int | str:
+def to_number(class_name: str) -> int | str:
     """Digits as numbers, other class names as they are."""
     return int(class_name) if class_name.isdecimal() else class_name

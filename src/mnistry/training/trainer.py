@@ -163,7 +163,7 @@ def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> 
     runs = []
     for name in names.split(","):
         folder = Path(name.strip()).expanduser()
-        found = checkpoints.latest(folder, warn) if folder.is_dir() else None
+        found = checkpoints.load_latest(folder, warn) if folder.is_dir() else None
         if found is None:
             raise RunError(f"There is no checkpoint in {folder}. Name the folder of a training with --initial.")
         runs.append(found.values[: len(variables)])
@@ -183,7 +183,7 @@ def _restore(
     session: TrainSession, folder: Path, identity: dict[str, Any], warn: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Bring the session to the last checkpoint, and gives the records of the epochs done."""
-    found = checkpoints.latest(folder, warn)
+    found = checkpoints.load_latest(folder, warn)
     if found is None:
         return []
     if found.identity["data"] != identity["data"]:

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.results import facts_of, made_by_hand
 from mnistry.models.networks import Layer
-from mnistry.reporting.language import Language, LanguageName, width
+from mnistry.reporting.language import Language, LanguageName, count_columns
 from mnistry.training.lesson import terminal
 from mnistry.training.lesson.steps import Facts, steps
 from mnistry.training.result import Sample
@@ -34,7 +34,7 @@ def test_every_step_teaches_in_eighty_columns(name: LanguageName) -> None:
         assert text.startswith(">>> ")
         assert re.search(rf"^{why} ", text, re.MULTILINE), step.number
         assert re.search(rf"^{attempt} ", text, re.MULTILINE), step.number
-        assert all(width(line) <= terminal.COLUMNS for line in text.splitlines()), step.number
+        assert all(count_columns(line) <= terminal.COLUMNS for line in text.splitlines()), step.number
         sentences = " ".join(language.say(each) for each in (*step.why, step.attempt)).replace("**", "").split()
         words = text.replace("\n", " ").split()
         assert all(word in words for word in sentences), step.number  # no word is broken
@@ -76,7 +76,7 @@ def test_twenty_images_are_drawn_in_rows_of_five_with_their_labels() -> None:
     assert lines[6] == " ".join(["⣿" * 14] * 5)
     assert lines[13].split() == list("65453")
     assert len(lines) == 5 + 4 * 9
-    assert max(map(width, lines)) <= terminal.COLUMNS
+    assert max(map(count_columns, lines)) <= terminal.COLUMNS
 
 
 def test_a_dot_is_a_pixel() -> None:
@@ -103,10 +103,10 @@ def test_the_network_is_drawn_with_its_weights(language: Language) -> None:
     lines = terminal.build(LAYERS, Facts(), language).split("\n")
     assert "100,480" in lines[3]
     assert "1,290" in lines[3]
-    assert max(map(width, lines)) <= terminal.COLUMNS
+    assert max(map(count_columns, lines)) <= terminal.COLUMNS
     assert [line.split()[-1] for line in lines[-6:]] == ["0", "0", "100,480", "0", "1,290", "101,770"]
-    assert len({width(line) for line in lines[-6:]}) == 1
-    assert len({width(line) for line in lines[1:6]}) == 1  # the columns are straight
+    assert len({count_columns(line) for line in lines[-6:]}) == 1
+    assert len({count_columns(line) for line in lines[1:6]}) == 1  # the columns are straight
 
 
 def records(epochs: int, *, first_loss: float = 0.5) -> list[dict[str, float]]:
@@ -148,8 +148,8 @@ def test_the_commonest_mistakes_are_named() -> None:
     korean = terminal.confused(test, list("0123456789"), KOREAN).split("\n")
     assert korean[0].startswith("정답")
     assert korean[0].endswith("← 예측")
-    assert len({width(line) for line in korean[1:11]}) == 1
-    assert width(korean[0].removesuffix("  ← 예측")) == width(korean[1])
+    assert len({count_columns(line) for line in korean[1:11]}) == 1
+    assert count_columns(korean[0].removesuffix("  ← 예측")) == count_columns(korean[1])
 
 
 @pytest.mark.parametrize("language", [ENGLISH, KOREAN])

@@ -114,7 +114,7 @@ def test_test_images_have_no_influence(
 
 
 def test_no_trial_is_given_a_test_image(digits: Dataset) -> None:
-    given = ray_tune.without_test(digits)
+    given = ray_tune.drop_test(digits)
     assert (len(given.x_test), len(given.y_test)) == (0, 0)
     assert given.x_train is digits.x_train
 
@@ -240,7 +240,7 @@ def test_errors_count_first_and_the_loss_decides_between_equals() -> None:
     all_trials = [trial(1, 0.97, 0.1), trial(2, 0.98, 0.9), trial(3, 0.98, 0.3), trial(4, 0.99, 0.1, "stopped")]
     assert [one.number for one in trials.rank(all_trials, 100)] == [3, 2, 1, 4]
     assert trials.find_best(all_trials, 100).number == 3
-    assert trials.score({"val_accuracy": 1.0, "val_loss": float("nan")}, 100) == trials.worst(100)
+    assert trials.compute_score({"val_accuracy": 1.0, "val_loss": float("nan")}, 100) == trials.find_worst_score(100)
     with pytest.raises(RunError, match="None of the 1 trials came to its end"):
         trials.find_best([Trial(1, {}, "failed", (), "It broke.")], 100)
 

@@ -119,7 +119,7 @@ def render_page(
         row_number=ROW,
         sample=result.sample,
         title=title(result.dataset),
-        **training_report.shown(result),
+        **training_report.collect_facts(result),
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.evaluation import text as evaluation_text
-from mnistry.reporting.language import Language, Message, message, pad, plural, width, wrap
+from mnistry.reporting.language import Language, Message, count_columns, message, pad, plural, wrap
 from mnistry.reporting.plots import format_percent
-from mnistry.reporting.text import picture
+from mnistry.reporting.text import render_picture
 from mnistry.training.lesson.steps import ROW, Facts, Step
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def step(one: Step, shown: str, language: Language) -> str:
     code = [f"{'... ' if line[0] in ' ])' else '>>> '}{line}" for line in lines]
     why = language.say(message("Why"))
     attempt = language.say(message("Try"))
-    side = max(width(why), width(attempt)) + 2
+    side = max(count_columns(why), count_columns(attempt)) + 2
     reasons = "\n".join(paragraph("" if number else why, each, side, language) for number, each in enumerate(one.why))
     return "\n".join([*code, "", shown, "", reasons, paragraph(attempt, one.attempt, side, language)])
 
@@ -66,7 +66,7 @@ def title(dataset: Dataset) -> Message | str:
 def one_image(pixels: np.ndarray, index: int, language: Language) -> str:
     """A row of an image, uint8 (28, 28), as numbers, and the whole image with the row marked."""
     head = language.say(message("training image {index}, row {row}", index=index, row=ROW))
-    lines = [f"{line:<56}" for line in picture(pixels).split("\n")]
+    lines = [f"{line:<56}" for line in render_picture(pixels).split("\n")]
     lines[ROW] += f"  ← {language.say(message('row {row}', row=ROW))}"
     return "\n".join([head, " ".join(map(str, pixels[ROW])), "", *(line.rstrip() for line in lines)])
 
@@ -75,7 +75,7 @@ def many_images(images: np.ndarray, labels: Sequence[str], first: int, language:
     """Images, uint8 (n, 28, 28), in rows of five, drawn in dots, each with its label; and the labels alone."""
     last = first + len(images) - 1
     lines = [language.say(message("training images {first} to {last}", first=first, last=last))]
-    side = max(map(width, labels))
+    side = max(map(count_columns, labels))
     rows = [labels[start : start + GRID_COLUMNS] for start in range(0, len(labels), GRID_COLUMNS)]
     lines += [" ".join(pad(label, side) for label in row).rstrip() for row in rows]
     for start in range(0, len(images), GRID_COLUMNS):
@@ -138,7 +138,7 @@ def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
 
 def centred(text: str, columns: int) -> str:
     """A text in the middle of a number of columns."""
-    left = (columns - width(text)) // 2
+    left = (columns - count_columns(text)) // 2
     return pad(" " * left + text, columns)
 
 
@@ -184,7 +184,7 @@ def evaluated(test: Evaluation, language: Language) -> str:
 def confused(test: Evaluation, class_names: Sequence[str], language: Language) -> str:
     """The confusion matrix, and the commonest mistakes."""
     label, answer = language.say(message("label")), language.say(message("answer"))
-    matrix = evaluation_text.confusion(test.confusion, class_names, label=label, answer=answer)
+    matrix = evaluation_text.format_confusion(test.confusion, class_names, label=label, answer=answer)
     worst = commonest(test.confusion, class_names)
     if not worst:
         return matrix
@@ -217,7 +217,7 @@ def probabilities(
     shown = range(len(class_names)) if len(class_names) <= len(likely) else [int(number) for number in likely]
     heads = (message("class"), message("Softmax once"), message("Softmax twice"))
     names = [language.say(head) for head in heads]
-    side = max(width(names[0]), *(width(class_names[number]) for number in shown))
+    side = max(count_columns(names[0]), *(count_columns(class_names[number]) for number in shown))
     lines = [f"{pad(names[0], side)}  {pad(names[1], BAR + 8)}  {names[2]}"]
     for number in shown:
         parts = [

@@ -102,7 +102,7 @@ def first_rung(epochs: int) -> int:
     return -(-epochs // EARLIEST)
 
 
-def folder_of(folder: Path, number: int) -> Path:
+def name_folder(folder: Path, number: int) -> Path:
     """Name the folder of a trial's checkpoints."""
     return folder / f"{number:03d}"
 
@@ -124,7 +124,7 @@ def _asha(trials: Sequence[Trial], images: int, epochs: int) -> Any:
             known = SimpleNamespace(trial_id=f"known {trial.number}")
             scheduler.on_trial_add(None, known)
             for record in trial.records:
-                result = {"epoch": record["epoch"], "score": table.score(record, images)}
+                result = {"epoch": record["epoch"], "score": table.compute_score(record, images)}
                 scheduler.on_trial_result(None, known, result)
     return scheduler
 
@@ -138,24 +138,28 @@ def _train(asked: Mapping[str, int], *, work: Work) -> None:
     from mnistry.training import checkpoints, trainer
 
     number = asked["number"]
-    folder, last = folder_of(work.folder, number), 0
+    folder, last = name_folder(work.folder, number), 0
 
     def report(record: dict[str, Any], _: int = 0) -> None:
         nonlocal last
         last = record["epoch"]
-        tune.report({"number": number, "epoch": last, "score": table.score(record, work.images), "record": record})
+        tune.report(
+            {"number": number, "epoch": last, "score": table.compute_score(record, work.images), "record": record}
+        )
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / run_folder.LOCK, timeout=PATIENCE):
-            found = checkpoints.latest(folder, _ignore)
+            found = checkpoints.load_latest(folder, _ignore)
             for record in found.records if found else ():
                 report(record)
             callbacks = Callbacks(epoch=report)
             trainer.train(work.configs[number], dataset=work.dataset, folder=folder, callbacks=callbacks)
     except (MnistryError, OSError) as error:
         reason = str(error)
-        tune.report({"number": number, "epoch": last + 1, "score": table.worst(work.images), "reason": reason})
+        tune.report(
+            {"number": number, "epoch": last + 1, "score": table.find_worst_score(work.images), "reason": reason}
+        )
 
 
 def _ignore(_: str) -> None:
@@ -204,6 +208,6 @@ def _end(trial: Trial, epochs: int) -> State:
     return "finished" if len(trial.records) == epochs else "stopped"
 
 
-def without_test(dataset: Dataset) -> Dataset:
+def drop_test(dataset: Dataset) -> Dataset:
     """The data set without its test split."""
     return dataclasses.replace(dataset, x_test=dataset.x_test[:0], y_test=dataset.y_test[:0])

@@ -222,7 +222,7 @@ def _run(
         return all_trials
     work = ray_tune.Work(
         folder=(folder / TRIALS).absolute(),
-        dataset=ray_tune.without_test(dataset),
+        dataset=ray_tune.drop_test(dataset),
         configs=configs,
         images=count_validation(dataset, plan.validation),
     )
@@ -235,7 +235,7 @@ def _adopt(folder: Path, best: Trial, config: ResolvedConfig) -> None:
     """Make the best trial's folder a run; its checkpoints are taken along, so that nothing is trained again."""
     if (folder / BEST).exists():
         return
-    source = ray_tune.folder_of(folder / TRIALS, best.number)
+    source = ray_tune.name_folder(folder / TRIALS, best.number)
     source.mkdir(parents=True, exist_ok=True)
     files.write_json(source / run_folder.CONFIG, asdict(config))
     source.rename(folder / BEST)

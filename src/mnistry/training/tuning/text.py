@@ -65,7 +65,7 @@ def format_table(result: SearchResult) -> str:
         values = [f"{trial.settings[name]:g}" for name in names]
         note = trial.reason if trial.state == "failed" else "" if trial.state == "finished" else trial.state
         rows.append([str(trial.number), *values, f"{len(trial.records)}/{result.plan.epochs}", *figures, note])
-    return reporting_text.table(rows, left={len(head) - 1})
+    return reporting_text.format_table(rows, left={len(head) - 1})
 
 
 def _settings(trial: Trial) -> str:

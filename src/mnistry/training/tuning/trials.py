@@ -46,23 +46,23 @@ class Trial:
         return float(self.records[-1]["val_loss"]) if self.records else math.nan
 
 
-def score(record: Mapping[str, Any], images: int) -> float:
+def compute_score(record: Mapping[str, Any], images: int) -> float:
     """Errors on the images held out, and as a fraction below 1 the loss, so that it decides between equals.
 
     Args:
         record: of an epoch.
         images: how many are held out.
 
-    >>> score({"val_accuracy": 0.97, "val_loss": 0.25}, 100)
+    >>> compute_score({"val_accuracy": 0.97, "val_loss": 0.25}, 100)
     3.2
     """
     loss = float(record["val_loss"])
     if not math.isfinite(loss):
-        return worst(images)
+        return find_worst_score(images)
     return round((1 - float(record["val_accuracy"])) * images) + loss / (1 + loss)
 
 
-def worst(images: int) -> float:
+def find_worst_score(images: int) -> float:
     """A score that is worse than that of any training."""
     return images + 1.0
 
@@ -71,7 +71,7 @@ def rank(trials: Sequence[Trial], images: int) -> list[Trial]:
     """The best first: those that finished by their score, then the others by how far they came and by theirs."""
 
     def key(trial: Trial) -> tuple[bool, int, float, int]:
-        last = score(trial.records[-1], images) if trial.records else worst(images)
+        last = compute_score(trial.records[-1], images) if trial.records else find_worst_score(images)
         return trial.state != "finished", -len(trial.records), last, trial.number
 
     return sorted(trials, key=key)
