@@ -91,9 +91,7 @@ def _arrays(folder: Path, images: int, workers: int) -> dict[str, Any]:
     bare = _bare(source, workers)
     with _weighed() as memory:
         done = subprocess.run(
-            command(source, out, "--single", "--workers", workers),
-            stdout=subprocess.DEVNULL,
-            check=True,
+            command(source, out, "--single", "--workers", workers), stdout=subprocess.DEVNULL, check=True
         )
     assert done.returncode == 0
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))

@@ -122,10 +122,7 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "pages are never turned": [(pipeline, "_upright", as_found)],
     "all ink is never one digit": [(pipeline, "_as_one_digit", nothing)],
     "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", as_it_is)],
-    "strokes stay as thick as they are": [
-        (normalization, "THINNEST", 0.1),
-        (normalization, "THICKEST", 99.0),
-    ],
+    "strokes stay as thick as they are": [(normalization, "THINNEST", 0.1), (normalization, "THICKEST", 99.0)],
     "nothing is cut": [(segmentation, "_cuts", no_cuts)],
     "nothing is joined": [(decoding, "MOST_PIECES", 1)],
     "digits are not doubted together": [(pipeline, "reject_implausible", all_of_them)],

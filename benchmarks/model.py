@@ -57,11 +57,7 @@ def nondigit(recognizer: Recognizer, folder: Path) -> dict[str, Any]:
         "digits_kept": float((digits >= recognizer.info.digit_threshold).mean()),
         "rejected": float((others < recognizer.info.digit_threshold).mean()),
         "groups": {
-            group: {
-                "pictures": len(scores),
-                "auroc": _auroc(digits, scores),
-                "rejected": _rejected(digits, scores),
-            }
+            group: {"pictures": len(scores), "auroc": _auroc(digits, scores), "rejected": _rejected(digits, scores)}
             for group, scores in sorted(groups.items())
         },
     }

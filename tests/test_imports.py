@@ -316,10 +316,7 @@ def test_what_answers_never_imports_keras_or_jax():
         ("markdown_it", {"service.pages"}),
         ("rich", {"cli.progress"}),
         ("fsspec", {"batch.storage"}),
-        (
-            "pyarrow",
-            {"batch.output", "batch.plan", "batch.worker", "batch.parquet_source", "datasets.parquet"},
-        ),
+        ("pyarrow", {"batch.output", "batch.plan", "batch.worker", "batch.parquet_source", "datasets.parquet"}),
         ("ray", {"runtime.ray_cluster", "batch.ray_data", "training.tuning.ray_tune"}),
         ("pi_heif", {"ocr.image_io"}),
         ("pebble", {"runtime.parallel"}),

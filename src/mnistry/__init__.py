@@ -31,25 +31,9 @@ logging.getLogger("mnistry").addHandler(logging.NullHandler())  # silent, until 
 
 __version__ = "0.1.0"
 __all__ = [
-    "Dataset",
-    "DatasetPredictions",
-    "Digit",
-    "Evaluation",
-    "MnistryError",
-    "Predictions",
-    "Reading",
-    "Recognizer",
-    "TrainConfig",
-    "Trained",
-    "evaluate",
-    "export",
-    "fit",
-    "load",
-    "predict",
-    "predict_dataset",
-    "read",
-    "train",
-]
+    "Dataset", "DatasetPredictions", "Digit", "Evaluation", "MnistryError", "Predictions", "Reading", "Recognizer",
+    "TrainConfig", "Trained", "evaluate", "export", "fit", "load", "predict", "predict_dataset", "read", "train",
+]  # fmt: skip
 
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")  # a Keras that is imported after this package is one it can train
@@ -57,24 +41,19 @@ if "keras" not in sys.modules:
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "Dataset": "mnistry.datasets.dataset",
-        "DatasetPredictions": "mnistry.evaluation.prediction",
-        "Digit": "mnistry.ocr.result",
-        "Evaluation": "mnistry.evaluation.metrics",
-        "MnistryError": "mnistry.errors",
-        "Predictions": "mnistry.models.classifier",
-        "Reading": "mnistry.ocr.result",
-        "Recognizer": "mnistry.ocr.recognizer",
-        "TrainConfig": "mnistry.training.config",
-        "Trained": "mnistry.training.trainer",
-        "evaluate": "mnistry.evaluation.metrics",
-        "export": "mnistry.training.export",
-        "fit": "mnistry.training.fitting",
-        "load": "mnistry.datasets.loading",
-        "predict": "mnistry.models.backend",
-        "predict_dataset": "mnistry.evaluation.prediction",
-        "read": "mnistry.ocr.recognizer",
-        "train": "mnistry.training.trainer",
-    }
-    | {"__version__": "mnistry"},
+        "datasets.dataset": "Dataset",
+        "datasets.loading": "load",
+        "errors": "MnistryError",
+        "evaluation.metrics": "Evaluation evaluate",
+        "evaluation.prediction": "DatasetPredictions predict_dataset",
+        "models.backend": "predict",
+        "models.classifier": "Predictions",
+        "ocr.recognizer": "Recognizer read",
+        "ocr.result": "Digit Reading",
+        "training.config": "TrainConfig",
+        "training.export": "export",
+        "training.fitting": "fit",
+        "training.trainer": "Trained train",
+    },
+    "__version__",
 )

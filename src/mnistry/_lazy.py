@@ -9,24 +9,26 @@ from typing import Any
 from mnistry.errors import missing_extra
 
 
-def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def attach(package: str, homes: Mapping[str, str], *own: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make the `__getattr__` and `__dir__` of a package.
 
     Args:
         package: `__name__` of the package.
-        homes: for each public name the full name of the module that defines it.
+        homes: for each module below `mnistry` the public names that it defines, separated by blanks.
+        own: public names that the package has itself.
     """
+    modules = {name: f"mnistry.{module}" for module, names in homes.items() for name in names.split()}
 
     def __getattr__(name: str) -> Any:  # noqa: N807 - becomes the package's own
-        if name not in homes:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
-            module = importlib.import_module(homes[name])
+            module = importlib.import_module(modules[name])
         except ModuleNotFoundError as error:
             raise missing_extra(f"{package}.{name}", error.name) or error from None
         return getattr(module, name)
 
     def __dir__() -> list[str]:  # noqa: N807 - becomes the package's own
-        return sorted(homes)
+        return sorted([*modules, *own])
 
     return __getattr__, __dir__

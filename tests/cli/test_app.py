@@ -343,10 +343,7 @@ def test_a_closed_standard_output_is_no_error(tmp_path, arguments):
 
 @pytest.mark.parametrize(
     "env",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-    ],
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
     ids=["ascii", "C locale"],
 )
 def test_a_terminal_without_these_characters_gets_question_marks(mnistry, digits, env):

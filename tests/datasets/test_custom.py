@@ -152,11 +152,7 @@ def test_the_split_is_always_the_same_and_at_random(tmp_path: Path) -> None:
         (["a"], None, "has 1 training images of one class, a"),
         (["a", "b"], None, "has no image to test on: no class has more than one"),
         (["a", "b"], ["a", "owl"], "has test images of owl, but no training images"),
-        (
-            [str(number) for number in range(257)] * 2,
-            None,
-            "has 257 classes, more than the 256 .* Is the first",
-        ),
+        ([str(number) for number in range(257)] * 2, None, "has 257 classes, more than the 256 .* Is the first"),
         (["a", "b\x1b[31m"] * 5, None, r"has a class named 'b\\x1b\[31m'\. A name must be printable"),
         (["a", "b" * 81] * 5, None, "must be printable and have 1 to 80 characters"),
     ],

@@ -555,10 +555,7 @@ def test_classes_are_read_in_names_and_that_is_said(name, tmp_path):
     ("name", "sentence"),
     [
         (lambda number, _: f"img_{number}.png", r"names such as img_0\.png hold no class"),
-        (
-            lambda number, label: f"{'abcde'[label]}_{'xyz'[number % 3]}_{number}.png",
-            "more than one part of names",
-        ),
+        (lambda number, label: f"{'abcde'[label]}_{'xyz'[number % 3]}_{number}.png", "more than one part of names"),
     ],
 )
 def test_names_that_can_be_read_in_no_or_several_ways_are_refused(name, sentence, tmp_path):

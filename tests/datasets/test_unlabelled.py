@@ -81,10 +81,9 @@ FILES = {
         [of(path / "train.csv", table(X[::-1])), of(path / "test.csv", table(X))][0].parent
     ),
     "folder of IDX files": lambda path: (
-        [
-            of(path / "train-images-idx3-ubyte", idx_bytes(X[::-1])),
-            of(path / "t10k-images-idx3-ubyte", idx_bytes(X)),
-        ][0].parent
+        [of(path / "train-images-idx3-ubyte", idx_bytes(X[::-1])), of(path / "t10k-images-idx3-ubyte", idx_bytes(X))][
+            0
+        ].parent
     ),
 }
 

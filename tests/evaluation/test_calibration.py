@@ -11,12 +11,7 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import log_loss
 
 from mnistry.errors import UsageError
-from mnistry.evaluation.calibration import (
-    NOTHING,
-    fit_temperature,
-    threshold_at_recall,
-    threshold_for_precision,
-)
+from mnistry.evaluation.calibration import NOTHING, fit_temperature, threshold_at_recall, threshold_for_precision
 from mnistry.models import outputs
 
 

@@ -128,7 +128,4 @@ def test_the_command_ends_with_the_next_one(tmp_path, monkeypatch):
     images = table(tmp_path / "my test.csv", X)
     for words in ([], ["--out", str(tmp_path / "a.csv")]):
         assert CliRunner().invoke(app, ["predict", "--dataset", str(images), *words]).exit_code == 0
-    assert said == [
-        f"mnistry predict --dataset '{images}' --out submission.csv",
-        "mnistry evaluate --dataset DATA",
-    ]
+    assert said == [f"mnistry predict --dataset '{images}' --out submission.csv", "mnistry evaluate --dataset DATA"]

@@ -137,15 +137,7 @@ def test_a_file_that_must_not_be_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        b"GIF89a",
-        b"\x1f\x8b\x08",
-        b"{}",
-        b"\xff" * 50,
-        b"\0",
-        "ONNX, honestly".encode("utf-16"),
-    ],
+    "other", [b"GIF89a", b"\x1f\x8b\x08", b"{}", b"\xff" * 50, b"\0", "ONNX, honestly".encode("utf-16")]
 )
 def test_something_else(other):
     with pytest.raises(ModelError, match=r"the model is not an ONNX file, or a damaged one: .+\. Export one with "):

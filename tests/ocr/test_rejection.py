@@ -57,11 +57,7 @@ def test_a_digit_cut_off_what_is_none_is_not_sure():
 
 
 def test_a_digit_cut_off_an_unsure_one_is_not_sure():
-    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [
-        False,
-        False,
-        True,
-    ]
+    assert sure(rejected(writing([0, 0, 1]), [[taken(0), taken(1, sure=False), taken(2)]], 0.5)) == [False, False, True]
 
 
 def test_digits_that_were_parted_need_more():

@@ -12,10 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["DatasetAudit", "audit_dataset"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "DatasetAudit": "mnistry.audit.result",
-        "audit_dataset": "mnistry.audit.run",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"audit.result": "DatasetAudit", "audit.run": "audit_dataset"})

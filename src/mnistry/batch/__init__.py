@@ -11,11 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchOptions", "BatchSummary", "run_batch"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "BatchOptions": "mnistry.batch.job",
-        "BatchSummary": "mnistry.batch.job",
-        "run_batch": "mnistry.batch.job",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"batch.job": "BatchOptions BatchSummary run_batch"})

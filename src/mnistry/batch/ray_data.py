@@ -70,11 +70,7 @@ def read_parts(
     context.enable_progress_bars = False
     blocks = min(len(parts), MAX_BLOCKS)
     data = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=blocks).map_batches(
-        reader,
-        fn_constructor_args=arguments,
-        batch_size=1,
-        concurrency=min(workers, blocks),
-        num_cpus=CPUS,
+        reader, fn_constructor_args=arguments, batch_size=1, concurrency=min(workers, blocks), num_cpus=CPUS
     )  # a worker that dies is started again, elsewhere if its node is gone, and what it was reading is read again
     try:
         yield from data.iter_rows()

@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "main": "mnistry.cli.app",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"cli.app": "main"})

@@ -29,8 +29,7 @@ def search(
         int, typer.Option(metavar="N", help="Trials that run at the same time, each on one core.")
     ] = 2,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The search's folder. [default: runs/search-N, the next free N]"),
+        Path | None, typer.Option(metavar="DIR", help="The search's folder. [default: runs/search-N, the next free N]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the search in --out.")] = False,
     ray_address: Annotated[

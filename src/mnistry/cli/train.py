@@ -19,8 +19,7 @@ def train(
     *,
     data_dir: DataDirOption = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder. [default: runs/train-N, the next free N]"),
+        Path | None, typer.Option(metavar="DIR", help="The run folder. [default: runs/train-N, the next free N]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the run in --out, with its settings.")] = False,
     **settings: Any,
@@ -40,11 +39,7 @@ def train(
 
     with progress.LiveBars() as bars:
         folder, result = train_run(
-            given(settings),
-            data_dir=data_dir,
-            out=out,
-            resume=resume,
-            callbacks=progress.for_a_training(bars),
+            given(settings), data_dir=data_dir, out=out, resume=resume, callbacks=progress.for_a_training(bars)
         )
     if result is None:
         print(f"The run in {folder} is complete already: see its summary.json and report.html.")

@@ -22,16 +22,11 @@ def tutorial(
     data_dir: DataDirOption = None,
     index: IndexOption = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder. [default: runs/tutorial-N, the next free N]"),
+        Path | None, typer.Option(metavar="DIR", help="The run folder. [default: runs/tutorial-N, the next free N]")
     ] = None,
     lang: Annotated[
         LanguageName | None,
-        typer.Option(
-            metavar="en|ko",
-            help="Language of the lesson. [default: the machine's]",
-            show_default=False,
-        ),
+        typer.Option(metavar="en|ko", help="Language of the lesson. [default: the machine's]", show_default=False),
     ] = None,
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each step.")] = False,
     **settings: Any,

@@ -12,11 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "load", "split"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "Dataset": "mnistry.datasets.dataset",
-        "load": "mnistry.datasets.loading",
-        "split": "mnistry.datasets.dataset",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"datasets.dataset": "Dataset split", "datasets.loading": "load"})

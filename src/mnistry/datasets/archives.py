@@ -19,15 +19,9 @@ from mnistry.runtime.files import short
 
 MAX_FILES = 2_000_000
 DAMAGES = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    NotImplementedError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError,
     UnicodeDecodeError,  # of a name
-)
+)  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -168,28 +168,16 @@ FASHION_MNIST = Published(
     mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
     licence="MIT (Zalando SE; Han Xiao, Kashif Rasul, Roland Vollgraf)",
     class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
     arrays=_four_idx_files,
-)
+)  # fmt: skip
 KMNIST = Published(
     name="kmnist",
     title="Kuzushiji-MNIST",
     about="Kuzushiji-MNIST: ten cursive characters out of old Japanese books, one for each row of hiragana, 28×28.",
     files=KMNIST_FILES,
-    mirrors=(
-        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    ),
+    mirrors=("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
     licence="CC BY-SA 4.0 (KMNIST Dataset, created by CODH, adapted from Kuzushiji Dataset, by NIJL and others)",
     class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     arrays=_four_idx_files,

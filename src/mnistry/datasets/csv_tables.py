@@ -27,14 +27,7 @@ from mnistry.datasets.csv_columns import (
     is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import (
-    EncodedImage,
-    Labelled,
-    LoadedSplits,
-    ValidationErrors,
-    join,
-    listed,
-)
+from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, listed
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.ocr.read_many import SUFFIXES

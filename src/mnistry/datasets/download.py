@@ -112,12 +112,7 @@ def reachable(mirrors: Sequence[str], file: RemoteFile, timeouts: Timeouts) -> t
 
 
 def fetch(
-    file: RemoteFile,
-    folder: Path,
-    mirrors: Sequence[str],
-    *,
-    timeouts: Timeouts,
-    progress: Progress | None = None,
+    file: RemoteFile, folder: Path, mirrors: Sequence[str], *, timeouts: Timeouts, progress: Progress | None = None
 ) -> Path:
     """Fetch a file into a folder, from the first mirror that delivers it whole.
 

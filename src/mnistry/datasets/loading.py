@@ -15,16 +15,7 @@ from mnistry.datasets.dataset import DIGIT_NAMES, Dataset, Split, split
 from mnistry.datasets.download import Timeouts
 from mnistry.errors import DataError, UsageError, did_you_mean
 
-__all__ = [
-    "DIGIT_NAMES",
-    "LOADERS",
-    "Dataset",
-    "Split",
-    "load",
-    "name_of",
-    "split",
-]
-
+__all__ = ["DIGIT_NAMES", "LOADERS", "Dataset", "Split", "load", "name_of", "split"]
 
 logger = logging.getLogger(__name__)
 

@@ -12,15 +12,7 @@ import numpy as np
 
 from mnistry.datasets import pixels, wording
 from mnistry.datasets.dataset import ROW, make_numbered_origins
-from mnistry.datasets.labelled import (
-    MAX_BYTES,
-    EncodedImage,
-    Labelled,
-    LoadedSplits,
-    ValidationErrors,
-    join,
-    listed,
-)
+from mnistry.datasets.labelled import MAX_BYTES, EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, listed
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
 from mnistry.runtime.files import short

@@ -16,18 +16,8 @@ FILLERS = {
     "jpg", "jpeg", "resized", "all", "full", "of", "and",
 }  # fmt: skip
 LABELS = (
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "target",
-    "targets",
-    "y",
-    "digit",
-    "category",
-    "class_name",
-    "classname",
-)
+    "label", "labels", "class", "classes", "target", "targets", "y", "digit", "category", "class_name", "classname",
+)  # fmt: skip
 INDICES = ("", "index", "id", "unnamed: 0", "imageid", "image_id", "row", "row_id", "no", "number", "__index_level_0__")
 PICTURES = ("image", "images", "img", "picture", "pixel_values")
 

@@ -17,10 +17,9 @@ __all__ = ["Evaluation", "ModelEvaluation", "corrupt", "evaluate", "evaluate_mod
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "Evaluation": "mnistry.evaluation.metrics",
-        "ModelEvaluation": "mnistry.evaluation.result",
-        "corrupt": "mnistry.evaluation.corruptions",
-        "evaluate": "mnistry.evaluation.metrics",
-        "evaluate_model": "mnistry.evaluation.run",
+        "evaluation.corruptions": "corrupt",
+        "evaluation.metrics": "Evaluation evaluate",
+        "evaluation.result": "ModelEvaluation",
+        "evaluation.run": "evaluate_model",
     },
 )

@@ -219,13 +219,7 @@ def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted
     )
 
 
-def _command(
-    model: Any,
-    dataset: Dataset,
-    data_dir: str | os.PathLike[str] | None,
-    *,
-    with_corruptions: bool,
-) -> str:
+def _command(model: Any, dataset: Dataset, data_dir: str | os.PathLike[str] | None, *, with_corruptions: bool) -> str:
     command = provenance.format_command("evaluate", {"dataset": dataset.name}, data_dir)
     more = [os.fspath(model)] if isinstance(model, str | os.PathLike) else []
     return shlex.join([*shlex.split(command), *more, *([] if with_corruptions else ["--no-corruptions"])])

@@ -15,10 +15,5 @@ __all__ = ["Classifier", "ModelMetadata", "Predictions", "predict"]
 
 __getattr__, __dir__ = _lazy.attach(
     __name__,
-    {
-        "Classifier": "mnistry.models.classifier",
-        "ModelMetadata": "mnistry.models.metadata",
-        "Predictions": "mnistry.models.classifier",
-        "predict": "mnistry.models.backend",
-    },
+    {"models.backend": "predict", "models.classifier": "Classifier Predictions", "models.metadata": "ModelMetadata"},
 )

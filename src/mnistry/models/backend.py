@@ -81,22 +81,10 @@ _cache_compilations()
 threefry.install()
 
 __all__ = [
-    "BaseConv",
-    "JAXEpochIterator",
-    "JAXTrainer",
-    "Predictor",
-    "array_data_adapter",
-    "array_slicing",
-    "check_settings",
-    "is_default",
-    "jax",
-    "keras",
-    "keras_nn",
-    "model_supports_jit",
-    "predict",
-    "pythonify_logs",
+    "BaseConv", "JAXEpochIterator", "JAXTrainer", "Predictor", "array_data_adapter", "array_slicing",
+    "check_settings", "is_default", "jax", "keras", "keras_nn", "model_supports_jit", "predict", "pythonify_logs",
     "want_cpu_devices",
-]
+]  # fmt: skip
 
 
 def find_inference_arguments(model: keras.Model) -> dict[str, bool]:

@@ -27,15 +27,9 @@ PIXELS = {"0-255": AS_THEY_ARE, "0-1": Scaling(1 / 255), "-1-1": Scaling(1 / 127
 MAX_WEIGHTS = 50_000_000  # in a file: 200 MB; a network for 28×28 pixels has far fewer
 MAX_CONFIG = 20_000_000  # bytes
 REFUSED = {
-    "Lambda",
-    "TorchModuleWrapper",
-    "JaxLayer",
-    "FlaxLayer",
-    "TFSMLayer",
-    "StringLookup",
-    "IntegerLookup",
+    "Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer", "StringLookup", "IntegerLookup",
     "TextVectorization",
-}
+}  # fmt: skip
 OWN_MODULES = ("keras", "builtins", "mnistry")
 
 

@@ -192,11 +192,7 @@ def _check_versions(model: Message) -> None:
 def _check_graph(graph: Message, classes: int) -> int:
     """Follow every shape from the input to the outputs; gives the number of values for an image."""
     declared = [_declared(each) for part in ("input", "output") for each in graph.messages(part, VALUE_INFO)]
-    expected = [
-        (IMAGES, UINT8, (0, 28, 28)),
-        (PROBABILITIES, FLOAT32, (0, classes)),
-        (DIGITNESS, FLOAT32, (0,)),
-    ]
+    expected = [(IMAGES, UINT8, (0, 28, 28)), (PROBABILITIES, FLOAT32, (0, classes)), (DIGITNESS, FLOAT32, (0,))]
     if declared != expected:
         raise ValueError(f"its input and outputs are {declared!s:.200}; expected are {expected}, where 0 is any number")
     constants = dict(_constant(each) for each in graph.messages("initializer", TENSOR))

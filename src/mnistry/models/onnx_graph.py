@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,27 +81,11 @@ class Linear:
     def scaled(self, factor: np.ndarray) -> Linear:
         """The same with a factor for each output."""
         aligned = factor.reshape(-1, *[1] * (self.weights.ndim - 1)) if self.operator == "Conv" else factor
-        return Linear(
-            self.shape,
-            self.order,
-            self.operator,
-            self.source,
-            self.weights * aligned,
-            self.bias * factor,
-            self.attributes,
-        )
+        return replace(self, weights=self.weights * aligned, bias=self.bias * factor)
 
     def shifted(self, shift: np.ndarray) -> Linear:
         """The same with something added to each output."""
-        return Linear(
-            self.shape,
-            self.order,
-            self.operator,
-            self.source,
-            self.weights,
-            self.bias + shift,
-            self.attributes,
-        )
+        return replace(self, bias=self.bias + shift)
 
 
 Value = Const | Tensor | Linear

@@ -14,12 +14,5 @@ if TYPE_CHECKING:
 __all__ = ["Digit", "Reading", "Recognizer", "open_image", "read"]
 
 __getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "Digit": "mnistry.ocr.result",
-        "Reading": "mnistry.ocr.result",
-        "Recognizer": "mnistry.ocr.recognizer",
-        "open_image": "mnistry.ocr.image_io",
-        "read": "mnistry.ocr.recognizer",
-    },
+    __name__, {"ocr.image_io": "open_image", "ocr.recognizer": "Recognizer read", "ocr.result": "Digit Reading"}
 )

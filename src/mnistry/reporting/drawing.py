@@ -36,14 +36,9 @@ STANDALONE = ' xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-s
 SIZE = 12.0  # of letters, in the drawing's units
 SCALE, FINER = 2, 2  # pixels of a PNG a unit; drawn finer and then reduced, so that edges are smooth
 FONTS = (  # for letters that the usual font lacks, where one is installed
-    "NotoSansCJK-Regular.ttc",
-    "NanumGothic.ttf",
-    "malgun.ttf",
-    "AppleSDGothicNeo.ttc",
-    "msgothic.ttc",
-    "NotoSans-Regular.ttf",
-    "DejaVuSans.ttf",
-)
+    "NotoSansCJK-Regular.ttc", "NanumGothic.ttf", "malgun.ttf", "AppleSDGothicNeo.ttc", "msgothic.ttc",
+    "NotoSans-Regular.ttf", "DejaVuSans.ttf",
+)  # fmt: skip
 
 Point = tuple[float, float]
 

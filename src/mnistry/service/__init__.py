@@ -11,10 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerSettings", "serve"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "ServerSettings": "mnistry.service.server",
-        "serve": "mnistry.service.server",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"service.server": "ServerSettings serve"})

@@ -45,10 +45,7 @@ print(answer.json()["text"])""",
 const answer = await fetch("{server}/api/read?single=true", { method: "POST", body });
 const { text, digits } = await answer.json();""",
     ),
-    (
-        "JSON",
-        """curl --json '{"image": "iVBORw0KGgo..."}' {server}/api/read""",
-    ),
+    ("JSON", """curl --json '{"image": "iVBORw0KGgo..."}' {server}/api/read"""),
 )  # {server} becomes the address of the service
 
 

@@ -19,12 +19,11 @@ __all__ = ["RECIPES", "TrainConfig", "Trained", "export_run", "fit", "train", "t
 __getattr__, __dir__ = _lazy.attach(
     __name__,
     {
-        "RECIPES": "mnistry.training.recipes",
-        "TrainConfig": "mnistry.training.config",
-        "Trained": "mnistry.training.trainer",
-        "export_run": "mnistry.training.export",
-        "fit": "mnistry.training.fitting",
-        "train": "mnistry.training.trainer",
-        "train_run": "mnistry.training.run",
+        "training.config": "TrainConfig",
+        "training.export": "export_run",
+        "training.fitting": "fit",
+        "training.recipes": "RECIPES",
+        "training.run": "train_run",
+        "training.trainer": "Trained train",
     },
 )

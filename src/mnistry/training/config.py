@@ -41,20 +41,14 @@ class TrainConfig:
         "Your own data show ink on paper, brought into MNIST's form, or pictures, made grey and 28×28.",
         "decided by looking",
     )
-    epochs: int | None = _setting(
-        None,
-        "Passes over the training images.",
-        OF_THE_RECIPE,
-    )
+    epochs: int | None = _setting(None, "Passes over the training images.", OF_THE_RECIPE)
     batch_size: int | None = _setting(None, "Images per training step.", OF_THE_RECIPE)
     seed: int = _setting(0, "Determines initial weights, dropout and order.")
     learning_rate: float | None = _setting(
         None, "The optimizer's step size; the largest, if it changes.", OF_THE_RECIPE
     )
     validation: float | None = _setting(
-        None,
-        "Share of the training images held out for validation and calibration.",
-        OF_THE_RECIPE,
+        None, "Share of the training images held out for validation and calibration.", OF_THE_RECIPE
     )
     devices: int = _setting(1, "Number of local devices that share each batch.")
     teachers: str | None = _setting(
@@ -70,10 +64,7 @@ class TrainConfig:
     settings: Mapping[str, float] = field(
         default_factory=dict,
         hash=False,
-        metadata={
-            "meaning": "A hyperparameter of the recipe; may be repeated.",
-            "otherwise": OF_THE_RECIPE,
-        },
+        metadata={"meaning": "A hyperparameter of the recipe; may be repeated.", "otherwise": OF_THE_RECIPE},
     )
 
     def __post_init__(self) -> None:

@@ -375,11 +375,7 @@ class _Validation:
         if self.data is None or any(_wants(callback, TEST_STEP_HOOKS) for callback in heard.callbacks):
             self.model._eval_epoch_iterator = self.iterator
             found: dict[str, Any] = self.model.evaluate(
-                **self.arguments,
-                steps=self.steps,
-                callbacks=heard,
-                return_dict=True,
-                _use_cached_eval_dataset=True,
+                **self.arguments, steps=self.steps, callbacks=heard, return_dict=True, _use_cached_eval_dataset=True
             )
             return found
         heard.on_test_begin()

@@ -185,12 +185,7 @@ def compile_strong(
 
 
 def compile_teacher(
-    model: keras.Model,
-    *,
-    learning_rate: float,
-    steps: int,
-    weight_decay: float = WEIGHT_DECAY,
-    distilled: bool = False,
+    model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY, distilled: bool = False
 ) -> keras.Model:
     """Compile for the teacher recipe: as the strong one, without label smoothing, which would hide what it knows.
 

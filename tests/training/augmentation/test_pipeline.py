@@ -236,10 +236,7 @@ def test_negatives_are_as_many_as_asked_for_and_all_kinds_are_among_them(batch):
 
     for n in (0, 3, 25):
         lines, images = jax.eval_shape(
-            lambda key, x, y, n=n: both(key, x, y, n),
-            jax.random.key(0),
-            x.astype(np.float32),
-            labels.astype(np.int32),
+            lambda key, x, y, n=n: both(key, x, y, n), jax.random.key(0), x.astype(np.float32), labels.astype(np.int32)
         )
         assert sum(len(each) for each in lines) + len(images) == n
     blanks = [n - sum(negatives.sizes(n).values()) for n in range(2000)]

@@ -89,11 +89,7 @@ class Report:
 
 
 def render_page(
-    result: Result,
-    facts: Facts,
-    network: Network,
-    drawn: Mapping[str, Drawing],
-    language: LanguageName | None = None,
+    result: Result, facts: Facts, network: Network, drawn: Mapping[str, Drawing], language: LanguageName | None = None
 ) -> str:
     """The report as HTML, in all languages.
 

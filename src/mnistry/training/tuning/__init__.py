@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "search": "mnistry.training.tuning.run",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"training.tuning.run": "search"})
