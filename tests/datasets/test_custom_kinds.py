@@ -585,3 +585,19 @@ def test_a_picture_with_two_labels_is_refused(tmp_path):
     (folder / "labels.csv").write_text("\n".join(["file,label", *rows, "0.png,9"]))
     with pytest.raises(DataError, match=r"row 62: '0\.png' is '9', but '\d' in row 2"):
         load(folder)
+
+
+def test_shapes_on_a_plain_wall_are_pictures_where_no_ink_is_found(tmp_path: Path) -> None:
+    """Their border is plain, as paper is, but the picture reader finds no ink in most of them."""
+    random = np.random.default_rng(0)
+    for name, colour in (("cat", (120, 90, 60)), ("dog", (60, 90, 120))):
+        for number in range(6):
+            pixels = (random.random((48, 64, 3)) * 80 + colour).clip(0, 255).astype(np.uint8)
+            left = int(random.integers(10, 30))
+            pixels[10:35, left : left + 25] = 240
+            write_png(tmp_path / name / f"{number}.png", pixels)
+    loaded = load(tmp_path)
+    assert loaded.kind == "pictures"
+    assert said(loaded, "pictures, not ink on paper")
+    with pytest.raises(DataError, match="no ink is found in it"):
+        load(tmp_path, kind="ink")

@@ -156,7 +156,7 @@ def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str
         if split == "test":
             remarks.append(
                 f"{short(path)} has no labels and is not used here. Once there is a model: mnistry predict MODEL "
-                f"--dataset {path.name} --out submission.csv"
+                f"--dataset {shlex.quote(str(path))} --out submission.csv"
             )
             return {}
         raise NoLabelsError(f"{short(path)} {_without_labels(table.layout.columns, path)}")

@@ -41,6 +41,7 @@ TEST_PART = 1 / 5  # of each class, where the data are split here
 SPLIT_SEED = 0
 MAX_CLASSES = 256  # labels are bytes
 MAX_NAME = 80  # characters
+INKLESS = 0.2  # of the images: if more of them show no ink, they are pictures of something else
 MAX_DEPTH = 4  # folders with nothing but a folder in them, as archives unpack
 FORMS = (
     "a folder of class folders, perhaps below train and test; a folder with IDX files, with train.csv and test.csv, "
@@ -204,18 +205,25 @@ def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
 def _prepared(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[str]) -> tuple[LoadedSplits, Kind]:
     """Bring all images into the form that networks take: uint8 (n, 28, 28); labels are normalized."""
     seen, coloured, colour_tells = kinds.look(found)
-    kind = kind or seen
+    told, kind = kind, kind or seen
     digits = are_digits(np.concatenate([np.unique(part.labels) for part in found.all.values()]))
     problems = ValidationErrors()
     resized = any(
         not isinstance(part.images, np.ndarray) or part.images.shape[1:] != (28, 28) for part in found.all.values()
     )
+    images = {
+        split: preprocess.load_images(part, problems, kind=kind, digits=digits) for split, part in found.all.items()
+    }
+    if told is None and problems.inkless > INKLESS * sum(map(len, images.values())):
+        kind, problems = "pictures", ValidationErrors()  # they look like ink, but little is found
+        images = {
+            split: preprocess.load_images(part, problems, kind=kind, digits=digits) for split, part in found.all.items()
+        }
+    problems.refuse(short(place))
     parts: dict[str, Labelled] = {}
     for split, part in found.all.items():
-        images = preprocess.load_images(part, problems, kind=kind, digits=digits)
         labels = np.array([class_name(label) for label in part.labels.tolist()], np.str_)
-        parts[split] = Labelled(images, labels, part.origins)
-    problems.refuse(short(place))
+        parts[split] = Labelled(images[split], labels, part.origins)
     if kind == "pictures" and resized:
         remarks.append(
             "The images are pictures, not ink on paper: they are made grey and 28×28 pixels small. If they do show "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
             return []
         remarks.append(
             f"{short(folder)}: its pictures are in no folders of classes, so they have no labels and are not used. "
-            f"Once there is a model: mnistry predict MODEL --dataset {folder.name} --out answers.csv"
+            f"Once there is a model: mnistry predict MODEL --dataset {shlex.quote(str(folder))} --out answers.csv"
         )
         return []
     for each in classes:

@@ -84,6 +84,7 @@ class ValidationErrors:
 
     examples: list[str] = field(default_factory=list)
     count: int = 0
+    inkless: int = 0  # pictures without ink among them
 
     def add(self, place: str, what: str, *, times: int = 1) -> None:
         """Note a problem, found `times` times at the same place."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
 
 BRIGHT = 127
+NO_INK = "no ink is found in it"
 MANY = 400  # pictures: with fewer, starting processes takes longer than they save
 AT_ONCE = 16  # pictures that a process is handed at a time
 SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
@@ -93,6 +94,7 @@ def load_pictures(
             wrong.append((pictures[number].name, answer.reason if isinstance(answer, LostTask) else answer))
     for name, reason in sorted(wrong, key=lambda each: natural(each[0])):
         problems.add(name, reason)
+        problems.inkless += reason == NO_INK
     return result
 
 
@@ -114,7 +116,7 @@ def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: 
         found = None if digit is None else digit.image
     else:
         found = next((image for image, _ in pipeline.images_of_one(opened)), None)
-    return "no ink is found in it" if found is None else found
+    return NO_INK if found is None else found
 
 
 def _as_file(pixels: np.ndarray) -> bytes:

@@ -98,7 +98,8 @@ export default {
   adapt: "Adapt the recogniser",
   adapting: "Adapting. This takes some seconds…",
   adapted: ({ samples, held, before, after, check }) =>
-    `Adapted to ${count(samples, "digit", "digits")}. On ${count(held, "digit", "digits")} held back: ${word(before)} wrong before, ${word(after)} after. ` +
+    `Adapted to ${count(samples, "digit", "digits")}. ` +
+    (held ? `On ${count(held, "digit", "digits")} held back: ${word(before)} wrong before, ${word(after)} after. ` : "") +
     `On the ${check.n.toLocaleString("en")} built-in digits: ${check.before} wrong before, ${check.after} after.`,
   inUse: (file) => `This page now uses the adapted model, ${file}.`,
 

@@ -92,7 +92,8 @@ export default {
   adapt: "인식기 맞추기",
   adapting: "맞추는 중입니다. 몇 초 걸립니다…",
   adapted: ({ samples, held, before, after, check }) =>
-    `숫자 ${samples}개에 맞추었습니다. 따로 남겨 둔 ${held}개에서 오류가 ${before}개에서 ${after}개가 되었고, ` +
+    `숫자 ${samples}개에 맞추었습니다. ` +
+    (held ? `따로 남겨 둔 ${held}개에서 오류가 ${before}개에서 ${after}개가 되었고, ` : "") +
     `내장 숫자 ${check.n.toLocaleString("ko")}개에서는 ${check.before}개에서 ${check.after}개가 되었습니다.`,
   inUse: (file) => `이제 이 페이지는 맞춘 모델 ${file}을 씁니다.`,
 
