@@ -247,7 +247,7 @@ def test_each_page_of_a_file_is_named_and_read(tmp_path):
     for name in ("scan.tif", "scan.pdf"):
         sheets[0].save(tmp_path / name, save_all=True, append_images=sheets[1:])
         path = str(tmp_path / name)
-        assert page_count(path) == 3
+        assert page_count(path) == page_count((tmp_path / name).read_bytes()) == 3
         assert [open_image(f"{path}#page={page}").pixels[20, 30, 0] for page in (1, 2, 3)] == [255, 128, 0]
         assert open_image(path).pixels[20, 30, 0] == 255
         assert open_image(f"{path}#page=2").name.endswith("#page=2")

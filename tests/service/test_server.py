@@ -67,6 +67,21 @@ def test_single_gives_one_digit(server):
     assert (len(answer["text"]), len(answer["digits"])) == (1, 1)
 
 
+def test_a_file_of_several_pages_says_so_and_each_can_be_read(server):
+    for kind in ("PDF", "TIFF"):
+        sheets = [Image.open(io.BytesIO(written(text))).convert("L") for text in ("47", "38")]
+        content = io.BytesIO()
+        sheets[0].save(content, kind, save_all=True, append_images=sheets[1:])
+        first, second, none = (
+            server.post(f"{READ}{query}", content.getvalue()) for query in ("", "?page=2", "?page=3")
+        )
+        assert (first.json["text"], second.json["text"]) == ("47", "38")
+        assert first.json["pages"] == second.json["pages"] == 2
+        assert_problem(none, 422, "picture cannot be read: the file has 2 pages.")
+    assert "pages" not in server.post(READ, written("47")).json
+    assert server.post(f"{READ}?page=0", written("47")).status == 422
+
+
 def test_a_body_in_chunks_is_taken(server):
     parts = [written("47")[start : start + 100] for start in range(0, len(written("47")), 100)]
     assert server.post(READ, iter(parts)).json["text"] == "47"

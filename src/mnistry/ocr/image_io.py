@@ -70,7 +70,7 @@ class Picture:
     name: str
 
 
-def open_image(source: Source, name: str | None = None) -> Picture:
+def open_image(source: Source, name: str | None = None, *, page: int = 1) -> Picture:
     """Open a picture.
 
     Of a file with several frames or pages the first is taken; `scan.pdf#page=2` names another. What is transparent
@@ -80,6 +80,7 @@ def open_image(source: Source, name: str | None = None) -> Picture:
         source: a path; a file's bytes; an open binary file; a PIL image; or an array: bool, uint8, uint16 or float,
             (height, width) or (height, width, channels) with 1 to 4 channels, floats 0–1 or 0–255.
         name: what to call it; otherwise its path, or what it is.
+        page: of a file with several, where the path names none; from 1.
 
     Raises:
         PictureError: it is not a picture, is damaged, or too large; the message says which.
@@ -90,7 +91,9 @@ def open_image(source: Source, name: str | None = None) -> Picture:
         return _from_image(_array_as_image(source), name or "array")
     if isinstance(source, Image.Image):
         return _from_image(source, name or str(getattr(source, "filename", "") or "image"))
-    source, page = split_page(source) if isinstance(source, str | os.PathLike) else (source, 1)
+    if isinstance(source, str | os.PathLike):
+        source, named = split_page(source)
+        page = max(page, named)
     content, called = _content(source)
     called = name or (called if page == 1 else f"{called}#page={page}")
     if not content:
@@ -107,22 +110,22 @@ def split_page(path: str | os.PathLike[str]) -> tuple[str, int]:
     return (found["path"], int(found["number"])) if found and not os.path.exists(name) else (name, 1)
 
 
-def page_count(path: str) -> int:
-    """Count the pages of a PDF or TIFF file; other files, and those that cannot be opened, have one."""
+def page_count(source: str | bytes) -> int:
+    """Count the pages of a PDF or TIFF file, by its path or content; other or damaged files have one."""
     from PIL import Image
 
-    if not os.path.isfile(path):  # opening a pipe would wait for a writer
+    if isinstance(source, str) and not os.path.isfile(source):  # opening a pipe would wait for a writer
         return 1
     try:
-        with open(path, "rb") as file:
+        with open(source, "rb") if isinstance(source, str) else io.BytesIO(source) as file:
             begin = file.read(8)
             if begin.startswith(PDF):
                 import pypdfium2
 
-                with pypdfium2.PdfDocument(path) as document:
+                with pypdfium2.PdfDocument(source) as document:
                     return max(1, len(document))
             if begin.startswith(TIFF):
-                with warnings.catch_warnings(), Image.open(path, formats=("TIFF",)) as image:
+                with warnings.catch_warnings(), Image.open(file, formats=("TIFF",)) as image:
                     warnings.simplefilter("ignore")
                     return int(getattr(image, "n_frames", 1))
     except Exception:  # whoever opens it as a picture says what is wrong with it

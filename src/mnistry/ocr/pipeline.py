@@ -93,7 +93,9 @@ class Interpretation:
         return sum(each.digit.score for line in self.found.lines for each in line)
 
 
-def read(recognizer: Classifier, source: Source, *, single: bool = False, name: str | None = None) -> Reading:
+def read(
+    recognizer: Classifier, source: Source, *, single: bool = False, name: str | None = None, page: int = 1
+) -> Reading:
     """Read a picture.
 
     Args:
@@ -101,11 +103,12 @@ def read(recognizer: Classifier, source: Source, *, single: bool = False, name: 
         source: a path, bytes, a binary file, a PIL image or an array; see `image_io.open_image`.
         single: whether all of its ink is one digit.
         name: what to call it.
+        page: of a file with several, from 1.
 
     Raises:
         PictureError: it is not a picture, is damaged, or too large.
     """
-    picture = open_image(source, name)
+    picture = open_image(source, name, page=page)
     if single or recognizer.info.kind == "pictures":
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)

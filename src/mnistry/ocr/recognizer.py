@@ -24,18 +24,19 @@ class Recognizer(Classifier):
     '375'
     """
 
-    def read(self, picture: Source, *, single: bool = False, name: str | None = None) -> Reading:
+    def read(self, picture: Source, *, single: bool = False, name: str | None = None, page: int = 1) -> Reading:
         """Read all digits in a picture. The command line, the service and batches read through this method too.
 
         Args:
             picture: a path, a file's bytes, an open binary file, a PIL image or an array; see `open_image`.
             single: whether the picture shows exactly one digit, to which all of its ink belongs.
             name: the picture's name in the reading's `source` and in errors; None for the file's own.
+            page: the page of a PDF or TIFF file, from 1.
 
         Raises:
             PictureError: it is not a picture, is damaged, or too large.
         """
-        return pipeline.read(self, picture, single=single, name=name)
+        return pipeline.read(self, picture, single=single, name=name, page=page)
 
     def read_digit(self, picture: Source) -> Digit | None:
         """Read a picture of exactly one digit. Returns None if it is blank. See `read`."""

@@ -135,7 +135,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
         name = "".join(character if character.isprintable() else "?" for character in options.name)
         content_type = request.headers.get("content-type", "")
-        asked = {each: getattr(options, each) for each in ("single", "images", "explain", "steps")}
+        asked = {each: getattr(options, each) for each in ("single", "images", "explain", "steps", "page")}
         job = jobs.Read(name, content_type, **asked)
         return await service.answer(request, job)
 

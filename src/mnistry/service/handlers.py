@@ -32,27 +32,29 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
     """Read a picture.
 
     Returns:
-        The object that `mnistry read --json` prints. With `images`, `explain` or `steps`, each digit has `image`,
-        `digitness` and `is_digit` too; with `explain` also `heat` and `naive`; with `steps` each digit and the whole
-        have `steps`.
+        The object that `mnistry read --json` prints, and `pages` where the file has several. With `images`, `explain`
+        or `steps`, each digit has `image`, `digitness` and `is_digit` too; with `explain` also `heat` and `naive`; with
+        `steps` each digit and the whole have `steps`.
 
     Raises:
         UsageError: the body is a form or JSON without a picture.
         PictureError: the picture is damaged, too large, or not a picture.
     """
-    from mnistry.ocr.image_io import open_image
+    from mnistry.ocr.image_io import open_image, page_count
 
     content, file_name = uploads.extract_picture(body, job.content_type)
     name = job.name or file_name or "picture"
     if not content:
         raise PictureError(f"{name} is empty: it has 0 bytes.")
-    reading = recognizer.read(content, single=job.single, name=name)
+    reading = recognizer.read(content, single=job.single, name=name, page=job.page)
     answer = reading.as_json()
+    if (pages := page_count(content)) > 1:
+        answer["pages"] = pages
     if job.images or job.explain or job.steps:
         for shown, digit in zip(answer["digits"], reading.digits, strict=True):
             shown |= _seen(recognizer, digit)
     if job.explain or job.steps:
-        picture = open_image(content, name)
+        picture = open_image(content, name, page=job.page)
         explained = reading.digits[: explain.MOST_DIGITS]
         if job.explain:
             _explain(recognizer, picture, explained, answer)

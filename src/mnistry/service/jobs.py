@@ -22,6 +22,7 @@ class Read:
         images: give each digit's image too, as the network sees it.
         explain: give heat maps, and the answers to the digits only resized.
         steps: give pictures of the steps too.
+        page: the page of a PDF or TIFF file, from 1.
     """
 
     name: str | None = None
@@ -30,6 +31,7 @@ class Read:
     images: bool = False
     explain: bool = False
     steps: bool = False
+    page: int = 1
 
 
 @dataclass(frozen=True)

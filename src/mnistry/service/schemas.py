@@ -60,6 +60,7 @@ class ReadOptions(BaseModel):
         False, description="Give each digit's `heat` too, and the same network's answer to the picture only resized."
     )
     steps: bool = Field(False, description="Give the steps from the picture to the digits as pictures.")
+    page: int = Field(1, ge=1, le=999_999, description="The page of a PDF or TIFF file.")
     name: str = Field(
         "",
         max_length=200,
@@ -134,6 +135,9 @@ class Reading(BaseModel):
     skipped: list[Skipped] = Field(description="Marks that were found and left out.")
     error: None = Field(description="Always null here: a picture that cannot be read is answered with a problem.")
     steps: list[Step] | None = Field(None, description="With `steps`: the picture, its paper, its ink.")
+    pages: int | None = Field(
+        None, description="Number of pages of a PDF or TIFF file that has several; `page` is one."
+    )
 
 
 class Batch(BaseModel):

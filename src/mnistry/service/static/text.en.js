@@ -49,6 +49,7 @@ export default {
     if (uncertain === digits) return `${all}, all uncertain.`;
     return `${all}, ${word(uncertain)} of them uncertain.`;
   },
+  pages: (n) => `This is page 1 of ${n}.`,
   skipped: (n) => `${capital(count(n, "mark", "marks"))} left out (dashed).`,
 
   copy: "Copy the text",

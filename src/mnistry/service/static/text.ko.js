@@ -43,6 +43,7 @@ export default {
     if (uncertain === digits) return `숫자 ${digits}개, 모두 불확실합니다.`;
     return `숫자 ${digits}개, 그중 ${uncertain}개는 불확실합니다.`;
   },
+  pages: (n) => `${n}쪽 가운데 1쪽입니다.`,
   skipped: (n) => `숫자가 아닌 표시 ${n}개는 뺐습니다(점선).`,
 
   copy: "글자로 복사",

@@ -25,8 +25,9 @@ export function showText(output, verdict, answer) {
   output.replaceChildren(...marked(answer.text, digits));
   output.classList.toggle("long", answer.text.length > 8);
   output.classList.toggle("doubted", Boolean(none));
+  const pages = answer.pages ? ` ${text.pages(answer.pages)}` : "";
   const skipped = answer.skipped?.length ? ` ${text.skipped(answer.skipped.length)}` : "";
-  verdict.textContent = (none ? (digits.length ? text.notADigitOne : text.nothing) : sentence(digits)) + skipped;
+  verdict.textContent = (none ? (digits.length ? text.notADigitOne : text.nothing) : sentence(digits)) + skipped + pages;
 }
 
 function sentence(digits) {
