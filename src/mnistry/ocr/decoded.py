@@ -1,4 +1,4 @@
-"""What decoding found in a line: digits, and marks that are not read."""
+"""The results of decoding a line: digits, and marks that are not read."""
 
 from __future__ import annotations
 

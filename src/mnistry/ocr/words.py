@@ -1,4 +1,4 @@
-"""Which characters of a line make numbers and which make words, by their scores, heights and gaps."""
+"""Numbers and words among the characters of a line, by their scores, heights and gaps."""
 
 from __future__ import annotations
 

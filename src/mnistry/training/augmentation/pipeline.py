@@ -83,7 +83,7 @@ def drawn_mask(n: int, epochs: int) -> np.ndarray:
         epochs: of the training, as `make_augmenter` had them.
 
     Returns:
-        bool (m,): drawn digits, and drawn signs that are no digits.
+        bool (m,): drawn digits, and drawn signs that are not digits.
     """
     drawn, none = _added(n, _between(epochs, SHORT, LONG))
     whole = n + drawn + none
@@ -163,7 +163,7 @@ def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
 
 
 def _added(n: int, length: float) -> tuple[int, int]:
-    """Return how many drawn digits, and how many images that are no digits, are added to n digits."""
+    """Return how many drawn digits, and how many images that are not digits, are added to n digits."""
     return round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), round(
         n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE))
     )
