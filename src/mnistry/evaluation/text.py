@@ -9,11 +9,12 @@ import numpy as np
 from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
 from mnistry.evaluation.result import Corrupted, ModelEvaluation, format_corruption
 from mnistry.reporting import text as reporting_text
+from mnistry.reporting.html import format_share
 from mnistry.reporting.language import count_columns as columns_of
 from mnistry.reporting.language import pad
 from mnistry.reporting.text import WIDEST, format_count
 
-MISTAKES_PRINTED = 10
+CONFUSIONS_SHOWN, MISTAKES_PRINTED = 20, 10
 
 
 def format_evaluation(result: ModelEvaluation) -> str:
@@ -81,7 +82,7 @@ def format_classes(test: Evaluation, class_names: Sequence[str]) -> str:
         1       none    0.00%   0.00%
     """
     columns = zip(class_names, test.precision, test.recall, test.f1, strict=True)
-    rows = [[name, *map(_share, shares)] for name, *shares in columns]
+    rows = [[name, *map(format_share, shares)] for name, *shares in columns]
     return reporting_text.format_table([["class", "precision", "recall", "F1"], *rows])
 
 
@@ -104,10 +105,10 @@ def format_corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     if not rows:
         return ""
     lines = [
-        [format_corruption(each.name), *map(_share, (each.all.accuracy, each.sure.coverage, each.sure.accuracy))]
+        [format_corruption(each.name), *map(format_share, (each.all.accuracy, each.sure.coverage, each.sure.accuracy))]
         for each in rows
     ]
-    head, mean = ["corruption", "accuracy", "sure", "right of those"], ["mean", _share(mean_accuracy), "", ""]
+    head, mean = ["corruption", "accuracy", "sure", "right of those"], ["mean", format_share(mean_accuracy), "", ""]
     return reporting_text.format_table([head, *lines, mean], left={0})
 
 
@@ -115,13 +116,6 @@ def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
     right = f"right of those: {picked.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
     return reporting_text.format_entry(name, f"{picked.n:,} ({picked.coverage:.2%}), {line}; {right}", len(name) + 1)
-
-
-def _share(value: float) -> str:
-    return "none" if np.isnan(value) else f"{value:.2%}"
-
-
-CONFUSIONS_SHOWN = 20
 
 
 def format_test_result(test: Evaluation) -> str:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.ocr.background import estimate_background
 from mnistry.ocr.binarization import foreground_candidates
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier, Predictions
 
-SIDE = 28
 SQUARE, STEP = 5, 2  # pixels: of the square that is made black, and from one place of it to the next
 NEARLY = 1e-6  # probabilities are kept so far from 0 and 1: beyond it float32 tells nothing apart
 MOST_DIGITS = 40  # explained of one picture: each takes up to 256 answers, about 7 ms

@@ -14,9 +14,10 @@ from itertools import islice
 import cv2
 import numpy as np
 
+from mnistry.constants import BOX_SIZE as BOX
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.ocr.components import stroke_width
 
-SIDE, BOX = 28, 20
 FINE = 4  # fine pixels along a side of a pixel
 FULL = BOX * FINE
 MARGIN = 2 * FINE  # around the box: room for rounding and anti-aliasing

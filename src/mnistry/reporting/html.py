@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistry.reporting.drawing import Drawing, save_png
 from mnistry.reporting.language import ENGLISH, Language, Message, message, plural
+from mnistry.reporting.text import format_count
 from mnistry.runtime import run_folder
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def render(
         "figure": figure,
         "words": words,
         "phrase": words.number,
-        "written": _date(datetime.now(UTC)),
+        "written": f"{datetime.now(UTC):%Y-%m-%d}",
         "language": languages[0],
     }
     return _environment().get_template(template).render(names | facts)
@@ -108,7 +109,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "share": format_share,
         "count_of": "{:,}".format,
-        "counted": _counted,
+        "counted": format_count,
         "shareable": hide_folders,
     }
     environment.globals |= {
@@ -207,11 +208,3 @@ def hide_folders(text: str) -> str:
     'mnistry tutorial --data-dir …/mnist --seed 0; http://127.0.0.1/b/c.gz'
     """
     return FOLDERS.sub("…/", text)
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.errors import PictureError, UsageError
 from mnistry.ocr import explain
 from mnistry.service import corrections, uploads
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mnistry.ocr.recognizer import Recognizer
     from mnistry.ocr.result import Digit
 
-SIDE = 28
 MARGIN = 0.2  # around a digit, as people cut one out
 MOST_SHOWN = 480  # pixels of a side of the pictures of steps
 EXPECTED = 'a batch is uint8 (n, 28, 28), 0–255, ink bright on black: n times 784 bytes, or JSON {"images": [...]}'

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 from mnistry.training.augmentation.random_pool import RandomPool
-from mnistry.training.augmentation.sampling import SIDE, bilinear_sample, dilate, erode, spline_field
+from mnistry.training.augmentation.sampling import bilinear_sample, dilate, erode, spline_field
 
 jnp = jax.numpy
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import BOX_SIZE as BOX
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 from mnistry.training.augmentation.random_pool import RandomPool, materialize
-from mnistry.training.augmentation.sampling import SIDE, bilinear_sample, dilate, erode, spline_field
+from mnistry.training.augmentation.sampling import bilinear_sample, dilate, erode, spline_field
 
 jnp = jax.numpy
 
@@ -21,7 +23,6 @@ ELASTIC, ELASTIC_GRID = 0.6, 5  # pixels; control points on a side of the field 
 THICKNESS = 0.3
 HEAVY, HAIRLINE, BLOT = 0.12, -1.0, 1.6  # the share with other pens, and how much thinner or thicker, in pixels
 INKED = 0.2  # a pixel that belongs to a stroke
-BOX = 20
 GRID = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
 
 

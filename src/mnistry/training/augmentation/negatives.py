@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 from mnistry.training.augmentation import glyphs, strokes
 from mnistry.training.augmentation.geometric import GRID, fit_together, ink_columns, keep_columns, mirror_where
 from mnistry.training.augmentation.random_pool import RandomPool
-from mnistry.training.augmentation.sampling import SIDE, spline_field
+from mnistry.training.augmentation.sampling import spline_field
 
 jnp = jax.numpy
 

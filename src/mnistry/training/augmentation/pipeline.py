@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 from mnistry.training.augmentation import negatives, strokes
 from mnistry.training.augmentation.degradations import DEGRADATIONS
@@ -25,7 +26,7 @@ from mnistry.training.augmentation.geometric import (
     warp,
 )
 from mnistry.training.augmentation.random_pool import RandomPool
-from mnistry.training.augmentation.sampling import SIDE, bilinear_sample
+from mnistry.training.augmentation.sampling import bilinear_sample
 
 jnp = jax.numpy
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 
 jnp = jax.numpy
 
-SIDE = 28
 PAD = SIDE + 3  # a row of the padded image that is sampled from
 
 

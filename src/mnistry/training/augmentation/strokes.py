@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.constants import BOX_SIZE as BOX
+from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
 from mnistry.training.augmentation import glyphs
 from mnistry.training.augmentation.glyphs import SEGMENTS
@@ -17,7 +19,6 @@ from mnistry.training.augmentation.random_pool import RandomPool, materialize
 
 jnp = jax.numpy
 
-SIDE, BOX = 28, 20
 THINNEST, THICKEST = 1.2, 4.4  # pixels; MNIST's strokes are 2 to 4 wide
 USUAL_WIDTHS, USUAL = (2.2, 3.4), 0.5  # pixels; the share of drawings with such strokes
 SLANT, ASPECT = 0.25, 0.3  # standard deviations: of the shear, and of the logarithm of width over height
