@@ -2,7 +2,7 @@
 
     MnistryError            something a user can mend; exit status 1
     ├── UsageError          a value or an option that makes no sense; exit status 2
-    ├── DataError           a data set that is missing, damaged or not what it claims to be
+    ├── DataError           a data set that is missing, damaged or of another kind
     │   └── NoLabelsError   images without labels, where labels are needed
     ├── ModelError          a model file that is missing, damaged or not one of mnistry's
     ├── PictureError        a picture that cannot be read
@@ -52,7 +52,7 @@ class UsageError(MnistryError, ValueError):
 
 
 class DataError(MnistryError):
-    """A data set that is missing, damaged or not what it claims to be."""
+    """A data set that is missing, damaged or of another kind."""
 
 
 class NoLabelsError(DataError):

@@ -233,7 +233,7 @@ HOSTILE = {
     "more than 5000 of the part node": with_many,
     "it holds more than a graph": lambda m: m.functions.add(),
     "it asks for 100,000,000 values and": with_growth,
-    "an operation takes what has not been computed": with_loop,
+    "an operation takes a value that has not been computed": with_loop,
     "its operation Conv does not fit what it takes": pads,
     "its operation MaxPool does not fit": lambda m: setting(m, "MaxPool", "strides").ints.append(1),
     "its operation Reshape does not fit": lambda m: constant(m, node(m, "Reshape").input[1]).CopyFrom(

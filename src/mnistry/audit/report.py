@@ -1,4 +1,4 @@
-"""The page of an audit, with the pictures of what was found, and the numbers as JSON beside it."""
+"""The page of an audit, with pictures of its findings, and the numbers as JSON beside it."""
 
 from __future__ import annotations
 

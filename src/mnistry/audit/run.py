@@ -42,7 +42,7 @@ def audit_dataset(
         The folder, and what came out.
 
     Raises:
-        MnistryError: the data or the folder is not what it should be.
+        MnistryError: the data or the folder is missing, damaged or wrong.
     """
     watch = Stopwatch()
     with run_folder.create_folder(out, "check") as (work, folder):

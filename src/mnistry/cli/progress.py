@@ -143,7 +143,7 @@ class LiveBars:
         )
 
     def parts(self, what: str, done: int, total: int) -> None:
-        """Show what is at work, how much is done, and the time left."""
+        """Show the name of the work, the part that is done, and the time left."""
         if not self._console.is_terminal:
             return
         if self._description != "done":

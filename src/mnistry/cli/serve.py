@@ -46,7 +46,7 @@ def serve(
 ) -> None:
     """Serve a page to draw on, and a REST API for programs.
 
-    Prints the address when the server is ready. SIGTERM and Ctrl-C stop it; what it has accepted is answered first.
+    Prints the address when the server is ready. SIGTERM and Ctrl-C stop it; accepted requests are answered first.
     """
     from mnistry.service import server
     from mnistry.service.worker_pool import Limits

@@ -1,4 +1,4 @@
-"""Columns of CSV tables: which one is the label, which are pixels or names of files, and what a cell holds."""
+"""Columns of CSV tables: labels, pixels, names of files, and the content of cells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Layout:
         split: the index of the column that names the split.
         packed: the index of the column whose cells hold all pixels of an image.
         one_hot: the indices of columns of which one is 1 in each row, with the names of their classes.
-        said: what was assumed.
+        said: the assumptions.
     """
 
     columns: int

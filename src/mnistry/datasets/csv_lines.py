@@ -36,7 +36,7 @@ class Reader(Protocol):
     """A file as lines of CSV, as often as it is asked.
 
     Attributes:
-        said: what was assumed.
+        said: the assumptions.
     """
 
     said: list[str]

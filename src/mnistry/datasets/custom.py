@@ -59,7 +59,7 @@ def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
     """Load the data set at a path.
 
     Class names are sorted as people do, numbers by value. Where there is no test split, a fifth of each class, rounded,
-    is taken for it, always the same. What was assumed and what was passed over is in the remarks.
+    is taken for it, always the same. Assumptions and passed-over files are in the remarks.
 
     Args:
         path: of what there is; see `FORMS`.
@@ -95,7 +95,7 @@ def _read(path: Path, make: Make[Made]) -> Made:
 
 
 def _read_place(place: Path, make: Make[Made]) -> Made:
-    """Read what is there, by its look; an archive is unpacked first."""
+    """Read a data set by its look; an archive is unpacked first."""
     name = short(place)
     try:
         if place.is_dir():

@@ -1,4 +1,4 @@
-"""A data set: images with labels in two splits, and what can be said of them."""
+"""A data set: images with labels in two splits, and facts about them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Dataset:
 
     Attributes:
         name: the word that loads it.
-        title: what it is, for people.
+        title: its name for people.
         x_train: uint8 (n, 28, 28) 0–255, ink bright on black.
         y_train: uint8 (n,), indices into `class_names`.
         x_test: like `x_train`.
@@ -88,7 +88,7 @@ class Dataset:
         source: where the bytes came from.
         licence: the terms of the data.
         digests: SHA-256 of each file or array.
-        about: a sentence on what the images are, for a report.
+        about: a sentence on the images, for a report.
         fallback: the reason why this set replaces MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
         origins: for each split where its images come from, in words; None where their numbers say all.

@@ -35,7 +35,7 @@ class RemoteFile:
         name: its name, both on the mirrors and in the cache.
         size: bytes.
         sha256: the digest of the file as it is served.
-        unpacked_sha256: the digest of what is inside its gzip; None where it is not published.
+        unpacked_sha256: the digest of the unpacked content; None where it is not published.
     """
 
     name: str

@@ -73,7 +73,7 @@ def describe(path: Path, start: bytes) -> str | None:
 
 
 def describe_zip(path: Path, members: list[str]) -> str | None:
-    """Name the kind of a ZIP file that is not taken, by what it holds."""
+    """Name the kind of a ZIP file that is not taken, by its content."""
     names = {member.rpartition("/")[2] for member in members}
     return next((_sentence(path, kind, remedy) for name, kind, remedy in IN_ZIP if name in names), None)
 

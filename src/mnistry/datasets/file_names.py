@@ -24,7 +24,7 @@ class NamedClasses(NamedTuple):
     Attributes:
         labels: of each file.
         splits: of each file, where the names say it; else empty.
-        example: a name and what is read in it.
+        example: a name and its class.
     """
 
     labels: list[str]

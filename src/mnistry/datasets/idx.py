@@ -57,7 +57,7 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
         A read-only uint8 array over `payload`: (n,) for labels, (n, height, width) for images.
 
     Raises:
-        DataError: the header is not that of such a file, or the size is not what the header says.
+        DataError: the header is not that of such a file, or the size differs from the header's.
     """
     shape = array_headers.read_idx(payload, name, dimensions)
     header_size = 4 + 4 * dimensions

@@ -1,4 +1,4 @@
-"""Images with the names of their classes, as the readers of one's own data give them, and a list of what is wrong."""
+"""Images with the names of their classes, as the readers of one's own data give them, and a list of errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class LoadedSplits:
         train: to learn from; where there is no `test`, a part of it is split off.
         test: to test on, or None.
         validation: to choose by, or None.
-        remarks: what else a user should know: what was assumed, and what was passed over.
+        remarks: other things to know: assumptions, and files that were passed over.
     """
 
     train: Labelled
@@ -80,7 +80,7 @@ class LoadedSplits:
 
 @dataclass
 class ValidationErrors:
-    """A list of what is wrong: the first few are kept to be told, the others are counted."""
+    """A list of errors: the first few are kept for the message, the others are counted."""
 
     examples: list[str] = field(default_factory=list)
     count: int = 0

@@ -303,7 +303,7 @@ def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationEr
 
 
 def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
-    """Labels as text, str (n,), and what was assumed."""
+    """Labels as text, str (n,), and the assumptions."""
     y, said = (_objects(array, name) if array.header.dtype.hasobject else _values(array, name)), []
     if y.ndim == 2 and 1 in y.shape:
         y = y.reshape(-1)

@@ -33,7 +33,7 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
         problems: takes numbers that are none of these.
 
     Returns:
-        uint8 of the same shape, 0–255; and what was assumed, where it is not plain.
+        uint8 of the same shape, 0–255; and the assumption, if there was a choice.
     """
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255), None
@@ -100,7 +100,7 @@ def arranged(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, 
         name: the name of the array in errors.
 
     Returns:
-        A view of the array, and what was assumed, where it is not plain.
+        A view of the array, and the assumption, if there was a choice.
 
     Raises:
         DataError: it is not an array of images.

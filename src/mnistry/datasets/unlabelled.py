@@ -41,7 +41,7 @@ class UnlabelledImages:
         images: uint8 (n, 28, 28), in the form that the model takes.
         names: of the images: numbers from 1, names of files, or the first column of a sample submission beside them.
         header: the two column names of a submission.
-        remarks: what was assumed, and what was passed over.
+        remarks: assumptions, and files that were passed over.
     """
 
     images: np.ndarray
@@ -118,7 +118,7 @@ Found = tuple[np.ndarray | Sequence[EncodedImage], list[str], list[str]]
 
 
 def _read(place: Path) -> Found:
-    """Images, their names and remarks, by what is there."""
+    """Read images, their names and remarks, by the kind of place."""
     if place.is_dir():
         return _read_folder(place)
     start = file_kinds.first_bytes(place)

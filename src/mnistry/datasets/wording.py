@@ -1,4 +1,4 @@
-"""The usual names of splits, labels and files: the words that tell a reader of data what is what."""
+"""The usual names of splits, labels and files."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NOTHING = 2.0  # a threshold that no probability reaches
 
 @dataclass(frozen=True)
 class Threshold:
-    """A line between what is sure and what is not.
+    """A threshold between sure and unsure answers.
 
     Attributes:
         value: a confidence of at least this is sure; 2 where no line gives the precision, so that nothing is.

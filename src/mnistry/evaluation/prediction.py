@@ -25,7 +25,7 @@ class DatasetPredictions:
 
     Attributes:
         images: the images, with their names.
-        answers: what the model says of each.
+        answers: the model's predictions.
         class_names: of the model.
 
     >>> answers = predict_dataset(None, "digits")

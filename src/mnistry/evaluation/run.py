@@ -55,7 +55,7 @@ def evaluate_model(
         The folder, and what came out.
 
     Raises:
-        MnistryError: the model, the data or the folder is not what it should be, or they do not belong together.
+        MnistryError: the model, the data or the folder is missing, damaged or wrong, or they do not belong together.
     """
     watch = Stopwatch()
     with _folder(out) as (work, folder):
@@ -168,7 +168,7 @@ def _trained_on(info: ModelMetadata) -> str:
 
 
 def _described(info: ModelMetadata) -> Mapping[str, Any]:
-    """Give what a model file says about its training data."""
+    """Name the training data that a model file states."""
     described = info.details.get("dataset")
     return described if isinstance(described, Mapping) else {}
 

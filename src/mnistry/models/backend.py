@@ -131,7 +131,7 @@ class Predictor:
             x: (n, ...) inputs, turned to float32 on the device.
 
         Returns:
-            float32 (n, ...), what the model gives for each input.
+            float32 (n, ...), the model's output for each input.
         """
         values, program = self._values(), self.compile(x)
         size = min(PREDICT_CHUNK, len(x))

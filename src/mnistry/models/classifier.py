@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 SHIPPED = "models/weights/mnistry.onnx"
-CHUNK = 128  # images a call of the runtime: what is computed of them stays in the processor's cache
+CHUNK = 128  # images a call of the runtime: their activations stay in the processor's cache
 MAX_RUN_VALUES = 2**26  # float32 numbers that a call may compute: 256 MB; fewer images at once for a larger model
 BLOCK = 4 * CHUNK  # images that a thread takes at a time; the unsure ones among them are looked at again together
 LOOKS = 5  # at an unsure image: as it is, and moved by one pixel each way
@@ -137,7 +137,7 @@ class Classifier:
 
         Args:
             images: see `predict`.
-            again: whether what is unsure gets a second look, where the model is made for it.
+            again: whether unsure images get a second look, if the model is made for it.
         """
         images = _checked(images)
         n = len(images)

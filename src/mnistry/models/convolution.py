@@ -248,7 +248,7 @@ def _in_pieces(form: Callable[..., Any], arrays: tuple[Any, ...], image_bytes: i
     Args:
         form: takes a piece of each array; returns a tuple.
         arrays: (n, ...) each, or None.
-        image_bytes: what the form works with for one image.
+        image_bytes: memory that the form needs for one image.
         sums: for each of the form's results, whether to add those of the pieces; the others are (n, ...) again.
     """
     n = len(arrays[0])

@@ -34,7 +34,7 @@ def in_one_form(
         fit: how images come to another size: "resize" or "pad" with black; None is "resize".
 
     Returns:
-        The model itself, or one around it; and what was assumed.
+        The model itself, or one around it; and the assumptions.
 
     Raises:
         UsageError: it has several inputs or takes something that is not an image, or none or several of its outputs can

@@ -147,7 +147,7 @@ class Layer:
     """A layer as people like to see it.
 
     Attributes:
-        kind: what it does, such as "Dense(128, relu)".
+        kind: its kind and size, such as "Dense(128, relu)".
         output: the shape of its output, without the batch.
         parameters: how many weights it has.
     """

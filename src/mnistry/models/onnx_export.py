@@ -115,7 +115,7 @@ def check_agreement(
 
 
 def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scaling: Scaling = AS_THEY_ARE) -> None:
-    """Check that a model file gives what the Keras model gives, to 1e-4 in each probability and digit score.
+    """Check that a model file answers as the Keras model does, to 1e-4 in each probability and digit score.
 
     Of a model that computes with 16 bits, 0.02 is asked for: the file computes with 32.
 

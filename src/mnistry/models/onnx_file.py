@@ -7,7 +7,7 @@ A model file is an ONNX file with one input and two outputs:
     digitness      float32 (n,), 0 to 1: how much the image looks like a digit at all
 
 It carries its facts (`models/metadata.py`) and a digest of facts and graph, so that damage is found. Whoever
-makes a file with a right digest can still do no harm: what it asks for in operations, memory and time is bounded here.
+makes a file with a right digest can still do no harm: its operations, memory and time are bounded here.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         Its metadata, and the number of values that it computes for an image.
 
     Raises:
-        ModelError: it is not an ONNX file, is another's, of another version, damaged, or asks for what a model may not.
+        ModelError: it is not an ONNX file, comes from elsewhere, is of another version, damaged, or too large.
     """
     if content.startswith((b"PK", HDF5)):
         raise ModelError(f"{name} is a Keras model, not a model file. Make it one with: mnistry export {name}")
@@ -223,7 +223,7 @@ def _computed(
     """The tensors that a node makes, with their shapes, and the multiplications an image that it takes."""
     inputs, outputs = node.texts("input"), node.texts("output")
     if not set(inputs) <= known.keys():
-        raise ValueError("an operation takes what has not been computed")
+        raise ValueError("an operation takes a value that has not been computed")
     if IMAGES in inputs and node.text("op_type") != "Cast":
         raise ValueError("its images are not made into numbers first")
     given = onnx_shapes.given(

@@ -1,7 +1,7 @@
 """The operations of a model file, and the shape of each result: reckoned before anything is computed.
 
 A file can ask in a few bytes for an image of a thousand million pixels. So every shape is followed through the graph
-first, and what is too large is refused.
+first, and anything too large is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 Shape = tuple[int, ...]
 """Of a tensor; -1 is the number of images, -k is k times as many."""
 
-MAX_WINDOW = 64  # height, width, step or spread of what is slid over an image
+MAX_WINDOW = 64  # height, width, step or spread of a window that slides over an image
 MAX_AXES = 8
 
 

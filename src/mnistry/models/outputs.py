@@ -1,4 +1,4 @@
-"""From logits to what a model says: calibrated probabilities and the digit score."""
+"""From logits to a model's outputs: calibrated probabilities and the digit score."""
 
 from __future__ import annotations
 

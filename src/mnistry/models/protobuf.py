@@ -18,7 +18,7 @@ class Field(NamedTuple):
     """One field of a message.
 
     Attributes:
-        name: what it is called.
+        name: the field's name.
         kind: VARINT or BYTES.
         most: how often it may be there.
     """

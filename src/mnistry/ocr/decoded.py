@@ -14,7 +14,7 @@ class DecodedDigit:
     """A digit found in a line.
 
     Attributes:
-        digit: what the recognizer says of it.
+        digit: the recognizer's answer.
         start: the number of its first piece.
         stop: the number of the piece after its last.
         box: left, top, right and bottom in the pixels that were segmented.

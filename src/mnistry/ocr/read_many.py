@@ -50,8 +50,8 @@ class ReadResult:
     """The result of reading a picture.
 
     Attributes:
-        source: what the user called it.
-        reading: what was read, or None.
+        source: the user's name for it.
+        reading: the reading, or None.
         error: one sentence on why nothing was, or None.
     """
 

@@ -1,4 +1,4 @@
-"""Deciding what is read: signs, words, struck-out numbers and doubtful digits, judged in their lines."""
+"""Rejection: signs, words, struck-out numbers and doubtful digits, judged in their lines."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ COVERED = 0.8  # of a number's width that such a line covers
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """The digits that are read of a page, and what is not read.
+    """The digits that are read of a page, and the marks that are not.
 
     Attributes:
         lines: the digits of each line that has any.
@@ -73,7 +73,7 @@ class Judgement:
 def reject_implausible(
     layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]], cleaned: Cleaned, threshold: float
 ) -> Judgement:
-    """Decide what is read, with doubts about the digits that are not to be relied on.
+    """Select the digits to read, with doubts about the unreliable ones.
 
     Args:
         layout: the lines of writing.

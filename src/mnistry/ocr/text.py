@@ -1,4 +1,4 @@
-"""Readings as text for a terminal: what was read, what the network saw, and what it thought."""
+"""Readings as text for a terminal: the text, the images that the network saw, and its best answers."""
 
 from __future__ import annotations
 

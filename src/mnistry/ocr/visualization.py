@@ -1,4 +1,4 @@
-"""A picture with what was read drawn on it."""
+"""A picture with its reading drawn on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT_HEIGHT = 0.3  # of a digit's
 def annotated(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped] = ()) -> Image:
     """Draw a box around each digit and its answer above: blue where sure, orange with a ? where not.
 
-    What was skipped gets a dashed grey box.
+    Skipped marks get a dashed grey box.
 
     Raises:
         PictureError: the picture cannot be read.

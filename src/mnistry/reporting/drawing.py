@@ -110,7 +110,7 @@ class Drawing:
     Attributes:
         width: in units; one is a CSS pixel.
         height: likewise.
-        parts: what is drawn.
+        parts: in drawing order.
     """
 
     width: float

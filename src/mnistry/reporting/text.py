@@ -17,7 +17,7 @@ WIDEST = LINE  # characters of a table of classes; wider ones are turned on thei
 
 
 def format_count(n: int, thing: str) -> str:
-    """A number and what it counts.
+    """A number with its unit, in the singular or plural.
 
     >>> format_count(1, "error"), format_count(1875, "step")
     ('1 error', '1,875 steps')

@@ -21,7 +21,7 @@ class Callbacks:
         training: called several times an epoch.
         epoch: gets the record of each epoch when it is done and kept, and how many epochs there will be.
         download: called while a file arrives.
-        progress: gets what is at work, and how many parts of how many are done.
+        progress: gets the name of the work, the number of parts that are done, and their total.
         warning: gets warnings, which do not stop the run.
         weights: gets the number of each epoch and the trainable weights after it, if there is somebody.
     """

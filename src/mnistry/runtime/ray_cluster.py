@@ -1,6 +1,6 @@
 """Ray for as long as a command needs it: a cluster that runs already, or one on this machine, started and stopped here.
 
-What Ray has to say goes to its own log files; what a person needs to know is an error of ours, in a sentence.
+Ray's messages go to its own log files; anything that a person needs to know becomes an error of ours, in a sentence.
 """
 
 from __future__ import annotations

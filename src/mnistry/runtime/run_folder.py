@@ -32,7 +32,7 @@ Stored = TypeVar("Stored")
 def create_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[Path, Path]]:
     """A folder for a new run, filled only if the block ends well.
 
-    Whatever goes wrong inside, an interrupt included, what was written is removed again.
+    If anything goes wrong inside, an interrupt included, all written files are removed again.
 
     Args:
         out: where the run shall be; it may exist if it is empty. None means the next free `runs/KIND-N`.
@@ -54,7 +54,7 @@ def create_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tup
 
 @contextlib.contextmanager
 def lock_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bool) -> Iterator[Path]:
-    """A run folder that one process at a time works in; what it wrote stays, however the block ends.
+    """A run folder that one process at a time works in. Its files stay, however the block ends.
 
     Args:
         out: where the run is or shall be. None means the next free `runs/KIND-N`.
@@ -129,7 +129,7 @@ def explain_resume(*command: str) -> Iterator[None]:
 def load_plan(
     folder: Path, name: str, kind: type[Stored], what: str, *, ignored: Collection[str] = ()
 ) -> Stored | None:
-    """Load what the work in a folder was begun with; None if nothing is there yet.
+    """Load the plan of the work in a folder; None if nothing is there yet.
 
     Args:
         folder: of the work.

@@ -16,7 +16,7 @@ from logging.handlers import QueueHandler, QueueListener
 
 STANDARD_ERROR = 2
 MOST_WAITING = 10_000  # lines
-CLOSE_SECONDS = 1.0  # for what is left at the end
+CLOSE_SECONDS = 1.0  # for the rest at the end
 QUIET_SECONDS = 10.0  # between two lines of the same event
 
 
@@ -44,7 +44,7 @@ class AccessLog:
             self._write(f"mnistry: {sentence}")
 
     def close(self) -> None:
-        """Write what is left, for a second at most."""
+        """Write the rest, for a second at most."""
         self._listener.stop()
 
     def _write(self, line: str) -> None:

@@ -139,7 +139,7 @@ class Connection(H11Protocol):
             self._write_timer = None
 
     def on_response_complete(self) -> None:
-        """Give the client some time to take what is left of the answer where the connection ends with it."""
+        """Give the client some time to take the rest of the answer if the connection ends with it."""
         super().on_response_complete()
         if self._half_closed and self.idle:
             self.transport.close()
@@ -152,7 +152,7 @@ class Connection(H11Protocol):
         self._end_later()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the sentence is ours
-        """Answer what is not HTTP/1.1."""
+        """Answer a request that is not HTTP/1.1."""
         self._refuse(Problem(400, "The request is not valid HTTP/1.1."))
 
     def turn_away(self) -> None:
@@ -194,7 +194,7 @@ class Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which answers at its end what was accepted and what is on its way."""
+    """uvicorn's server; before it ends, it answers the requests that were accepted or are on their way."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config)

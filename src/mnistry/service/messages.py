@@ -17,7 +17,7 @@ class Frame:
     """A message.
 
     Attributes:
-        head: what it is about, JSON's types only.
+        head: the facts, in JSON's types only.
         body: a picture, or the content of an answer.
     """
 

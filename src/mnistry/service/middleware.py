@@ -207,7 +207,7 @@ class ResponseState:
         await self.answer(problem.status, problem.all_headers(), problem.content())
 
     async def finish(self) -> None:
-        """Read what is left of the request, within limits, and end the answer."""
+        """Read the rest of the request, within limits, and end the answer."""
         if self._last is not None:
             await self._linger()
             await self._send(self._last)

@@ -89,7 +89,7 @@ class ServerSettings:
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
+    """Serve until SIGTERM or SIGINT, then answer the accepted requests and return.
 
     Raises:
         UsageError: a setting is not valid.

@@ -26,7 +26,7 @@ def extract_picture(body: bytes, content_type: str) -> tuple[bytes, str | None]:
 
     Args:
         body: the whole body.
-        content_type: the Content-Type header; only a form and JSON need it, as pictures say themselves what they are.
+        content_type: the Content-Type header; only a form and JSON need it, as pictures name their own format.
 
     Returns:
         The picture's bytes, and its file name where a form tells one.

@@ -87,7 +87,7 @@ class Pool:
         self._waiting: list[_Waiting] = []
         self._used: defaultdict[str, float] = defaultdict(float)  # seconds of processes that each client has used
         self._lane = SlowLane(limits.workers)
-        self._floor = 0.0  # what the client that came last had used: newcomers begin there
+        self._floor = 0.0  # seconds that the last served client had used: newcomers begin there
         self._tasks: set[asyncio.Task[None]] = set()
         self._alive: set[_Worker] = set()
 

@@ -120,7 +120,7 @@ def adapt(
     """Adapt a model to corrected digits.
 
     Args:
-        images: uint8 (n, 28, 28), ink bright on black: what the model saw of each digit.
+        images: uint8 (n, 28, 28), ink bright on black: each digit as the model saw it.
         labels: int64 (n,), what each is: indices into the model's class names.
         model: path of the model file or the run folder; None is the built-in model.
         data_dir: folder with MNIST. Its training images are the other digits where they are there or cached; without

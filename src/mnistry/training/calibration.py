@@ -1,7 +1,7 @@
 """Calibrate a trained network on the images held out: its temperature, and when it is sure.
 
 A network of digits is calibrated on the held-out images as they are, on the same images moved, stretched and degraded,
-and on digits drawn in other hands. What it says then holds away from home too.
+and on digits drawn in other hands. So its probabilities hold for other images too.
 """
 
 from __future__ import annotations

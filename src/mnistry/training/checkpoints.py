@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on, written so that no crash can lose or garble it.
+"""Checkpoints: the state of a training, written so that no crash can lose or garble it.
 
 A file is a line of header with the SHA-256 of all that follows, then a NumPy archive. It is written beside its name,
 brought to the disk, and renamed; then the folder's own entry is brought to the disk. The last two are kept: if the
@@ -42,7 +42,7 @@ class Checkpoint:
     Attributes:
         epoch: how many are done.
         values: the values of all variables, dropout's position in its random numbers included.
-        records: what is kept of each epoch done.
+        records: the record of each epoch done.
         identity: what must be as it was when the training goes on.
     """
 

@@ -46,7 +46,7 @@ def export(
     """Write one's own Keras model as a model file, which every verb and `Recognizer` take.
 
     The file answers as the Keras model does, on images as they are, uint8 (n, 28, 28), 0–255: both are compared before
-    it is kept. Any network on square images will do; see docs/models.md. What was assumed is logged and kept in it.
+    it is kept. Any network on square images will do; see docs/models.md. Assumptions are logged and kept in it.
 
     Args:
         model: a Keras model, or the path of its .keras or .h5 file.

@@ -67,7 +67,7 @@ def fit(
     images. That order depends on `seed` and on the number of steps that the optimizer has made: the same calls give
     the same bits, and a training that goes on with `initial_epoch` gives those of one that was not interrupted.
 
-    What cannot be compiled is given to Keras's own `fit`, with a warning that says why: data that are not arrays in
+    A training that cannot be compiled goes to Keras's own `fit`, with a warning: data that are not arrays in
     memory (generators, `PyDataset`, `tf.data`, loaders), `run_eagerly`, `jit_compile=False`, `steps_per_execution`,
     a distribution of `keras.distribution`, methods of Keras's trainer that are overridden. `docs/fit.md` has the list.
 
@@ -93,7 +93,7 @@ def fit(
         validation_freq: the number of epochs between validations, or a list of the epochs to validate after.
         seed: decides the order of the images; 0 or larger.
         devices: number of local devices that share each batch.
-        progress: called several times an epoch. What it does cannot change the result.
+        progress: called several times an epoch. It cannot change the result.
         validation: an older name of `validation_data`.
 
     Returns:

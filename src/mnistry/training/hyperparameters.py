@@ -48,9 +48,9 @@ class Hyperparameter:
     """A number of a recipe that can be chosen: `mnistry train --set NAME=X`.
 
     Attributes:
-        meaning: what it is.
+        meaning: a sentence on it.
         part: what of the recipe it changes: that takes it as an argument of the setting's name.
-        default: what it is where nothing is said.
+        default: its value if none is given.
         least: the least that makes sense.
         most: the most that makes sense.
         searched: where a search looks.

@@ -41,7 +41,7 @@ class TrainProgress:
         epochs: how many there will be.
         step: steps done in this epoch.
         steps: steps in an epoch, the last short one included.
-        logs: loss and metrics over the epoch so far, or what the model's own `train_step` logged in the last step.
+        logs: loss and metrics over the epoch so far, or the last step's logs of the model's own `train_step`.
         seconds: since the epoch began, compilation included in the first.
         steps_per_second: over the last dispatch.
     """
@@ -79,7 +79,7 @@ class TrainSession:
                 arrays, (n, ...) each.
             batch_size: images per step. Fewer than that in all make one short batch.
             devices: how many local devices share each batch.
-            augment: `augment(key, x, y, step)` returns what is trained on, inside the compiled step. An epoch then
+            augment: `augment(key, x, y, step)` returns the batch to train on, inside the compiled step. An epoch then
                 leaves out the images that do not fill a batch, other ones each time. `data` must be (x, y).
             seed: of the keys that `augment` gets; each step has its own, which depends on the number of steps before.
 
@@ -163,7 +163,7 @@ class TrainSession:
             steps: how many steps, from the first; None for all images.
 
         Returns:
-            Loss and metrics, or what the model's own `test_step` logged last; and the values afterwards.
+            Loss and metrics, or the last logs of the model's own `test_step`; and the values afterwards.
         """
         n = count(data)
         if steps is not None:

@@ -38,5 +38,5 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras co
         return -(1 - spread) * of_label - spread * ops.mean(logs[:, :none], axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the loss is made of."""
+        """Return the arguments of the loss."""
         return {**super().get_config(), "smoothing": self.smoothing}

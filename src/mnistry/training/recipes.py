@@ -41,7 +41,7 @@ class Recipe:
         second_look: the best probability below which an image is looked at again; 0 for never.
         settings: the numbers that can be chosen, by their names.
         searched: where a search looks for `learning_rate` and `batch_size`.
-        refuses: whether the network has one more output than classes, for what is none of them.
+        refuses: whether the network has one more output than classes, for images of none of them.
     """
 
     build: Callable[..., keras.Model]
@@ -58,7 +58,7 @@ class Recipe:
 
 
 def resolve(config: TrainConfig, dataset: Dataset) -> ResolvedConfig:
-    """Fill in what a config leaves open, from its recipe and for the data set at hand.
+    """Fill in the open fields of a config, from its recipe and for the data set at hand.
 
     Raises:
         UsageError: there is no such recipe, it does not have such settings, or the batch size is above the number of
@@ -187,7 +187,7 @@ def compile_strong(
 def compile_teacher(
     model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY, distilled: bool = False
 ) -> keras.Model:
-    """Compile for the teacher recipe: as the strong one, without label smoothing, which would hide what it knows.
+    """Compile for the teacher recipe: as the strong one, without label smoothing, which would hide its knowledge.
 
     Müller et al. 2019, "When Does Label Smoothing Help?", section 4.
     """

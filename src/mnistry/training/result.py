@@ -49,7 +49,7 @@ class Result:
     Attributes:
         command: what to type to have it again.
         config: the resolved config.
-        dataset: what it was trained and tested on.
+        dataset: the data for training and test.
         layers: the network.
         weights_sha256: digest of the trained weights' bytes: equal weights, to the bit, have equal digests.
         records: of each epoch its number, loss, metrics and seconds.
@@ -58,7 +58,7 @@ class Result:
         grid: the training images that are shown.
         seconds: how long each part took.
         environment: versions and machine.
-        calibration: what was chosen on the images held out; None where none were.
+        calibration: the values chosen on the images held out; None where none were.
         sample: the image that the lesson follows; None outside the lesson.
     """
 

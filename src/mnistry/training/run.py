@@ -42,14 +42,14 @@ def train_run(
         given: fields of `TrainConfig` that are asked for; a run that goes on takes the others from its folder.
         data_dir: where to look for the data first.
         out: the run folder; None means the next free `runs/train-N`.
-        resume: whether to go on with what is in the folder. Where nothing is, the run starts from its beginning.
+        resume: whether to go on with the run in the folder. In an empty one, the run starts from its beginning.
         callbacks: who wants to hear how it goes on.
 
     Returns:
-        The run folder and what is in it; None if it was complete already.
+        The run folder and its result; None if it was complete already.
 
     Raises:
-        MnistryError: the config, the data or the folder is not what it should be, the training diverged, or somebody
+        MnistryError: the config, the data or the folder is wrong or damaged, the training diverged, or somebody
             stopped it.
     """
     watch = Stopwatch()

@@ -38,7 +38,7 @@ class Trained:
 
     Attributes:
         config: the resolved config.
-        dataset: what it was trained on.
+        dataset: the training data.
         model: the trained network, compiled.
         records: of each epoch its number, loss, metrics and seconds.
 

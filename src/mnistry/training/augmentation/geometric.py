@@ -29,7 +29,7 @@ GRID = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
 def warp(pool: RandomPool, x: Any, strong_fraction: Any = 1.0, strength: float = 1.0) -> Any:
     """Turn, shear, scale, stretch, shift and bend images elastically (Simard et al. 2003).
 
-    What is stretched or slanted keeps the longer side of its ink, as whoever fits it into MNIST's box would do.
+    Stretched or slanted digits keep the longer side of their ink, as MNIST's box does.
     """
     n = len(x)
     much = jnp.where(pool.flip(STRONG_SHARE * strong_fraction, n), STRONGER, 1.0)

@@ -44,7 +44,7 @@ def signs(label: int) -> Glyphs:
     """Return letters of several scripts, symbols and small drawings, all labelled as no digit.
 
     Args:
-        label: of what is not a digit.
+        label: the label of everything that is not a digit.
     """
     texts = [strokes for name, strokes in _read() if name == NO_DIGIT]
     return _prepare(texts, [label] * len(texts))

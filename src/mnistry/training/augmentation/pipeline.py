@@ -1,4 +1,4 @@
-"""Augmentation: digits as others would write, scan and photograph them, and what is not a digit.
+"""Augmentation: digits as others would write, scan and photograph them, and things that are not digits.
 
 A batch of training images goes in, a larger one comes out, inside the compiled step: all images bent and moved by a
 little, a part of them also degraded in one of many ways, digits drawn in hands of the world, and images that are not
@@ -57,7 +57,7 @@ def make_augmenter(
     Args:
         epochs: of the training.
         steps: of the training, in all.
-        classes: how many there are; the label of what is none of them is this number.
+        classes: their number, which is also the label of everything else.
         digits: whether the classes are the ten digits. Of other classes nothing is drawn, and what belongs to none of
             them is invented characters, scribbles and blanks.
         strength: how far images are moved and bent, and how many are degraded, as a multiple of what is usual.

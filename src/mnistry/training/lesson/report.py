@@ -25,7 +25,7 @@ TEMPLATE = "lesson.html"
 
 
 class Report:
-    """The report of a lesson, made in three parts, each as soon as what it shows is known.
+    """The report of a lesson, made in three parts, each as soon as its content is known.
 
     Attributes:
         figures: those drawn so far, by name.
@@ -43,7 +43,7 @@ class Report:
         self.figures: dict[str, Drawing] = {}
 
     def begin(self) -> None:
-        """Draw what does not depend on the training, and compile the page's template."""
+        """Draw the figures that do not depend on the training, and compile the page's template."""
         dataset, facts = self._dataset, self._facts
         shown, image, names = slice(facts.first, facts.last + 1), dataset.x_train[facts.index], dataset.class_names
         label = names[dataset.y_train[facts.index]]

@@ -211,7 +211,7 @@ def probabilities(
     class_names: Sequence[str],
     language: Language,
 ) -> str:
-    """The sample image's probabilities, and what a second Softmax makes of them; the likeliest of many classes."""
+    """The sample image's probabilities after one Softmax and after two; of many classes, the likeliest."""
     shapes = message("for all images: train {train}, test {test}", train=train_shape, test=test_shape)
     likely = np.argsort(-sample.probabilities, kind="stable")[:10]
     shown = range(len(class_names)) if len(class_names) <= len(likely) else [int(number) for number in likely]

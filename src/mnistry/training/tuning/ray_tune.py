@@ -1,7 +1,7 @@
 """Trials on Ray Tune: several at a time, each on one core, stopped early where others do better.
 
 Tune starts the trials and decides by ASHA which go on (Li et al. 2020, "A System for Massively Parallel Hyperparameter
-Tuning"). What a trial has learnt is kept by its own checkpoints, and what all have given by `trials.write`. So nothing
+Tuning"). Each trial keeps its weights in checkpoints of its own, and `trials.write` keeps all results. So nothing
 depends on files of Tune's: after a kill ASHA gets again what it knew, and the open trials go on where they were.
 """
 
@@ -59,7 +59,7 @@ def run(work: Work, trials: Sequence[Trial], *, epochs: int, max_concurrent: int
     """Train the trials that are open, on the Ray that this process is connected to.
 
     Args:
-        work: what they share.
+        work: the state that they share.
         trials: all trials.
         epochs: how many each may have.
         max_concurrent: how many run at the same time.

@@ -37,7 +37,7 @@ class Plan:
 
     Attributes:
         recipe: whose settings are searched.
-        dataset: what is trained on.
+        dataset: the training data.
         trials: how many there are.
         epochs: how many each may have.
         seed: decides the settings of all trials, and first weights, order and split of each.
@@ -74,7 +74,7 @@ class SearchResult:
 
     Attributes:
         folder: of the search.
-        plan: what it did.
+        plan: the plan that it followed.
         trials: all of them, by their number.
         images: how many were held out.
         best: the best trial.
@@ -110,7 +110,7 @@ def search(
             takes the others from its folder.
         data_dir: where to look for the data first.
         out: the search's folder; None means the next free `runs/search-N`.
-        resume: whether to go on with what is in the folder.
+        resume: whether to go on with the search in the folder.
         max_concurrent: how many trials run at the same time, each on one core.
         address: of a Ray cluster, whose nodes all see the folder at the same path; None starts Ray here.
         callbacks: who wants to hear how it goes on.

@@ -56,7 +56,7 @@ def format_search(result: SearchResult) -> str:
 
 
 def format_table(result: SearchResult) -> str:
-    """The trials, the best first: what they were trained with, and how they did on the images held out."""
+    """The trials, the best first: their settings and their scores on the images held out."""
     names = list(result.best.settings)
     head = ["trial", *names, "epochs", "accuracy", "loss", ""]
     rows = [head]

@@ -22,7 +22,7 @@ class Trial:
 
     Attributes:
         number: from 1.
-        settings: what it was trained with: `learning_rate`, `batch_size`, and the recipe's own.
+        settings: its settings: `learning_rate`, `batch_size`, and the recipe's own.
         state: "open" as long as it has not ended, "finished" after all epochs, "stopped" early because others did
             better, "failed" if it could not go on.
         records: of each epoch its number, loss, metrics and seconds.
