@@ -1,4 +1,4 @@
-"""What `mnistry adapt` is worth on people's own digits: mistakes of a hand before and after it learns thirty of them.
+"""Measure `mnistry adapt` on people's own digits: mistakes of a hand before and after it learns thirty of them.
 
     python benchmarks/adaptation.py [FOLDER]
 
