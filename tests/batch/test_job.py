@@ -30,9 +30,9 @@ from mnistry.batch.output import Counts
 from mnistry.batch.worker import read_picture
 from mnistry.errors import ClusterError, DataError, MissingExtraError, MnistryError, RunError, UsageError
 from mnistry.models.classifier import SHIPPED
-from mnistry.ocr import read_many
+from mnistry.ocr import image_io, result
 from mnistry.ocr.normalization import is_normalized
-from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.recognizer import Recognizer, read_all
 from mnistry.runtime.files import PART, PassedOver
 
 MODEL = resources.files("mnistry").joinpath(SHIPPED).read_bytes()
@@ -225,7 +225,7 @@ def test_any_filesystem_of_fsspecs_is_read_and_written(pictures, recognizer):
     memory = fsspec.filesystem("memory")
     memory.put("pictures", "/stack/pictures", recursive=True)
     memory.pipe("/stack/list.txt", b"memory://stack/pictures/b.png\n")
-    outcomes = read_many.read_all(read_many.list_pictures(["pictures"]))
+    outcomes = read_all(image_io.list_pictures(["pictures"]))
     expected = [outcome.reading.text if outcome.reading else "" for outcome in outcomes]
     for source, texts in (("pictures", expected), ("list.txt", expected[:1])):
         done = read_here(f"memory://stack/{source}", f"memory://out/{source}", single=False)
@@ -518,7 +518,7 @@ def test_a_full_disk_stops_the_job_with_a_sentence(images, monkeypatch):
     assert done["pictures"].tolist() == [0]
 
 
-def spoil_a_picture(recognizer: Recognizer, picture: worker.Picture, *, single: bool) -> read_many.ReadResult:
+def spoil_a_picture(recognizer: Recognizer, picture: worker.Picture, *, single: bool) -> result.ReadResult:
     """Read a picture; one that says so kills the process that reads it, or never ends."""
     content = picture[1]
     if content == b"deadly":
@@ -562,7 +562,7 @@ def test_links_are_followed_and_what_cannot_be_read_has_a_row(tmp_path):
     Path("pictures/notes.txt").write_text("not a picture")
     Path("pictures/.hidden.png").write_bytes(b"hidden")
     passed_over = PassedOver()
-    named = read_many.list_pictures(["pictures"], passed_over)
+    named = image_io.list_pictures(["pictures"], passed_over)
     assert named == [
         f"pictures/{name}" for name in ("broken.png", "linked.png", "pipe.png", "sub/b.png", "again/a.png")
     ]
@@ -624,7 +624,7 @@ def test_an_empty_list_leaves_no_folder_behind():
 
 
 def test_outcomes_that_are_no_text_become_text():
-    table = output.tabulate_results([read_many.ReadResult("a\udcff.png", None, "a\udcff.png is gone.")], 10)
+    table = output.tabulate_results([result.ReadResult("a\udcff.png", None, "a\udcff.png is gone.")], 10)
     assert table["source"].to_pylist() == ["a?.png"]
     assert table["error"].to_pylist() == ["a?.png is gone."]
     assert not parts(Path())

@@ -17,8 +17,7 @@ import pytest
 
 from helpers.batching import STORE, cluster, descendants, listening, parts, rows, started, wait_for, workers
 from helpers.writing import Page, digit
-from mnistry.ocr.read_many import read_all
-from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.recognizer import Recognizer, read_all
 from mnistry.runtime.files import PART
 
 N = 24_000

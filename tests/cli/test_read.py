@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from helpers.writing import Page, digit, save_pictures
-from mnistry.ocr import read_many
+from mnistry.ocr import image_io, recognizer
 from mnistry.ocr import text as ocr_text
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.ocr.result import Digit, Reading
@@ -227,14 +227,14 @@ def test_what_is_not_sure_is_marked_and_nothing_else():
 
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(read_many, "MANY", 4)
-    monkeypatch.setattr(read_many, "count_cpus", lambda: 2)
+    monkeypatch.setattr(recognizer, "MANY", 4)
+    monkeypatch.setattr(recognizer, "count_cpus", lambda: 2)
     names = []
     for i, character in enumerate("203568"):
         names.append(str(tmp_path / f"{i}.png"))
         digit(character).save(names[-1])
     names.insert(2, str(tmp_path / "missing.png"))
-    outcomes = list(read_many.read_all(names, single=True))
+    outcomes = list(recognizer.read_all(names, single=True))
     assert [outcome.source for outcome in outcomes] == names
     assert [outcome.reading and outcome.reading.text for outcome in outcomes] == [*"20", None, *"3568"]
     assert outcomes[2].error == f"{names[2]} cannot be read: No such file or directory."
@@ -242,7 +242,7 @@ def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, mo
 
 def test_names_walk_folders_in_order(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert read_many.list_pictures(["pictures", "-", "x.png"]) == [
+    assert image_io.list_pictures(["pictures", "-", "x.png"]) == [
         "pictures/b.png",
         "pictures/below/a.JPG",
         "-",

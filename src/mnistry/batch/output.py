@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mnistry.batch.storage import Place
-    from mnistry.ocr.read_many import ReadResult
     from mnistry.ocr.recognizer import Recognizer
+    from mnistry.ocr.result import ReadResult
 
 FACTS = b"mnistry"  # the key of the facts in a file's metadata
 

@@ -13,7 +13,7 @@ from mnistry.batch.array_source import HEAD, is_image_file, open_images
 from mnistry.batch.parquet_source import IMAGES, PICTURES, Column, ParquetRows
 from mnistry.batch.storage import Entry, Place
 from mnistry.errors import DataError, UsageError
-from mnistry.ocr.read_many import SUFFIXES
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import PassedOver
 
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"

@@ -18,10 +18,9 @@ from mnistry.batch.parquet_source import PICTURES, Column, ParquetRows, extract_
 from mnistry.batch.plan import PieceList, Plan
 from mnistry.batch.sources import ARRAY, FOLDER, LIST, Piece
 from mnistry.errors import MnistryError, PictureError
-from mnistry.ocr import read_many
 from mnistry.ocr.image_io import MAX_BYTES
-from mnistry.ocr.read_many import ReadResult
-from mnistry.ocr.recognizer import Recognizer
+from mnistry.ocr.recognizer import Recognizer, read_one, to_result
+from mnistry.ocr.result import ReadResult
 from mnistry.runtime.parallel import ProcessPool
 
 if TYPE_CHECKING:
@@ -156,9 +155,7 @@ class Reader:
         """
         names = [name for name, _ in pictures]
         results = self._reading.map(_fetch(name, content) for name, content in pictures)
-        return output.tabulate_results(
-            list(map(read_many.to_result, names, results)), len(self._recognizer.info.class_names)
-        )
+        return output.tabulate_results(list(map(to_result, names, results)), len(self._recognizer.info.class_names))
 
 
 def read_picture(recognizer: Recognizer, picture: Picture, *, single: bool) -> ReadResult:
@@ -172,7 +169,7 @@ def read_picture(recognizer: Recognizer, picture: Picture, *, single: bool) -> R
     name, content = picture
     if isinstance(content, str):
         return ReadResult(name, None, content)
-    return read_many.read_one(recognizer, (name, content), single=single)
+    return read_one(recognizer, (name, content), single=single)
 
 
 def _fetch(name: str, content: Callable[[], bytes]) -> Picture:

@@ -25,8 +25,7 @@ from mnistry.runtime.files import PassedOver
 if TYPE_CHECKING:
     from mnistry.cli.progress import LiveBars
     from mnistry.ocr.image_io import Source
-    from mnistry.ocr.read_many import ReadResult
-    from mnistry.ocr.result import Reading
+    from mnistry.ocr.result import Reading, ReadResult
     from mnistry.ocr.visualization import Album
 
 SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not readable"  # outcomes of a picture
@@ -58,19 +57,19 @@ def read(
     network saw them, each with its three best answers. A picture that cannot be read does not stop the others; the
     exit status is 1 then.
     """
-    from mnistry.ocr import read_many
+    from mnistry.ocr import image_io, recognizer
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other: name one of them.")
     passed_over = PassedOver()
-    (names, held), exported = _with_rows(read_many.list_pictures(pictures, passed_over)), model_file(model)
+    (names, held), exported = _with_rows(image_io.list_pictures(pictures, passed_over)), model_file(model)
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
     album = None if annotate is None else _album(annotate)
     counts: Counter[str] = Counter()
     bars = _bars(len(names))
     with bars or nullcontext():
-        for result in read_many.read_all(names, model=exported, single=single, held=held):
+        for result in recognizer.read_all(names, model=exported, single=single, held=held):
             with bars.hidden() if bars else nullcontext():
                 if as_csv:
                     _print_csv(result)
@@ -154,12 +153,12 @@ def _album(folder: Path) -> Album:
 
 
 def _annotate(album: Album, result: ReadResult, held: Mapping[str, Source]) -> None:
-    from mnistry.ocr import read_many
+    from mnistry.ocr import image_io, recognizer
     from mnistry.ocr.visualization import annotated
 
     if result.reading is not None:
         name = result.source
-        source = read_many.read_standard_input() if name == read_many.STANDARD_INPUT else held.get(name, name)
+        source = recognizer.read_standard_input() if name == image_io.STANDARD_INPUT else held.get(name, name)
         annotated(source, result.reading.digits, result.reading.skipped).save(album.path(name))
 
 

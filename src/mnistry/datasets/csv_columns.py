@@ -12,7 +12,7 @@ from pathlib import Path
 from mnistry.datasets import pixels, wording
 from mnistry.datasets.labelled import listed
 from mnistry.errors import DataError
-from mnistry.ocr.read_many import SUFFIXES
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
 
 MAX_LIST_COLUMNS = 64

@@ -30,7 +30,7 @@ from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origi
 from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, listed
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
-from mnistry.ocr.read_many import SUFFIXES
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000

@@ -13,7 +13,7 @@ from mnistry.datasets.dataset import make_file_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, listed, natural
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError
-from mnistry.ocr.read_many import SUFFIXES
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
 from mnistry.runtime.files import short
 

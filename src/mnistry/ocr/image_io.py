@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,13 +21,17 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.errors import PictureError
-from mnistry.runtime.files import short
+from mnistry.runtime.files import PassedOver, short, walk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image | np.ndarray
 
+STANDARD_INPUT = "-"
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+) | {".avif", ".heic", ".heif"}
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")  # and HEIF, once Pillow has learnt it
 KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF, HEIC or PDF"
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")  # ISO/IEC 23008-12, the first of which phones write
@@ -101,6 +106,39 @@ def open_image(source: Source, name: str | None = None, *, page: int = 1) -> Pic
     if len(content) > MAX_BYTES:
         raise PictureError(f"{called} has more than {MAX_BYTES:,} bytes, the most that are read of a picture.")
     return _from_bytes(content, called, page)
+
+
+def list_pictures(arguments: Sequence[str], passed_over: PassedOver | None = None) -> list[str]:
+    """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is.
+
+    Args:
+        arguments: files, folders and `-`.
+        passed_over: counts the files in folders whose names are not those of pictures.
+
+    Raises:
+        PictureError: a folder cannot be listed.
+    """
+    passed_over = PassedOver() if passed_over is None else passed_over
+    found: list[str] = []
+    for argument in arguments:
+        if not os.path.isdir(argument):
+            found.append(argument)
+            continue
+        try:
+            inside = list(walk(argument, SUFFIXES | {".pdf", ""}, passed_over))
+        except OSError as error:
+            raise PictureError(f"{error.filename} cannot be listed: {error.strerror}.") from None
+        pictures = [name for name in inside if os.path.splitext(name)[1] or is_picture(name)]
+        for name in sorted(set(inside) - set(pictures)):
+            passed_over.add(name)
+        found.extend(pictures or [argument])  # opening it says that it is a folder
+    return [page for name in found for page in _pages(name)]
+
+
+def _pages(name: str) -> list[str]:
+    """The name of a file, or of each of its pages where it has several."""
+    count = 1 if name == STANDARD_INPUT else page_count(name)
+    return [f"{name}#page={number}" for number in range(1, count + 1)] if count > 1 else [name]
 
 
 def split_page(path: str | os.PathLike[str]) -> tuple[str, int]:

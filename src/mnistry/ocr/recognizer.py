@@ -1,17 +1,31 @@
-"""The recognizer: a classifier that also reads pictures."""
+"""The recognizer: a classifier that also reads pictures, one or many.
+
+All ways lead here: the command line and batches by `read_all` and `read_one`, the service by `Recognizer.read`.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from mnistry.errors import MnistryError
 from mnistry.models.classifier import Classifier
 from mnistry.ocr import pipeline
+from mnistry.ocr.image_io import MAX_BYTES, STANDARD_INPUT
+from mnistry.ocr.result import ReadResult
+from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 
 if TYPE_CHECKING:
     from mnistry.ocr.image_io import Source
     from mnistry.ocr.result import Digit, Reading
+
+MANY = 150  # pictures: with fewer, starting processes takes longer than they save
+AT_ONCE = 4  # pictures that a process is handed at a time
+SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
 
 
 class Recognizer(Classifier):
@@ -75,3 +89,56 @@ def read(picture: Source, *, single: bool = False) -> Reading:
 @cache
 def _built_in() -> Recognizer:
     return Recognizer()
+
+
+def read_all(
+    pictures: Sequence[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    single: bool = False,
+    held: Mapping[str, Source] | None = None,
+) -> Iterator[ReadResult]:
+    """Read pictures by name, in their order; many of them in a process for each core.
+
+    Args:
+        pictures: paths, `-` for standard input, or names of `held`.
+        model: a model file; None is the one that comes with the package.
+        single: whether each picture shows one digit.
+        held: pictures in memory by their names, such as the rows of a table.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    recognizer = Recognizer.load(model, threads=1)
+    held = {} if held is None else held
+    tasks = [(name, read_standard_input() if name == STANDARD_INPUT else held.get(name, name)) for name in pictures]
+    if len(pictures) < MANY or count_cpus() < 2:
+        yield from (read_one(recognizer, task, single=single) for task in tasks)
+        return
+    setup, work = partial(Recognizer.load, model, threads=1), partial(read_one, single=single)
+    with ProcessPool(setup, work, seconds=SECONDS) as pool:
+        yield from map(to_result, pictures, pool.map(tasks, chunk=AT_ONCE))
+
+
+def to_result(name: str, result: ReadResult | LostTask) -> ReadResult:
+    """Give the result of a picture, also where the process that read it was lost."""
+    return (
+        ReadResult(name, None, f"{name} cannot be read: {result.reason}.") if isinstance(result, LostTask) else result
+    )
+
+
+@cache
+def read_standard_input() -> bytes:
+    """Read standard input, no more of it than a picture may have."""
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
+
+
+def read_one(recognizer: Recognizer, task: tuple[str, Source], *, single: bool) -> ReadResult:
+    """Read a picture, given as its name and its source; an error becomes part of the result."""
+    name, source = task
+    try:
+        return ReadResult(name, recognizer.read(source, single=single, name=name), None)
+    except MnistryError as error:
+        return ReadResult(name, None, str(error))
+    except MemoryError:
+        return ReadResult(name, None, f"{name} needs more memory than there is.")

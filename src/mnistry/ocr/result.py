@@ -143,3 +143,24 @@ class Reading:
         digits = [digit.as_json() for digit in self.digits]
         skipped = [mark.as_json() for mark in self.skipped]
         return {"source": self.source, "text": self.text, "digits": digits, "skipped": skipped, "error": None}
+
+
+@dataclass(frozen=True, eq=False)
+class ReadResult:
+    """The result of reading a picture.
+
+    Attributes:
+        source: the user's name for it.
+        reading: the reading, or None.
+        error: one sentence on why nothing was, or None.
+    """
+
+    source: str
+    reading: Reading | None
+    error: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mnistry read --json` prints for it."""
+        if self.reading is None:
+            return {"source": self.source, "text": "", "digits": [], "skipped": [], "error": self.error}
+        return self.reading.as_json()
