@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from PIL import ImageDraw, ImageFont
 
@@ -74,3 +75,36 @@ def test_a_short_number_in_a_column_is_kept(recognizer):
     for row, text in enumerate(("9306", "10", "825", "01")):
         page.write(text, (60, 30 + 95 * row), 50, seed=row)
     assert recognizer.read(page.image()).text == "9306\n10\n825\n01"
+
+
+@pytest.mark.parametrize("photo", [False, True])
+@pytest.mark.parametrize(("struck", "pen"), [("268", 3), ("36", 2), ("4725", 5)])
+def test_a_number_that_a_line_crosses_is_not_read(recognizer, struck, pen, photo):
+    page = Page(560, 130)
+    page.write(struck, (40, 35), 56, pen=pen, seed=1)
+    right = 40 + 56 / 1.6 * 1.35 * len(struck)
+    page.line([(30, 66), (right, 62)], BLACK, pen)
+    page.write("8059", (right + 60, 35), 56, pen=pen, seed=2)
+    reading = recognizer.read(page.photo() if photo else page.image())
+    assert reading.text == "8059"
+    assert "struck out" in {each.reason for each in reading.skipped}
+
+
+def test_one_digit_beside_a_sign_is_read(recognizer):
+    page = Page(220, 130)
+    for ends in ([(30, 50), (72, 46)], [(30, 72), (72, 68)], [(45, 30), (38, 92)], [(63, 28), (56, 90)]):  # #
+        page.line(ends, BLACK, 4)
+    page.write("5", (100, 32), 56, pen=4, seed=1)
+    assert recognizer.read(page.image()).text == "5"
+
+
+def test_a_percent_sign_is_no_number(recognizer):
+    page = Page(300, 130)
+    page.write("25", (40, 35), 56, pen=4, seed=1)
+    page.line([(190, 30), (155, 95)], BLACK, 4)
+    for x, y in ((152, 38), (190, 76)):
+        angles = np.linspace(0, 2 * np.pi, 20)
+        page.line(np.stack([x + 7 * np.cos(angles), y + 8 * np.sin(angles)], axis=1), BLACK, 4)
+    reading = recognizer.read(page.image())
+    assert reading.text == "25"
+    assert "sign" in {each.reason for each in reading.skipped}

@@ -72,17 +72,19 @@ class Cleaned:
         level: float (n, 4), the nearly level lines, rulings apart: column and row of the left end and of the right end.
         upright: float (n, 4), the nearly upright lines: column and row of the upper end and of the lower end.
         boxes: int (n, 4), left, top, right and bottom of each frame or line, rulings of the paper apart.
+        unruled: bool (height, width), the ink with these lines and frames, rulings of the paper apart.
     """
 
     mask: np.ndarray
     level: np.ndarray
     upright: np.ndarray
     boxes: np.ndarray
+    unruled: np.ndarray
 
     @classmethod
     def nothing(cls, shape: tuple[int, ...]) -> Cleaned:
         """No ink at all, in a picture of this shape (height, width)."""
-        return cls(np.zeros(shape, bool), NO_LINES, NO_LINES, NO_LINES)
+        return cls(np.zeros(shape, bool), NO_LINES, NO_LINES, NO_LINES, np.zeros(shape, bool))
 
 
 NO_LINES = np.zeros((0, 4))
@@ -99,7 +101,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     left: np.ndarray = mask & ~gone
     parts = connected_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
-        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES)
+        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left)
     around = enclosing(left, parts)
     usual = usual_height(parts, ~around)
     lines, level, upright = _lines(left, parts, gone, usual, width)
@@ -118,7 +120,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     taken = connected_components(left & ~cleaned)
     large = np.maximum(taken.heights, taken.widths) >= SIDE * usual
     boxes = np.stack([taken.left, taken.top, taken.right, taken.bottom], axis=1)[large]
-    return Cleaned(cleaned, level, upright, boxes)
+    return Cleaned(cleaned, level, upright, boxes, left)
 
 
 def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -50,6 +51,10 @@ STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smoot
 BROAD = 0.35  # of its height: what is narrower is a single stroke
 BESIDE = 4  # digits to each side with which a sign is compared
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
+BEYOND, SLOPE = 0.08, 0.15  # of the digits' height: by how much it sticks out on each side; of its length: its rise
+HIGHER = 0.3  # of the digits' height: columns of a digit have ink over more rows than a line
+HARDLY_A_DIGIT, CERTAIN = 0.45, 0.97  # scores of a sign beside the only digit, and of that digit
+HALF, TOUCHED = 0.75, 3  # of the height of other digits: half a digit; pixels from it to the line that cut it
 COVERED = 0.8  # of a number's width that such a line covers
 
 
@@ -84,6 +89,9 @@ def reject_implausible(
     found: list[list[Number]] = []
     marks: list[Mark] = []
     scores: list[float] = []
+    struck = _cut_by_lines([each for digits in lines for each in digits], cleaned.level)
+    marks += [Mark(each.box, "struck out") for each in struck]
+    lines = [[each for each in digits if each not in struck] for digits in lines]
     alone = sum(len(digits) > 1 for digits in lines) <= 1
     for line, digits in zip(layout.lines, lines, strict=True):
         passed = _passed_over(line, digits)
@@ -127,14 +135,18 @@ def _of_line(
     small = [Mark(box, "sign") for box in low if max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height]
     for group in split_at_gaps(characters, WORD_GAP * line.height):
         members = [each for _, each in group if each is not None]
-        if members and _is_struck_out(members, cleaned.level):
+        if members and (_is_struck_out(members, cleaned.level) or _is_crossed(members, cleaned.unruled)):
             rejected += [Mark(box, "struck out") for box, _ in group]
             characters = [each for each in characters if each not in group]
     between = _signs_between(characters)
     rejected += [Mark(characters[i][0], "sign") for i in between]
     characters = [each for i, each in enumerate(characters) if i not in between]
     runs = part_numbers_and_words(characters, line.height)
-    if alone and len(runs) == 1 and len(characters) <= SHORT_WORD and mean_score(characters) >= HARDLY_A_WORD:
+    lone = _beside_sign(characters) if alone else None
+    if lone is not None:
+        rejected += [Mark(box, "sign") for box, each in characters if each is not lone]
+        runs = [(True, [(lone.box, doubt(lone))])]
+    elif alone and len(runs) == 1 and len(characters) <= SHORT_WORD and mean_score(characters) >= HARDLY_A_WORD:
         runs = [(True, characters)]  # badly written digits are read, and not sure
         certain = 2
     for is_number, run in runs:
@@ -212,6 +224,16 @@ def _joined(line: Line, passed: Sequence[tuple[int, Box]]) -> list[Box]:
     return joined
 
 
+def _beside_sign(characters: Characters) -> DecodedDigit | None:
+    """The digit of a line that has but one and a sign beside it, such as # or +, which may be in two pieces."""
+    clear = [each for _, each in characters if each is not None and each.digit.score >= CERTAIN]
+    others = [character for character in characters if mean_score([character]) < HARDLY_A_DIGIT]
+    if len(clear) != 1 or not 1 <= len(others) == len(characters) - 1 <= 2:
+        return None
+    is_one = all(right[0] <= left[2] for (left, _), (right, _) in pairwise(others))
+    return clear[0] if is_one else None
+
+
 def _signs_between(characters: Characters) -> set[int]:
     """The characters that are not digits, and lower than the clear digits to both sides: ×, +, ÷."""
     scores = [0.0 if each is None else each.digit.score for _, each in characters]
@@ -273,6 +295,59 @@ def _is_struck_out(digits: Sequence[DecodedDigit], level: np.ndarray) -> bool:
         at = [y0 + (y1 - y0) * ((each.box[0] + each.box[2]) / 2 - x0) / max(x1 - x0, 1) for each in digits]
         shares = [(row - each.box[1]) / max(each.height, 1) for row, each in zip(at, digits, strict=True)]
         if all(STRUCK[0] <= share <= STRUCK[1] for share in shares):
+            return True
+    return False
+
+
+def _cut_by_lines(digits: Sequence[DecodedDigit], level: np.ndarray) -> list[DecodedDigit]:
+    """The digits of numbers that were struck out by lines which, once removed, left their upper and lower halves."""
+    found: list[DecodedDigit] = []
+    for x0, y0, x1, y1 in level:
+
+        def row(each: DecodedDigit, *, line: tuple[float, ...] = (x0, y0, x1, y1)) -> float:
+            x = (each.box[0] + each.box[2]) / 2
+            return line[1] + (line[3] - line[1]) * (x - line[0]) / max(line[2] - line[0], 1)
+
+        within = [each for each in digits if x0 <= (each.box[0] + each.box[2]) / 2 <= x1]
+        near = [each for each in within if each.box[1] - TOUCHED <= row(each) <= each.box[3] + TOUCHED]
+        others = [each.height for each in digits if each not in near]
+        if not near or not others:
+            continue
+        half = HALF * median(others)
+        halves = [each for each in near if each.height <= half]
+        upper = [each for each in halves if each.box[3] <= row(each) + TOUCHED]
+        lower = [each for each in halves if each.box[1] >= row(each) - TOUCHED]
+        if any(min(a.box[2], b.box[2]) > max(a.box[0], b.box[0]) for a in upper for b in lower):
+            found += [each for each in near if each not in found]
+    return found
+
+
+def _is_crossed(digits: Sequence[DecodedDigit], ink: np.ndarray) -> bool:
+    """Tell whether a straight line of ink, bool (height, width), crosses a number and the gaps between its digits."""
+    if len(digits) < 2:
+        return False
+    boxes = np.array([each.box for each in digits])
+    top, bottom = int(np.median(boxes[:, 1])), int(np.median(boxes[:, 3]))
+    left, right = int(boxes[:, 0].min()), int(boxes[:, 2].max())
+    columns = ink[top:bottom, left:right]
+    extents = columns.shape[0] - columns.argmax(axis=0) - columns[::-1].argmax(axis=0)
+    written = np.flatnonzero(columns.any(axis=0) & (extents >= HIGHER * (bottom - top)))
+    if not len(written):
+        return False
+    left, right = left + written[0], left + written[-1] + 1  # without the ends of the line
+    over = max(1, round(BEYOND * (bottom - top)))
+    first, last = (round(top + share * (bottom - top)) for share in STRUCK)
+    band = ink[max(first, 0) : last + 1, max(left - over, 0) : right + over]
+    high, wide = band.shape
+    if wide < right - left + 2 * over or high < 3 or not band.any(axis=0).all():
+        return False
+    rises = np.arange(-min(high - 1, round(SLOPE * wide)), min(high - 1, round(SLOPE * wide)) + 1)
+    columns = np.arange(wide)
+    thick = band | np.roll(band, 1, axis=0) | np.roll(band, -1, axis=0)  # the line may bend a little
+    for rise in rises:
+        rows = np.arange(high)[:, None] + np.rint(rise * columns / (wide - 1)).astype(int)
+        rows = rows[(rows.min(axis=1) >= 0) & (rows.max(axis=1) < high)]
+        if len(rows) and thick[rows, columns].all(axis=1).any():
             return True
     return False
 

@@ -33,6 +33,7 @@ NEIGHBOURS = 4  # to each side of a small piece that it is compared with
 NEAR = 0.25  # how far above or below its neighbour a small piece may lie
 WIDE = 0.7  # what is wider may be more than one digit
 CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
+RING, SLASH, RING_OFF = (0.15, 0.65), 0.7, 0.25  # heights of the rings and the stroke of a percent sign; how far off
 # One digit known to be all of the ink:
 STRAY = 0.02  # of the largest component's area
 APART_AT_MOST = 0.5  # of the digit's size: a small part farther away does not belong to it
@@ -92,6 +93,8 @@ def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
     usual = _usual_height(parts, mask.shape)
     large, small = _digits_and_marks(parts, mask.shape, usual)
     large, small = _without_pale(parts, contrast, large, small)
+    percent = _percent_signs(parts, large, small, usual)
+    large, small = np.setdiff1d(large, percent), np.setdiff1d(small, percent)
     rows = _rows(parts, large, usual)
     members = _with_marks(parts, rows, small, usual)
     lines: list[Line] = []
@@ -104,12 +107,12 @@ def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
     longer = np.maximum(parts.heights, parts.widths)
     seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
     seen[[*large, *small]] = True
-    left_out = _left_out(parts, mask.shape, usual, np.union1d(large, small))
+    left_out = _left_out(parts, mask.shape, usual, np.union1d(large, small), percent)
     return PageLayout(pieces, tuple(lines), int(parts.areas[seen].sum()), left_out)
 
 
 def _left_out(
-    parts: Components, shape: tuple[int, ...], usual: float, kept: np.ndarray
+    parts: Components, shape: tuple[int, ...], usual: float, kept: np.ndarray, signs: np.ndarray
 ) -> tuple[tuple[tuple[int, int, int, int], str], ...]:
     """Boxes of the components as large as a digit that are in no line, and why."""
     missing = np.maximum(parts.heights, parts.widths) >= SMALL * usual
@@ -119,7 +122,7 @@ def _left_out(
     return tuple(
         (
             (int(parts.left[i]), int(parts.top[i]), int(parts.right[i]), int(parts.bottom[i])),
-            "at the edge" if edge[i] else "too large" if large[i] else "too pale or solid",
+            "sign" if i in signs else "at the edge" if edge[i] else "too large" if large[i] else "too pale or solid",
         )
         for i in np.flatnonzero(missing)[:MOST]
     )
@@ -157,6 +160,37 @@ def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -
     small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
     small &= parts.areas >= 3
     return _largest(parts, np.flatnonzero(large & ~dropped)), _largest(parts, np.flatnonzero(small & ~dropped))
+
+
+def _percent_signs(parts: Components, large: np.ndarray, small: np.ndarray, usual: float) -> np.ndarray:
+    """The components that make percent signs: a slash between two rings, the upper left and the lower right one."""
+    found: list[int] = []
+    both = np.concatenate([large, small])
+    shape = parts.widths[both] / parts.heights[both]
+    low = RING[0] * usual, RING[1] * usual
+    rings = both[(shape >= 0.4) & (shape <= 2.2) & (parts.heights[both] >= low[0]) & (parts.heights[both] <= low[1])]
+    if len(rings) < 2:
+        return np.array(found, np.int64)
+    x, y = (parts.left[rings] + parts.right[rings]) / 2, (parts.top[rings] + parts.bottom[rings]) / 2
+    for i in large[parts.heights[large] >= SLASH * usual].tolist():
+        left, top, right, bottom = (int(side[i]) for side in (parts.left, parts.top, parts.right, parts.bottom))
+        across, down = (left + right) / 2, (top + bottom) / 2
+        inside = (y > top - RING_OFF * usual) & (y < bottom + RING_OFF * usual)
+        before = (x < across) & (parts.right[rings] > left - RING_OFF * usual) & (y < down) & inside
+        after = (x > across) & (parts.left[rings] < right + RING_OFF * usual) & (y > down) & inside
+        if before.sum() == 1 and after.sum() == 1 and _is_slash(parts.labels[top:bottom, left:right] == i):
+            found += [i, int(rings[before][0]), int(rings[after][0])]
+    return np.array(found, np.int64)
+
+
+def _is_slash(stroke: np.ndarray) -> bool:
+    """Tell whether ink, bool (height, width), is a straight stroke that rises to the right."""
+    y, x = np.nonzero(stroke)
+    if len(y) < 3 or stroke.shape[1] < 3:
+        return False
+    slope, start = np.polyfit(y, x, 1)
+    off = float(np.std(x - slope * y - start))
+    return bool(slope < -0.1 and off <= 0.1 * stroke.shape[0])
 
 
 def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
