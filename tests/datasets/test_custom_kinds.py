@@ -498,6 +498,8 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
     [
         ("own.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), ("an HDF5 file", "h5py.File('own.h5')", "np.savez")),
         ("own.mat", b"MATLAB 5.0 MAT-file", ("a MATLAB file", "scipy.io.loadmat")),
+        ("own.mat", b"MATLAB 7.3 MAT-file", ("a MATLAB file of version 7.3", "h5py.File('own.mat')")),
+        ("own.jsonl", b'{"image": [], "label": 1}', ("a JSON file", "pd.read_json('own.jsonl', lines=True)")),
         ("mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2], 2), mtime=0), ("a pickle", "np.savez")),
         ("own.pkl", pickle.dumps([1, 2], 0), ("a pickle",)),
         ("x_train.npy", b"\x93NUMPY\x01\x00" + bytes(99), ("one NumPy array", "name the folder")),

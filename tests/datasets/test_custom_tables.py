@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import json
 import lzma
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from mnistry.datasets import csv_lines, loading
@@ -147,6 +149,14 @@ def test_arrays_in_one_cell_as_pandas_writes_them(form: str, tmp_path: Path) -> 
     cells = {"list": [str(row) for row in FLAT.tolist()], "rows": [str(x.tolist()) for x in X], "array": map(str, FLAT)}
     loaded = load(table(tmp_path / "own.csv", ["image", "label"], [f'"{cell}"' for cell in cells[form]], Y))
     assert same(loaded)
+
+
+def test_json_goes_the_way_that_its_message_says(tmp_path: Path) -> None:
+    lines = [json.dumps({"image": image.tolist(), "label": int(label)}) for image, label in zip(X, Y, strict=True)]
+    (tmp_path / "own.jsonl").write_text("\n".join(lines))
+    assert "pd.read_json('own.jsonl', lines=True).to_csv('own.csv', index=False)" in refused(tmp_path / "own.jsonl")
+    pandas.read_json(tmp_path / "own.jsonl", lines=True).to_csv(tmp_path / "own.csv", index=False)
+    assert same(load(tmp_path / "own.csv"))
 
 
 def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:

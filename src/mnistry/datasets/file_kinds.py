@@ -12,19 +12,25 @@ from mnistry.runtime.files import short
 START = 512  # bytes that are looked at
 
 SAVE = "np.savez('own.npz', x_train=images, y_train=labels)"
-HDF5 = "with h5py.File({name!r}) as f: images, labels = f['x_train'][:], f['y_train'][:], then " + SAVE
-MATLAB = "content = scipy.io.loadmat({name!r}), then " + SAVE
+HDF5 = "with h5py.File({name!r}) as f: f.visit(print) shows what is in it; take f[NAME][:] for each, then " + SAVE
+MATLAB = (
+    "content = scipy.io.loadmat({name!r}); list(content) shows what is in it; then "
+    + SAVE
+    + ". MATLAB counts rows down "
+    "the columns: if images of single rows lie on their side, reshape them with order='F'"
+)
 PICKLE_IS = "a pickle, which can run any program when it is opened"
 PICKLE = "if you trust who made it: pickle.load(open({name!r}, 'rb')), then " + SAVE
 ARROW = "pyarrow.parquet.write_table(table, 'own.parquet')"
 ARCHIVE = "unpack it and name the folder"
 ONE_PICTURE = "name the folder of folders of classes; to read digits in it: mnistry read {name}"
-JSON = "pd.read_json({name!r}).to_csv('own.csv', index=False), with a column label and the pixels"
+JSON = "pd.read_json({name!r}{lines}).to_csv('own.csv', index=False), with a column label and one of the pixels"
 TORCH = "images, labels = (each.numpy() for each in torch.load({name!r})), then " + SAVE
 MODEL = "name it as the model: mnistry predict {name} --dataset DATA"
 
 BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", HDF5),
+    (b"MATLAB 7.3", "a MATLAB file of version 7.3, which is HDF5", HDF5),
     (b"MATLAB 5.0", "a MATLAB file", MATLAB),
     (b"\x93NUMPY", "one NumPy array", "name the folder that holds the labels too, or " + SAVE),
     *((b"\x80" + bytes([version]), PICKLE_IS, PICKLE) for version in range(2, 6)),
@@ -98,5 +104,6 @@ def first_bytes(path: Path) -> bytes:
 
 
 def _sentence(path: Path, kind: str, remedy: str) -> str:
-    told = remedy.format(name=path.name) if "{name" in remedy else remedy
+    lines = ", lines=True" if path.suffix.lower() in (".jsonl", ".ndjson") else ""
+    told = remedy.format(name=path.name, lines=lines) if "{name" in remedy else remedy
     return f"{path.name} is {kind}. To use it: {told}."
