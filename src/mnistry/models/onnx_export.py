@@ -18,6 +18,7 @@ from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import KEY, ModelMetadata
 from mnistry.models.onnx_graph import Graph
+from mnistry.models.onnx_padding import pad_channels
 from mnistry.runtime import files
 
 ROUNDING = 2e-3  # of single answers, where nearly all others are within the tolerance
@@ -72,6 +73,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
         name = graph.add("Log", graph.add("Max", name, np.array(TINY)))
     _add_outputs(graph, name, classes, info.temperature, refuses=network.number > classes)
     graph.prune([onnx_file.PROBABILITIES, onnx_file.DIGITNESS])
+    pad_channels(graph)
     return _assembled(graph, info)
 
 
