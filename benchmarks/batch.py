@@ -40,7 +40,7 @@ MACHINES, MANY = (1, 4, 16, 64), 100_000_000
 
 
 def main(largest: int = SIZES[-1]) -> None:
-    """Writes `results/batch.json`."""
+    """Write `results/batch.json`."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         arrays = [_arrays(folder, images, workers) for images in SIZES if images <= largest for workers in WORKERS]

@@ -1,4 +1,4 @@
-"""Kills batches in the middle; whatever was killed, every picture must be in the output once, with the same answer.
+"""Kill batches in the middle; whatever was killed, every picture must be in the output once, with the same answer.
 
     MNISTRY_DATA_DIR=... python benchmarks/batch_kills.py [TIMES]
 
@@ -33,7 +33,7 @@ KILLED = ("driver", "worker", "node")
 
 
 def main(times: int = 10) -> None:
-    """Writes `results/batch_kills.json`."""
+    """Write `results/batch_kills.json`."""
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "images.npy"

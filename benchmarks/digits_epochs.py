@@ -26,7 +26,7 @@ FOLDS, SEEDS = 5, 3
 
 
 def main() -> None:
-    """Writes `results/digits_epochs.json`."""
+    """Write `results/digits_epochs.json`."""
     digits = loading.load("digits")
     rows = []
     for epochs in EPOCHS:

@@ -32,7 +32,7 @@ CASES = [
 
 
 def main() -> None:
-    """Writes `results/growth.json`."""
+    """Write `results/growth.json`."""
     mnist = loading.load("mnist")
     rows = [_measured(mnist, **case) for case in CASES]
     content = {"rows": rows, "environment": provenance.describe_environment()}

@@ -36,7 +36,7 @@ Row = dict[str, str]
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Reads all pictures and writes `results/handwriting.json`."""
+    """Read all pictures and write `results/handwriting.json`."""
     recognizer = Recognizer.load()
     content = {
         "command": "python benchmarks/handwriting.py",

@@ -32,7 +32,7 @@ KINDS = ("single", "photo_crops")
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Leaves out one step at a time and writes `results/handwriting_steps.json`."""
+    """Leave out one step at a time and write `results/handwriting_steps.json`."""
     recognizer = Recognizer.load()
     rows = {}
     for name, patches in STEPS.items():
@@ -88,7 +88,7 @@ def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
 
 
 def nothing(*_: object) -> None:
-    """Finds nothing."""
+    """Find nothing."""
 
 
 def no_cuts(*_: object) -> list[int]:

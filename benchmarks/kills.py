@@ -1,4 +1,4 @@
-"""Kills a training with SIGKILL at random moments and goes on with it; the end must be that of a run left alone.
+"""Kill a training with SIGKILL at random moments and goes on with it; the end must be that of a run left alone.
 
     MNISTRY_DATA_DIR=... python benchmarks/kills.py [KILLS]
 
@@ -27,7 +27,7 @@ FLAGS = ["--dataset", "mnist", "--epochs", "3", "--seed", "7"]
 
 
 def main(kills: int = 50) -> None:
-    """Writes `results/kills.json`."""
+    """Write `results/kills.json`."""
     moments, rows = random.Random(2026), []
     with tempfile.TemporaryDirectory() as scratch:
         _train(Path(scratch) / "warm-up")
@@ -68,7 +68,7 @@ def _train(out: Path, *flags: str) -> str:
 
 
 def _killed(out: Path, moment: float) -> str:
-    """Starts a training, kills it, and says how far it had come."""
+    """Start a training, kill it, and say how far it had come."""
     process = subprocess.Popen(_command(out), stdout=subprocess.DEVNULL, start_new_session=True)
     time.sleep(moment)
     os.killpg(process.pid, signal.SIGKILL)

@@ -50,7 +50,7 @@ PICTURED = 30
 
 
 def main(folder: str | None = None) -> None:
-    """Measures all variants, writes `results/label_errors.json` and draws `docs/label_suspects.png`."""
+    """Measure all variants, write `results/label_errors.json` and draw `docs/label_suspects.png`."""
     mnist = loading.load("mnist")
     images = np.concatenate([mnist.x_train, mnist.x_test])
     labels = np.concatenate([mnist.y_train, mnist.y_test])
@@ -87,7 +87,7 @@ def main(folder: str | None = None) -> None:
 
 
 def picture(mnist: loading.Dataset, probabilities: np.ndarray) -> None:
-    """Draws the test images whose labels are the least probable, and prints which they are."""
+    """Draw the test images whose labels are the least probable, and print which they are."""
     shown = label_errors.compute_self_confidence(probabilities, mnist.y_test).argsort(kind="stable")[:PICTURED]
     answers = probabilities[shown].argmax(axis=1)
     labels = mnist.labels(mnist.y_test[shown])

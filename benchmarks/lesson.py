@@ -52,7 +52,7 @@ class Measured:
 
 
 def main(peers_python: str, rounds: int = ROUNDS) -> None:
-    """Runs all contenders in turn, several rounds, and writes `results/lesson.json`."""
+    """Run all contenders in turn, several rounds, and write `results/lesson.json`."""
     data = Path(os.environ["MNISTRY_DATA_DIR"]).resolve()
     with tempfile.TemporaryDirectory() as scratch:
         contenders = _contenders(peers_python, data, Path(scratch))

@@ -28,7 +28,7 @@ KEPT = 0.98  # of MNIST's test digits
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Evaluates the model and writes `results/model.json`."""
+    """Evaluate the model and write `results/model.json`."""
     recognizer = Recognizer.load()
     evaluation = evaluation_run.evaluate_model(dataset="mnist")[1].as_json()
     evaluation["dataset"] |= {"source": "MNISTRY_DATA_DIR"}  # where that is on a machine concerns nobody

@@ -40,7 +40,7 @@ START = """if True:
 
 
 def main(model: str) -> None:
-    """Writes `results/recogniser.json`."""
+    """Write `results/recogniser.json`."""
     images = np.resize(loading.load("mnist").x_test, (IMAGES, 28, 28))
     content = {
         "model": {"name": Recognizer.load(model).info.name, "bytes": Path(model).stat().st_size},

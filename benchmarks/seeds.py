@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main(seeds: int = 5) -> None:
-    """Trains with seeds 0 to `seeds` - 1 and writes `results/seeds.json`."""
+    """Train with seeds 0 to `seeds` - 1 and write `results/seeds.json`."""
     mnist = loading.load("mnist")
     rows = []
     for seed in range(seeds):

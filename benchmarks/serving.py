@@ -40,7 +40,7 @@ KINDS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 
 def main(parts: Sequence[str]) -> None:
-    """Writes `results/serving.json`."""
+    """Write `results/serving.json`."""
     content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     for name in parts or PARTS:
         load = os.getloadavg()[0]
@@ -98,14 +98,14 @@ class Client:
         self._rest = b""
 
     def connect(self) -> None:
-        """Opens the connection if it is not open."""
+        """Open the connection if it is not open."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self.port), 60)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._rest = b""
 
     def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Sends a request's bytes; status and body of the answer."""
+        """Send a request's bytes; status and body of the answer."""
         self.connect()
         self._socket.sendall(request)
         while b"\r\n\r\n" not in self._rest:
@@ -120,7 +120,7 @@ class Client:
         return int(head[9:12]), body
 
     def close(self) -> None:
-        """Ends the connection; the next request opens another."""
+        """End the connection; the next request opens another."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -384,7 +384,7 @@ WATCH = """() => {
 
 
 def _wait(opened: Any, condition: str) -> None:
-    """Waits in Python: the page's policy forbids Playwright's own way."""
+    """Wait in Python: the page's policy forbids Playwright's own way."""
     while not opened.evaluate(condition):
         time.sleep(0.02)
 

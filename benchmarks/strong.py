@@ -26,7 +26,7 @@ LENGTHS = (1, 2, 3, 5, 8, 10, 20)  # epochs
 
 
 def main(peers_python: str) -> None:
-    """Trains for each length, runs Keras's example, and writes `results/strong.json`."""
+    """Train for each length, run Keras's example, and write `results/strong.json`."""
     trained(1)  # fills the compilation cache
     ours = [trained(epochs) for epochs in LENGTHS]
     content = {

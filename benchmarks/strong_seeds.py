@@ -20,7 +20,7 @@ RESULT = Path(__file__).parent / "results" / "strong_seeds.json"
 
 
 def main(seeds: int = 5, epochs: int | None = None) -> None:
-    """Trains with seeds 0 to seeds - 1, and writes `results/strong_seeds.json`."""
+    """Train with seeds 0 to seeds - 1, and write `results/strong_seeds.json`."""
     rows: list[dict[str, Any]] = []
     for seed in range(seeds):
         rows.append(trained(epochs, seed=seed))

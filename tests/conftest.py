@@ -32,7 +32,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest files first."""
+    """Put the longest files first."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
@@ -74,7 +74,7 @@ def digits() -> loading.Dataset:
 
 @pytest.fixture
 def mnistry(tmp_path: Path) -> Mnistry:
-    """Runs the command line in a process of its own, in an empty folder."""
+    """Run the command line in a process of its own, in an empty folder."""
 
     def run(
         *arguments: object, env: Mapping[str, str] | None = None, **options: object

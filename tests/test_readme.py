@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command of ours in a folder."""
+    """Run a command of ours in a folder."""
     program, *words = shlex.split(command)
     assert program == "mnistry"
     arguments = [sys.executable, "-m", "mnistry", *words, *more]
@@ -60,7 +60,7 @@ def run(folder: Path, command: str, *more: str) -> subprocess.CompletedProcess[s
 
 
 def prints(expected: str, *more: str, remarks: str = r"$") -> Callable[[Path, str], None]:
-    """Checks that a command succeeds, what it prints, and what it remarks on standard error, as patterns."""
+    """Check that a command succeeds, what it prints, and what it remarks on standard error, as patterns."""
 
     def check(folder: Path, command: str) -> None:
         done = run(folder, command, *more)
@@ -72,7 +72,7 @@ def prints(expected: str, *more: str, remarks: str = r"$") -> Callable[[Path, st
 
 
 def calls(step: str) -> Callable[[Path, str], None]:
-    """Checks that make would run a step."""
+    """Check that make would run a step."""
 
     def check(_: Path, command: str) -> None:
         done = subprocess.run(
@@ -84,7 +84,7 @@ def calls(step: str) -> Callable[[Path, str], None]:
 
 
 def would_read(folder: Path, command: str) -> None:
-    """Checks what a batch would do; tests of their own start Ray."""
+    """Check what a batch would do; tests of their own start Ray."""
     asked = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "run_batch", lambda options, **_: asked.append(options) or sys.exit(0))
@@ -93,7 +93,7 @@ def would_read(folder: Path, command: str) -> None:
 
 
 def serves(folder: Path, command: str) -> None:
-    """Checks the server, and the command that asks it."""
+    """Check the server, and the command that asks it."""
     curl = next(other for other in COMMANDS if other.startswith("curl "))
     with running(folder, *serve(*shlex.split(command)[2:])) as server:
         asked = shlex.split(curl.replace("http://127.0.0.1:8000", server.address))

@@ -1,4 +1,4 @@
-"""Ships the model of a finished run, and writes its card out of what was measured of it.
+"""Ship the model of a finished run, and write its card out of what was measured of it.
 
     python tools/write_card.py RUN     # copies RUN/model.onnx into the package first
     python tools/write_card.py         # writes the card again, after benchmarks/model.py and handwriting.py have run
@@ -26,7 +26,7 @@ SHOWN = 20
 
 
 def main(run: Path | None = None) -> None:
-    """Copies the model, draws its mistakes, and writes the card."""
+    """Copy the model, draw its mistakes, and write the card."""
     if run is not None:
         Recognizer.load(run / onnx_file.EXPORTED)  # it must be one
         shutil.copyfile(run / onnx_file.EXPORTED, MODEL)
@@ -160,7 +160,7 @@ whose flag is 20° or less below the horizontal, without a foot, is mostly read 
 
 
 def draw_mistakes() -> None:
-    """Draws the most confident mistakes on MNIST's test images."""
+    """Draw the most confident mistakes on MNIST's test images."""
     from mnistry.datasets import loading
     from mnistry.evaluation.metrics import evaluate
     from mnistry.reporting import plots

@@ -1,4 +1,4 @@
-"""Writes again what is generated: the command reference, the tables of the benchmarks, and the lesson.
+"""Write again what is generated: the command reference, the tables of the benchmarks, and the lesson.
 
     python tools/write_docs.py
 
@@ -34,7 +34,7 @@ TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DO
 
 
 def main() -> None:
-    """Writes all."""
+    """Write all."""
     REFERENCE.write_text(reference(), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

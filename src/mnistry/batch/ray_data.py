@@ -52,7 +52,7 @@ def connect(address: str | None, workers: int | None) -> Iterator[int]:
 def read_parts(
     reader: type, arguments: tuple[Any, ...], parts: Sequence[int], workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Has parts read by workers, and gives the rows that they answer with, as they come.
+    """Have parts read by workers, and give the rows that they answer with, as they come.
 
     Args:
         reader: a class whose constructor takes the arguments and whose call takes a batch of a column `part`.

@@ -227,7 +227,7 @@ def forward(model: keras.Model) -> Callable[[Any], Any]:
 
 
 class _Converter:
-    """Converts a program, equation by equation."""
+    """Convert a program, equation by equation."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

@@ -182,7 +182,7 @@ def _least_contrast(distance: np.ndarray) -> float:
 
 
 def _ink(contrast: np.ndarray, least: float) -> Foreground:
-    """Thresholds each stroke at half of its own contrast: at its edge, however blurred."""
+    """Threshold each stroke at half of its own contrast: at its edge, however blurred."""
     parts = connected_components(contrast >= least)
     strength, width = np.zeros(contrast.shape, np.float32), 0.0
     if len(parts):

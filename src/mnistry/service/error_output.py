@@ -11,7 +11,7 @@ LINES_A_PICTURE = 30  # lines that a process may write to the log for one pictur
 
 
 class ErrorOutput:
-    """Takes in a process's standard error, so that it never fills, and logs a bounded part of it.
+    """Take in a process's standard error, so that it never fills, and log a bounded part of it.
 
     Attributes:
         last: the last line.

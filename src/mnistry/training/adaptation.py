@@ -166,7 +166,7 @@ def adapt(
 
 
 class _Teacher:
-    """Trains the last layer."""
+    """Train the last layer."""
 
     def __init__(self, head: Head, data_dir: str | os.PathLike[str] | None, random: np.random.Generator) -> None:
         self._head, self._random = head, random

@@ -19,10 +19,10 @@ EDGE = 6e-7  # float32 knows no number closer to 1 that is of use here
 
 
 class RandomPool:
-    """Hands out the numbers of one draw, in the order in which they are asked for."""
+    """Hand out the numbers of one draw, in the order in which they are asked for."""
 
     def __init__(self, key: Any, count: int) -> None:
-        """Draws `count` uniform numbers and as many normal ones from the key."""
+        """Draw `count` uniform numbers and as many normal ones from the key."""
         rows = -(-count // ROW)
         drawn = jax.random.uniform(key, (2, rows, ROW))
         self._uniform = materialize(drawn[0]).reshape(-1)
