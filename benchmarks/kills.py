@@ -1,4 +1,4 @@
-"""Kill a training with SIGKILL at random moments and goes on with it; the end must be that of a run left alone.
+"""Kill a training with SIGKILL at random moments and resume it; the end must be that of a run left alone.
 
     MNISTRY_DATA_DIR=... python benchmarks/kills.py [KILLS]
 

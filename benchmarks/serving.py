@@ -105,7 +105,7 @@ class Client:
             self._rest = b""
 
     def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Send a request's bytes; status and body of the answer."""
+        """Send a request's bytes; return status and body of the answer."""
         self.connect()
         self._socket.sendall(request)
         while b"\r\n\r\n" not in self._rest:

@@ -1,4 +1,4 @@
-"""Ship the model of a finished run, and write its card out of what was measured of it.
+"""Ship the model of a finished run, and write its card from the measurements.
 
     python tools/write_card.py RUN     # copies RUN/model.onnx into the package first
     python tools/write_card.py         # writes the card again, after benchmarks/model.py and handwriting.py have run

@@ -1,4 +1,4 @@
-"""Write again what is generated: the command reference, the tables of the benchmarks, and the lesson.
+"""Write all generated parts of the docs again: the command reference, the tables of the benchmarks, and the lesson.
 
     python tools/write_docs.py
 

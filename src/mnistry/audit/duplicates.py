@@ -101,7 +101,7 @@ def _near(images: np.ndarray) -> np.ndarray:
 
 
 def _alike(images: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Those pairs that are near duplicates."""
+    """Select the pairs that are near duplicates."""
     alike = compute_similarity(images[left], images[right]) >= SIMILARITY
     return left[alike], right[alike]
 

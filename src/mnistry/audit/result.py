@@ -37,7 +37,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Its origin, or its split and number."""
+        """The image's origin, or its split and number."""
         return self.origin or f"{self.split} {self.index}"
 
     def as_json(self) -> dict[str, Any]:

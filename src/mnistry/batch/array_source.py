@@ -46,7 +46,7 @@ class ImageFile:
     """
 
     def __init__(self, name: str, stream: IO[bytes], start: int, count: int) -> None:
-        """For `open_images`."""
+        """Take an open file; see `open_images`."""
         self._name, self._stream, self._start = name, stream, start
         self.count = count
 

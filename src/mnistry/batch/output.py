@@ -37,7 +37,7 @@ class Counts:
     failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Both together."""
+        """Add two counts."""
         return Counts(self.pictures + other.pictures, self.unsure + other.unsure, self.failed + other.failed)
 
 

@@ -33,13 +33,13 @@ class Place:
 
     @property
     def local(self) -> bool:
-        """True in a filesystem of this machine."""
+        """True if the place is in a filesystem of this machine."""
         protocol = self.system.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
     @property
     def address(self) -> str:
-        """Its name on any machine and from any folder: an absolute path, or an address."""
+        """The place's name on any machine and from any folder: an absolute path, or an address."""
         return self.path if self.local else self.given
 
     def below(self, name: str) -> Place:

@@ -48,7 +48,7 @@ TEST_LABELS = RemoteFile(
 
 
 def _files(table: str) -> tuple[RemoteFile, ...]:
-    """Of each line of a table the file with its name, its size and its SHA-256."""
+    """Make a file of each line of a table: its name, its size and its SHA-256."""
     rows = (line.split() for line in table.split("\n") if line)
     return tuple(RemoteFile(name, int(size), sha256) for name, size, sha256 in rows)
 

@@ -99,7 +99,7 @@ class _Columns(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        """Those that are read."""
+        """The columns that are read."""
         return [each for each in (self.label, self.pictures, self.lists, *self.pixels) if each is not None]
 
 

@@ -133,7 +133,7 @@ class Classifier:
         return self.predict_all(images).probabilities
 
     def predict_all(self, images: np.ndarray, *, again: bool = True) -> Predictions:
-        """All that the model says of images.
+        """Predict classes, probabilities and digit scores of images.
 
         Args:
             images: see `predict`.

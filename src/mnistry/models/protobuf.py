@@ -58,11 +58,11 @@ class Message:
         return next(iter(self.numbers(name)), otherwise)
 
     def numbers(self, name: str) -> list[int]:
-        """All of a field that is whole numbers."""
+        """All values of a field of whole numbers."""
         return [value for value in self._fields[name] if isinstance(value, int)]
 
     def all_bytes(self, name: str) -> list[memoryview]:
-        """All of a field that is bytes."""
+        """All values of a field of bytes."""
         return [value for value in self._fields[name] if isinstance(value, memoryview)]
 
     def bytes(self, name: str) -> memoryview:
@@ -70,7 +70,7 @@ class Message:
         return next(iter(self.all_bytes(name)), memoryview(b""))
 
     def texts(self, name: str) -> list[str]:
-        """All of a field that is text."""
+        """All values of a field of text."""
         return [str(value, "utf-8") for value in self.all_bytes(name)]  # a UnicodeDecodeError is a ValueError
 
     def text(self, name: str) -> str:
@@ -78,7 +78,7 @@ class Message:
         return next(iter(self.texts(name)), "")
 
     def messages(self, name: str, schema: Schema) -> list[Message]:
-        """All of a field that is messages."""
+        """All values of a field of messages."""
         return [Message(value, schema) for value in self.all_bytes(name)]
 
     def message(self, name: str, schema: Schema) -> Message:

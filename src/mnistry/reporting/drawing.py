@@ -105,7 +105,7 @@ Part = Box | Polyline | Text | Pixels
 
 @dataclass
 class Drawing:
-    """Part in the order in which they are drawn, on a sheet of a size of its own.
+    """Parts in the order in which they are drawn, on a sheet of a size of its own.
 
     Attributes:
         width: in units; one is a CSS pixel.

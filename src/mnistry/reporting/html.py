@@ -127,7 +127,7 @@ class Words:
     """
 
     def __init__(self, languages: Sequence[Language]) -> None:
-        """Nothing is said yet.
+        """Start without any text.
 
         Args:
             languages: the first is the one shown.

@@ -164,7 +164,7 @@ class Connection(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """No request is being answered."""
+        """True if no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _watch_head(self) -> None:

@@ -52,5 +52,5 @@ class Metrics:
         self._images.inc(n)
 
     def text(self) -> bytes:
-        """All of it in the text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)

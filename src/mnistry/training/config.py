@@ -20,7 +20,7 @@ def _setting(default: Any, meaning: str, otherwise: str = "") -> Any:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides the result of a training, the machine and the versions apart.
+    """Everything that determines a training result, except machine and library versions.
 
     The command line takes its options from these fields; each carries its meaning as metadata. None leaves a value to
     the recipe.

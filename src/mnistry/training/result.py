@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """All that a run's summary and report tell.
+    """The content of a run's summary and report.
 
     Attributes:
         command: what to type to have it again.

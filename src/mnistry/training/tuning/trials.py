@@ -37,12 +37,12 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """On the images held out, after the last epoch; NaN before the first."""
+        """Return the value on the images held out, after the last epoch; NaN before the first."""
         return float(self.records[-1]["val_accuracy"]) if self.records else math.nan
 
     @property
     def loss(self) -> float:
-        """On the images held out, after the last epoch; NaN before the first."""
+        """Return the value on the images held out, after the last epoch; NaN before the first."""
         return float(self.records[-1]["val_loss"]) if self.records else math.nan
 
 
