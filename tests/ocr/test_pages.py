@@ -108,3 +108,14 @@ def test_a_percent_sign_is_no_number(recognizer):
     reading = recognizer.read(page.image())
     assert reading.text == "25"
     assert "sign" in {each.reason for each in reading.skipped}
+
+
+@pytest.mark.parametrize(
+    ("text", "height", "pen", "seed"), [("4820", 9, 2.0, 11), ("3823", 8, 0.9, 18), ("2855", 8, 1.6, 22)]
+)
+def test_digits_of_eight_pixels_are_read_in_the_picture_enlarged(recognizer, text, height, pen, seed):
+    page = Page(70, 30)
+    page.write(text, (10, 8), height, pen=pen, slant=0.2, seed=seed)
+    reading = recognizer.read(page.photo(seed=seed))
+    assert reading.text == text
+    assert all(box[0] + box[2] <= 70 and box[1] + box[3] <= 30 for box in (each.box for each in reading.digits))

@@ -12,6 +12,7 @@ from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import Digit
 from mnistry.ocr.segmentation import Line, PageLayout
+from mnistry.ocr.small_writing import doubt_differences
 from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")
@@ -133,3 +134,9 @@ def test_strokes_of_one_component_are_a_letter():
     ]
     assert [drop_stroke(writing([0, 0, 0]).lines[0], ones, at) for at in range(3)] == [None] * 3
     assert [drop_stroke(writing([0, 1, 2]).lines[0], ones, at) for at in range(3)] == ones
+
+
+def test_small_digits_that_two_readings_differ_in_are_not_sure():
+    first, other = [taken(0), taken(1)], [taken(0), replace(taken(1), digit=replace(taken(1).digit, digit=8))]
+    assert [each.digit.sure for each in doubt_differences([first], [other])[0]] == [True, False]
+    assert [each.digit.sure for each in doubt_differences([first], [first[:1]])[0]] == [False, False]

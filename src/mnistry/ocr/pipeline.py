@@ -26,6 +26,7 @@ from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
 from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import Digit, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
+from mnistry.ocr.small_writing import doubt_differences, enlarged
 from mnistry.ocr.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -114,6 +115,13 @@ def read(
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
     best, chosen = _rejoined(recognizer, chosen, best)
+    large = enlarged(picture, best.found.lines)
+    if large is not None:
+        other, ink, inks = _best_ink(recognizer, large)
+        lines = best.found.lines, other.found.lines
+        if sum(map(len, lines[1])) >= sum(map(len, lines[0])):
+            picture, best, chosen, tried, lines = large, other, ink, inks, lines[::-1]
+        best = replace(best, found=replace(best.found, lines=doubt_differences(*lines)))
     alone = None if best.all_sure else _as_one_digit(recognizer, picture, best, tried)
     return alone or _as_reading(picture, _upright(recognizer, chosen, best))
 
