@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -21,6 +22,7 @@ from helpers.running import Running, running, serve, wait_for, written
 from mnistry import Recognizer
 from mnistry.ocr import explain, image_io
 from mnistry.service import pages, schemas
+from mnistry.service import server as server_module
 from mnistry.service.security import choose_access
 
 READ = "/api/read"
@@ -777,3 +779,27 @@ def test_heat_is_where_the_answer_comes_from(recognizer):
 def test_each_pixel_is_covered_by_as_many_squares():
     covering = explain._squares().sum(axis=0)
     assert covering.min() >= 4
+
+
+def test_a_server_that_is_stopped_while_its_model_is_loaded_ends_in_order(monkeypatch, capsys):
+    class Stopped:
+        should_exit = True
+
+        async def serve(self, sockets):
+            sockets[0].close()
+            await asyncio.sleep(0.05)
+
+    class Loading:
+        def __init__(self, *_):
+            self.closed = False
+
+        async def start(self):
+            await asyncio.sleep(0.01)
+
+        async def close(self):
+            self.closed = True
+
+    monkeypatch.setattr(server_module, "Pool", Loading)
+    monkeypatch.setattr(server_module, "_server", lambda *_: Stopped())
+    server_module.serve(server_module.ServerSettings(port=0))
+    assert capsys.readouterr().out == ""

@@ -54,7 +54,10 @@ def main() -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops whatever is still buffered
         if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is not an error
-            print_error(f"the output cannot be written: {error.strerror or error}.")
+            what = (
+                "the output cannot be written" if error.filename is None else f"{error.filename!s:.200} cannot be used"
+            )
+            print_error(f"{what}: {error.strerror or error}.")
         sys.exit(1)
     except SystemExit as error:
         if error.code in (INTERRUPTED, TERMINATED):

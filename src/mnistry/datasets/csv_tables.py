@@ -351,7 +351,12 @@ class _Table:
                         f"expected {self._length} pixels, received {len(numbers)}",
                     )
                     continue
-            wrong = [(column, cell) for column, cell in zip(where, numbers, strict=True) if not is_number(cell)]
+            try:
+                with np.errstate(over="ignore"):
+                    row = np.array(numbers, np.float64).astype(np.float32)
+                wrong = []
+            except ValueError:
+                wrong = [(column, cell) for column, cell in zip(where, numbers, strict=True) if not is_number(cell)]
             for column, cell in wrong:
                 problems.add(f"{place}, column {column + 1}", f"expected a number, received {cell!r:.40}")
             if layout.one_hot and not is_one_hot([cells], [column for column, _ in layout.one_hot]):
@@ -360,8 +365,7 @@ class _Table:
                 )
                 continue
             if not wrong:
-                with np.errstate(over="ignore"):
-                    values.append(np.array(numbers, np.float64).astype(np.float32))
+                values.append(row)
                 hot = next((name for column, name in layout.one_hot if cells[column].strip().lower() in TRUE), "")
                 kept.labels.append(hot if layout.label is None else clean_label(cells[layout.label]))
                 kept.splits.append("" if layout.split is None else cells[layout.split].strip())

@@ -114,7 +114,9 @@ async def _serve(settings: ServerSettings, listener: socket.socket) -> None:
         server = _server(settings, pool, corrections, log, state)
         serving = asyncio.create_task(server.serve([listener]))
         await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done() and starting.exception() is None:
+        if listener.fileno() == -1:
+            pass  # SIGTERM came first, and it is closed
+        elif starting.done() and starting.exception() is None:
             listener.listen(BACKLOG)  # asyncio listens again with the number that it accepts at once
             _print_address(settings, listener)
         elif starting.done():
