@@ -22,10 +22,10 @@ from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
 from mnistry.ocr.binarization import Foreground
-from mnistry.ocr.decoded import DecodedDigit
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.pipeline import Interpretation
 from mnistry.ocr.rejection import Judgement
+from mnistry.ocr.result import DecodedDigit
 from mnistry.runtime import files, provenance
 
 KINDS = ("single", "photo_crops")

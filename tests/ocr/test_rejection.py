@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistry.ocr.decoded import DecodedDigit
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
-from mnistry.ocr.result import Digit
+from mnistry.ocr.result import DecodedDigit, Digit
 from mnistry.ocr.segmentation import Line, PageLayout
 from mnistry.ocr.small_writing import doubt_differences
 from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words

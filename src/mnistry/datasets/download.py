@@ -168,11 +168,13 @@ def _fetch_from(
                         progress(file.name, received, file.size)
                 sink.flush()
                 os.fsync(sink.fileno())
-            if received < file.size:
-                return f"expected {file.size:,} bytes, received {received:,}"
-            if digest.hexdigest() != file.sha256:
-                return f"expected SHA-256 {file.sha256[:12]}…, received {digest.hexdigest()[:12]}…"
-            part.replace(folder / file.name)
+                if received < file.size:
+                    return f"expected {file.size:,} bytes, received {received:,}"
+                if digest.hexdigest() != file.sha256:
+                    return f"expected SHA-256 {file.sha256[:12]}…, received {digest.hexdigest()[:12]}…"
+                if os.name == "nt":
+                    sink.close()  # Windows moves no open file; elsewhere it stays locked, so that nobody removes it
+                part.replace(folder / file.name)
             return None
     except (requests.RequestException, _TooSlowError, ValueError) as error:
         return _reason(error)

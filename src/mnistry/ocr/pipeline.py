@@ -15,18 +15,17 @@ import cv2
 import numpy as np
 
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
-from mnistry.ocr.blanks import line_texts
 from mnistry.ocr.components import connected_components
-from mnistry.ocr.decoded import DecodedDigit, Mark
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
 from mnistry.ocr.rejection import Judgement, reject_implausible
-from mnistry.ocr.result import Digit, Reading, Skipped
+from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.small_writing import doubt_differences, enlarged
+from mnistry.ocr.text import line_texts
 from mnistry.ocr.thumbnail import thumbnail
 
 if TYPE_CHECKING:

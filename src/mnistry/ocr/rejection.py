@@ -9,8 +9,8 @@ from statistics import median
 
 import numpy as np
 
-from mnistry.ocr.decoded import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.frame_removal import Cleaned
+from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line, PageLayout
 from mnistry.ocr.words import (
     FEW,

@@ -8,8 +8,8 @@ from statistics import median
 
 import cv2
 
-from mnistry.ocr.decoded import DecodedDigit, doubt
 from mnistry.ocr.image_io import Picture
+from mnistry.ocr.result import DecodedDigit, doubt
 
 SMALL = 14  # pixels: digits no higher are small
 MOST_PIXELS = 500_000  # of a picture that is enlarged

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from mnistry.ocr.decoded import Box, DecodedDigit, Mark, doubt
+from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line
 
 WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
