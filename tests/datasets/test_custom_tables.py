@@ -175,8 +175,9 @@ def test_an_array_that_numpy_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_images_in_cells_are_answered_without_labels(tmp_path: Path) -> None:
     cells = [" ".join(map(str, row)) for row in FLAT.tolist()]
-    found = load_unlabelled(str(table(tmp_path / "own.csv", ["id", "pixels"], range(60), cells)))
-    np.testing.assert_array_equal(found.images, X)
+    path = tmp_path / "own.csv"
+    for head, columns in ((["id", "pixels"], (range(60), cells)), (["pixels"], (cells,))):
+        np.testing.assert_array_equal(load_unlabelled(str(table(path, head, *columns))).images, X)
 
 
 # Comments

@@ -206,9 +206,9 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
             tuple(place + 1 for place in rest.pixels),
             said=("passed over the first column, which counts the rows", *rest.said),
         )
-    packed = find_packed(whole, path) if n == 2 else None
+    packed = find_packed(whole, path) if n <= 2 else None
     if packed is not None:
-        return Layout(n, 1 - packed, packed=packed)
+        return Layout(n, 1 - packed if n == 2 else None, packed=packed)
     groups = [
         (columns, rest)
         for k in range(2, min(MAX_CLASSES, n))

@@ -196,7 +196,7 @@ class _Table:
         if self._separator == " ":
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
-        self._header = any(not is_number(cell) for cell in head[1:]) and any(is_name(cell) for cell in head)
+        self._header = any(not is_number(cell) for cell in head[1:] or head) and any(is_name(cell) for cell in head)
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]
         self._commas = self._separator in ";\t|" and any(
