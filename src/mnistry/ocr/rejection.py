@@ -35,7 +35,6 @@ REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing
 CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
-LOW_LETTER, FLAT = 0.4, 3.0  # of the line's height: so is this, unless it is this many times as wide as high
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT_WORD, HARDLY_A_WORD = (
@@ -189,7 +188,7 @@ def _characters(
 
     What was passed over is compared with what is around it: print may be half as high as the numbers beside it.
     """
-    found: Characters = [(box, None) for box in _joined(line, passed)]
+    found: Characters = [(box, None) for _, box in passed]
     found += [(each.box, drop_stroke(line, digits, at)) for at, each in enumerate(digits)]
     found.sort(key=lambda character: character[0][0])
     characters: Characters = []
@@ -197,31 +196,11 @@ def _characters(
     for group in split_at_gaps(found, WORD_GAP * line.height):
         tallest = min(max(height_of(box) for box, _ in group), line.height)
         for box, each in group:
-            high, wide = height_of(box), box[2] - box[0]
-            if (
-                each is not None
-                or high >= DIGIT_SIZED * tallest
-                or (high >= LOW_LETTER * tallest and wide <= FLAT * high)
-            ):
+            if each is not None or height_of(box) >= DIGIT_SIZED * tallest:
                 characters.append((box, each))
             else:
                 low.append(box)
     return characters, low
-
-
-def _joined(line: Line, passed: Sequence[tuple[int, Box]]) -> list[Box]:
-    """Boxes of what was passed over, neighbouring pieces of one component taken together."""
-    joined: list[Box] = []
-    last = (-2, -1)  # piece and component
-    for piece, box in passed:
-        part = int(line.parts[piece])
-        if last == (piece - 1, part):
-            left, top, right, bottom = joined[-1]
-            joined[-1] = min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
-        else:
-            joined.append(box)
-        last = piece, part
-    return joined
 
 
 def _beside_sign(characters: Characters) -> DecodedDigit | None:
