@@ -119,3 +119,15 @@ def test_digits_of_eight_pixels_are_read_in_the_picture_enlarged(recognizer, tex
     reading = recognizer.read(page.photo(seed=seed))
     assert reading.text == text
     assert all(box[0] + box[2] <= 70 and box[1] + box[3] <= 30 for box in (each.box for each in reading.digits))
+
+
+@pytest.mark.parametrize("photo", [False, True])
+def test_the_teeth_of_a_comb_are_no_digits(recognizer, photo):
+    page = Page(560, 130)
+    page.line([(40, 100), (520, 100)], RED, 2)
+    for x in range(40, 521, 80):
+        page.line([(x, 50), (x, 100)], RED, 2)
+    for i, name in enumerate("652690"):
+        page.write(name, (66 + 80 * i, 40), 48, pen=4, seed=i)
+    reading = recognizer.read(page.photo() if photo else page.image())
+    assert reading.text.replace(" ", "") == "652690"

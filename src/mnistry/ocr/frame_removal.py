@@ -26,6 +26,7 @@ CROSSED, COVERED = 0.12, 0.3  # usual heights of a piece of a line that strokes 
 RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
+TEETH = 4  # of a comb, at least
 THICKER = 1.8  # times as thick as the lines around it: a piece that does not belong to them
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
@@ -351,6 +352,7 @@ def _frame_lines(
     thick_x, thick_y, ruled = (
         np.array([chain.thick for chain in chains]) for chains in (level, upright, [*ruled_level, *ruled_upright])
     )
+    is_upright |= side_y & _teeth(y, np.concatenate([x[is_level], rulings_x]), near)
     for _ in range(ROUNDS):
         lines = np.concatenate([thick_x[is_level], thick_y[is_upright], ruled])
         thickest = THICKER * float(np.median(lines)) if lines.size else 0.0
@@ -398,13 +400,22 @@ def _frames(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return is_level, is_upright
 
 
-def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float) -> np.ndarray:
-    """Find the lines that have both ends on some of the other lines, of the other direction: bool (n,)."""
+def _teeth(ends: np.ndarray, others: np.ndarray, near: float) -> np.ndarray:
+    """Find the upright lines of a comb, bool (n,): on level lines, and as long as at least three others there."""
+    standing = _held(ends, others, 0, near, (1,)) & (np.abs(ends[:, 1, 0] - ends[:, 0, 0]) <= near / 2)
+    lengths = ends[:, 1, 1] - ends[:, 0, 1]
+    alike = np.abs(lengths[:, None] - lengths[standing]) <= near / 2
+    teeth: np.ndarray = standing & (alike.sum(axis=1) >= TEETH)
+    return teeth
+
+
+def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float, which: tuple[int, ...] = (0, 1)) -> np.ndarray:
+    """Find the lines that have both ends, or `which`, on some of the others, of the other direction: bool (n,)."""
     held = np.ones(len(ends), bool)
     if not len(others):
         return np.zeros(len(ends), bool)
     low, high = others[:, :, axis].min(axis=1), others[:, :, axis].max(axis=1)
-    for i in range(2):
+    for i in which:
         along, across = ends[:, i, axis], ends[:, i, 1 - axis]
         inside = (along[:, None] >= low - near) & (along[:, None] <= high + near)
         share = (along[:, None] - others[:, 0, axis]) / np.maximum(others[:, 1, axis] - others[:, 0, axis], 1)
