@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from mnistry import Reading, Recognizer
-from mnistry.ocr.visualization import annotated
+from mnistry.ocr.visualization import annotate
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -49,7 +49,7 @@ def sample() -> Image.Image:
 
 def picture(photo: Image.Image, reading: Reading) -> Image.Image:
     """The photo with its boxes on the left, the network's images with their answers on the right."""
-    left = annotated(photo, reading.digits)
+    left = annotate(photo, reading.digits)
     left = left.resize((700, round(700 * left.height / left.width)), Image.Resampling.LANCZOS)
     drawn = Image.new("RGB", (WIDTH, left.height + 2 * MARGIN), PAPER)
     drawn.paste(left, (MARGIN, MARGIN))

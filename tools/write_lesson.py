@@ -36,7 +36,7 @@ CELLS: Mapping[int, str] = {
 x_train, y_train, x_test, y_test = dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test
 print(dataset.title)
 x_train.shape, y_train.shape, x_test.shape, y_test.shape""",
-    2: """index = dataset.checked_index(None)
+    2: """index = dataset.check_index(None)
 print(index)
 print(x_train[index][10])
 plt.imshow(x_train[index], cmap="gray_r")
@@ -176,12 +176,12 @@ def shown(result: Result, language: Language) -> dict[int, str]:
         3: "\n".join(" ".join(many[start : start + 5]) for start in range(0, len(many), 5)),
         4: terminal.normalise(x[facts.index], language),
         5: terminal.build(result.layers, facts, language),
-        6: terminal.compiled(language),
+        6: terminal.say_compiled(language),
         7: terminal.train(result.records, facts, language),
-        8: terminal.evaluated(result.test, language),
-        9: terminal.confused(result.test, names, language),
+        8: terminal.say_evaluated(result.test, language),
+        9: terminal.say_confused(result.test, names, language),
         10: terminal.probabilities(sample, train, test, names, language),
-        11: terminal.answered(sample, unseen, answer, label, language),
+        11: terminal.say_answered(sample, unseen, answer, label, language),
     }
 
 

@@ -65,14 +65,14 @@ def tutorial(
         if dataset is None:
             dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
-        config, index, names = recipes.resolve(config, dataset), dataset.checked_index(index), dataset.class_names
+        config, index, names = recipes.resolve(config, dataset), dataset.check_index(index), dataset.class_names
         x, y = dataset.x_train, dataset.y_train
         facts = _facts(config, dataset, index)
         lesson, grid = steps(facts), slice(facts.first, facts.last + 1)
 
         def tell(number: int, shown: str) -> None:
             step = lesson[number - 1]
-            with watch.stopped():  # somebody may be reading
+            with watch.stop():  # somebody may be reading
                 callbacks.step(number, say.say(step.title), terminal.step(step, shown, say))
 
         tell(1, terminal.load(dataset, say))
@@ -85,7 +85,7 @@ def tutorial(
         tell(5, terminal.build(networks.layers(model), facts, say))
 
         recipes.compile_model(model, learning_rate=config.learning_rate)
-        tell(6, terminal.compiled(say))
+        tell(6, terminal.say_compiled(say))
         watch.lap("build")
 
         snapshots, predict = Snapshots(config.epochs, model.get_weights()), backend.Predictor(model)
@@ -104,8 +104,8 @@ def tutorial(
         network, test_probabilities = snapshots.network(model.get_weights()), predict(dataset.x_test)
         test = evaluate(test_probabilities, dataset.y_test)
         waiting.append(beside.submit(page.draw_results, records, test, network))
-        tell(8, terminal.evaluated(test, say))
-        tell(9, terminal.confused(test, names, say))
+        tell(8, terminal.say_evaluated(test, say))
+        tell(9, terminal.say_confused(test, names, say))
 
         train_probabilities = predict(x)
         train = evaluate(train_probabilities, y)
@@ -115,7 +115,7 @@ def tutorial(
         tell(10, terminal.probabilities(sample, train_probabilities.shape, test_probabilities.shape, names, say))
 
         unseen = index % len(dataset.y_test)
-        tell(11, terminal.answered(sample, unseen, names[test.answers[unseen]], names[dataset.y_test[unseen]], say))
+        tell(11, terminal.say_answered(sample, unseen, names[test.answers[unseen]], names[dataset.y_test[unseen]], say))
         watch.lap("evaluate")
 
         result = Result(

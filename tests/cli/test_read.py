@@ -22,7 +22,7 @@ from mnistry.ocr import image_io, recognizer
 from mnistry.ocr import text as ocr_text
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.ocr.result import Digit, Reading
-from mnistry.ocr.visualization import Album, annotated
+from mnistry.ocr.visualization import Album, annotate
 
 NAMES = tuple("0123456789")
 
@@ -253,7 +253,7 @@ def test_names_walk_folders_in_order(folder, monkeypatch):
 def test_small_pictures_are_enlarged_for_annotation():
     image = np.asarray(digit("3", height=40))
     found = Recognizer.load().read(image)
-    drawn = annotated(image, found.digits)
+    drawn = annotate(image, found.digits)
     assert min(drawn.size) >= 480
     assert drawn.width % image.shape[1] == 0
 

@@ -59,7 +59,7 @@ def test_a_data_set_says_what_it_is(tmp_path: Path) -> None:
     assert not any(getattr(loaded, name).flags.writeable for name in ARRAYS)
     assert set(loaded.digests) == {*ARRAYS, "class_names"}
     assert (loaded.fallback, loaded.remarks) == (None, ())
-    assert loaded.checked_index(None) == 6
+    assert loaded.check_index(None) == 6
 
 
 def test_names_are_sorted_as_people_do() -> None:
@@ -72,7 +72,7 @@ def test_the_example_is_image_2000_where_there_is_room_around_it(images: int, in
     blank, labels = np.zeros((images, 28, 28), np.uint8), np.arange(images) % 2
     path = npz(tmp_path, labelled(blank, labels), labelled(blank[:2], labels[:2]))
     loaded = loading.load(str(path))
-    assert loaded.checked_index(None) == index
+    assert loaded.check_index(None) == index
 
 
 def test_a_path_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

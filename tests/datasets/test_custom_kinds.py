@@ -218,7 +218,7 @@ def test_labels_stored_as_objects_are_read_without_running_anything(tmp_path, mo
     assert "holds Python objects, which are never loaded" in refused(Path("own.npz"))
     assert not Path("trace").exists()
     items = ["zebra", "ant", "zebra", 7]
-    assert numpy_files._pickled_items(pickle.dumps(items, 4)) == items
+    assert numpy_files._read_pickled(pickle.dumps(items, 4)) == items
 
 
 def test_a_small_file_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path):

@@ -191,14 +191,14 @@ def test_labels_are_the_names_of_classes(digits: loading.Dataset) -> None:
 
 @pytest.mark.parametrize(("index", "checked"), [(None, 1000), (0, 0), (1436, 1436)])
 def test_an_index_of_a_training_image(digits: loading.Dataset, index: int | None, checked: int) -> None:
-    assert digits.checked_index(index) == checked
+    assert digits.check_index(index) == checked
 
 
 @pytest.mark.parametrize("index", [-1, 1437, 10**9])
 def test_an_index_of_no_training_image(digits: loading.Dataset, index: int) -> None:
     sentence = f"must be from 0 to 1436, as the UCI digits has 1,437 training images; received {index}"
     with pytest.raises(UsageError, match=sentence):
-        digits.checked_index(index)
+        digits.check_index(index)
 
 
 # Names and paths
@@ -265,7 +265,7 @@ def test_mnist_is_read_only(mnist: loading.Dataset, name: str) -> None:
 def test_mnist_is_what_the_lesson_saw(mnist: loading.Dataset) -> None:
     assert " ".join(mnist.labels(mnist.y_train[1990:2010])) == "6 5 4 5 3 0 5 5 2 0 5 8 8 4 2 6 9 7 1 0"
     assert mnist.x_train[2000, 10].tolist() == [0] * 9 + [92, 255, 254, 254, 119] + [0] * 14
-    assert mnist.checked_index(None) == 2000
+    assert mnist.check_index(None) == 2000
 
 
 def test_mnist_statistics(mnist: loading.Dataset) -> None:

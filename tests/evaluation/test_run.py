@@ -187,7 +187,7 @@ def test_a_data_set_with_other_classes_is_refused(network, tmp_path):
 
 
 def test_a_long_list_of_classes_is_cut():
-    assert evaluation_run._listed(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
+    assert evaluation_run._list_names(tuple(map(str, range(1000)))).endswith(" 27 28 … (1000)")
 
 
 @pytest.mark.parametrize(

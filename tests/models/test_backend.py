@@ -74,7 +74,7 @@ def test_damaged_entries_are_mended_without_a_word(damage: str, filled: Path) ->
         (filled / "compiled" / name).write_bytes(spoilt)
     assert compiled(filled) == "145.0"
     assert entries(filled).keys() == whole.keys()
-    assert list(compilation_cache._damaged(filled / "compiled")) == []
+    assert list(compilation_cache._find_damaged(filled / "compiled")) == []
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mnistry.ocr.components import connected_components, run_lengths, stroke_width
+from mnistry.ocr.components import find_components, run_lengths, stroke_width
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.7, 0.95])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (37, 53), (200, 150)])
 def test_components_are_those_of_scipy(share, shape):
     mask = np.random.default_rng(int(100 * share)).random(shape) < share
-    found = connected_components(mask)
+    found = find_components(mask)
     expected, n = ndimage.label(mask, np.ones((3, 3)))
     assert len(found) == n
     pairs = set(zip(found.labels.ravel().tolist(), expected.ravel().tolist(), strict=True))
@@ -30,13 +30,13 @@ def test_components_are_those_of_scipy(share, shape):
 def test_a_spiral_is_one_component():
     y, x = np.mgrid[:301, :301] - 150
     spiral = np.sin(np.hypot(y, x) / 3 + np.arctan2(y, x)) > 0
-    assert len(connected_components(spiral)) == ndimage.label(spiral, np.ones((3, 3)))[1]
+    assert len(find_components(spiral)) == ndimage.label(spiral, np.ones((3, 3)))[1]
 
 
 def test_what_touches_the_edge():
     mask = np.zeros((9, 9), bool)
     mask[0, 4] = mask[4, 4] = mask[8, 8] = mask[6, 0] = True
-    assert connected_components(mask).at_edge(mask.shape).tolist() == [True, False, True, True]
+    assert find_components(mask).at_edge(mask.shape).tolist() == [True, False, True, True]
 
 
 @pytest.mark.parametrize("width", [4, 8, 15])
@@ -50,7 +50,7 @@ def test_the_width_of_a_stroke_at_any_angle(width, angle):
 
 def test_nothing_has_no_width():
     assert stroke_width(np.zeros((5, 5), bool)) == 0
-    assert len(connected_components(np.zeros((5, 5), bool))) == 0
+    assert len(find_components(np.zeros((5, 5), bool))) == 0
 
 
 def test_run_lengths():

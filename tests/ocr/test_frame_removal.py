@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from helpers.writing import BLACK, RED, Page
 from mnistry import Recognizer
-from mnistry.ocr.components import connected_components
+from mnistry.ocr.components import find_components
 from mnistry.ocr.frame_removal import enclosing, remove_frames
 
 CELL, TOP, HEIGHT = 64, 40, 60
@@ -100,7 +100,7 @@ def test_what_encloses_ink_is_found_and_what_encloses_a_speck_is_not():
     draw.ellipse((105, 5, 175, 75), outline=1, width=2)
     draw.rectangle((135, 35, 141, 41), fill=1)
     mask = np.asarray(image) > 0
-    parts = connected_components(mask)
+    parts = find_components(mask)
     assert parts.left[enclosing(mask, parts)].tolist() == [5]
 
 

@@ -100,7 +100,7 @@ def test_what_is_not_in_the_form():
 def test_a_stroke_grows_on_each_side(growth):
     fields = np.zeros((1, forming.FIELD, forming.FIELD), bool)
     fields[0, :, 40:52] = True
-    grown = forming._thickened(fields, np.array([growth], np.float32))
+    grown = forming._thicken(fields, np.array([growth], np.float32))
     expected = 12 + 2 * growth
     assert grown[0, 50].sum() == pytest.approx(expected, abs=1.01)  # a pixel is drawn by how much of it is covered
 
@@ -108,7 +108,7 @@ def test_a_stroke_grows_on_each_side(growth):
 def test_a_stroke_that_would_vanish_stays():
     fields = np.zeros((1, forming.FIELD, forming.FIELD), bool)
     fields[0, :, 40:44] = True
-    np.testing.assert_array_equal(forming._thickened(fields, np.array([-5.0], np.float32)), fields)
+    np.testing.assert_array_equal(forming._thicken(fields, np.array([-5.0], np.float32)), fields)
 
 
 def test_digits_are_drawn_a_few_at_a_time(monkeypatch):

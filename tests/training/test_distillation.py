@@ -53,7 +53,7 @@ def few(digits: Dataset) -> Dataset:
 
 def test_answers_are_softened_as_their_logits_would_be():
     logits = np.random.default_rng(0).normal(0, 3, (5, OUTPUTS))
-    softened = distillation.softened(outputs.softmax(logits).astype(np.float32))
+    softened = distillation.soften(outputs.softmax(logits).astype(np.float32))
     np.testing.assert_allclose(softened, outputs.softmax(logits, TEMPERATURE), atol=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_targets_are_the_teachers_mean_and_the_labels(digits: Dataset):
     x, y = digits.x_test[:8], digits.y_test[:8].astype(np.int32)
     images, targets = made(None, x, y, 0, made.values)
     assert np.array_equal(images, x)
-    expected = np.mean([distillation.softened(teacher(x.astype(np.float32))) for teacher in teachers], axis=0)
+    expected = np.mean([distillation.soften(teacher(x.astype(np.float32))) for teacher in teachers], axis=0)
     np.testing.assert_allclose(targets[:, :OUTPUTS], expected, atol=1e-6)
     assert np.array_equal(targets[:, OUTPUTS:], np.eye(OUTPUTS)[y])
 
@@ -96,9 +96,9 @@ def test_a_drawn_image_that_the_teachers_know_keeps_their_answer(digits: Dataset
 
 def test_the_loss_is_that_of_hinton():
     student, teacher, labels = random_probabilities(6), random_probabilities(6, 1), np.arange(6)
-    soft = distillation.softened(teacher)
+    soft = distillation.soften(teacher)
     targets = np.concatenate([soft, np.eye(OUTPUTS)[labels]], axis=1).astype(np.float32)
-    of_teacher = -(soft * np.log(distillation.softened(student))).sum(axis=1)
+    of_teacher = -(soft * np.log(distillation.soften(student))).sum(axis=1)
     of_labels = -np.log(student[np.arange(6), labels])
     expected = TEACHER_SHARE * TEMPERATURE**2 * of_teacher + (1 - TEACHER_SHARE) * of_labels
     np.testing.assert_allclose(distillation.distillation_loss(targets, student), expected, rtol=1e-5)
@@ -117,7 +117,9 @@ def test_without_teachers_the_loss_and_the_accuracy_are_those_of_the_labels(shap
 
 
 def trained(dataset: Dataset, folder: Path | None, *, stop_after: int = 99) -> list[np.ndarray]:
-    model = recipes.build(replace(CONFIG, teachers="some"), classes=10, images=trainer.trained_on(CONFIG, dataset))
+    model = recipes.build(
+        replace(CONFIG, teachers="some"), classes=10, images=trainer.count_training_images(CONFIG, dataset)
+    )
 
     def epoch(record: dict[str, Any], epochs: int) -> None:
         if record["epoch"] == stop_after:

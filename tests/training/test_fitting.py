@@ -95,7 +95,7 @@ def test_shuffled_batches_are_those_of_the_drawn_order(images: Images) -> None:
     history = fit(ours, x, y, epochs=3, batch_size=32, seed=11).history
     losses = []
     for steps_before in (0, 4, 8):
-        order = loop.shuffled(100, 11, steps_before)
+        order = loop.shuffle(100, 11, steps_before)
         losses += theirs.fit(x[order], y[order], batch_size=32, shuffle=False, verbose=0).history["loss"]
     np.testing.assert_allclose(history["loss"], losses, rtol=2e-5)
     assert_same(ours, theirs)
@@ -110,7 +110,7 @@ def test_every_image_is_trained_on_once_an_epoch() -> None:
     fit(model, np.eye(n, dtype=np.float32), np.zeros(n, np.int32), epochs=4, batch_size=3, seed=0)
     expected = np.full(n, 4 / 3)
     for steps_before in (0, 4, 8, 12):
-        expected[loop.shuffled(n, 0, steps_before)[-1]] += 1 - 1 / 3
+        expected[loop.shuffle(n, 0, steps_before)[-1]] += 1 - 1 / 3
     np.testing.assert_allclose(model.get_weights()[0][:, 0], expected, rtol=1e-6)
 
 
@@ -812,8 +812,8 @@ def test_several_devices_give_the_same_curve() -> None:
 def test_fitting_again_compiles_nothing_anew(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = images[0][..., 0], images[1]
     model, compiled = lesson_network(), []
-    compile_program = loop.TrainSession._compiled
-    monkeypatch.setattr(loop.TrainSession, "_compiled", lambda *a: (compiled.append(1), compile_program(*a))[1])
+    compile_program = loop.TrainSession._compile
+    monkeypatch.setattr(loop.TrainSession, "_compile", lambda *a: (compiled.append(1), compile_program(*a))[1])
     fit(model, x, y, batch_size=32, validation=(x, y))
     first = len(compiled)
     fit(model, x, y, epochs=2, initial_epoch=1, batch_size=32, validation=(x, y))

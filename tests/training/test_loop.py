@@ -12,7 +12,7 @@ from mnistry.errors import UsageError
 from mnistry.models import backend, networks
 from mnistry.models.backend import jax, keras
 from mnistry.training import loop, recipes
-from mnistry.training.loop import TrainProgress, TrainSession, shuffled
+from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 
 
 def small_network(*, dropout: float = 0.0, learning_rate: float = 0.01) -> keras.Model:
@@ -40,16 +40,16 @@ def run(session: TrainSession, epochs: int, *, seed: int = 1) -> list[TrainProgr
     return [
         moment
         for epoch in range(1, epochs + 1)
-        for moment in session.epoch(shuffled(session.n, seed, epoch), epoch, epochs)
+        for moment in session.epoch(shuffle(session.n, seed, epoch), epoch, epochs)
     ]
 
 
 def test_orders_are_permutations_drawn_from_seed_and_epoch() -> None:
-    orders = {(seed, epoch): shuffled(100, seed, epoch) for seed in (0, 1) for epoch in (1, 2)}
+    orders = {(seed, epoch): shuffle(100, seed, epoch) for seed in (0, 1) for epoch in (1, 2)}
     assert all(sorted(order) == list(range(100)) for order in orders.values())
     assert len({order.tobytes() for order in orders.values()}) == 4
-    assert np.array_equal(shuffled(100, 1, 2), orders[1, 2])
-    assert shuffled(10, 0, 1).tolist() == [9, 1, 3, 8, 7, 6, 0, 4, 2, 5]  # golden: stored runs rely on it
+    assert np.array_equal(shuffle(100, 1, 2), orders[1, 2])
+    assert shuffle(10, 0, 1).tolist() == [9, 1, 3, 8, 7, 6, 0, 4, 2, 5]  # golden: stored runs rely on it
 
 
 def test_same_seed_same_bits_whatever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_evaluating_changes_nothing() -> None:
     watched = TrainSession(with_evaluation, (x, y), 8)
     checked = watched.place((x[:33], y[:33]))
     for epoch in (1, 2):
-        for _ in watched.epoch(shuffled(90, 1, epoch), epoch, 2):
+        for _ in watched.epoch(shuffle(90, 1, epoch), epoch, 2):
             watched.evaluate(checked, 10)
     watched.push()
     plain = TrainSession(without, (x, y), 8)
@@ -209,10 +209,10 @@ def test_an_augmented_training_goes_on_to_the_same_bits() -> None:
         TrainSession(small_network(dropout=0.5), (x, y), 8, augment=noisy, seed=seed) for seed in (1, 1, 1, 2)
     )
     run(straight, 2)
-    for _ in first.epoch(shuffled(50, 1, 1), 1, 2):
+    for _ in first.epoch(shuffle(50, 1, 1), 1, 2):
         pass
     second.restore([value.copy() for value in first.snapshot()])
-    for _ in second.epoch(shuffled(50, 1, 2), 2, 2):
+    for _ in second.epoch(shuffle(50, 1, 2), 2, 2):
         pass
     assert all(np.array_equal(a, b) for a, b in zip(straight.snapshot(), second.snapshot(), strict=True))
     run(other, 2)

@@ -113,7 +113,7 @@ def format_groups(result: DatasetAudit, found: Sequence[Group]) -> str:
     """Duplicates, a line for each group; empty if there are none."""
     lines = []
     for group in found[:GROUPS_PRINTED]:
-        members = ", ".join(_named(place) for place in result.places(group.members[:MEMBERS_PRINTED]))
+        members = ", ".join(_name_place(place) for place in result.places(group.members[:MEMBERS_PRINTED]))
         more = len(group.members) - MEMBERS_PRINTED
         lines.append(f"{'exact' if group.exact else 'near ':<5}  {members}{f' and {more:,} more' if more > 0 else ''}")
     return "\n".join(["duplicates", *lines, *_more(len(found) - len(lines), " groups")]) if lines else ""
@@ -125,7 +125,7 @@ def format_outliers(result: DatasetAudit) -> str:
     for kind, attribute in OUTLIERS.items():
         numbers = getattr(result.image_quality, attribute)
         if len(numbers):
-            shown = ", ".join(_named(place) for place in result.places(numbers[:PLACES_PRINTED]))
+            shown = ", ".join(_name_place(place) for place in result.places(numbers[:PLACES_PRINTED]))
             more = len(numbers) - PLACES_PRINTED
             lines.append(f"{kind:<10}  {shown}{f' and {more:,} more' if more > 0 else ''}")
     return "\n".join(lines)
@@ -135,7 +135,7 @@ def _images(numbers: np.ndarray, what: str) -> str:
     return f"{format_count(len(numbers), 'image')} {what}" if len(numbers) else "none"
 
 
-def _named(place: Place) -> str:
+def _name_place(place: Place) -> str:
     return f"{place.name} ({place.label})"
 
 

@@ -126,7 +126,7 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
         plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
         done = _done(plan, out) if options.resume else {}
         if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
-            return _stored_summary(out)
+            return _read_summary(out)
         if len(done) < len(plan.rows):
             try:
                 session.read(plan, out, model, options, done, progress)
@@ -288,7 +288,7 @@ def _names(out: Place) -> set[str]:
     return {path.rstrip("/").rpartition("/")[2] for path in out.system.ls(out.path, detail=False)}
 
 
-def _stored_summary(out: Place) -> BatchSummary:
+def _read_summary(out: Place) -> BatchSummary:
     place = out.below(SUMMARY)
     try:
         with storage.open_file(place) as file:

@@ -115,14 +115,14 @@ class ParquetRows:
     def _go_to(self, column: Column, first: int) -> None:
         group = bisect_right(self._starts, first) - 1
         if not self._starts[group] <= self._position <= first:
-            self._batches = self._decoded(column, group)
+            self._batches = self._decode(column, group)
             self._rest, self._position = None, self._starts[group]
         while self._position < first:
             passed = self._next().slice(0, first - self._position)
             self._rest = self._rest.slice(len(passed)) if self._rest is not None else None
             self._position += len(passed)
 
-    def _decoded(self, column: Column, first: int) -> Iterator[pa.Array]:
+    def _decode(self, column: Column, first: int) -> Iterator[pa.Array]:
         """The column from a row group on; each group by itself, so that a damaged one spoils no other."""
         for group in range(first, self._file.metadata.num_row_groups):
             for batch in self._file.iter_batches(AT_ONCE[column.kind], [group], [column.path], use_threads=False):

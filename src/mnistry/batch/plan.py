@@ -136,7 +136,7 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
         for group in _groups(enumerate(_cut(list_pieces(source, passed_over), _sizes(source.kind)))):
             groups.append(group[0][0])
             rows += [sum(piece.rows for piece in part) for _, part in group]
-            stored = [_stored(number, piece) for number, part in group for piece in part]
+            stored = [_read_stored(number, piece) for number, part in group for piece in part]
             digest.update(repr(stored).encode())
             writer.write_batch(pa.record_batch([list(column) for column in zip(*stored, strict=True)], schema))
     if not rows:
@@ -228,7 +228,7 @@ def _groups(parts: Iterable[tuple[int, Part]]) -> Iterator[list[tuple[int, Part]
         yield group
 
 
-def _stored(number: int, piece: Piece) -> tuple[Any, ...]:
+def _read_stored(number: int, piece: Piece) -> tuple[Any, ...]:
     part, (file, *rest) = number, astuple(piece)
     return part, file.encode(errors="surrogateescape"), *rest
 

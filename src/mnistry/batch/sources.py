@@ -66,7 +66,7 @@ class Source:
     def place(self, file: str = "") -> Place:
         """Locate the source, or the file of one of its pieces; named as the user would name it."""
         if self.form == LIST and file:
-            return _listed(file, self.folder)
+            return _locate_listed(file, self.folder)
         found = storage.locate(self.address)
         named = Place(self.given, found.system, found.path)
         return named.below(file) if file else named
@@ -159,7 +159,7 @@ def _lines(place: Place) -> Iterator[Piece]:
         raise DataError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
 
 
-def _listed(line: str, folder: str) -> Place:
+def _locate_listed(line: str, folder: str) -> Place:
     """Locate the file that a line of a list names."""
     if storage.ADDRESS in line:
         return storage.locate(line)

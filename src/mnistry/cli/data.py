@@ -51,7 +51,7 @@ def data(
             data_dir=data_dir, progress=bars.download, name=settings["dataset"], kind=settings["kind"]
         )
     progress.warn_about(loaded)
-    index = loaded.checked_index(index)
+    index = loaded.check_index(index)
     print(json.dumps(loaded.as_json(), ensure_ascii=False) if as_json else datasets_text.format_dataset(loaded, index))
     terminal.suggest(f"mnistry data --check{_chosen(settings['dataset'])}", "looks for wrong labels")
 

@@ -130,11 +130,11 @@ def given(settings: dict[str, Any]) -> dict[str, Any]:
     """
     asked = {name: value for name, value in settings.items() if value is not None}
     if "settings" in asked:
-        asked["settings"] = dict(_named(text) for text in asked["settings"])
+        asked["settings"] = dict(_parse_named(text) for text in asked["settings"])
     return asked
 
 
-def _named(text: str) -> tuple[str, float]:
+def _parse_named(text: str) -> tuple[str, float]:
     """A name and its number, out of NAME=X."""
     name, _, number = text.partition("=")
     with contextlib.suppress(ValueError):

@@ -154,12 +154,12 @@ def _album(folder: Path) -> Album:
 
 def _annotate(album: Album, result: ReadResult, held: Mapping[str, Source]) -> None:
     from mnistry.ocr import image_io, recognizer
-    from mnistry.ocr.visualization import annotated
+    from mnistry.ocr.visualization import annotate
 
     if result.reading is not None:
         name = result.source
         source = recognizer.read_standard_input() if name == image_io.STANDARD_INPUT else held.get(name, name)
-        annotated(source, result.reading.digits, result.reading.skipped).save(album.path(name))
+        annotate(source, result.reading.digits, result.reading.skipped).save(album.path(name))
 
 
 def _with_rows(names: Sequence[str]) -> tuple[list[str], dict[str, Source]]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mnistry.datasets import pixels, wording
-from mnistry.datasets.labelled import listed
+from mnistry.datasets.labelled import list_names
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
@@ -98,8 +98,8 @@ def _with_the_rest(
             said.append(f"the labels are column {label + 1}, {names[label]!r}")
         elif len(likely) > 1:
             raise DataError(
-                f"{short(path)} has pixels, and beside them the columns {listed([repr(names[n]) for n in likely])}: "
-                "which is the label? Name that one label."
+                f"{short(path)} has pixels, and beside them the columns "
+                f"{list_names([repr(names[n]) for n in likely])}: which is the label? Name that one label."
             )
     elif label != 0:
         said.append(f"the labels are column {label + 1}, {names[label]!r}")
@@ -111,7 +111,7 @@ def _with_the_rest(
             "differ. Remove one of them."
         )
     if rest:
-        said.append(f"passed over the column{'s' * (len(rest) > 1)} {listed([repr(names[n]) for n in rest])}")
+        said.append(f"passed over the column{'s' * (len(rest) > 1)} {list_names([repr(names[n]) for n in rest])}")
     return replace(layout, label=label, split=split, one_hot=one_hot, said=tuple(said))
 
 

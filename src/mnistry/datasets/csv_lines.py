@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 def choose_reader(path: Path) -> Reader:
     """Choose how to read a file, by its first lines."""
-    first = next((line for _, line in _numbered(path) if line.strip() and line[0] != "%"), "")
+    first = next((line for _, line in _number_lines(path) if line.strip() and line[0] != "%"), "")
     if first.lower().startswith("@relation"):
         return _Arff(path)
     return _Libsvm(path) if LIBSVM.fullmatch(first) else _Plain(path)
@@ -56,7 +56,7 @@ def choose_reader(path: Path) -> Reader:
 def is_libsvm(path: Path) -> bool:
     """Tell whether a file begins as LIBSVM's do: a label, then index:value."""
     try:
-        with _opened_bytes(path) as file:
+        with _open_bytes(path) as file:
             return LIBSVM_START.match(file.read(200)) is not None
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return False
@@ -67,14 +67,14 @@ class _Plain:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        start = list(islice(_numbered(path), 100))
+        start = list(islice(_number_lines(path), 100))
         self._skipped = next((n for n, (_, line) in enumerate(start) if not line.startswith("#")), 0)
         if self._skipped and _commas(start[self._skipped - 1][1]) == _commas(start[self._skipped][1]) > 0:
             self._skipped -= 1  # a header, as np.savetxt writes it
         self.said = [f"passed over {format_count(self._skipped, 'line')} of comment"] if self._skipped else []
 
     def lines(self) -> Lines:
-        lines = _joined(islice(_numbered(self._path), self._skipped, None))
+        lines = _join_quoted(islice(_number_lines(self._path), self._skipped, None))
         for number, line in islice(lines, 1):
             yield number, line.removeprefix("#").lstrip() if self._skipped or line[:1] == "#" else line
         yield from lines
@@ -85,7 +85,7 @@ class _Arff:
 
     def __init__(self, path: Path) -> None:
         self._path, self._names, self.said = path, list[str](), list[str]()
-        for number, line in _numbered(path):
+        for number, line in _number_lines(path):
             if match := ATTRIBUTE.match(line.strip()):
                 self._names.append(match[1].strip("'\""))
             elif line.strip().lower().startswith("@data"):
@@ -97,7 +97,7 @@ class _Arff:
         sink = io.StringIO()
         csv.writer(sink, lineterminator="").writerow(self._names)
         yield 0, sink.getvalue()
-        for number, line in _numbered(self._path):
+        for number, line in _number_lines(self._path):
             text = line.strip()
             if text[:1] == "{":
                 _check_size(self._path, number, len(self._names))
@@ -121,7 +121,7 @@ class _Libsvm:
     def __init__(self, path: Path) -> None:
         self._path, name = path, short(path)
         least, most, number = 1, 0, 0
-        for number, line in _numbered(path):
+        for number, line in _number_lines(path):
             indices = [int(pair.partition(":")[0]) for pair in self._pairs(line, number)]
             least, most = min([least, *indices]), max([most, *indices])
         count = most + 1 - least
@@ -145,7 +145,7 @@ class _Libsvm:
 
     def lines(self) -> Lines:
         yield 0, ",".join(["label", *(f"pixel{n}" for n in range(self._pixels))])
-        for number, line in _numbered(self._path):
+        for number, line in _number_lines(self._path):
             cells = ["0"] * self._pixels
             for pair in self._pairs(line, number):
                 index, _, value = pair.partition(":")
@@ -166,7 +166,7 @@ def _commas(line: str) -> int:
     return max(map(line.count, ",;\t|"))
 
 
-def _joined(lines: Lines) -> Lines:
+def _join_quoted(lines: Lines) -> Lines:
     """The same, with the lines of a quoted cell as one."""
     for number, line in lines:
         if line.count('"') % 2 == 0:
@@ -182,12 +182,12 @@ def _joined(lines: Lines) -> Lines:
             yield from parts  # a quotation mark that is none
 
 
-def _numbered(path: Path) -> Lines:
+def _number_lines(path: Path) -> Lines:
     """The lines of a file with their numbers from 1; empty ones at the end are left out."""
     name = short(path)
     waiting: list[int] = []
     try:
-        with _opened(path, name) as file:
+        with _open_text(path, name) as file:
             total = 0
             for number in range(1, 2**62):
                 line = file.readline(MAX_LINE)
@@ -218,7 +218,7 @@ def _numbered(path: Path) -> Lines:
 
 
 def _undecodable(path: Path) -> int:
-    with _opened_bytes(path) as file:
+    with _open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode()
@@ -227,18 +227,18 @@ def _undecodable(path: Path) -> int:
     return 1
 
 
-def _opened(path: Path, name: str) -> IO[str]:
+def _open_text(path: Path, name: str) -> IO[str]:
     """The file as text: UTF-8, or UTF-16 if its mark says so; packed or not."""
     if path.exists() and not path.is_file():
         raise DataError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
-    raw = _opened_bytes(path)
+    raw = _open_bytes(path)
     start = raw.read(2)
     raw.seek(0)
     encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return io.TextIOWrapper(raw, encoding, newline=None)
 
 
-def _opened_bytes(path: Path) -> IO[bytes]:
+def _open_bytes(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         start = file.read(8)
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)

@@ -27,7 +27,7 @@ from mnistry.datasets.csv_columns import (
     is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, listed
+from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, list_names
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.ocr.image_io import SUFFIXES
@@ -121,30 +121,32 @@ def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
         of_it = [table for table, each in chosen if each == split]
         if len(of_it) > 1:
             raise DataError(
-                f"{short(folder)} holds several tables for {split}: {listed([each.name for each in of_it])}. Name one "
-                "of them, or keep one set in a folder."
+                f"{short(folder)} holds several tables for {split}: {list_names([each.name for each in of_it])}. Name "
+                "one of them, or keep one set in a folder."
             )
     folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
     lists_files = any(_Table(table).layout.files is not None for table, _ in chosen)
     if named and is_train:
         remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
     if others:
-        remarks.append(f"{short(folder)}: passed over {listed(others)}.")
+        remarks.append(f"{short(folder)}: passed over {list_names(others)}.")
     if folders and not lists_files:
-        remarks.append(f"{short(folder)}: passed over the folders {listed(folders)}, as there are tables beside them.")
+        remarks.append(
+            f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
+        )
     return chosen
 
 
 def _beside(path: Path) -> dict[str, Path]:
     """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
-    name, packed = _unpacked_name(path.name)
+    name, packed = _strip_packing(path.name)
     if not csv_lines.is_libsvm(path):
         return {}
     found = {split: path.with_name(name + end + packed) for end, split in LIBSVM_ENDINGS.items()}
     return {split: place for split, place in found.items() if place.is_file() and csv_lines.is_libsvm(place)}
 
 
-def _unpacked_name(name: str) -> tuple[str, str]:
+def _strip_packing(name: str) -> tuple[str, str]:
     end = next((end for end in (".gz", ".bz2", ".xz") if name.lower().endswith(end)), "")
     return name[: len(name) - len(end)], name[len(name) - len(end) :]
 
@@ -394,7 +396,7 @@ def _separator(line: str, path: Path) -> str:
 
 def _split_of(path: Path) -> str | None:
     """The split that a table is named after."""
-    name, _ = _unpacked_name(path.name)
+    name, _ = _strip_packing(path.name)
     by_libsvm = next((split for end, split in LIBSVM_ENDINGS.items() if name.endswith(end)), None)
     return by_libsvm or find_split(name.rpartition(".")[0] or name, prefix=True)
 

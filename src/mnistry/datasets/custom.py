@@ -31,7 +31,7 @@ from mnistry.datasets.labelled import (
     are_digits,
     class_name,
     join,
-    listed,
+    list_names,
     natural,
 )
 from mnistry.errors import DataError
@@ -79,7 +79,7 @@ def load_ink(path: str | os.PathLike[str]) -> Labelled:
     Raises:
         DataError: there is nothing, it has another form, or something in it is wrong.
     """
-    return _read(Path(path), lambda place, found: join(list(_prepared(place, found, "ink", [])[0].all.values())))
+    return _read(Path(path), lambda place, found: join(list(_prepare(place, found, "ink", [])[0].all.values())))
 
 
 Made = TypeVar("Made")
@@ -171,7 +171,7 @@ def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
 def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
     """Make a data set of the splits that were read."""
     remarks = list(found.remarks)
-    found, kind = _prepared(place, found, kind, remarks)
+    found, kind = _prepare(place, found, kind, remarks)
     train, test = (found.train, found.test) if found.test is not None else _split(found.train)
     names = _class_names(train, {"test": test, "validation": found.validation}, short(place))
     splits: dict[str, Any] = {}
@@ -202,7 +202,7 @@ def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
     )
 
 
-def _prepared(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[str]) -> tuple[LoadedSplits, Kind]:
+def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[str]) -> tuple[LoadedSplits, Kind]:
     """Bring all images into the form that networks take: uint8 (n, 28, 28); labels are normalized."""
     seen, coloured, colour_tells = kinds.look(found)
     told, kind = kind, kind or seen
@@ -247,14 +247,14 @@ def _prepared(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list
         remarks.append(
             "The digits lie on their side, with rows for columns, as EMNIST's files have them: turned upright."
         )
-        parts = _turned(parts)
+        parts = _turn_upright(parts)
     elif _is_emnist(place) and not _has_digits(parts["train"]) and isinstance(found.train.images, np.ndarray):
         remarks.append("EMNIST's files have rows for columns: turned upright.")
-        parts = _turned(parts)
+        parts = _turn_upright(parts)
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation")), kind
 
 
-def _turned(parts: Mapping[str, Labelled]) -> dict[str, Labelled]:
+def _turn_upright(parts: Mapping[str, Labelled]) -> dict[str, Labelled]:
     return {
         split: Labelled(np.asarray(part.images).transpose(0, 2, 1), part.labels, part.origins)
         for split, part in parts.items()
@@ -288,17 +288,17 @@ def _class_names(train: Labelled, others: Mapping[str, Labelled | None], name: s
         strange = sorted(set() if part is None else set(part.labels.tolist()) - learnt, key=natural)
         if strange:
             raise DataError(
-                f"{name} has {split} images of {listed(strange)}, but no training images: nothing can learn that."
+                f"{name} has {split} images of {list_names(strange)}, but no training images: nothing can learn that."
             )
     if len(learnt) < 2:
         raise DataError(
-            f"{name} has {len(train.labels):,} training images of one class, {listed(sorted(learnt))}. There must be "
-            "two classes at least to tell apart."
+            f"{name} has {len(train.labels):,} training images of one class, {list_names(sorted(learnt))}. There must "
+            "be two classes at least to tell apart."
         )
     if len(learnt) > MAX_CLASSES:
         raise DataError(
             f"{name} has {len(learnt):,} classes, more than the {MAX_CLASSES} that there can be: "
-            f"{listed(sorted(learnt, key=natural))}. Is the first column, or the folder's name, the class?"
+            f"{list_names(sorted(learnt, key=natural))}. Is the first column, or the folder's name, the class?"
         )
     odd = [each for each in learnt if not each.isprintable() or not 0 < len(each) <= MAX_NAME]
     if odd:
@@ -328,7 +328,9 @@ def _remarks(
         )
     untested = sorted(set(names) - set(test.labels.tolist()), key=natural)
     if untested:
-        remarks.append(f"There are no test images of {listed(untested)}: nothing is known of how well they are read.")
+        remarks.append(
+            f"There are no test images of {list_names(untested)}: nothing is known of how well they are read."
+        )
     if validation is not None:
         remarks.append(
             f"There is a validation split of {len(validation.labels):,} images: it is used where training images would "

@@ -181,7 +181,7 @@ class Dataset:
             **self.statistics(),
         }
 
-    def checked_index(self, index: int | None) -> int:
+    def check_index(self, index: int | None) -> int:
         """The index of a training image; None gives the example: 2000, as in MNIST's lesson, or one further ahead.
 
         Raises:

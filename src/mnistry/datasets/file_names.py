@@ -48,13 +48,13 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
     columns = _columns(names)
     splits = next((column for column in columns if all(cell.lower() in SPLITS for cell in column)), None)
     if all(said):
-        return _named([each[1] for each in said if each], splits, paths), ""
+        return _name_classes([each[1] for each in said if each], splits, paths), ""
     rest = [column for column in columns if column is not splits and len(set(column)) > 1]
     words = [column for column in rest if _repeats(column) and not any(cell[0].isdigit() for cell in column)]
     numbers = [column for column in rest if _repeats(column) and all(_is_class_number(cell) for cell in column)]
     found = words or (numbers if len(numbers) < 2 else [each for each in numbers if not _counts(each)])
     if len(found) == 1:
-        return _named(list(found[0]), splits, paths), ""
+        return _name_classes(list(found[0]), splits, paths), ""
     several = len(words) > 1 or len(numbers) > 1
     first = paths[0].name
     return None, f"more than one part of names such as {first} may be the class" if several else (
@@ -62,7 +62,7 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
     )
 
 
-def _named(labels: list[str], splits: Sequence[str] | None, paths: Sequence[Path]) -> NamedClasses | None:
+def _name_classes(labels: list[str], splits: Sequence[str] | None, paths: Sequence[Path]) -> NamedClasses | None:
     if not 1 < len(set(labels)) <= MOST_CLASSES:
         return None
     of_splits = [] if splits is None else [find_split(each) or "train" for each in splits]

@@ -131,14 +131,14 @@ def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:
     """The classes of labels, by a mapping file or by EMNIST's names, and a remark on it."""
     mapping = folder / f"{name}mapping.txt"
     if name and mapping.is_file():
-        return _mapped(mapping), [f"The classes are named by {mapping.name}."]
+        return _read_mapping(mapping), [f"The classes are named by {mapping.name}."]
     for part, classes in EMNIST.items():
         if name.lower().startswith("emnist") and part in name.lower():
             return list(classes), [f"The classes are named as those of EMNIST's {part} are."]
     return [], []
 
 
-def _mapped(path: Path) -> list[str]:
+def _read_mapping(path: Path) -> list[str]:
     """The characters in EMNIST's mapping file: a line a label, with the numbers of its characters."""
     classes: dict[int, str] = {}
     try:

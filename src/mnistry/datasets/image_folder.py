@@ -10,7 +10,7 @@ import numpy as np
 
 from mnistry.datasets import file_kinds, file_names
 from mnistry.datasets.dataset import make_file_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, listed, natural
+from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, list_names, natural
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -42,7 +42,9 @@ def read(folder: Path) -> LoadedSplits:
         known = {path for paths in places.values() for path in paths}
         others = [each.name for each in _folders(folder) if each not in known]
         if others:
-            remarks.append(f"{short(folder)}: passed over the folders {listed(others)}: they are named after no split.")
+            remarks.append(
+                f"{short(folder)}: passed over the folders {list_names(others)}: they are named after no split."
+            )
         if "train" not in places:
             raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
         listing = {
@@ -55,10 +57,10 @@ def read(folder: Path) -> LoadedSplits:
     if loose:
         remarks.append(f"{short(folder)}: passed over {loose:,} files that are not pictures or lie in no class.")
     problems.refuse(short(folder))
-    parts = {split: _labelled(folder, listing[split]) for split in SPLITS if listing.get(split)}
+    parts = {split: _label_pictures(folder, listing[split]) for split in SPLITS if listing.get(split)}
     if "train" not in parts:
         raise DataError(f"{short(folder)} holds no pictures to train on.")
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_summed(remarks)))
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_sum_remarks(remarks)))
 
 
 def _read_flat(folder: Path) -> LoadedSplits:
@@ -84,7 +86,7 @@ def _read_flat(folder: Path) -> LoadedSplits:
     others = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir()) - len(pictures)
     if others:
         remarks.append(f"{short(folder)}: passed over {format_count(others, 'file')} not named like a picture.")
-    parts = {split: _labelled(folder, pairs) for split, pairs in listing.items()}
+    parts = {split: _label_pictures(folder, pairs) for split, pairs in listing.items()}
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
 
 
@@ -164,7 +166,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
     return found
 
 
-def _labelled(folder: Path, pairs: Pairs) -> Labelled:
+def _label_pictures(folder: Path, pairs: Pairs) -> Labelled:
     """The pictures, mixed, always the same: in order, a look at the first ones would show one class only."""
     where = make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
     pictures = [EncodedImage(str(path)) for path, _ in pairs]
@@ -177,7 +179,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(found, key=lambda entry: natural(entry.name))
 
 
-def _summed(remarks: list[str]) -> list[str]:
+def _sum_remarks(remarks: list[str]) -> list[str]:
     """Remarks on files passed over in the same folder as one."""
     counted: dict[str, int] = {}
     others = []

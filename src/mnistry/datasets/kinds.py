@@ -52,7 +52,9 @@ def look(found: LoadedSplits) -> tuple[Kind, bool, bool]:
     labels = found.train.labels
     chosen = np.unique(np.linspace(0, max(0, len(labels) - 1), LOOKED_AT).round().astype(int)).tolist()
     seen = [
-        (opened, labels[i]) for i in chosen if len(labels) and (opened := _opened(found.train.images, i)) is not None
+        (opened, labels[i])
+        for i in chosen
+        if len(labels) and (opened := _open_image(found.train.images, i)) is not None
     ]
     if not seen:
         return "ink", False, False
@@ -124,7 +126,7 @@ def lies_on_its_side(images: np.ndarray, labels: np.ndarray) -> bool:
     return turned >= TURNED and as_they_are <= max(UPRIGHT, turned / 2)
 
 
-def _opened(images: Images, index: int) -> np.ndarray | None:
+def _open_image(images: Images, index: int) -> np.ndarray | None:
     if isinstance(images, np.ndarray):
         return np.asarray(images[index])
     picture: EncodedImage = images[index]

@@ -138,7 +138,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return (*((0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts), (-1, 0, name))
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """The first ten of some names, and how many there are.
 
     >>> listed(["a", "b"])

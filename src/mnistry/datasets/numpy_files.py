@@ -17,7 +17,7 @@ from mnistry.constants import IMAGE_SIZE
 from mnistry.datasets import array_headers, pixels, wording
 from mnistry.datasets.array_headers import Header
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, join, listed
+from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, join, list_names
 from mnistry.datasets.wording import find_split, split_words
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
@@ -91,8 +91,8 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
             tests = [each for each in images if find_split(each.name, prefix=True) == "test"]
             if len(tests or images) != 1:
                 raise DataError(
-                    f"{name} has {len(images)} arrays of images: {listed([each.name for each in found])}. Save the one "
-                    "that is meant in a file of its own."
+                    f"{name} has {len(images)} arrays of images: {list_names([each.name for each in found])}. Save the "
+                    "one that is meant in a file of its own."
                 )
             remarks = [f"{name}: the images are those of {(tests or images)[0].name}."]
             return _images((tests or images)[0], None, name, problems, remarks)
@@ -121,7 +121,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
     """
     arrays = [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
-    classes = _named_after_classes(arrays)
+    classes = _find_class_arrays(arrays)
     if classes:
         return _one_a_class(arrays, classes, name)
     chosen, extra = _chosen(arrays, name)
@@ -145,11 +145,11 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     if unusual:
         remarks.insert(0, f"{name}: taken are {', '.join(unusual)}.")
     if extra:
-        remarks.append(f"{name}: passed over {listed([each.name for each in extra])}.")
+        remarks.append(f"{name}: passed over {list_names([each.name for each in extra])}.")
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
 
 
-def _named_after_classes(arrays: list[_Array]) -> list[str]:
+def _find_class_arrays(arrays: list[_Array]) -> list[str]:
     """The classes that arrays of images are named after, as Quick, Draw! has them; none where they are not."""
     names = [array.name for array in arrays]
     shapes = {array.header.shape[1:] for array in arrays}
@@ -172,7 +172,7 @@ def _one_a_class(arrays: list[_Array], classes: Sequence[str], name: str) -> Loa
         parts.append(Labelled(x, labels, make_numbered_origins(array.name, np.arange(len(x)), ITEM)))
         remarks |= dict.fromkeys(said)
     problems.refuse(name)
-    told = [f"{name}: each array holds the images of a class: {listed(classes)}."]
+    told = [f"{name}: each array holds the images of a class: {list_names(classes)}."]
     return LoadedSplits(join(parts), remarks=(*told, *(f"{name}: {each}." for each in remarks)))
 
 
@@ -203,15 +203,15 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
                 has = {kind: [each.name for each in roles[kind]] for kind in roles}
                 lacks = [kind for kind, names in has.items() if not names]
                 what = f"no {' and no '.join(lacks)}" if lacks else "several arrays that may be the images or labels"
-                raise DataError(f"{name} has {what} for {split}. {_expected(arrays)}")
+                raise DataError(f"{name} has {what} for {split}. {_say_expected(arrays)}")
         chosen[split] = pairs[0]
         extra += [each for each in (*roles["images"], *roles["labels"]) if each not in pairs[0]]
     if "train" not in chosen:
-        raise DataError(f"{name} has no images to train on. {_expected(arrays)}")
+        raise DataError(f"{name} has no images to train on. {_say_expected(arrays)}")
     return chosen, extra
 
 
-def _expected(arrays: list[_Array]) -> str:
+def _say_expected(arrays: list[_Array]) -> str:
     return (
         f"Expected are {', '.join(NAMES)}, the last two of which may both be missing; it has "
         f"{', '.join(each.name for each in arrays) or 'no arrays'}."
@@ -286,7 +286,7 @@ def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationEr
         raise DataError(f"{called} holds Python objects, which are never loaded. Save it as numbers.")
     if header.dtype.kind not in "buif":
         raise DataError(f"{called} must be numbers (n, 28, 28); received {header.dtype} {header.shape}.")
-    values, arranged = pixels.arranged(_values(array, called), labels, called)
+    values, arranged = pixels.arrange(_values(array, called), labels, called)
 
     def place(index: tuple[int, ...]) -> str:
         return f"{called}[{index[0]}], row {index[1]}, column {index[2]}"
@@ -336,7 +336,7 @@ def _objects(array: _Array, name: str) -> np.ndarray:
     if len(content) > MAX_PICKLE:
         raise DataError(f"{name} holds more than {MAX_PICKLE:,} bytes of Python objects. Save it as numbers or text.")
     try:
-        items = _pickled_items(content)
+        items = _read_pickled(content)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeError):
         items = []
     if len(items) != length or not all(isinstance(each, str | int) and not isinstance(each, bool) for each in items):
@@ -344,7 +344,7 @@ def _objects(array: _Array, name: str) -> np.ndarray:
     return np.array([str(each) for each in items], np.str_)
 
 
-def _pickled_items(content: bytes) -> list[Any]:
+def _read_pickled(content: bytes) -> list[Any]:
     """The items of an array of objects: a machine that knows text, numbers and lists, and can call nothing."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}

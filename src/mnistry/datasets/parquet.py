@@ -12,7 +12,15 @@ import numpy as np
 
 from mnistry.datasets import pixels, wording
 from mnistry.datasets.dataset import ROW, make_numbered_origins
-from mnistry.datasets.labelled import MAX_BYTES, EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, listed
+from mnistry.datasets.labelled import (
+    MAX_BYTES,
+    EncodedImage,
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    join,
+    list_names,
+)
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
 from mnistry.runtime.files import short
@@ -46,7 +54,7 @@ def read(path: Path) -> LoadedSplits:
     problems = ValidationErrors()
     tables = {split: [_Table(each, problems) for each in paths] for split, paths in splits.items()}
     problems.refuse(short(path))
-    parts = {split: join([table.labelled(problems) for table in those]) for split, those in tables.items()}
+    parts = {split: join([table.read_labelled(problems) for table in those]) for split, those in tables.items()}
     problems.refuse(short(path))
     said = [each for those in tables.values() for table in those for each in table.said]
     return LoadedSplits(
@@ -58,7 +66,7 @@ def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[s
     """Read the images of a table that may have no labels, and remarks."""
     problems = ValidationErrors()
     table = _Table(path, problems, labelled=False)
-    part = table.labelled(problems)
+    part = table.read_labelled(problems)
     problems.refuse(short(path))
     return part.images, table.said
 
@@ -75,15 +83,16 @@ def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     usable = {config: splits for config, splits in groups.items() if {"train", "all"} & set(splits)}
     if len(usable) > 1:
         raise DataError(
-            f"{short(folder)} holds several sets: {listed(sorted(usable))}. Name the folder of the one that you want."
+            f"{short(folder)} holds several sets: {list_names(sorted(usable))}. Name the folder of the one that "
+            "you want."
         )
     if not usable:
         names = [each.name for each in find_files(folder)]
-        raise DataError(f"{short(folder)} has no Parquet file to train on: {listed(names)}.")
+        raise DataError(f"{short(folder)} has no Parquet file to train on: {list_names(names)}.")
     config, splits = next(iter(usable.items()))
     remarks = [f"{short(folder)}: passed over {each or 'the folder itself'}." for each in groups if each != config]
     if "train" in splits and "all" in splits:
-        remarks.append(f"{short(folder)}: passed over {listed([each.name for each in splits.pop('all')])}.")
+        remarks.append(f"{short(folder)}: passed over {list_names([each.name for each in splits.pop('all')])}.")
     elif "all" in splits:
         splits["train"] = splits.pop("all")
     return splits, remarks
@@ -113,7 +122,7 @@ class _Table:
         self._pixels: list[np.ndarray] = []
         self._rows = 0
         labels: list[str] = []
-        pyarrow, file = _opened(path, self.name)
+        pyarrow, file = _open(path, self.name)
         try:
             columns = _columns(file.schema_arrow, self.name, labelled=labelled)
             if file.metadata.num_rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
@@ -136,7 +145,7 @@ class _Table:
             raise DataError(f"{self.name} holds no rows.")
         self.labels = np.array(labels, np.str_)
 
-    def labelled(self, problems: ValidationErrors) -> Labelled:
+    def read_labelled(self, problems: ValidationErrors) -> Labelled:
         """The images and labels."""
         where = make_numbered_origins(self._file, np.arange(1, self._rows + 1), ROW)
         if self._pictures:
@@ -147,7 +156,7 @@ class _Table:
             return f"{self.name}, row {index[0] + 1}, pixel column {index[1] + 1}"
 
         scaled, said = pixels.to_uint8(values, place, problems)
-        images, arranged = pixels.arranged(scaled, None, self.name)
+        images, arranged = pixels.arrange(scaled, None, self.name)
         self.said += [f"{self.name}: {each}." for each in (arranged, said) if each is not None]
         return Labelled(images, self.labels, where)
 
@@ -212,7 +221,7 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return values if values.dtype == bool else values.astype(np.float32)
 
 
-def _opened(path: Path, name: str) -> tuple[Any, Any]:
+def _open(path: Path, name: str) -> tuple[Any, Any]:
     """The library and the file."""
     require("A Parquet file", "pyarrow")
     import pyarrow
@@ -236,7 +245,7 @@ def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
     label = wording.find_named(schema.names, wording.LABELS)
     if label is None and labelled:
         raise DataError(
-            f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {listed(schema.names)}."
+            f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {list_names(schema.names)}."
         )
     picture = wording.find_named(schema.names, wording.PICTURES)
     if picture is not None:
@@ -257,7 +266,7 @@ def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
     if pixels.side_of(len(rest)) is None:
         raise DataError(
             f"{name} must have a column image, or 784 columns of pixels beside {label or 'the label'}; it has "
-            f"{len(rest)}: {listed(rest)}."
+            f"{len(rest)}: {list_names(rest)}."
         )
     for each in rest:
         kind = schema.field(each).type

@@ -39,31 +39,29 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
         return values.astype(np.uint8) * np.uint8(255), None
     top, least = (0, 0) if values.size == 0 else (values.max(), values.min())
     if least >= 0 and top in WHITES and values.size >= 100 * float(top):
-        return _scaled(values, 255 / top), f"its brightest pixel is {top:g}, which is taken as white"
+        return _scale(values, 255 / top), f"its brightest pixel is {top:g}, which is taken as white"
     if values.dtype.kind in "ui":
         if least >= 0 and top == 1:
             return values.astype(np.uint8) * np.uint8(255), None
         if least >= 0 and values.dtype == np.uint16 and top > 4095:
-            return _scaled(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
+            return _scale(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
     elif np.isfinite(top) and np.isfinite(least):
         if -1 <= least < 0 and top <= 1:
             if (least, top) == (-0.5, 0.5):
-                return _scaled(values, 255.0, 127.5), "pixels from -0.5 to 0.5 are scaled to 0–255"
-            return _scaled(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
+                return _scale(values, 255.0, 127.5), "pixels from -0.5 to 0.5 are scaled to 0–255"
+            return _scale(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
         if np.allclose((least, top), STANDARDIZED, atol=0.002):
-            return _scaled(
-                values, 255 * SPREAD, 255 * MEAN
-            ), "pixels with MNIST's mean of 0.1307 taken off are restored"
+            return _scale(values, 255 * SPREAD, 255 * MEAN), "pixels with MNIST's mean of 0.1307 taken off are restored"
         if least >= 0 and 1 < top <= 255 and not (values == np.rint(values)).all():
-            return _scaled(values, 1.0), "fractions of grey levels are rounded"
+            return _scale(values, 1.0), "fractions of grey levels are rounded"
     wrong = ~np.isfinite(values) | (values < 0) | (values > 255)
     if wrong.any():
         _tell(values, wrong, place, problems)
         return np.zeros(values.shape, np.uint8), None
-    return (_scaled(values, 255.0), None) if top <= 1 else (values.astype(np.uint8, copy=False), None)
+    return (_scale(values, 255.0), None) if top <= 1 else (values.astype(np.uint8, copy=False), None)
 
 
-def _scaled(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
+def _scale(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
     """Scale numbers and round them, a part at a time: memory for one float32 copy of a part, not of all."""
     scaled = np.empty(values.shape, np.uint8)
     step = max(1, 2**22 // max(1, math.prod(values.shape[1:])))
@@ -91,7 +89,7 @@ def side_of(columns: int) -> int | None:
     return side if side * side == columns and side >= SMALLEST_SIDE else None
 
 
-def arranged(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, str | None]:
+def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, str | None]:
     """Arrange an array as images (n, height, width) or (n, height, width, 3 or 4).
 
     Args:

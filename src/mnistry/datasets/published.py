@@ -83,7 +83,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     try:
         found = _found_in(cache, published)
         if found is not None:
-            return replace(found, remarks=_passed_over(damaged))
+            return replace(found, remarks=_report_unused(damaged))
         tried.append(f"{short(cache)}: nothing cached yet")
     except _IncompleteError as error:
         tried.append(str(error))
@@ -92,7 +92,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
         tried.append(str(error))
     try:
         found = _from_mirrors(published, cache, progress, timeouts)
-        return replace(found, remarks=_passed_over(damaged, spoilt))
+        return replace(found, remarks=_report_unused(damaged, spoilt))
     except DataError as error:
         tried.extend(str(error).splitlines())
     lines = [f"{published.title} was not found. Tried, in this order:", *(f"  {line.strip()}" for line in tried)]
@@ -145,7 +145,7 @@ def _how_to_put_it_there(published: Published) -> str:
     return f"Put {its} into a folder and name that with --data-dir."
 
 
-def _passed_over(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
+def _report_unused(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
     """Report files that were not used: those in the user's folder, and those in the cache."""
     told = [] if damaged is None else [f"{damaged} That folder was passed over."]
     return (*told, *([] if spoilt is None else [f"{spoilt} It was fetched again into the cache."]))
@@ -167,11 +167,11 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
     digests = {}
     for file in published.files:
         if file.unpacked_sha256 is None:  # nothing but the published bytes is taken apart
-            digests[file.name] = _verified_digest(file, raw[file], unpacked[file], names[file], published.title)
+            digests[file.name] = _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
     arrays = published.arrays(unpacked, names)
     for file in published.files:
         if file.name not in digests:
-            digests[file.name] = _verified_digest(file, raw[file], unpacked[file], names[file], published.title)
+            digests[file.name] = _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
     for array in arrays:
         array.setflags(write=False)
     x_train, y_train, x_test, y_test = arrays
@@ -201,7 +201,7 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
     return next((place for place in there if not place.is_dir()), next(iter(there), None))
 
 
-def _verified_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:
+def _verify_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:
     """The SHA-256 of the set's own file, if this is it or was packed anew from it."""
     if hashlib.sha256(raw).hexdigest() != file.sha256 and (
         file.unpacked_sha256 is None or hashlib.sha256(unpacked).hexdigest() != file.unpacked_sha256

@@ -129,16 +129,16 @@ def _read(place: Path) -> Found:
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.'):.200}.") from None
         if holds_arrays:
-            return _numbered(*numpy_files.read_images(place))
+            return _number_images(*numpy_files.read_images(place))
         with archives.unpack(place) as folder:
-            return _opened_now(_read(_only(folder)))
+            return _open_now(_read(_only(folder)))
     if start.startswith(b"\x93NUMPY"):
-        return _numbered(*numpy_files.read_images(place))
+        return _number_images(*numpy_files.read_images(place))
     if start[:4] == b"PAR1":
-        return _numbered(*parquet.read_images(place))
+        return _number_images(*parquet.read_images(place))
     if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):
         x = idx.parse(idx.unpack(read_bytes(place, idx.MAX_BYTES), place.name), place.name, dimensions=3)
-        return _numbered(x, [])
+        return _number_images(x, [])
     if image_folder.is_picture(place):
         return [EncodedImage(str(place))], [place.name], []
     told = file_kinds.describe(place, start)
@@ -146,15 +146,15 @@ def _read(place: Path) -> Found:
         raise DataError(told)
     if archives.is_tar(place):
         with archives.unpack(place) as folder:
-            return _opened_now(_read(_only(folder)))
-    return _numbered(*csv_tables.read_images(place))
+            return _open_now(_read(_only(folder)))
+    return _number_images(*csv_tables.read_images(place))
 
 
 def _read_folder(folder: Path) -> Found:
     tables = [each for each in csv_tables.find_tables(folder) if "submission" not in each.name.lower()]
     tests = [each for each in tables if "test" in each.name.lower()]
     if len(tests or tables) == 1:
-        return _numbered(*csv_tables.read_images((tests or tables)[0]))
+        return _number_images(*csv_tables.read_images((tests or tables)[0]))
     idx_tests = [each for each in sorted(folder.iterdir()) if idx_files.is_one(each) and "images" in each.name]
     idx_tests = [each for each in idx_tests if "train" not in each.name] or idx_tests
     if idx_tests:
@@ -173,7 +173,7 @@ def _only(folder: Path) -> Path:
     return inside[0] if len(inside) == 1 else folder
 
 
-def _opened_now(found: Found) -> Found:
+def _open_now(found: Found) -> Found:
     """The same with the content of files that are about to be removed."""
     images, names, remarks = found
     if isinstance(images, np.ndarray):
@@ -185,7 +185,7 @@ def _opened_now(found: Found) -> Found:
     return kept, names, remarks
 
 
-def _numbered(images: np.ndarray | Sequence[EncodedImage], remarks: list[str]) -> Found:
+def _number_images(images: np.ndarray | Sequence[EncodedImage], remarks: list[str]) -> Found:
     return images, [str(number) for number in range(1, len(images) + 1)], remarks
 
 

@@ -65,7 +65,7 @@ def corrupt(name: str, images: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """
     if name not in CORRUPTIONS:
         raise UsageError(f"There is no corruption named {name!r}. {did_you_mean(name, CORRUPTIONS)}")
-    images = _checked(images, seed)
+    images = _check_images(images, seed)
     result = np.empty_like(images)
     for first in range(0, len(images), BLOCK):
         # Whole blocks, so that each position gets the same random numbers whatever else is there.
@@ -78,7 +78,7 @@ def corrupt(name: str, images: np.ndarray, *, seed: int = 0) -> np.ndarray:
     return result
 
 
-def _checked(images: np.ndarray, seed: int) -> np.ndarray:
+def _check_images(images: np.ndarray, seed: int) -> np.ndarray:
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise UsageError(f"Images must be uint8 (n, {SIDE}, {SIDE}); received {images.dtype} {images.shape}.")

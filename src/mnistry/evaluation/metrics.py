@@ -130,7 +130,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     >>> result.n, result.errors, result.confusion.tolist(), result.mistakes.tolist()
     (3, 1, [[1, 0], [1, 1]], [1])
     """
-    p, y = _checked(np.asarray(probabilities, np.float64), np.asarray(labels))
+    p, y = _check(np.asarray(probabilities, np.float64), np.asarray(labels))
     n, classes = p.shape
     answers, confidences = p.argmax(axis=1), p.max(axis=1)
     wrong = np.flatnonzero(answers != y)
@@ -189,7 +189,7 @@ def compute_wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[fl
     return low, 1.0 if successes == n else float(centre + margin)
 
 
-def _checked(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check(p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if p.ndim != 2 or len(p) == 0 or y.shape != (len(p),):
         raise UsageError(
             f"Probabilities must be (n, classes) and labels (n,), with n at least 1; received {p.shape} and {y.shape}."

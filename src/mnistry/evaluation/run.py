@@ -64,7 +64,7 @@ def evaluate_model(
             named = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
         recognizer = load(model, pixels=pixels, class_names=None if named is None else named.class_names)
         loaded = named or loading.load(
-            dataset or _trained_on(recognizer.info),
+            dataset or _find_dataset_name(recognizer.info),
             data_dir=data_dir,
             progress=callbacks.download,
             kind=recognizer.info.kind,
@@ -82,7 +82,7 @@ def evaluate_model(
         corrupted = []
         for number, name in enumerate(kinds, 1):
             callbacks.progress(format_corruption(name), number, 1 + len(kinds))
-            corrupted.append(_corrupted(recognizer, loaded, name))
+            corrupted.append(_evaluate_corrupted(recognizer, loaded, name))
         callbacks.progress("done", 1 + len(kinds), 1 + len(kinds))
         watch.lap("corruptions")
 
@@ -92,7 +92,7 @@ def evaluate_model(
             info=recognizer.info,
             dataset=loaded,
             test=test,
-            uncalibrated=_uncalibrated(answers, recognizer.info.temperature, labels),
+            uncalibrated=_evaluate_uncalibrated(answers, recognizer.info.temperature, labels),
             sure=compute_selective_accuracy(answers.sure, answers.digits == labels),
             digits=compute_selective_accuracy(answers.is_digit, answers.digits == labels),
             sure_of_mistakes=answers.sure[test.mistakes],
@@ -148,13 +148,13 @@ def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, P
             yield folders
 
 
-def _trained_on(info: ModelMetadata) -> str:
+def _find_dataset_name(info: ModelMetadata) -> str:
     """The data set that a model names as its own.
 
     Raises:
         UsageError: it names none that is known, or the path of one's own data, and nothing is there.
     """
-    name = _described(info).get("name")
+    name = _describe(info).get("name")
     if isinstance(name, str) and name in loading.LOADERS:
         return name
     if not isinstance(name, str) or not name.startswith(("/", "~")):
@@ -167,7 +167,7 @@ def _trained_on(info: ModelMetadata) -> str:
     return name
 
 
-def _described(info: ModelMetadata) -> Mapping[str, Any]:
+def _describe(info: ModelMetadata) -> Mapping[str, Any]:
     """Name the training data that a model file states."""
     described = info.details.get("dataset")
     return described if isinstance(described, Mapping) else {}
@@ -181,11 +181,11 @@ def _for_the_model(info: ModelMetadata, dataset: Dataset) -> Dataset:
     """
     if not set(dataset.class_names) <= set(info.class_names):
         raise UsageError(
-            f"The model has the classes {_listed(info.class_names)}; {dataset.title} has "
-            f"{_listed(dataset.class_names)}. Name a data set with the model's classes with --dataset, or a model that "
-            "was trained on this one."
+            f"The model has the classes {_list_names(info.class_names)}; {dataset.title} has "
+            f"{_list_names(dataset.class_names)}. Name a data set with the model's classes with --dataset, or a model "
+            "that was trained on this one."
         )
-    described = _described(info)
+    described = _describe(info)
     if described.get("name") == dataset.name and described.get("digests") not in (None, dict(dataset.digests)):
         remark = (
             "The data have changed since the model was trained on them: it may have learnt some of these test images."
@@ -199,11 +199,11 @@ def _for_the_model(info: ModelMetadata, dataset: Dataset) -> Dataset:
     )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _list_names(names: tuple[str, ...]) -> str:
     return " ".join(names) if len(names) <= 30 else f"{' '.join(names[:29])} … ({len(names)})"
 
 
-def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) -> Evaluation | None:
+def _evaluate_uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) -> Evaluation | None:
     """As `evaluate`, with the logits as they were before the temperature: their logarithms differ by a factor only."""
     if temperature == 1:
         return None
@@ -211,7 +211,7 @@ def _uncalibrated(answers: Predictions, temperature: float, labels: np.ndarray) 
     return evaluate(outputs.softmax(logits, 1 / temperature), labels)
 
 
-def _corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
+def _evaluate_corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:
     answers = recognizer.predict_all(corruptions.corrupt(name, dataset.x_test, seed=CORRUPTION_SEED))
     right = answers.digits == dataset.y_test
     return Corrupted(

@@ -64,10 +64,10 @@ def format_verdict(result: ModelEvaluation) -> str:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
     lines += [
         "",
-        _selected(
+        _say_selected(
             "sure of          ", result.sure, f"probability times digit score at least {info.sure_threshold:.4g}"
         ),
-        _selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
+        _say_selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
     ]
     return "\n".join(lines)
 
@@ -112,7 +112,7 @@ def format_corruptions(rows: Sequence[Corrupted], mean_accuracy: float) -> str:
     return reporting_text.format_table([head, *lines, mean], left={0})
 
 
-def _selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
+def _say_selected(name: str, picked: SelectiveAccuracy, line: str) -> str:
     low, high = picked.interval
     right = f"right of those: {picked.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})" if picked.n else "none"
     return reporting_text.format_entry(name, f"{picked.n:,} ({picked.coverage:.2%}), {line}; {right}", len(name) + 1)

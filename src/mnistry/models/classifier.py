@@ -139,7 +139,7 @@ class Classifier:
             images: see `predict`.
             again: whether unsure images get a second look, if the model is made for it.
         """
-        images = _checked(images)
+        images = _check_images(images)
         n = len(images)
         probabilities = np.empty((n, len(self.info.class_names)), np.float32)
         digitness = np.empty(n, np.float32)
@@ -178,7 +178,7 @@ class Classifier:
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _checked(images: Any) -> Any:
+def _check_images(images: Any) -> Any:
     if not (hasattr(images, "shape") and hasattr(images, "dtype")):
         images = np.asarray(images)
     if images.dtype != np.uint8 or images.shape[-2:] != (28, 28) or len(images.shape) not in (2, 3):

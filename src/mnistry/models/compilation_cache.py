@@ -34,7 +34,7 @@ def prepare(folder: Path) -> bool:
     except OSError:
         return False
     started = time.time()
-    for path in _damaged(folder):
+    for path in _find_damaged(folder):
         with contextlib.suppress(OSError):
             path.unlink()
     with contextlib.suppress(OSError):
@@ -44,7 +44,7 @@ def prepare(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _damaged(folder: Path) -> Iterator[Path]:
+def _find_damaged(folder: Path) -> Iterator[Path]:
     """The damaged entries among those written since the last check."""
     try:
         checked = (folder / CHECKED).stat().st_mtime

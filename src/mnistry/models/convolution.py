@@ -271,10 +271,10 @@ def _in_pieces(form: Callable[..., Any], arrays: tuple[Any, ...], image_bytes: i
 
     totals, parts = lax.scan(step, zeros, pieces)
     rest = form(*(None if array is None else array[whole:] for array in arrays)) if whole < n else [None] * len(sums)
-    return tuple(_joined(total, part, last) for total, part, last in zip(totals, parts, rest, strict=True))
+    return tuple(_join_pieces(total, part, last) for total, part, last in zip(totals, parts, rest, strict=True))
 
 
-def _joined(total: Any, parts: Any, rest: Any) -> Any:
+def _join_pieces(total: Any, parts: Any, rest: Any) -> Any:
     """One result of `_in_pieces`: a sum, or the pieces one after the other."""
     if total is not None:
         return total if rest is None else total + rest

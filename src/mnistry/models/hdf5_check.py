@@ -39,7 +39,7 @@ def check(path: Path, name: str) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | Path]:
+def open_hdf5(path: Path) -> Iterator[IO[bytes] | Path]:
     """The HDF5 file itself, or the weights in a Keras file, which has some."""
     if not zipfile.is_zipfile(path):
         yield path
@@ -57,7 +57,7 @@ def main(path: str) -> None:
     def look(_: str, item: Any) -> None:
         dict(item.attrs)
 
-    with opened(Path(path)) as stored, h5py.File(stored, "r") as file:
+    with open_hdf5(Path(path)) as stored, h5py.File(stored, "r") as file:
         dict(file.attrs)
         file.visititems(look)
 

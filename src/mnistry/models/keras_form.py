@@ -47,7 +47,7 @@ def in_one_form(
         raise UsageError(f"A network needs one input for export; {model.name} has {len(inputs)}.")
     shape, said = tuple(inputs[0].shape[1:]), list[str]()
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE))
-    given = _fitted(image, model, shape, fit, said)
+    given = _fit_images(image, model, shape, fit, said)
     number, length = _classifier(model, _outputs(model, shape), class_names, said)
     result = keras.tree.flatten(model(given))[number]
     if len(result.shape) > 2:
@@ -91,7 +91,7 @@ def _side(shape: tuple[int | None, ...]) -> int | None:
     return height if height == width and height and SMALLEST <= height <= LARGEST else None
 
 
-def _fitted(image: Any, model: keras.Model, shape: Shape, fit: Fit | None, said: list[str]) -> Any:
+def _fit_images(image: Any, model: keras.Model, shape: Shape, fit: Fit | None, said: list[str]) -> Any:
     """Images (28, 28) as a model takes them."""
     side = _side(shape)
     if side is None:
@@ -150,7 +150,7 @@ def _classifier(
     if len(rows) == 1:
         number = next(iter(rows))
         if len(outputs) > 1:
-            said.append(f"of its outputs {_named(outputs)}, {outputs[number][0]} is taken for the classifier")
+            said.append(f"of its outputs {_name_outputs(outputs)}, {outputs[number][0]} is taken for the classifier")
         return number, rows[number]
     if len(outputs) == 1:
         why = " Those are numbers of classes: export the network before its argmax." if len(outputs[0][1]) == 1 else ""
@@ -159,13 +159,13 @@ def _classifier(
             f"{_shown(outputs[0][1])}.{why}"
         )
     raise UsageError(
-        f"{model.name} has {len(outputs)} outputs, {_named(outputs)}, and {len(rows) or 'none'} of them can be the "
-        "classifier. Export the one that you mean: mnistry.export(keras.Model(model.input, model.outputs[0]), path), "
-        "with its place in the list."
+        f"{model.name} has {len(outputs)} outputs, {_name_outputs(outputs)}, and {len(rows) or 'none'} of them can be "
+        "the classifier. Export the one that you mean: mnistry.export(keras.Model(model.input, model.outputs[0]), "
+        "path), with its place in the list."
     )
 
 
-def _named(outputs: Sequence[tuple[str, tuple[int | None, ...]]]) -> str:
+def _name_outputs(outputs: Sequence[tuple[str, tuple[int | None, ...]]]) -> str:
     return ", ".join(f"{name} {_shown(shape)}" for name, shape in outputs)
 
 

@@ -89,7 +89,7 @@ class OwnModel:
 
 def to_classifier(model: Any, class_names: Sequence[str] | None = None, pixels: str | None = None) -> Classifier:
     """Make a Keras model, or its file, ready to answer, in memory; see `prepare`."""
-    return Classifier.from_bytes(prepare(model, class_names, pixels).to_bytes(), _named(model))
+    return Classifier.from_bytes(prepare(model, class_names, pixels).to_bytes(), _name_model(model))
 
 
 def prepare(
@@ -141,7 +141,7 @@ def prepare(
     return OwnModel(formed, info, scaling)
 
 
-def _named(model: Any) -> str:
+def _name_model(model: Any) -> str:
     return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the model {getattr(model, 'name', '')}"
 
 
@@ -204,7 +204,7 @@ def _check(path: Path, name: str) -> None:
         if not any(each.endswith(hdf5_check.WEIGHTS) for each in sizes):
             raise ModelError(f"{name} holds no weights.")
     hdf5_check.check(path, name)
-    with hdf5_check.opened(path) as stored, h5py.File(stored, "r") as file:
+    with hdf5_check.open_hdf5(path) as stored, h5py.File(stored, "r") as file:
         if not packed:
             config = file.attrs.get("model_config")
             _check_config(config.decode() if isinstance(config, bytes) else config or "{}", name)

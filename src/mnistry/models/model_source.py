@@ -36,10 +36,10 @@ def read(model: str | os.PathLike[str]) -> bytes:
         ) from None
     if os.path.isfile(path.expanduser() / onnx_file.EXPORTED):  # False also for a name that is too long
         path = path / onnx_file.EXPORTED
-    return _converted(path) if onnx_file.is_keras(path) else onnx_file.read(path)
+    return _convert(path) if onnx_file.is_keras(path) else onnx_file.read(path)
 
 
-def _converted(path: Path) -> bytes:
+def _convert(path: Path) -> bytes:
     require("A Keras model", "keras", "jax", "onnx")
     command = [sys.executable, "-m", "mnistry.models.keras_models", str(path.expanduser())]
     try:

@@ -15,10 +15,10 @@ from mnistry.models.onnx_graph import Const, Graph, Linear, N, NoConversionError
 
 def reshape(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
     """Convert a reshape."""
-    return reshaped(graph, given[0], shape)
+    return change_shape(graph, given[0], shape)
 
 
-def reshaped(graph: Graph, value: Value, shape: Shape) -> Value:
+def change_shape(graph: Graph, value: Value, shape: Shape) -> Value:
     """Reshape a value; one axis at most counts images."""
     if value.shape == shape:
         return value
@@ -58,7 +58,7 @@ def broadcast(graph: Graph, given: list[Value], shape: Shape, params: Mapping[st
         for axis, place in enumerate(places):
             sizes[place] = small.shape[axis]
         return Const(shape, small.reshape(sizes))
-    found = reshaped(graph, value, tuple(lengths))
+    found = change_shape(graph, value, tuple(lengths))
     if tuple(lengths) == shape:
         return found
     tensor = graph.tensor(found)
@@ -69,16 +69,16 @@ def broadcast(graph: Graph, given: list[Value], shape: Shape, params: Mapping[st
     return Tensor(shape, name, tensor.order)
 
 
-def concatenated(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+def concatenate(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     """Join values along an axis."""
     if any(isinstance(each, Const) and any(length % N == 0 for length in each.shape) for each in given):
-        given = [_repeated(graph, each, given) for each in given]
+        given = [_repeat(graph, each, given) for each in given]
     order = order_of(given)
     names = [graph.name(each, order) for each in given]
     return Tensor(shape, graph.add("Concat", *names, axis=order.index(params["dimension"])), order)
 
 
-def _repeated(graph: Graph, value: Value, others: Sequence[Value]) -> Value:
+def _repeat(graph: Graph, value: Value, others: Sequence[Value]) -> Value:
     """A constant for each image, as a tensor: nought times an image's values is added."""
     if not isinstance(value, Const):
         return value
@@ -155,7 +155,7 @@ def gather(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, 
     if picked.size == 1:
         start = min(max(int(picked.reshape(())), 0), value.shape[axis] - sizes[axis])
         starts = [start if place == axis else 0 for place in range(len(value.shape))]
-        return reshaped(graph, cut(graph, value, starts, tuple(sizes), [1] * len(sizes)), shape)
+        return change_shape(graph, cut(graph, value, starts, tuple(sizes), [1] * len(sizes)), shape)
     if tuple(numbers.collapsed_slice_dims) != (axis,) or picked.ndim != 2 or isinstance(value, Const):
         raise NoConversionError("it gathers several parts at a time")
     name = graph.add("Gather", graph.name(value), picked[:, 0].astype(np.int64), axis=axis)
@@ -258,26 +258,26 @@ def product(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str,
     if isinstance(right, Const) and not right_batch:
         weights = right.whole().transpose([*right_axes, *right_free]).reshape(inner, outer).astype(np.float64)
         free = [left.shape[axis] for axis in left_free]
-        source = transposed(graph, left, [*left_free, *left_axes])
-        name = graph.name(reshaped(graph, source, (*free, inner)))
+        source = permute(graph, left, [*left_free, *left_axes])
+        name = graph.name(change_shape(graph, source, (*free, inner)))
         flat = Linear((*free, outer), tuple(range(len(free) + 1)), "MatMul", name, weights, np.zeros(outer), {})
-        return flat if flat.shape == shape else reshaped(graph, flat, shape)
+        return flat if flat.shape == shape else change_shape(graph, flat, shape)
     batch = [left.shape[axis] for axis in left_batch]
-    one = reshaped(
+    one = change_shape(
         graph,
-        transposed(graph, left, [*left_batch, *left_free, *left_axes]),
+        permute(graph, left, [*left_batch, *left_free, *left_axes]),
         (*batch, math.prod(left.shape[axis] for axis in left_free), inner),
     )
-    other = reshaped(graph, transposed(graph, right, [*right_batch, *right_axes, *right_free]), (*batch, inner, outer))
+    other = change_shape(graph, permute(graph, right, [*right_batch, *right_axes, *right_free]), (*batch, inner, outer))
     made = Tensor(
         (*batch, one.shape[-2], outer),
         graph.add("MatMul", graph.name(one), graph.name(other)),
         tuple(range(len(batch) + 2)),
     )
-    return reshaped(graph, made, shape)
+    return change_shape(graph, made, shape)
 
 
-def transposed(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
+def permute(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
     """Bring the axes of a value into another order."""
     return transpose(graph, [value], tuple(value.shape[axis] for axis in axes), {"permutation": tuple(axes)})
 
@@ -285,7 +285,9 @@ def transposed(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
 def step_of(graph: Graph, value: Value, step: int) -> Value:
     """One step of a sequence, whose first axis counts steps."""
     starts = [step, *[0] * (len(value.shape) - 1)]
-    return reshaped(graph, cut(graph, value, starts, (1, *value.shape[1:]), [1] * len(value.shape)), value.shape[1:])
+    return change_shape(
+        graph, cut(graph, value, starts, (1, *value.shape[1:]), [1] * len(value.shape)), value.shape[1:]
+    )
 
 
 def with_axis(shape: Shape, axis: int) -> Shape:
@@ -293,9 +295,9 @@ def with_axis(shape: Shape, axis: int) -> Shape:
     return (*shape[:axis], 1, *shape[axis:])
 
 
-def stacked(graph: Graph, parts: list[Value]) -> Value:
+def stack(graph: Graph, parts: list[Value]) -> Value:
     """Join values along a new first axis."""
-    rows = [reshaped(graph, each, (1, *each.shape)) for each in parts]
+    rows = [change_shape(graph, each, (1, *each.shape)) for each in parts]
     if len(rows) == 1:
         return rows[0]
-    return concatenated(graph, rows, (len(rows), *parts[0].shape), {"dimension": 0})
+    return concatenate(graph, rows, (len(rows), *parts[0].shape), {"dimension": 0})

@@ -18,7 +18,7 @@ from mnistry.constants import IMAGE_SIZE
 from mnistry.errors import UsageError
 from mnistry.models import backend, onnx_arrays, onnx_windows
 from mnistry.models.backend import jax, keras
-from mnistry.models.onnx_arrays import concatenated, cut, reshaped, stacked, step_of, with_axis
+from mnistry.models.onnx_arrays import change_shape, concatenate, cut, stack, step_of, with_axis
 from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion, as_float
 from mnistry.models.onnx_graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
 
@@ -112,11 +112,11 @@ def convert(model: keras.Model, images: str = "images", *, factor: float = 1.0, 
         UsageError: it is built otherwise, or computes something that cannot be exported.
     """
     try:
-        return _converted(model, images, factor, offset)
+        return _convert(model, images, factor, offset)
     except NoConversionError as first:
         try:
             with _by_comparing():
-                return _converted(model, images, factor, offset)
+                return _convert(model, images, factor, offset)
         except NoConversionError:
             raise UsageError(
                 f"The network {model.name} cannot be exported: {first}. What can: dense, convolutional, pooling, "
@@ -124,9 +124,9 @@ def convert(model: keras.Model, images: str = "images", *, factor: float = 1.0, 
             ) from None
 
 
-def _converted(model: keras.Model, images: str, factor: float, offset: float) -> Network:
+def _convert(model: keras.Model, images: str, factor: float, offset: float) -> Network:
     shape = find_input_shape(model)
-    jaxpr, constants = _traced(model, shape)
+    jaxpr, constants = _trace(model, shape)
     rows = [variable.aval.shape for variable in jaxpr.outvars]
     if len(rows) != 1 or len(rows[0]) != 2 or rows[0][0] != N:
         raise UsageError(
@@ -139,11 +139,11 @@ def _converted(model: keras.Model, images: str, factor: float, offset: float) ->
     name = graph.add("Add", name, np.array(offset)) if offset else name
     plain: Value = Tensor((N, IMAGE_SIZE, IMAGE_SIZE), name, (0, 1, 2))
     if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
-        first = reshaped(graph, plain, (N, IMAGE_SIZE, IMAGE_SIZE, 1))
+        first = change_shape(graph, plain, (N, IMAGE_SIZE, IMAGE_SIZE, 1))
         name = graph.add("Concat", *[graph.name(first)] * 3, axis=3)
         plain = Tensor((N, *shape), name, (0, 1, 2, 3))
     converter = _Converter(graph)
-    (result,) = converter.run(jaxpr, constants, [reshaped(graph, plain, (N, *shape))])
+    (result,) = converter.run(jaxpr, constants, [change_shape(graph, plain, (N, *shape))])
     number, made = rows[0][1], graph.name(result)
     if made in converter.softmaxed:
         return Network(graph, graph.name(converter.softmaxed[made]), number, "softmax")
@@ -185,9 +185,9 @@ def scales_inside(model: keras.Model) -> bool:
     if any(_scales(each) for each in model._flatten_layers()):
         return True
     own = None if getattr(model, "inputs", None) is None else tuple(model.inputs[0].shape[1:])
-    jaxpr, _ = _traced(model, own if own is not None and None not in own else find_input_shape(model))
+    jaxpr, _ = _trace(model, own if own is not None and None not in own else find_input_shape(model))
     (seen,) = jaxpr.invars
-    for equation in _needed(jaxpr):
+    for equation in _find_needed(jaxpr):
         name, used = equation.primitive.name, [each for each in equation.invars if each is seen]
         if used and name in ("mul", "div") and any(hasattr(each, "val") for each in equation.invars):
             return True
@@ -207,7 +207,7 @@ def _scales(layer: Any) -> bool:
     return bool(np.any(np.asarray(layer.mean) != 0) or np.any(np.asarray(layer.variance) != 1))
 
 
-def _traced(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
+def _trace(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
     """The program of a model, and its constants."""
     try:
         closed = jax.make_jaxpr(forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
@@ -247,31 +247,31 @@ class _Converter:
             return known[variable]
 
         makers: dict[Any, Any] = {}
-        for equation in _needed(jaxpr):
+        for equation in _find_needed(jaxpr):
             makers |= dict.fromkeys(equation.outvars, equation)
             logits = _softmax_of(equation, makers)
             if logits is None:
-                results = self._converted(equation, [read(each) for each in equation.invars])
+                results = self._convert(equation, [read(each) for each in equation.invars])
             else:
                 results = [self._softmax(read(logits), tuple(equation.outvars[0].aval.shape))]
             for variable, value in zip(equation.outvars, results, strict=True):
                 known[variable] = value
         return [read(each) for each in jaxpr.outvars]
 
-    def _converted(self, equation: Any, given: list[Value]) -> list[Value]:
+    def _convert(self, equation: Any, given: list[Value]) -> list[Value]:
         name, params = equation.primitive.name, equation.params
         shapes = [tuple(each.aval.shape) for each in equation.outvars]
         if name in INLINED:
-            return self._inlined(params, given)
+            return self._inline(params, given)
         if name == "scan":
-            return self._unrolled(params, given)
+            return self._unroll(params, given)
         if name == "stack":
-            rows = [reshaped(self.graph, each, with_axis(each.shape, params["axis"])) for each in given]
-            return [concatenated(self.graph, rows, shapes[0], {"dimension": params["axis"]})]
+            rows = [change_shape(self.graph, each, with_axis(each.shape, params["axis"])) for each in given]
+            return [concatenate(self.graph, rows, shapes[0], {"dimension": params["axis"]})]
         if name == "split":
             return self._split(params, given[0], shapes)
         if all(isinstance(each, Const) for each in given) and name in FOLDED | set(ELEMENTWISE):
-            folded = _folded(equation, [each for each in given if isinstance(each, Const)], shapes)
+            folded = _fold(equation, [each for each in given if isinstance(each, Const)], shapes)
             if folded is not None:
                 return folded
         if name in ("dot_general", "conv_general_dilated"):  # JAX multiplies whole numbers and fractions as they are
@@ -281,7 +281,7 @@ class _Converter:
             raise NoConversionError(f"it computes {name.replace('_', ' ')}")
         return [CONVERTERS[name](self.graph, given, shapes[0], {**params, "_equation": equation})]
 
-    def _inlined(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
+    def _inline(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
         inner = next(params[each] for each in ("jaxpr", "call_jaxpr", "fun_jaxpr") if each in params)
         program = getattr(inner, "jaxpr", inner)
         return self.run(program, [_array(each) for each in getattr(inner, "consts", ())], given)
@@ -293,7 +293,7 @@ class _Converter:
         self.softmaxed[made.name] = logits
         return made
 
-    def _unrolled(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
+    def _unroll(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
         """A loop over a known number of steps, written out."""
         length, consts, carries = params["length"], params["num_consts"], params["num_carry"]
         if length > LONGEST_SCAN:
@@ -309,7 +309,7 @@ class _Converter:
             gathered.append(results[carries:])
         if params["reverse"]:
             gathered.reverse()
-        return [*carry, *(stacked(self.graph, list(parts)) for parts in zip(*gathered, strict=True))]
+        return [*carry, *(stack(self.graph, list(parts)) for parts in zip(*gathered, strict=True))]
 
     def _split(self, params: Mapping[str, Any], given: Value, shapes: Sequence[Shape]) -> list[Value]:
         axis, start, found = params["axis"], 0, []
@@ -320,7 +320,7 @@ class _Converter:
         return found
 
 
-def _needed(jaxpr: Any) -> list[Any]:
+def _find_needed(jaxpr: Any) -> list[Any]:
     """The equations that the results depend on; losses that layers add are left out."""
     needed, found = {each for each in jaxpr.outvars if not hasattr(each, "val")}, []
     for equation in reversed(jaxpr.eqns):
@@ -361,7 +361,7 @@ def _array(given: Any) -> np.ndarray:
     return array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(np.float32)
 
 
-def _folded(equation: Any, given: Sequence[Const], shapes: Sequence[Shape]) -> list[Value] | None:
+def _fold(equation: Any, given: Sequence[Const], shapes: Sequence[Shape]) -> list[Value] | None:
     """The results of an operation on constants; None if the number of images is in its way."""
     name = equation.primitive.name
     elementwise = name in ELEMENTWISE
@@ -402,7 +402,7 @@ FOLDED = {
 CONVERTERS: Mapping[str, Conversion] = {
     **ELEMENTWISE,
     "broadcast_in_dim": onnx_arrays.broadcast,
-    "concatenate": concatenated,
+    "concatenate": concatenate,
     "conv_general_dilated": onnx_windows.convolution,
     "cumsum": onnx_arrays.cumulative_sum,
     "dot_general": onnx_arrays.product,

@@ -25,12 +25,12 @@ def order_of(given: Sequence[Value]) -> tuple[int, ...]:
 def _elementwise(operator: str) -> Conversion:
     def convert(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
         order = order_of([each for each in given if len(each.shape) == len(shape)])
-        return Tensor(shape, graph.add(operator, *(_aligned(graph, each, order) for each in given)), order)
+        return Tensor(shape, graph.add(operator, *(_align(graph, each, order) for each in given)), order)
 
     return convert
 
 
-def _aligned(graph: Graph, value: Value, order: tuple[int, ...]) -> str | np.ndarray:
+def _align(graph: Graph, value: Value, order: tuple[int, ...]) -> str | np.ndarray:
     """An input of an elementwise operation; constants stay as small as they are."""
     if not isinstance(value, Const):
         return graph.name(value, order if len(value.shape) == len(order) else None)
@@ -53,26 +53,26 @@ def _channels(value: Value, given: Linear) -> np.ndarray | None:
 def _add(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     for one, other in (given, given[::-1]):
         if isinstance(one, Linear) and (shift := _channels(other, one)) is not None:
-            return one.shifted(shift)
+            return one.shift(shift)
     return _elementwise("Add")(graph, given, shape, params)
 
 
 def _sub(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     if isinstance(given[0], Linear) and (shift := _channels(given[1], given[0])) is not None:
-        return given[0].shifted(-shift)
+        return given[0].shift(-shift)
     return _elementwise("Sub")(graph, given, shape, params)
 
 
 def _mul(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     for one, other in (given, given[::-1]):
         if isinstance(one, Linear) and (factor := _channels(other, one)) is not None:
-            return one.scaled(factor)
+            return one.scale(factor)
     return _elementwise("Mul")(graph, given, shape, params)
 
 
 def _div(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     if isinstance(given[0], Linear) and (factor := _channels(given[1], given[0])) is not None and factor.all():
-        return given[0].scaled(1 / factor)
+        return given[0].scale(1 / factor)
     return _elementwise("Div")(graph, given, shape, params)
 
 
@@ -140,7 +140,7 @@ def _not_equal(graph: Graph, given: list[Value], shape: Shape, params: Mapping[s
     return _elementwise("Not")(graph, [_elementwise("Equal")(graph, given, shape, params)], shape, params)
 
 
-def _converted_type(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+def _convert_type(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     (source,) = params["_equation"].invars
     kinds = [_kind(source.aval.dtype), _kind(params["new_dtype"])]
     if kinds[0] == kinds[1]:
@@ -180,7 +180,7 @@ ELEMENTWISE: Mapping[str, Conversion] = {
     "add": _add,
     "add_any": _add,
     "clamp": _clamp,
-    "convert_element_type": _converted_type,
+    "convert_element_type": _convert_type,
     "copy": _same,
     "copy_p": _same,
     "div": _div,

@@ -74,7 +74,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
     _add_outputs(graph, name, classes, info.temperature, refuses=network.number > classes)
     graph.prune([onnx_file.PROBABILITIES, onnx_file.DIGITNESS])
     pad_channels(graph)
-    return _assembled(graph, info)
+    return _assemble(graph, info)
 
 
 def compute_logits(network: onnx_converter.Network, given: np.ndarray) -> np.ndarray:
@@ -166,7 +166,7 @@ def _add_outputs(graph: Graph, logits: str, classes: int, temperature: float, *,
         graph.add("ReduceMax", onnx_file.PROBABILITIES, outputs=[onnx_file.DIGITNESS], axes=[1], keepdims=0)
 
 
-def _assembled(graph: Graph, info: ModelMetadata) -> bytes:
+def _assemble(graph: Graph, info: ModelMetadata) -> bytes:
     value = helper.make_tensor_value_info
     made = helper.make_graph(
         [helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes) for node in graph.nodes],

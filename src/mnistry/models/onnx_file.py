@@ -191,7 +191,7 @@ def _check_versions(model: Message) -> None:
 
 def _check_graph(graph: Message, classes: int) -> int:
     """Follow every shape from the input to the outputs; gives the number of values for an image."""
-    declared = [_declared(each) for part in ("input", "output") for each in graph.messages(part, VALUE_INFO)]
+    declared = [_read_declared(each) for part in ("input", "output") for each in graph.messages(part, VALUE_INFO)]
     expected = [(IMAGES, UINT8, (0, 28, 28)), (PROBABILITIES, FLOAT32, (0, classes)), (DIGITNESS, FLOAT32, (0,))]
     if declared != expected:
         raise ValueError(f"its input and outputs are {declared!s:.200}; expected are {expected}, where 0 is any number")
@@ -202,7 +202,7 @@ def _check_graph(graph: Message, classes: int) -> int:
         raise ValueError("two of its tensors have the same name")
     total = products = 0
     for node in graph.messages("node", NODE):
-        made, more = _computed(node, known, constants)
+        made, more = _compute_shapes(node, known, constants)
         if made.keys() & known.keys():
             raise ValueError("two of its tensors have the same name")
         known |= made
@@ -217,7 +217,7 @@ def _check_graph(graph: Message, classes: int) -> int:
     return total
 
 
-def _computed(
+def _compute_shapes(
     node: Message, known: Mapping[str, onnx_shapes.Shape], constants: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, onnx_shapes.Shape], int]:
     """The tensors that a node makes, with their shapes, and the multiplications an image that it takes."""
@@ -260,7 +260,7 @@ def _constant(tensor: Message) -> tuple[str, np.ndarray]:
     return name, values
 
 
-def _declared(value: Message) -> tuple[str, int, tuple[int, ...]]:
+def _read_declared(value: Message) -> tuple[str, int, tuple[int, ...]]:
     """Name, type and shape that an input or output has by its own account; 0 for a length that has a name."""
     tensor = value.message("type", TYPE).message("tensor_type", TENSOR_TYPE)
     lengths = tensor.message("shape", SHAPE).messages("dim", DIMENSION)

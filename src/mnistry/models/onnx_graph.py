@@ -78,12 +78,12 @@ class Linear:
     bias: np.ndarray
     attributes: Mapping[str, Any]
 
-    def scaled(self, factor: np.ndarray) -> Linear:
+    def scale(self, factor: np.ndarray) -> Linear:
         """The same with a factor for each output."""
         aligned = factor.reshape(-1, *[1] * (self.weights.ndim - 1)) if self.operator == "Conv" else factor
         return replace(self, weights=self.weights * aligned, bias=self.bias * factor)
 
-    def shifted(self, shift: np.ndarray) -> Linear:
+    def shift(self, shift: np.ndarray) -> Linear:
         """The same with something added to each output."""
         return replace(self, bias=self.bias + shift)
 

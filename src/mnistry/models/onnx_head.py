@@ -46,7 +46,7 @@ class Head:
         given = numpy_helper.to_array(constants[self._weights])
         self.weights = np.array(given if self._transposed else given.T, np.float32)
         self.bias = np.array(numpy_helper.to_array(constants[self._bias]), np.float32)
-        self._session = self._started()
+        self._session = self._start()
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """The layer's inputs for images, uint8 (n, 28, 28): float32 (n, features)."""
@@ -74,7 +74,7 @@ class Head:
         helper.set_model_props(model, {KEY: facts, onnx_file.DIGEST: digest})
         return bytes(model.SerializeToString())
 
-    def _started(self) -> Any:
+    def _start(self) -> Any:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 

@@ -127,7 +127,7 @@ def _convolution(operation: Operation) -> Given:
     return Given([shape], values(shape) * inputs * math.prod(size))
 
 
-def _transposed_convolution(operation: Operation) -> Given:
+def _conv_transpose(operation: Operation) -> Given:
     (n, channels, *image), (inputs, each, *size), bias = operation.shapes
     attributes = operation.attributes
     (groups,) = attributes["group"]
@@ -278,7 +278,7 @@ def _sum(operation: Operation) -> Given:
     return _without(operation, _numbers(operation, 1))
 
 
-def _reduced(operation: Operation) -> Given:
+def _reduce(operation: Operation) -> Given:
     _require(operation.attributes["keepdims"] == [0] and len(operation.shapes) == 1, operation)
     return _without(operation, operation.attributes["axes"])
 
@@ -294,14 +294,14 @@ def _squeeze(operation: Operation) -> Given:
     return Given([(-1,)], 0)
 
 
-def _summed_up(operation: Operation) -> Given:
+def _sum_shapes(operation: Operation) -> Given:
     shape, axis = operation.shapes[0], operation.constants[1]
     _require(axis is not None and axis.dtype == np.int64 and axis.shape == (), operation)
     _require(axis is not None and 0 <= int(axis) < len(shape) and shape[int(axis)] > 0, operation)
     return Given([shape], values(shape))
 
 
-def _sorted(operation: Operation) -> Given:
+def _sort(operation: Operation) -> Given:
     shape, (length,) = operation.shapes[0], _numbers(operation, 1)
     (axis,) = operation.attributes["axis"]
     _require(0 <= axis < len(shape) and shape[axis] == length, operation)
@@ -333,8 +333,8 @@ RULES: Mapping[str, tuple[Rule, set[str]]] = {
     "Cast": (_cast, {"to"}),
     "Concat": (_concatenation, {"axis"}),
     "Conv": (_convolution, WINDOW | {"dilations", "group"}),
-    "ConvTranspose": (_transposed_convolution, WINDOW | {"dilations", "group", "output_padding"}),
-    "CumSum": (_summed_up, {"reverse"}),
+    "ConvTranspose": (_conv_transpose, WINDOW | {"dilations", "group", "output_padding"}),
+    "CumSum": (_sum_shapes, {"reverse"}),
     "Expand": (_expand, set()),
     "Flatten": (_flatten, {"axis"}),
     "Gather": (_gather, {"axis"}),
@@ -343,16 +343,16 @@ RULES: Mapping[str, tuple[Rule, set[str]]] = {
     "MatMul": (_matrices, set()),
     "MaxPool": (_pooling, WINDOW),
     "Pad": (_pad, set()),
-    "ReduceLogSumExp": (_reduced, {"axes", "keepdims"}),
-    "ReduceMax": (_reduced, {"axes", "keepdims"}),
-    "ReduceMin": (_reduced, {"axes", "keepdims"}),
+    "ReduceLogSumExp": (_reduce, {"axes", "keepdims"}),
+    "ReduceMax": (_reduce, {"axes", "keepdims"}),
+    "ReduceMin": (_reduce, {"axes", "keepdims"}),
     "ReduceSum": (_sum, {"keepdims"}),
     "Reshape": (_reshape, set()),
     "Slice": (_slice, set()),
     "Softmax": (_softmax, {"axis"}),
     "Split": (_split, {"axis"}),
     "Squeeze": (_squeeze, set()),
-    "TopK": (_sorted, {"axis", "largest"}),
+    "TopK": (_sort, {"axis", "largest"}),
     "Transpose": (_transpose, {"perm"}),
 }
 """Each operation that the export writes, with the attributes that it may have."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import as_bytes, connected_components, stroke_width
+from mnistry.ocr.components import as_bytes, find_components, stroke_width
 from mnistry.ocr.image_io import LUMINANCE
 
 CELLS = 64  # along the longer side
@@ -65,7 +65,7 @@ def estimate_background(pixels: np.ndarray, among: np.ndarray | None = None) -> 
     if among is not None:
         share = np.asarray(Image.fromarray(among.astype(np.float32)).resize(size, Image.Resampling.BOX))
         counted = share >= min(PURE, float(share.max()))
-    paper = _averaged(cells, *_medians(cells @ LUMINANCE, counted, uneven=scale < 1), counted)
+    paper = _average(cells, *_medians(cells @ LUMINANCE, counted, uneven=scale < 1), counted)
     if scale == 1:
         return paper
     planes = [Image.fromarray(np.ascontiguousarray(paper[:, :, i])) for i in range(3)]
@@ -104,7 +104,7 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     """
     if not _has_patch(pixels, paper, PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1):
         return paper
-    parts = connected_components(_departs(pixels, paper))
+    parts = find_components(_departs(pixels, paper))
     found, size, left = np.broadcast_to(paper, pixels.shape), pixels[..., 0].size, PATCH_BOXES
     for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
         area = tuple(
@@ -147,7 +147,7 @@ def _has_patch(pixels: np.ndarray, paper: np.ndarray, step: int) -> bool:
     other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
     core = max(PATCH_CORE // step, 1)
     thick = cv2.erode(as_bytes(other), np.ones((core, core), np.uint8), borderValue=0)
-    return bool(thick.any()) and int(connected_components(other).areas.max()) >= PATCH * other.size / (1 + (step > 1))
+    return bool(thick.any()) and int(find_components(other).areas.max()) >= PATCH * other.size / (1 + (step > 1))
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
@@ -290,7 +290,7 @@ def _mode(brightness: np.ndarray, counted: np.ndarray) -> float:
     return float(np.median(brightness[near]))
 
 
-def _averaged(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndarray) -> np.ndarray:
+def _average(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndarray) -> np.ndarray:
     """The mean colour of the cells around that are like paper, for each cell."""
     brightness = cells @ LUMINANCE
     paper = cells

@@ -16,7 +16,7 @@ from mnistry.ocr.background import (
     find_sheet,
     with_patches,
 )
-from mnistry.ocr.components import Components, as_bytes, connected_components, run_lengths
+from mnistry.ocr.components import Components, as_bytes, find_components, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
 LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
@@ -51,14 +51,14 @@ class Foreground:
     width: float
     partial: bool = False
 
-    def closed(self, gap: float) -> Foreground:
+    def close_gaps(self, gap: float) -> Foreground:
         """The same ink with gaps in its strokes closed that are at most `gap` stroke widths wide."""
         side = 2 * max(1, round(gap * self.width / 2)) + 1
         near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         strength, contrast = (cv2.morphologyEx(each, cv2.MORPH_CLOSE, near) for each in (self.strength, self.contrast))
         return Foreground(strength, contrast, strength >= 0.5, self.width, self.partial)
 
-    def turned(self, quarters: int) -> Foreground:
+    def turn(self, quarters: int) -> Foreground:
         """The same ink, turned anticlockwise by quarters of a full turn."""
         strength, contrast, mask = (
             np.ascontiguousarray(np.rot90(each, quarters)) for each in (self.strength, self.contrast, self.mask)
@@ -80,17 +80,17 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     sheet = find_sheet(pixels if area is None else pixels[area])
     on_sheet = None if sheet is None else _on_sheet(pixels if area is None else pixels[area], sheet)
     if on_sheet is not None:
-        yield _placed(on_sheet, pixels.shape[:2], area)
+        yield _place(on_sheet, pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
     darker, brighter = _departures(part, with_patches(part, paper))
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
-    first = _placed(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
+    first = _place(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
     yield first
     other = brighter if dark else darker
     if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
-        yield _placed(_ink(other, least), pixels.shape[:2], area)
+        yield _place(_ink(other, least), pixels.shape[:2], area)
     if first.mask.mean() >= MUCH_INK:
         swapped = _departures(pixels, estimate_background(pixels, first.mask))
         yield _ink(swapped[1 if dark else 0], _least_contrast(np.add(*swapped)[first.mask]))
@@ -129,7 +129,7 @@ def middle_foreground(pixels: np.ndarray) -> Foreground | None:
     return Foreground(strength, np.abs(grey - paper).astype(np.float32), mask, _stroke_width(mask))
 
 
-def _placed(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Foreground:
+def _place(ink: Foreground, shape: tuple[int, ...], area: tuple[slice, slice] | None) -> Foreground:
     """The ink of a picture (height, width), looked for in these rows and columns of it; None is all."""
     if area is None:
         return ink
@@ -149,7 +149,7 @@ def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
     ink = _ink(darker if dark else brighter, least)
     rim = sheet & ~cv2.erode(as_bytes(sheet), np.ones((3, 3), np.uint8)).view(bool)
-    parts = connected_components(ink.mask)
+    parts = find_components(ink.mask)
     beyond = np.unique(parts.labels[rim & ink.mask])
     if parts.areas[beyond].sum() > ACROSS * parts.areas.sum():
         return None
@@ -183,7 +183,7 @@ def _least_contrast(distance: np.ndarray) -> float:
 
 def _ink(contrast: np.ndarray, least: float) -> Foreground:
     """Threshold each stroke at half of its own contrast: at its edge, however blurred."""
-    parts = connected_components(contrast >= least)
+    parts = find_components(contrast >= least)
     strength, width = np.zeros(contrast.shape, np.float32), 0.0
     if len(parts):
         inside = np.flatnonzero(parts.labels >= 0)
@@ -194,7 +194,7 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
         rough.ravel()[inside] = values >= 0.5 * usual[numbers]
         width = _stroke_width(rough)
         if width >= GRAIN:
-            contrast = _smoothed(contrast, SMOOTHING * width)
+            contrast = _smooth(contrast, SMOOTHING * width)
             values = contrast.ravel()[inside]
         around = _largest_around(np.where(parts.labels >= 0, contrast, 0), max(1, round(width))).ravel()[inside]
         strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
@@ -219,7 +219,7 @@ def _stroke_width(mask: np.ndarray) -> float:
     return RUN_TO_WIDTH * float(np.median(np.concatenate(lengths))) if mask.any() else 0.0
 
 
-def _smoothed(contrast: np.ndarray, radius: float) -> np.ndarray:
+def _smooth(contrast: np.ndarray, radius: float) -> np.ndarray:
     from PIL import Image, ImageFilter
 
     plain = Image.fromarray(np.clip(contrast, 0, 255).astype(np.uint8))

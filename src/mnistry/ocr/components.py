@@ -49,7 +49,7 @@ class Components:
         return (self.left <= 0) | (self.top <= 0) | (self.right >= shape[1]) | (self.bottom >= shape[0])
 
 
-def connected_components(mask: np.ndarray) -> Components:
+def find_components(mask: np.ndarray) -> Components:
     """Find the connected components of a mask, bool (height, width)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(as_bytes(mask), connectivity=8, ltype=cv2.CV_32S)
     labels -= 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, connected_components
+from mnistry.ocr.components import Components, as_bytes, find_components
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 MOST_CHAINS = 600  # a direction, the longest first
@@ -100,7 +100,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
         width: the usual thickness of strokes, in pixels.
     """
     left: np.ndarray = mask & ~gone
-    parts = connected_components(left)
+    parts = find_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
         return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left)
     around = enclosing(left, parts)
@@ -111,14 +111,14 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
         large = around & (parts.heights >= LARGER * usual)
         if large.any():
             cleaned = _without_rims(cleaned, np.append(large, False)[parts.labels], _thickest(usual, width))
-        parts = connected_components(cleaned)
+        parts = find_components(cleaned)
         around = enclosing(cleaned, parts)
     else:
         cleaned = left
     around &= (parts.heights >= LARGER * usual) | ~(~around).any()
     if around.any():
         cleaned = np.append(~around, False)[parts.labels]
-    taken = connected_components(left & ~cleaned)
+    taken = find_components(left & ~cleaned)
     large = np.maximum(taken.heights, taken.widths) >= SIDE * usual
     boxes = np.stack([taken.left, taken.top, taken.right, taken.bottom], axis=1)[large]
     return Cleaned(cleaned, level, upright, boxes, left)
@@ -157,7 +157,7 @@ def _without_rims(mask: np.ndarray, frames: np.ndarray, thickest: int) -> np.nda
     contours, _ = cv2.findContours(as_bytes(frames), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), contours, -1, 1, cv2.FILLED)
     inside = cv2.erode(filled, np.ones((2 * thickest + 1, 2 * thickest + 1), np.uint8), borderValue=0).view(bool)
-    parts = connected_components(mask)
+    parts = find_components(mask)
     at_rim = np.bincount(parts.labels[mask & frames & ~inside], minlength=len(parts)) / np.maximum(parts.areas, 1)
     kept: np.ndarray = np.append(at_rim <= RIM, False)[parts.labels]
     return kept
@@ -426,7 +426,7 @@ def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float, which: t
 
 def _without_remnants(mask: np.ndarray, lines: np.ndarray, width: float) -> np.ndarray:
     """Drop the small pieces that are left of lines: corners, crossings, rough edges."""
-    parts = connected_components(mask)
+    parts = find_components(mask)
     if not len(parts):
         return mask
     reach = cv2.dilate(as_bytes(lines), np.ones((5, 5), np.uint8)).view(bool)

@@ -292,11 +292,11 @@ def _from_image(image: Image, name: str) -> Picture:
         share = math.sqrt(WORKING_PIXELS / (width * height))
         image.draft("RGB", (math.floor(width * share), math.floor(height * share)))  # a JPEG is decoded smaller
     factor = math.ceil(math.sqrt(image.width * image.height / WORKING_PIXELS))
-    pixels = _on_paper(_reduced(image, factor))
+    pixels = _on_paper(_reduce(image, factor))
     return Picture(_upright(pixels, orientation), (height, width) if orientation in SIDEWAYS else (width, height), name)
 
 
-def _reduced(image: Image, factor: int) -> np.ndarray:
+def _reduce(image: Image, factor: int) -> np.ndarray:
     """A picture of any of Pillow's modes at a part of its size: uint8 (height, width, 3 or 4), RGB or RGBA.
 
     It is converted in strips, since a picture in another mode may take several times the memory.

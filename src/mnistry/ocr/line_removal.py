@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mnistry.ocr.components import connected_components, spread
+from mnistry.ocr.components import find_components, spread
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -65,8 +65,8 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
     if min(mask.shape) < SMALLEST or not mask.any():
         return mask
     usual = float(np.percentile(contrast[mask], 75))
-    level, level_on = _ruled(mask, contrast, width, usual)
-    upright, upright_on = _ruled(mask.T, contrast.T, width, usual)
+    level, level_on = _find_ruled(mask, contrast, width, usual)
+    upright, upright_on = _find_ruled(mask.T, contrast.T, width, usual)
     left = mask & ~level & ~upright.T
     return _without_remnants(left, level_on | upright_on.T) if level.any() or upright.any() else mask
 
@@ -76,7 +76,7 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
     wider = mask.copy()
     wider[1:] |= mask[:-1]
     wider[:, 1:] |= wider[:, :-1].copy()
-    parts = connected_components(wider)
+    parts = find_components(wider)
     if not len(parts):
         return mask
     numbers = parts.labels[mask]
@@ -86,7 +86,7 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -> tuple[np.ndarray, np.ndarray]:
+def _find_ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -> tuple[np.ndarray, np.ndarray]:
     """Two masks: the pixels of nearly level rulings, and those together with the ink that lies on them."""
     gone, touched = np.zeros_like(mask), np.zeros_like(mask)
     if not _far_enough(mask):

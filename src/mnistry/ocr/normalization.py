@@ -50,12 +50,12 @@ def _part(inks: Sequence[np.ndarray]) -> np.ndarray:
     growth = np.zeros(n, np.float32)
     for i, ink in enumerate(inks):
         fields[i], growth[i] = _drawn(ink)
-    drawn = _thickened(fields, growth)
+    drawn = _thicken(fields, growth)
     drawn[:, ~INSIDE], drawn[:, :, ~INSIDE] = 0, 0  # a fraction of a fine pixel may have grown out of the box
     cells = drawn.reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
     cells /= np.maximum(cells.max(axis=(1, 2), keepdims=True, initial=0), 1e-6)
     small = np.rint(cells * 255).astype(np.uint8)
-    return np.stack([_centred(each) for each in small])
+    return np.stack([_centre(each) for each in small])
 
 
 def is_normalized(image: np.ndarray) -> bool:
@@ -81,13 +81,13 @@ def _drawn(ink: np.ndarray) -> tuple[np.ndarray, float]:
     """
     image = _coarse(ink)
     scale = FULL / max(image.shape)
-    width = min(stroke_width(_resized(image, scale)), FULL)
+    width = min(stroke_width(_resize(image, scale)), FULL)
     wanted = min(max(width, THINNEST * FINE), THICKEST * FINE)
     if width > FULL / 3:  # a blot: no line to speak of
         wanted = width
     scale *= (FULL - wanted) / (FULL - width) if width < FULL else 1.0
     growth = (wanted - width * scale * max(image.shape) / FULL) / 2
-    drawn = _resized(image, scale)
+    drawn = _resize(image, scale)
     start = MARGIN + max(0, round(growth))
     height, across = (min(side, FIELD - start) for side in drawn.shape)
     field = np.zeros((FIELD, FIELD), bool)
@@ -112,7 +112,7 @@ def _coarse(ink: np.ndarray) -> np.ndarray:
     return ink
 
 
-def _resized(ink: np.ndarray, scale: float) -> np.ndarray:
+def _resize(ink: np.ndarray, scale: float) -> np.ndarray:
     """Ink in black and white at another size: bool."""
     height, width = ink.shape
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -122,7 +122,7 @@ def _resized(ink: np.ndarray, scale: float) -> np.ndarray:
     return black
 
 
-def _thickened(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
+def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
     """Strokes grown by fine pixels on each side, negative for thinner: float32 (n, FIELD, FIELD), 0–1."""
     ink = fields.astype(np.float32)
     for i in np.flatnonzero(np.abs(growth) > 0.25):
@@ -140,7 +140,7 @@ def _distance(field: np.ndarray) -> np.ndarray:
     return distance
 
 
-def _centred(box: np.ndarray) -> np.ndarray:
+def _centre(box: np.ndarray) -> np.ndarray:
     """An image (28, 28) with the centre of mass as near to (14, 14) as whole pixels allow, all ink inside."""
     left, top, right, bottom = bounding_box(box > 0)
     row, column = _centre_of_mass(box)

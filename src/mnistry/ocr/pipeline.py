@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
-from mnistry.ocr.components import connected_components
+from mnistry.ocr.components import find_components
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
@@ -113,7 +113,7 @@ def read(
         digit = digit_in(recognizer, picture)
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
-    best, chosen = _rejoined(recognizer, chosen, best)
+    best, chosen = _rejoin(recognizer, chosen, best)
     large = enlarged(picture, best.found.lines)
     if large is not None:
         other, ink, inks = _best_ink(recognizer, large)
@@ -149,7 +149,7 @@ def images_of_one(
     for ink in foreground_candidates(picture.pixels):
         if tried is not None:
             tried.append(ink)
-        found = _image_of_one(ink, isolate_digit(_cleaned(ink).mask))
+        found = _image_of_one(ink, isolate_digit(_clean(ink).mask))
         if found is not None:
             yield found
 
@@ -174,11 +174,11 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     if digit is None or not tried or not _may_be_crowded(picture, tried[0].mask, digit):
         return digit
     ink = middle_foreground(picture.pixels)
-    found = None if ink is None else _image_of_one(ink, middle_digit(_cleaned(ink).mask))
+    found = None if ink is None else _image_of_one(ink, middle_digit(_clean(ink).mask))
     if found is None:
         return digit
     image, box = found
-    return _averaged(recognizer, [digit, *_digits(recognizer, image[None], [_as_given(picture, box)])])
+    return _average(recognizer, [digit, *_digits(recognizer, image[None], [_as_given(picture, box)])])
 
 
 def _may_be_crowded(picture: Picture, mask: np.ndarray, digit: Digit) -> bool:
@@ -186,14 +186,14 @@ def _may_be_crowded(picture: Picture, mask: np.ndarray, digit: Digit) -> bool:
 
     Ink lies at the edge, and there is more of it elsewhere or the digit is unsure. Black and white has but one ink.
     """
-    parts = connected_components(mask)
+    parts = find_components(mask)
     at_edge = parts.at_edge(mask.shape) & (parts.areas >= CROWDING * mask.sum())
     if not at_edge.any() or (len(parts) == 1 and digit.sure):
         return False
     return len(np.unique(picture.pixels)) > 2
 
 
-def _averaged(recognizer: Classifier, digits: list[Digit]) -> Digit:
+def _average(recognizer: Classifier, digits: list[Digit]) -> Digit:
     """One digit seen in several ways: the mean of what each says, sure only where that is."""
     weights = np.array([each.digitness for each in digits], np.float64)
     scores = np.stack([each.probabilities * each.digitness for each in digits]).mean(axis=0, dtype=np.float64)
@@ -257,7 +257,7 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
 
     Where the ink may make more than `most` digits, none is read.
     """
-    cleaned = _cleaned(ink)
+    cleaned = _clean(ink)
     layout = segment_lines(cleaned.mask, ink.contrast)
     possible = hypotheses(layout.lines, most)
     found = possible or []
@@ -294,14 +294,14 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
         return upright
     best, most = upright, MORE * upright.hypotheses
     for turns in (1, 2, 3):
-        other = _interpret(recognizer, ink.turned(turns), turns, most)
+        other = _interpret(recognizer, ink.turn(turns), turns, most)
         least = max(upright.found.quality + TURN, UPRIGHT, best.found.quality if best is not upright else 0.0)
         if other.found.characters >= FEW and other.found.quality >= least and other.score > upright.score:
             best = other
     return best
 
 
-def _rejoined(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
+def _rejoin(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
     """The reading of the ink as it is, or with the gaps in its strokes closed where that is much more believable."""
     if broken.too_many or broken.all_sure or broken.found.quality >= DOUBTFUL:
         return broken, ink
@@ -309,7 +309,7 @@ def _rejoined(recognizer: Classifier, ink: Foreground, broken: Interpretation) -
         return broken, ink
     best, chosen = broken, ink
     for gap in GAPS:
-        closed = ink.closed(gap)
+        closed = ink.close_gaps(gap)
         other = _interpret(recognizer, closed, most=MORE * broken.hypotheses)
         least = max(broken.found.quality + TURN, DOUBTFUL, best.found.quality if best is not broken else 0.0)
         if other.sure and other.found.quality >= least and other.score > broken.score:
@@ -346,7 +346,7 @@ def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     """A reading with boxes in the pixels of the picture as it was given."""
 
     def placed(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-        return _as_given(picture, _turned_back(box, page.turned, page.shape))
+        return _as_given(picture, _turn_back(box, page.turned, page.shape))
 
     lines = page.found.lines
     text = "\n".join(line_texts(lines, page.cleaned.upright))
@@ -356,7 +356,7 @@ def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     return Reading(text, digits, picture.name, skipped)
 
 
-def _turned_back(box: tuple[int, int, int, int], turns: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _turn_back(box: tuple[int, int, int, int], turns: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """A box (left, top, right, bottom) in ink of a shape that was turned by quarters, as it was before."""
     height, width = shape
     for _ in range(turns):
@@ -366,7 +366,7 @@ def _turned_back(box: tuple[int, int, int, int], turns: int, shape: tuple[int, .
     return box
 
 
-def _cleaned(ink: Foreground) -> Cleaned:
+def _clean(ink: Foreground) -> Cleaned:
     if _is_texture(ink.mask):
         return Cleaned.nothing(ink.mask.shape)
     left = remove_ruling_lines(ink.mask, ink.contrast, ink.width)

@@ -93,7 +93,7 @@ def reject_implausible(
     lines = [[each for each in digits if each not in struck] for digits in lines]
     alone = sum(len(digits) > 1 for digits in lines) <= 1
     for line, digits in zip(layout.lines, lines, strict=True):
-        passed = _passed_over(line, digits)
+        passed = _find_passed_over(line, digits)
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
         scores += [0.0 for _, box in passed if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
         found.append(_of_line(line, list(digits), passed, cleaned, threshold, marks, alone=alone))
@@ -173,7 +173,7 @@ def _of_line(
     return [Number([each for _, each in group if each is not None]) for group in groups]
 
 
-def _passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, Box]]:
+def _find_passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, Box]]:
     """The number and the box of each piece of a line that is part of no digit."""
     taken = np.zeros(len(line), bool)
     for each in digits:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.components import Components, connected_components
+from mnistry.ocr.components import Components, find_components
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
@@ -86,7 +86,7 @@ def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
         mask: bool (height, width), the ink less anything that is not writing.
         contrast: float32 (height, width), of the ink to the paper.
     """
-    parts = connected_components(mask)
+    parts = find_components(mask)
     pieces = np.full(mask.shape, -1, np.int32)
     if not len(parts):
         return PageLayout(pieces, (), 0)
@@ -333,7 +333,7 @@ def _valleys(cost: np.ndarray, height: float) -> list[int]:
 
 def isolate_digit(mask: np.ndarray) -> np.ndarray:
     """The part of a mask, bool (height, width), that is one digit: all but specks, frames and what lies at the edge."""
-    parts = connected_components(mask)
+    parts = find_components(mask)
     if len(parts) <= 1:
         return mask
     main = _main(parts, mask.shape)
@@ -365,7 +365,7 @@ def isolate_digit(mask: np.ndarray) -> np.ndarray:
 
 def middle_digit(mask: np.ndarray) -> np.ndarray:
     """The part of a mask, bool (height, width), that is the digit in the middle, without its neighbours."""
-    parts = connected_components(mask)
+    parts = find_components(mask)
     if len(parts) <= 1:
         return mask
     height, width = mask.shape

@@ -23,7 +23,7 @@ SMALLEST = 480  # pixels of the longer side: smaller pictures are enlarged, so t
 TEXT_HEIGHT = 0.3  # of a digit's
 
 
-def annotated(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped] = ()) -> Image:
+def annotate(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped] = ()) -> Image:
     """Draw a box around each digit and its answer above: blue where sure, orange with a ? where not.
 
     Skipped marks get a dashed grey box.
@@ -43,7 +43,7 @@ def annotated(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped
     line = max(1, round(max(image.size) / 400))
     for mark in skipped:
         x, y = mark.box[0] * scale[0], mark.box[1] * scale[1]
-        _dashed(draw, (x, y, x + mark.box[2] * scale[0], y + mark.box[3] * scale[1]), line)
+        _draw_dashed(draw, (x, y, x + mark.box[2] * scale[0], y + mark.box[3] * scale[1]), line)
     for digit in digits:
         colour = SURE if digit.sure else UNSURE
         left, top = digit.box[0] * scale[0], digit.box[1] * scale[1]
@@ -55,7 +55,7 @@ def annotated(source: Source, digits: Sequence[Digit], skipped: Sequence[Skipped
     return image
 
 
-def _dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], line: int) -> None:
+def _draw_dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], line: int) -> None:
     left, top, right, bottom = box
     dash = 4.0 * line
     for x in np.arange(left, right, 2 * dash).tolist():

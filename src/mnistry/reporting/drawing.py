@@ -154,15 +154,15 @@ class Drawing:
             attributes: of the element, such as its label; with a blank before.
             say: turns a text into the content of a `<text>` element; None says it in English.
         """
-        parts = "".join(_svg(part, say or _escaped) for part in self.parts)
+        parts = "".join(_svg(part, say or _escape) for part in self.parts)
         size = f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}" height="{self.height:g}"'
         return f"<svg {size}{attributes}>{parts}</svg>"
 
     def save(self, path: Path) -> None:
         """Write a PNG, in English; letters that no font of the machine has become boxes."""
-        save_png(self.painted(), path)
+        save_png(self.paint(), path)
 
-    def painted(self) -> Image.Image:
+    def paint(self) -> Image.Image:
         """The drawing as a picture, finer than that of a PNG."""
         from PIL import Image, ImageDraw
 
@@ -188,7 +188,7 @@ def estimate_width(text: str, size: float = SIZE) -> float:
     return 0.56 * size * columns_of(text)
 
 
-def _escaped(text: str | Message) -> str:
+def _escape(text: str | Message) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -32,7 +32,7 @@ def save_figures(drawn: Mapping[str, Drawing], folder: Path) -> None:
     (folder / FIGURES).mkdir(exist_ok=True)
     with ThreadPoolExecutor(1) as beside:  # one is compressed while the next is painted
         saved = [
-            beside.submit(save_png, drawing.painted(), folder / FIGURES / f"{name}.png")
+            beside.submit(save_png, drawing.paint(), folder / FIGURES / f"{name}.png")
             for name, drawing in drawn.items()
         ]
     for each in saved:
@@ -145,7 +145,7 @@ class Words:
 
         if isinstance(said, str):
             return escape(said)
-        texts = [self._marked_up(language, said) for language in self.languages]
+        texts = [self._mark_up(language, said) for language in self.languages]
         if len(set(texts)) == 1:
             return Markup(texts[0])  # noqa: S704 - its values are escaped
         content = Markup(texts[0])  # noqa: S704 - its values are escaped
@@ -185,11 +185,11 @@ class Words:
         self.others.append(texts)
         return len(self.others) - 1
 
-    def _marked_up(self, language: Language, said: Message) -> str:
+    def _mark_up(self, language: Language, said: Message) -> str:
         from markupsafe import Markup, escape
 
         text = STRONG.sub(r"<b>\1</b>", CODE.sub(r"<code>\1</code>", str(escape(language.template(said)))))
-        return str(Markup(text).format(**language.filled(said)))  # noqa: S704 - the values are escaped by this
+        return str(Markup(text).format(**language.fill(said)))  # noqa: S704 - the values are escaped by this
 
 
 def format_share(value: float, decimals: int = 2) -> str:

@@ -79,9 +79,9 @@ class Language:
         """A message as plain text; strings stay as they are."""
         if isinstance(said, str):
             return said
-        return self.template(said).format(**self.filled(said))
+        return self.template(said).format(**self.fill(said))
 
-    def filled(self, said: Message) -> dict[str, Any]:
+    def fill(self, said: Message) -> dict[str, Any]:
         """The values of a message, those that are messages said in this language."""
         return {name: self.say(value) if isinstance(value, Message) else value for name, value in said.values.items()}
 

@@ -79,7 +79,7 @@ class Stopwatch:
             _command_began.clear()
 
     @contextlib.contextmanager
-    def stopped(self) -> Iterator[None]:
+    def stop(self) -> Iterator[None]:
         """Leave out the time of a block."""
         began = time.perf_counter()
         yield

@@ -71,7 +71,7 @@ def connect(
             own = {"address": address}
         before = signal.getsignal(signal.SIGTERM)
         try:
-            with _muted():
+            with _mute():
                 ray.init(**own, logging_level=logging.CRITICAL, log_to_driver=False)
         except Exception as error:  # Ray raises whatever its parts do
             raise _unreachable(address, error) from None
@@ -108,7 +108,7 @@ def _without_usage_reports() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _muted() -> Iterator[None]:
+def _mute() -> Iterator[None]:
     """Throw away what Ray's C++ parts say on standard error while they start; Python reports failures."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

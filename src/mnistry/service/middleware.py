@@ -101,14 +101,14 @@ class RequestMiddleware:
             path, headers["host"] = unquote(target.path) or "/", target.netloc
         elif not path.startswith("/") and (path, scope["method"]) != ("*", "OPTIONS"):
             problem = problem or Problem(400, f"The request's target must be a path; received {path[:100]!r}.")
-        client, headers = self._access.forwarded(peer, headers)
+        client, headers = self._access.read_forwarded(peer, headers)
         if self._root and path.startswith(self._root + "/"):
             path = path.removeprefix(self._root)
         scope["path"], scope["raw_path"], scope["client"] = path, path.encode(), (client, 0)
         scope["headers"] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        return problem or self._access.refusal(scope["method"], headers) or self._crowded(scope)
+        return problem or self._access.refusal(scope["method"], headers) or self._refuse_crowd(scope)
 
-    def _crowded(self, scope: Scope) -> Problem | None:
+    def _refuse_crowd(self, scope: Scope) -> Problem | None:
         if scope.get("state", {}).get(CROWDED) and scope["path"] not in PROBES:
             return Problem(503, TOO_MANY, {**RETRY_AFTER, "connection": "close"})
         return None

@@ -60,7 +60,7 @@ class Access:
         """Return whether an address belongs to a trusted proxy."""
         return bool(self.proxies) and is_address(address) and self._is_proxy(address)
 
-    def forwarded(self, peer: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    def read_forwarded(self, peer: str, headers: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """The client's address and the headers of a request, as a trusted proxy reports them.
 
         Args:

@@ -78,7 +78,7 @@ def _in_json(body: bytes) -> bytes:
     if not isinstance(content, dict) or len(content) != 1 or not isinstance(next(iter(content.values())), str):
         raise UsageError(f"The JSON must be an object with one text, the picture; options belong in the query. {WAYS}")
     text = next(iter(content.values())).strip().encode("utf-8", "replace")
-    return _in_data_url(text) if text[:5].lower() == b"data:" else _decoded(text)
+    return _in_data_url(text) if text[:5].lower() == b"data:" else _decode(text)
 
 
 def _in_data_url(url: bytes) -> bytes:
@@ -87,10 +87,10 @@ def _in_data_url(url: bytes) -> bytes:
     if head is None:
         raise UsageError("The data URL must be data:image/png;base64, followed by base64.")
     content = url[head.end() :]
-    return _decoded(content) if head["base64"] else unquote_to_bytes(content)
+    return _decode(content) if head["base64"] else unquote_to_bytes(content)
 
 
-def _decoded(text: bytes) -> bytes:
+def _decode(text: bytes) -> bytes:
     """Decode base64, with or without padding and line breaks, in the alphabet for URLs too."""
     packed = b"".join(unquote_to_bytes(text).split() if b"%" in text else text.split())
     packed = packed.replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")

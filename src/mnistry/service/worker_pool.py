@@ -241,7 +241,7 @@ class Pool:
         running: defaultdict[str, float] = defaultdict(float)
         for busy, client in self._busy.items():
             running[client] += now - busy.since
-        while allowed := self._allowed(now):
+        while allowed := self._take_allowed(now):
             following = min(allowed, key=lambda each: self._used[each.client] + running[each.client])
             self._waiting.remove(following)
             if not following.place.done():
@@ -254,7 +254,7 @@ class Pool:
             self._floor = 0.0
         self._idle.append(worker)
 
-    def _allowed(self, now: float) -> list[_Waiting]:
+    def _take_allowed(self, now: float) -> list[_Waiting]:
         """The waiting jobs that may begin now."""
         return self._waiting if self._lane.is_open(now) else [each for each in self._waiting if not each.costly]
 
@@ -262,7 +262,7 @@ class Pool:
         asyncio.get_running_loop().call_later(self.limits.patience / 2, self._look)
 
     def _look(self) -> None:
-        while self._idle and self._allowed(asyncio.get_running_loop().time()):
+        while self._idle and self._take_allowed(asyncio.get_running_loop().time()):
             self._give(self._idle.pop())
         self._make_room()
         if self._waiting and self._idle:  # costly jobs, until no quick ones come
@@ -272,7 +272,7 @@ class Pool:
         """Set aside the processes that have been at a picture for long while others wait, and start others."""
         now = asyncio.get_running_loop().time()
         patience = self.limits.patience - 0.01  # a timer may come a little early
-        if not any(now - each.since >= patience / 2 for each in self._allowed(now)):
+        if not any(now - each.since >= patience / 2 for each in self._take_allowed(now)):
             return
         for worker in [each for each in self._busy if each not in self._aside and now - each.since >= patience]:
             if len(self._aside) >= self.limits.workers:

@@ -138,14 +138,14 @@ def adapt(
     head = Head(content, name)
     teacher = _Teacher(head, data_dir, np.random.default_rng(seed))
     held = _held_back(labels)
-    first = head.with_weights(teacher.learned(images[~held], labels[~held]), head.info)
+    first = head.with_weights(teacher.learn(images[~held], labels[~held]), head.info)
     note = {"samples": len(images), "from": head.info.details.get("weights_sha256"), "seed": seed}
     info = replace(
         head.info,
         name=f"{head.info.name.removesuffix('-adapted')}-adapted",
         details={**head.info.details, "adapted": note},
     )
-    adapted = head.with_weights(teacher.learned(images, labels), info)
+    adapted = head.with_weights(teacher.learn(images, labels), info)
     old, rehearsed, new = (Classifier.from_bytes(each, name) for each in (content, first, adapted))
     digits = loading.load("digits")
     read = new.predict_all(images).digits
@@ -177,11 +177,11 @@ class _Teacher:
         self._repeated = head.features(images[chosen[:shown]])
         self._guarding = head.features(images[chosen[shown:]])
 
-    def learned(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def learn(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The layer's weights after learning some samples."""
         head, random = self._head, self._random
         variants = min(VARIANTS, MOST_VARIANTS // len(images))
-        shown = np.concatenate([images, *(_varied(images, random) for _ in range(variants))])
+        shown = np.concatenate([images, *(_vary(images, random) for _ in range(variants))])
         features, truth = head.features(shown), np.tile(labels, variants + 1)
         wanted = np.eye(len(head.bias), dtype=np.float32)[truth]
         said, repeated = features @ head.weights.T + head.bias, self._repeated @ head.weights.T + head.bias
@@ -209,7 +209,7 @@ class _Teacher:
         return 0.0
 
 
-def _varied(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _vary(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Images, uint8 (n, 28, 28), each a little turned, sheared, scaled and moved."""
     from scipy import ndimage
 

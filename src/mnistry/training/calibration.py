@@ -106,7 +106,7 @@ def calibrate(trained: Trained) -> Calibration | None:
     ]
     refuses = sets[0].outputs.shape[1] > classes
     least = min(calibration.threshold_at_recall(each, DIGITS_KEPT) for each in groups) if refuses else DIGIT_THRESHOLD
-    found = [_looked_at(trained, each.images, each.logits, temperature, again) for each in sets]
+    found = [_look_again(trained, each.images, each.logits, temperature, again) for each in sets]
     before = evaluate(outputs.softmax(sets[0].logits, 1.0), y)
     after = evaluate(found[0], y)
     beliefs = [p.max(axis=1) * score for p, score in zip(found, scores, strict=True)]
@@ -168,10 +168,10 @@ def predict_calibrated(trained: Trained, chosen: Calibration | None, x: np.ndarr
         classes = outputs[:, : len(trained.dataset.class_names)]
         return classes if classes.shape == outputs.shape else classes / classes.sum(axis=1, keepdims=True)
     logits = _logits(trained, x)[:, : len(trained.dataset.class_names)]
-    return _looked_at(trained, x, logits, chosen.temperature, chosen.second_look)
+    return _look_again(trained, x, logits, chosen.temperature, chosen.second_look)
 
 
-def _looked_at(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature: float, again: float) -> np.ndarray:
+def _look_again(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature: float, again: float) -> np.ndarray:
     """The probabilities of images, after a second look at those that are unsure at first."""
 
     def ask(images: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ class Distillation:
             teacher.stateless_call(*own, x, training=False)[0]
             for teacher, own in zip(self._teachers, values, strict=True)
         ]
-        soft, hard = sum(softened(each) for each in answers) / len(answers), jax.nn.one_hot(y, self._outputs)
+        soft, hard = sum(soften(each) for each in answers) / len(answers), jax.nn.one_hot(y, self._outputs)
         if self._certain is not None:
             of_label = (sum(answers) / len(answers) * hard).sum(axis=1)
             doubted = (self._certain(len(images)) & (of_label < AGREED))[:, None]
@@ -79,7 +79,7 @@ class Distillation:
         return x, jnp.concatenate([soft, hard], axis=1)
 
 
-def softened(probabilities: Any, temperature: float = TEMPERATURE) -> Any:
+def soften(probabilities: Any, temperature: float = TEMPERATURE) -> Any:
     """Return the softmax of the logits divided by a temperature, from probabilities: float32 (n, outputs)."""
     return jax.nn.softmax(_logs(probabilities) / temperature)
 

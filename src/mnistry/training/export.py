@@ -79,10 +79,10 @@ def export(
     ('0', '1', '2')
     """
     opened = keras_models.load(model) if isinstance(model, str | os.PathLike) else model
-    own = _fitted(opened, class_names, pixels, kind, fit)
+    own = _prepare_model(opened, class_names, pixels, kind, fit)
     content = own.to_bytes(images_to_compare_on())
     if validation is not None:
-        content = _calibrated(content, own, validation)
+        content = _calibrate(content, own, validation)
     for each in own.info.details.get("assumed", ()):
         logger.warning("%s: %s.", own.info.name, each)
     where = Path(path).expanduser()
@@ -93,7 +93,7 @@ def export(
     return where
 
 
-def _fitted(
+def _prepare_model(
     model: Any, class_names: Sequence[str] | None, pixels: str | None, kind: str, fit: str | None
 ) -> keras_models.OwnModel:
     """Prepare a model; where images may be padded or resized to its size, by what reads the built-in digits better."""
@@ -116,7 +116,7 @@ def _fitted(
     return replace(padded, info=replace(padded.info, details=details))
 
 
-def _calibrated(content: bytes, own: keras_models.OwnModel, validation: tuple[np.ndarray, np.ndarray]) -> bytes:
+def _calibrate(content: bytes, own: keras_models.OwnModel, validation: tuple[np.ndarray, np.ndarray]) -> bytes:
     """The same model file with a temperature and a threshold that are chosen on images with labels."""
     answers = Classifier.from_bytes(content).predict(validation[0]).astype(np.float64)
     labels, logits = np.asarray(validation[1]), np.log(np.maximum(answers, np.finfo(np.float32).tiny))

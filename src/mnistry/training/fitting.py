@@ -24,7 +24,7 @@ from mnistry.models.backend import (
     keras,
     model_supports_jit,
 )
-from mnistry.training.loop import TrainProgress, TrainSession, shuffled
+from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 from mnistry.training.steps import SparseRows
 
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -349,7 +349,7 @@ class _Training:
             random = np.random.default_rng([self.seed, steps_made])
             parts = [start + random.permutation(min(size, n - start)) for start in range(0, n, size)]
             return np.concatenate(parts).astype(np.int32)
-        return shuffled(n, self.seed, steps_made)
+        return shuffle(n, self.seed, steps_made)
 
     def _steps_made(self) -> int:
         """The number that tells passes over the data apart: the optimizer's steps, or epochs if it makes none."""

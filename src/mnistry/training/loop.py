@@ -241,10 +241,10 @@ class TrainSession:
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves((state, data, order)))
         key = (step, batch_size, self.placement.devices, self.augment, jax.tree.structure((state, data)), shapes)
         if key not in self.programs:
-            self.programs[key] = self._compiled(step, batch_size, state, data, order)
+            self.programs[key] = self._compile(step, batch_size, state, data, order)
         return self.programs[key]
 
-    def _compiled(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
+    def _compile(self, step: Step, batch_size: int, state: Any, data: Data, order: np.ndarray) -> Callable[..., Any]:
         trains = step is train_step
         augment, own = (self.augment if trains else None), has_own_logs(self.model, step.__name__)
         one = partial(one_step, self.model, step, batch_size, self.placement, augment, own)
@@ -297,7 +297,7 @@ def _interrupts_deferred() -> Iterator[None]:
             previous(*caught[0])
 
 
-def shuffled(n: int, seed: int, epoch: int) -> np.ndarray:
+def shuffle(n: int, seed: int, epoch: int) -> np.ndarray:
     """The order of the images in an epoch, int32 (n,): a permutation drawn from (seed, epoch) alone."""
     return np.random.default_rng([seed, epoch]).permutation(n).astype(np.int32)
 

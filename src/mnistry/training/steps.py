@@ -149,7 +149,7 @@ def one_step(
         own = (extra,) if hasattr(make, "values") else ()
         batch = make(jax.random.fold_in(jax.random.key(seed), before), x, y, before, *own)
     advanced, logs = step(model, state, batch)
-    return _typed_as(state, advanced), logs if keep_logs else None
+    return _cast_like(state, advanced), logs if keep_logs else None
 
 
 def many_steps(
@@ -161,7 +161,7 @@ def many_steps(
 
     def body(index: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         advanced, found = one(carry[0], data, extra, order, index)
-        return advanced, _typed_as(logs, found)
+        return advanced, _cast_like(logs, found)
 
     return jax.lax.fori_loop(first, until, body, (state, logs))  # type: ignore[no-any-return]  # JAX says Any
 
@@ -170,7 +170,7 @@ def _is_sparse(leaf: Any) -> bool:
     return isinstance(leaf, SparseRows)
 
 
-def _typed_as(before: Any, after: Any) -> Any:
+def _cast_like(before: Any, after: Any) -> Any:
     """Values with the types of those before, as a variable keeps its own when it is assigned."""
     return jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), before, after)
 

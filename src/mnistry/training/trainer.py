@@ -26,7 +26,7 @@ from mnistry.training.augmentation import pipeline
 from mnistry.training.checkpoints import Checkpoint
 from mnistry.training.config import ResolvedConfig, TrainConfig
 from mnistry.training.distillation import Distillation, load_teachers
-from mnistry.training.loop import TrainProgress, TrainSession, shuffled
+from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 from mnistry.training.steps import Augment
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def train(
     dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
     resolved = recipes.resolve(config, dataset)
     want_cpu_devices(resolved.devices)
-    model = recipes.build(resolved, classes=len(dataset.class_names), images=trained_on(resolved, dataset))
+    model = recipes.build(resolved, classes=len(dataset.class_names), images=count_training_images(resolved, dataset))
     if resolved.initial is not None:
         _start_from(model, resolved.initial, callbacks.warning)
     records = run_epochs(model, dataset, resolved, folder=folder, callbacks=callbacks)
@@ -117,7 +117,7 @@ def run_epochs(
     watched = session.place(watch) if len(watch[1]) else None
     records = [] if folder is None else _restore(session, folder, _identity(dataset), callbacks.warning)
     for epoch in range(len(records) + 1, config.epochs + 1):
-        for moment in session.epoch(shuffled(session.n, config.seed, epoch), epoch, config.epochs):
+        for moment in session.epoch(shuffle(session.n, config.seed, epoch), epoch, config.epochs):
             callbacks.training(moment)
         _refuse_divergence(moment, folder)
         logs = dict(moment.logs)
@@ -174,7 +174,7 @@ def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> 
         variable.assign(np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype) if floats else values[0])
 
 
-def trained_on(config: ResolvedConfig, dataset: Dataset) -> int:
+def count_training_images(config: ResolvedConfig, dataset: Dataset) -> int:
     """Count the images that the network trains on: all but the validation images."""
     return count_learning(dataset, config.validation)
 

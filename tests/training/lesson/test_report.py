@@ -217,7 +217,7 @@ def test_weights_are_orange_for_and_blue_against() -> None:
 
 def test_packed_weights_are_those_of_the_network() -> None:
     network = network_of(10)
-    packed = network.packed()
+    packed = network.pack()
     hidden = np.frombuffer(base64.b64decode(packed["weights"]["hidden"]), "<f4").reshape(784, 8)
     np.testing.assert_array_equal(hidden, network.weights[0])
     earlier = packed["earlier"][1]["output"]

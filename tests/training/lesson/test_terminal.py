@@ -142,10 +142,10 @@ def test_of_many_epochs_the_first_and_the_last_nine_are_shown(epochs: int) -> No
 
 def test_the_commonest_mistakes_are_named() -> None:
     test = made_by_hand().test  # one each of 0 to 6 is read as the next
-    assert "Most often: 0 read as 1 (1×), 1 read as 2 (1×), 2 read as 3 (1×)" in terminal.confused(
+    assert "Most often: 0 read as 1 (1×), 1 read as 2 (1×), 2 read as 3 (1×)" in terminal.say_confused(
         test, list("0123456789"), ENGLISH
     )
-    korean = terminal.confused(test, list("0123456789"), KOREAN).split("\n")
+    korean = terminal.say_confused(test, list("0123456789"), KOREAN).split("\n")
     assert korean[0].startswith("정답")
     assert korean[0].endswith("← 예측")
     assert len({count_columns(line) for line in korean[1:11]}) == 1
@@ -174,7 +174,7 @@ def test_of_many_classes_the_ten_likeliest_are_shown() -> None:
 def test_the_answer_is_told_for_the_sample_and_for_an_image_not_seen_before() -> None:
     sample = made_by_hand().sample
     assert sample is not None
-    assert terminal.answered(sample, 12, "4", "9", ENGLISH).replace("\n", " ") == (
+    assert terminal.say_answered(sample, 12, "4", "9", ENGLISH).replace("\n", " ") == (
         "the model says 3, the label says 3 test image 12, which it has never seen: the model says 4, the label says 9"
     )
 

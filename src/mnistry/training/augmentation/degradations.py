@@ -25,7 +25,7 @@ MIDDLE = (SIDE - 1) / 2
 REACH = 3  # of a blur, in pixels each way
 
 
-def noisy(pool: RandomPool, x: Any) -> Any:
+def add_noise(pool: RandomPool, x: Any) -> Any:
     """Grains of all kinds: even, with the light, and pixels that are stuck."""
     n = len(x)
     amount, kind = _one(pool, x, 0.05, 0.35), pool.choose(3, n, 1, 1)
@@ -35,7 +35,7 @@ def noisy(pool: RandomPool, x: Any) -> Any:
     return jnp.clip(jnp.select([kind == 0, kind == 1], [x + amount * grain, shot], salted), 0, 1)
 
 
-def blurred(pool: RandomPool, x: Any) -> Any:
+def blur(pool: RandomPool, x: Any) -> Any:
     """Out of focus, or moved while the picture was taken."""
     angle, half, sigma = _one(pool, x, 0, np.pi), _one(pool, x, 0.5, 3.5), _one(pool, x, 0.4, 1.6)
     reach = np.arange(-REACH, REACH + 1)
@@ -53,14 +53,14 @@ def blurred(pool: RandomPool, x: Any) -> Any:
     )
 
 
-def shattered(pool: RandomPool, x: Any) -> Any:
+def shatter(pool: RandomPool, x: Any) -> Any:
     """Seen through frosted glass: every pixel from somewhere near."""
     reach = _one(pool, x, 0.5, 2.0)
     places = (reach * pool.uniform(*x.shape, low=-1, high=1) + along for along in (ROWS, COLUMNS))
     return bilinear_sample(x, *places)
 
 
-def lined(pool: RandomPool, x: Any) -> Any:
+def cross_with_line(pool: RandomPool, x: Any) -> Any:
     """Crossed by a line: straight, dotted or zigzag."""
     n = len(x)
     angle, every, kind = _one(pool, x, 0, np.pi), _one(pool, x, 2.0, 7.0), pool.choose(3, n, 1, 1)
@@ -73,7 +73,7 @@ def lined(pool: RandomPool, x: Any) -> Any:
     return jnp.maximum(x, line * _one(pool, x, 0.5, 1.0))
 
 
-def striped(pool: RandomPool, x: Any) -> Any:
+def stripe(pool: RandomPool, x: Any) -> Any:
     """A band turned into its negative, or all but a band."""
     n = len(x)
     start, width = _one(pool, x, 0, 22), _one(pool, x, 2, 16)
@@ -82,7 +82,7 @@ def striped(pool: RandomPool, x: Any) -> Any:
     return jnp.where(inside ^ pool.flip(0.4, n, 1, 1), 1 - x, x)
 
 
-def fogged(pool: RandomPool, x: Any) -> Any:
+def fog(pool: RandomPool, x: Any) -> Any:
     """Behind fog: a bright, uneven ground."""
     n = len(x)
     cloud = 0.6 * spline_field(pool.normal(n, 5, 5)) + 0.35 * spline_field(pool.normal(n, 13, 13))
@@ -90,7 +90,7 @@ def fogged(pool: RandomPool, x: Any) -> Any:
     return (x + fog) / jnp.where(pool.flip(0.5, n, 1, 1), 1 + fog.max(axis=(1, 2), keepdims=True), 1.0)
 
 
-def lit(pool: RandomPool, x: Any) -> Any:
+def light_unevenly(pool: RandomPool, x: Any) -> Any:
     """Brighter, paler, harder or softer."""
     n = len(x)
     curve = jnp.clip(x, 1e-4, 1) ** jnp.exp(_one(pool, x, -1.0, 1.0))
@@ -98,7 +98,7 @@ def lit(pool: RandomPool, x: Any) -> Any:
     return curve * _one(pool, x, 0.3, 1.1) + jnp.maximum(_one(pool, x, -0.4, 0.75), 0)
 
 
-def spattered(pool: RandomPool, x: Any) -> Any:
+def spatter(pool: RandomPool, x: Any) -> Any:
     """Blots on it, or blots of nothing."""
     n = len(x)
     field = spline_field(pool.normal(n, 13, 13))
@@ -106,14 +106,14 @@ def spattered(pool: RandomPool, x: Any) -> Any:
     return jnp.where(pool.flip(0.25, n, 1, 1), x * (1 - blots), jnp.maximum(x, blots))
 
 
-def erased(pool: RandomPool, x: Any) -> Any:
+def erase(pool: RandomPool, x: Any) -> Any:
     """A rectangle of it gone, or filled."""
     top, left = _one(pool, x, 2, 26), _one(pool, x, 2, 26)
     inside = (jnp.abs(ROWS - top) < _one(pool, x, 1, 4)) & (jnp.abs(COLUMNS - left) < _one(pool, x, 1, 4))
     return jnp.where(inside, pool.flip(0.2, len(x), 1, 1).astype(x.dtype), x)
 
 
-def outlined(pool: RandomPool, x: Any) -> Any:
+def outline(pool: RandomPool, x: Any) -> Any:
     """The edges of the strokes alone, inside them, outside, or both."""
     n = len(x)
     solid = jax.nn.sigmoid(20 * (x - _one(pool, x, 0.2, 0.6)))
@@ -122,7 +122,7 @@ def outlined(pool: RandomPool, x: Any) -> Any:
     return jnp.select([kind == 0, kind == 1], [inner, outer], inner + outer)
 
 
-def rasterized(pool: RandomPool, x: Any) -> Any:
+def rasterize(pool: RandomPool, x: Any) -> Any:
     """Scanned with few pixels, 8 to 17 along the box of the digit, grey or black and white, and enlarged again."""
     n = len(x)
     size = 20 / _one(pool, x, 8, 17)
@@ -141,7 +141,7 @@ def rasterized(pool: RandomPool, x: Any) -> Any:
     return jnp.where(pool.flip(0.6, n, 1, 1), jax.nn.sigmoid(12 * (large - 0.5)), large)
 
 
-def ruled(pool: RandomPool, x: Any) -> Any:
+def rule(pool: RandomPool, x: Any) -> Any:
     """Written on ruled or squared paper: one or two straight lines, nearly level or upright."""
     n = len(x)
     tilt, first, apart = _one(pool, x, -0.06, 0.06), _one(pool, x, -13, 13), _one(pool, x, 5, 18)
@@ -152,7 +152,7 @@ def ruled(pool: RandomPool, x: Any) -> Any:
     return jnp.maximum(x, line * _one(pool, x, 0.4, 1.0))
 
 
-def broken(pool: RandomPool, x: Any) -> Any:
+def break_strokes(pool: RandomPool, x: Any) -> Any:
     """Strokes with gaps, along two thin lines across the image."""
     n = len(x)
     for _ in range(2):
@@ -169,18 +169,18 @@ def _one(pool: RandomPool, x: Any, low: float, high: float) -> Any:
 
 
 DEGRADATIONS: tuple[tuple[Callable[[RandomPool, Any], Any], float], ...] = (
-    (noisy, 1),
-    (blurred, 1),
-    (shattered, 1),
-    (lined, 1),
-    (striped, 1),
-    (fogged, 1),
-    (lit, 1),
-    (spattered, 1),
-    (erased, 1),
-    (outlined, 1),
-    (rasterized, 3),
-    (ruled, 1),
-    (broken, 1.5),
+    (add_noise, 1),
+    (blur, 1),
+    (shatter, 1),
+    (cross_with_line, 1),
+    (stripe, 1),
+    (fog, 1),
+    (light_unevenly, 1),
+    (spatter, 1),
+    (erase, 1),
+    (outline, 1),
+    (rasterize, 3),
+    (rule, 1),
+    (break_strokes, 1.5),
 )
 """Ways to spoil an image, each with its weight among them."""

@@ -47,7 +47,7 @@ class Pad:
             raise UsageError(
                 f"The pad shows networks of two dense layers on 784 pixels, as the lesson's; received weights {shapes}."
             )
-        index = dataset.checked_index(None)
+        index = dataset.check_index(None)
         facts = Facts(train=len(dataset.x_train), index=index, classes=shapes[3][0], hidden=shapes[1][0])
         test = evaluate(backend.predict(model, dataset.x_test), dataset.y_test)
         first = language or choose_language()

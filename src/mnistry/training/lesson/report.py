@@ -127,7 +127,7 @@ def live(dataset: Dataset, test: Evaluation, facts: Facts, network: Network) -> 
         "names": list(dataset.class_names),
         "epochs": facts.epochs,
         "start": facts.index - facts.first,
-        "network": network.packed(),
+        "network": network.pack(),
         "samples": _images(dataset.x_train[shown], dataset.labels(dataset.y_train[shown])),
         "mistakes": _images(dataset.x_test[wrong], dataset.labels(dataset.y_test[wrong]))
         | {"answers": dataset.labels(test.answers[wrong])},

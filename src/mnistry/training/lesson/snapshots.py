@@ -27,7 +27,7 @@ class Network:
     moments: tuple[int, ...]
     earlier: tuple[tuple[np.ndarray, ...], ...]
 
-    def packed(self) -> dict[str, Any]:
+    def pack(self) -> dict[str, Any]:
         """JSON: the weights as little-endian float32 in base64; those of earlier moments in 8 bits with a scale."""
         return {
             "classes": int(self.weights[3].shape[0]),

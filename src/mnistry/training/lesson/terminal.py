@@ -124,7 +124,7 @@ def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
     )
     sides = (24, 3, 17, 5, 15, 7)
     drawn = [
-        pad(row[0], sides[0]) + "".join(centred(text, side) for text, side in zip(row[1:], sides[1:], strict=True))
+        pad(row[0], sides[0]) + "".join(centre(text, side) for text, side in zip(row[1:], sides[1:], strict=True))
         for row in rows
     ]
     kind = max(22, *(len(row.kind) for row in layers))
@@ -136,13 +136,13 @@ def build(layers: Sequence[Layer], facts: Facts, language: Language) -> str:
     return "\n".join([*(line.rstrip() for line in drawn), "", *lines, last])
 
 
-def centred(text: str, columns: int) -> str:
+def centre(text: str, columns: int) -> str:
     """A text in the middle of a number of columns."""
     left = (columns - count_columns(text)) // 2
     return pad(" " * left + text, columns)
 
 
-def compiled(language: Language) -> str:
+def say_compiled(language: Language) -> str:
     """The optimizer, the loss and the metric."""
     return language.say(message("Adam, sparse categorical cross-entropy, accuracy"))
 
@@ -166,7 +166,7 @@ def train(records: Sequence[dict[str, Any]], facts: Facts, language: Language) -
     return "\n".join([language.say(head), *lines])
 
 
-def evaluated(test: Evaluation, language: Language) -> str:
+def say_evaluated(test: Evaluation, language: Language) -> str:
     """Errors, accuracy with its interval, loss and calibration."""
     low, high = test.interval
     errors = plural("{n:,} error", "{n:,} errors", n=test.errors)
@@ -181,7 +181,7 @@ def evaluated(test: Evaluation, language: Language) -> str:
     return "\n".join(language.say(each) for each in (found, interval, calibration))
 
 
-def confused(test: Evaluation, class_names: Sequence[str], language: Language) -> str:
+def say_confused(test: Evaluation, class_names: Sequence[str], language: Language) -> str:
     """The confusion matrix, and the commonest mistakes."""
     label, answer = language.say(message("label")), language.say(message("answer"))
     matrix = evaluation_text.format_confusion(test.confusion, class_names, label=label, answer=answer)
@@ -229,7 +229,7 @@ def probabilities(
     return "\n".join([language.say(shapes), language.say(image), *lines])
 
 
-def answered(sample: Sample, unseen: int, answer: str, label: str, language: Language) -> str:
+def say_answered(sample: Sample, unseen: int, answer: str, label: str, language: Language) -> str:
     """The answer beside the label, for the sample and for a test image.
 
     Args:
