@@ -139,3 +139,17 @@ def test_small_digits_that_two_readings_differ_in_are_not_sure():
     first, other = [taken(0), taken(1)], [taken(0), replace(taken(1), digit=replace(taken(1).digit, digit=8))]
     assert [each.digit.sure for each in doubt_differences([first], [other])[0]] == [True, False]
     assert [each.digit.sure for each in doubt_differences([first], [first[:1]])[0]] == [False, False]
+
+
+@pytest.mark.parametrize(("clear", "kept"), [(6, [True] * 6 + [False] * 3), (4, [True] * 4 + [False] * 3), (3, None)])
+def test_likely_letters_among_more_digits_are_a_number_that_is_not_sure(clear, kept):
+    layout = writing(list(range(clear + 4)))
+    first = layout.lines[0]  # without a piece: a gap between the two
+    line = replace(first, boxes=np.delete(first.boxes, clear, axis=0), parts=np.delete(first.parts, clear))
+    digits = [
+        replace(taken(i, digitness=1.0), start=i - (i > clear), stop=i - (i > clear) + 1) for i in range(clear + 4)
+    ]
+    digits[-1] = replace(digits[-1], digit=replace(digits[-1].digit, digitness=0.33))
+    del digits[clear]
+    found = rejected(replace(layout, lines=(line,), ink=1500 * (clear + 3)), [digits], 0.5)
+    assert len(found[0]) == clear if kept is None else sure(found) == kept

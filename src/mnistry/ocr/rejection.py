@@ -41,6 +41,7 @@ SHORT_WORD, HARDLY_A_WORD = (
     6,
     0.5,
 )  # characters of the only line, if it is taken for a number; their mean score at least
+FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
@@ -85,18 +86,27 @@ def reject_implausible(
         cleaned: the lines and frames that were removed.
         threshold: the digit score from which the model takes an image for a digit.
     """
-    found: list[list[Number]] = []
-    marks: list[Mark] = []
     scores: list[float] = []
     struck = _cut_by_lines([each for digits in lines for each in digits], cleaned.level)
-    marks += [Mark(each.box, "struck out") for each in struck]
     lines = [[each for each in digits if each not in struck] for digits in lines]
     alone = sum(len(digits) > 1 for digits in lines) <= 1
-    for line, digits in zip(layout.lines, lines, strict=True):
-        passed = _find_passed_over(line, digits)
+    passed = [_find_passed_over(line, digits) for line, digits in zip(layout.lines, lines, strict=True)]
+    for line, digits, others in zip(layout.lines, lines, passed, strict=True):
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
-        scores += [0.0 for _, box in passed if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
-        found.append(_of_line(line, list(digits), passed, cleaned, threshold, marks, alone=alone))
+        scores += [0.0 for _, box in others if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
+
+    def judge(*, words: bool) -> tuple[list[list[Number]], list[Mark]]:
+        marks = [Mark(each.box, "struck out") for each in struck]
+        return [
+            _of_line(line, list(digits), others, cleaned, threshold, marks, alone=alone, words=words)
+            for line, digits, others in zip(layout.lines, lines, passed, strict=True)
+        ], marks
+
+    found, marks = judge(words=True)
+    letters = sum(mark.reason == "letters" for mark in marks)
+    digits_found = sum(len(number.digits) for line in found for number in line)
+    if 0 < letters <= FEW_LETTERS * (letters + digits_found):
+        found, marks = judge(words=False)
     kept = _of_page(drop_labels(found, marks), marks)
     doubtful = _torn(layout, kept)
     if _ink(layout, kept) < MAJORITY * layout.ink:
@@ -122,8 +132,12 @@ def _of_line(
     marks: list[Mark],
     *,
     alone: bool,
+    words: bool,
 ) -> list[Number]:
-    """The numbers of a line that are read; what is not goes to the marks."""
+    """The numbers of a line that are read; what is not goes to the marks.
+
+    Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits.
+    """
     signs = [_is_sign(digits, at, line.height) for at in range(len(digits))]
     marks += [Mark(each.box, "sign") for each, is_sign in zip(digits, signs, strict=True) if is_sign]
     digits = [each for each, is_sign in zip(digits, signs, strict=True) if not is_sign]
@@ -151,7 +165,10 @@ def _of_line(
     for is_number, run in runs:
         members = [each for _, each in run if each is not None]
         if not is_number:
-            rejected += [Mark(box, "letters") for box, _ in run]
+            if not words and len(members) == len(run) >= FEW and mean_score(run) >= LIKELY_DIGITS:
+                kept += [doubt(each) for each in members]
+            else:
+                rejected += [Mark(box, "letters") for box, _ in run]
             continue
         number = len(members) > 2 or (len(members) == 2 and min(each.digit.score for each in members) >= NUMBER)
         least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
