@@ -141,7 +141,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 def list_names(names: Sequence[str]) -> str:
     """The first ten of some names, and how many there are.
 
-    >>> listed(["a", "b"])
+    >>> list_names(["a", "b"])
     'a, b'
     """
     shown = ", ".join(names[:10])
