@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -45,6 +46,8 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(session_cache: Path) -> None:
+    # A shell may have told what it starts in the background to ignore Ctrl-C, and processes pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["MNISTRY_CACHE_DIR"] = str(session_cache)
     os.environ["MNISTRY_MIRRORS"] = NOWHERE
     os.environ.pop("MNISTRY_DATA_DIR", None)

@@ -375,14 +375,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize(("begun", "seconds"), [("Load the data", 0.0), ("Compile", 1.0)])
 def test_ctrl_c_leaves_nothing_behind(tmp_path, begun, seconds):
-    # A shell may have told its children to ignore the signal: this one listens again.
-    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{listen}; from mnistry.cli.app import main; main()"
     arguments = ["tutorial", "--dataset", "digits", "--epochs", "100000"]
     log = tmp_path.with_suffix(".log")
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
+            [sys.executable, "-m", "mnistry", *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             encoding="utf-8",

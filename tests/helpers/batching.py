@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,9 +28,6 @@ def command(source: object, out: object, *options: object) -> list[str]:
 
 def started(source: object, out: object, *options: object) -> subprocess.Popen[str]:
     """A batch at work, in a session of its own."""
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored in a suite that runs in the background, and below
     return subprocess.Popen(
         command(source, out, *options),
         stdout=subprocess.PIPE,

@@ -408,15 +408,6 @@ def test_a_callback_stops_in_the_middle_of_an_epoch(images: Images) -> None:
     assert history.epoch == [0]
 
 
-@pytest.fixture
-def listening() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, although a shell may have told its children to ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("listening")
 def test_an_interrupt_leaves_the_steps_done_in_the_model(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
 
@@ -432,7 +423,6 @@ def test_an_interrupt_leaves_the_steps_done_in_the_model(images: Images) -> None
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), stopped.get_weights(), strict=True))
 
 
-@pytest.mark.usefixtures("listening")
 def test_an_interrupt_during_a_dispatch_waits_until_it_is_done(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = images[0][..., 0], images[1]
     block = loop.jax.block_until_ready
