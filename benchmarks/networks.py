@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "networks.json"
 KERAS, TORCH = HERE / "peers" / "networks_keras.py", HERE / "peers" / "networks_torch.py"
 NETWORKS = ("mnist_convnet", "LeNet-5", "residual")
-IMAGES, EPOCHS, ROUNDS = 3_000, 3, 3
+IMAGES, EPOCHS, ROUNDS = 3_000, 5, 3
 
 
 def main(peers_python: str, rounds: int = ROUNDS) -> None:
