@@ -21,7 +21,7 @@ from mnistry.models import backend, networks
 from mnistry.models.backend import keras
 from mnistry.runtime import files, provenance
 from mnistry.training import recipes, trainer
-from mnistry.training.config import TrainConfig
+from mnistry.training.config import ResolvedConfig, TrainConfig
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -61,8 +61,8 @@ def table(content: Mapping[str, Any]) -> str:
 FORMS = {"errors": "d", "accuracy": ".2%", "loss": ".4f"}
 
 
-def _trained_by_keras(mnist: loading.Dataset, config: TrainConfig) -> keras.Model:
-    model = recipes.compile_model(networks.tutorial(seed=config.seed), learning_rate=config.rate)
+def _trained_by_keras(mnist: loading.Dataset, config: ResolvedConfig) -> keras.Model:
+    model = recipes.compile_model(networks.tutorial(seed=config.seed), learning_rate=config.learning_rate)
     keras.utils.set_random_seed(config.seed)  # Keras draws the order of the images from it
     model.fit(
         mnist.x_train.astype(np.float32),

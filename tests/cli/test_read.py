@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -248,6 +249,25 @@ def test_names_walk_folders_in_order(folder, monkeypatch):
         "-",
         "x.png",
     ]
+
+
+def test_a_folder_that_cannot_be_listed_takes_no_other_picture_with_it(tmp_path, monkeypatch):
+    for name in ("a", "closed", "z"):
+        (tmp_path / name).mkdir()
+        digit("3").save(tmp_path / name / "3.png")
+    scandir, closed = os.scandir, str(tmp_path / "closed")
+
+    def as_for_others(path):  # permissions do not keep an administrator out
+        if os.fspath(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", as_for_others)
+    names = image_io.list_pictures([str(tmp_path)])
+    assert names == [str(tmp_path / "a" / "3.png"), str(tmp_path / "z" / "3.png"), closed]
+    results = list(recognizer.read_all(names, single=True))
+    assert [result.reading and result.reading.text for result in results] == ["3", "3", None]
+    assert results[2].error == f"{closed} cannot be read: Permission denied."
 
 
 def test_small_pictures_are_enlarged_for_annotation():

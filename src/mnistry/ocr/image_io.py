@@ -111,12 +111,11 @@ def open_image(source: Source, name: str | None = None, *, page: int = 1) -> Pic
 def list_pictures(arguments: Sequence[str], passed_over: PassedOver | None = None) -> list[str]:
     """The pictures that arguments name: files, all pictures in and below folders in order of name, `-` as it is.
 
+    A folder that cannot be listed is given like a picture: reading it says what is wrong.
+
     Args:
         arguments: files, folders and `-`.
         passed_over: counts the files in folders whose names are not those of pictures.
-
-    Raises:
-        PictureError: a folder cannot be listed.
     """
     passed_over = PassedOver() if passed_over is None else passed_over
     found: list[str] = []
@@ -124,14 +123,12 @@ def list_pictures(arguments: Sequence[str], passed_over: PassedOver | None = Non
         if not os.path.isdir(argument):
             found.append(argument)
             continue
-        try:
-            inside = list(walk(argument, SUFFIXES | {".pdf", ""}, passed_over))
-        except OSError as error:
-            raise PictureError(f"{error.filename} cannot be listed: {error.strerror}.") from None
+        closed: list[str] = []
+        inside = list(walk(argument, SUFFIXES | {".pdf", ""}, passed_over, closed))
         pictures = [name for name in inside if os.path.splitext(name)[1] or is_picture(name)]
         for name in sorted(set(inside) - set(pictures)):
             passed_over.add(name)
-        found.extend(pictures or [argument])  # opening it says that it is a folder
+        found.extend([*pictures, *closed] or [argument])  # opening it says that it is a folder
     return [page for name in found for page in _pages(name)]
 
 
@@ -213,6 +210,7 @@ def _content(source: Any) -> tuple[bytes, str]:
 def _file_content(path: Path) -> bytes:
     try:
         if path.is_dir():
+            os.scandir(path).close()  # says so if it is closed to us
             raise PictureError(f"{short(path)} is a folder: name a picture, or put some into it.")
         if path.exists() and not path.is_file():
             raise PictureError(f"{short(path)} is not a regular file.")  # a pipe could keep us waiting for ever

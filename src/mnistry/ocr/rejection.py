@@ -37,10 +37,7 @@ MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
-SHORT_WORD, HARDLY_A_WORD = (
-    6,
-    0.5,
-)  # characters of the only line, if it is taken for a number; their mean score at least
+SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is taken for a number; least mean score
 FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17

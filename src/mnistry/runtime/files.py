@@ -104,7 +104,9 @@ class PassedOver:
         return f"{self.count:,} file{'' if self.count == 1 else 's'} ({names})"
 
 
-def walk(folder: str, suffixes: frozenset[str], passed_over: PassedOver) -> Iterator[str]:
+def walk(
+    folder: str, suffixes: frozenset[str], passed_over: PassedOver, closed: list[str] | None = None
+) -> Iterator[str]:
     """Yield the paths of files with these suffixes in and below a folder, in order of name.
 
     Links are followed: to files, and to folders, each of which is walked once, however many links lead to it. Broken
@@ -115,6 +117,7 @@ def walk(folder: str, suffixes: frozenset[str], passed_over: PassedOver) -> Iter
         folder: where to begin.
         suffixes: lower case, with their dots.
         passed_over: counts files with other suffixes.
+        closed: gets the folders that cannot be listed; None raises.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -128,10 +131,16 @@ def walk(folder: str, suffixes: frozenset[str], passed_over: PassedOver) -> Iter
         if (stat.st_dev, stat.st_ino) in seen:
             continue
         seen.add((stat.st_dev, stat.st_ino))
-        with os.scandir(parent) as listed:
-            entries = sorted(
-                (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
-            )
+        try:
+            with os.scandir(parent) as listed:
+                entries = sorted(
+                    (entry for entry in listed if not entry.name.startswith(".")), key=lambda entry: entry.name
+                )
+        except OSError:
+            if closed is None:
+                raise
+            closed.append(parent)
+            continue
         for entry in entries:
             if entry.is_dir():
                 continue

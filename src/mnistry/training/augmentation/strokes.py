@@ -29,10 +29,8 @@ CALM, NERVOUS = 0.5, 1.5  # radians a piece: how much the direction of a scribbl
 BOW, LIFTED = 0.1, 0.06  # radians a piece; the chance that the pen is lifted
 ZEROS, ONES, SEVENS = 0.13, 0.27, 0.13  # shares of the digits; the others come from glyphs.txt
 FLAG, FLAG_WITH_FOOT, BAR = (19, 72), (10, 72), (-14, 9)  # degrees below the horizontal: a 1's flag, a 7's bar
-LONGEST_FLAT_FLAG, STEEP = (
-    1.1,
-    6,
-)  # half heights: with a longer one a 1 without a foot is a 7; degrees above the flattest
+LONGEST_FLAT_FLAG = 1.1  # half heights: with a longer one a 1 without a foot is a 7
+STEEP = 6  # degrees above the flattest flag
 LEAST_CURLED = 35  # degrees
 CHARACTER_STROKES = 4  # of an invented character
 Y, X = 0, 1
