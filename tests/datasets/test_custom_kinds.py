@@ -81,6 +81,10 @@ def said(loaded: Dataset, *words: str) -> bool:
         ("train_images", "train"), ("training-data", "train"), ("mnist_train", "train"),
         ("testSample", None), ("Test", "test"), ("testing", "test"),
         ("testset", "test"), ("t10k", "test"), ("val", "validation"), ("Valid", "validation"), ("dev", "validation"),
+        ("eval", "validation"), ("학습", "train"), ("훈련 데이터", "train"), ("평가용", "test"), ("테스트셋", "test"),
+        (unicodedata.normalize("NFD", "검증"), "validation"), ("テストデータ", "test"), ("训练集", "train"),
+        ("Entraînement", "train"), ("Trainingsdaten", "train"), ("Testdaten", "test"), ("prueba", "test"),
+        ("숫자", None),
         ("validation_set", "validation"), ("cat", None), ("trainer", None), ("valve", None), ("7", None),
         ("train and test", None), ("test pilot", None),
     ],
@@ -120,6 +124,44 @@ def test_pictures_without_classes_in_the_test_folder_are_named(tmp_path):
 def test_a_folder_in_a_folder_is_found(tmp_path):
     write_pictures(tmp_path / "own" / "mnist_png" / "pictures")
     assert same(load(tmp_path / "own"))
+
+
+def test_folders_of_one_split_in_each_other_are_one(tmp_path):
+    """Kaggle's MNIST as JPG: trainingSet/trainingSet/0 beside testSample/testSample without classes."""
+    write_pictures(tmp_path / "own" / "trainingSet" / "trainingSet", X[:50], Y[:50])
+    write_pictures(tmp_path / "own" / "testSet" / "images", X[50:], Y[50:])
+    write_png(tmp_path / "own" / "testSample" / "testSample" / "img_1.png", X[0])
+    loaded = load(tmp_path / "own")
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+    assert said(loaded, "passed over the folders testSample")
+
+
+def test_folders_that_may_be_classes_or_not_are_refused(tmp_path):
+    for name in ("anna", "ben", "carl"):
+        write_pictures(tmp_path / "own" / name)
+    sentence = refused(tmp_path / "own")
+    assert "anna, ben, carl all hold folders 0, 1, 2: either may be the classes" in sentence
+    assert "name them train, test and validation" in sentence
+    for number, (image, label) in enumerate(zip(X, Y, strict=True)):  # folders that differ are parts of their class
+        write_png(tmp_path / "other" / str(label) / f"part {label}{number % 2}" / f"{number}.png", image)
+    assert same(load(tmp_path / "other"))
+
+
+def test_folders_that_computers_add_are_left_out_and_classes_that_begin_with_a_line_are_not(tmp_path):
+    names = np.array(["_", "_0", "__"])[Y]
+    write_pictures(tmp_path / "own", X, names)
+    for hidden in ("_0/.ipynb_checkpoints", "_/__MACOSX", "__MACOSX/_0", ".git"):
+        write_png(tmp_path / "own" / hidden / "1.png", X[0])
+    (tmp_path / "own" / "_" / "Thumbs.db").write_bytes(b"0")
+    loaded = load(tmp_path / "own")
+    assert same(loaded, X, names)
+    assert said(loaded, "passed over 1 files")
+
+
+def test_classes_that_differ_in_capitals_are_said_to_be_two(tmp_path):
+    names = np.array(["cat", "Cat", "dog"])[Y]
+    assert said(load(write_pictures(tmp_path / "own", X, names)), "Cat, cat differ in capital letters only")
 
 
 # Validation splits
@@ -379,14 +421,34 @@ def test_emnist_is_turned_upright_and_named_by_its_mapping(tmp_path):
     assert load(tmp_path / "emnist-letters-train-labels-idx1-ubyte.gz").class_names == tuple("ABCDEFGHIJ")
 
 
-def test_digits_on_their_side_are_turned_whatever_they_are_called(tmp_path):
-    x, y = DIGITS.x_train[:200], DIGITS.y_train[:200]
-    np.savez(tmp_path / "own.npz", x_train=x.transpose(0, 2, 1), y_train=y)
+LYING = {
+    kinds.TRANSPOSED: lambda x: x.transpose(0, 2, 1),
+    "turned by a quarter to the left": lambda x: np.rot90(x, 1, (1, 2)),
+    "turned by a quarter to the right": lambda x: np.rot90(x, -1, (1, 2)),
+    "upside down": lambda x: x[:, ::-1, ::-1],
+    "mirrored": lambda x: x[:, :, ::-1],
+    "mirrored and upside down": lambda x: x[:, ::-1],
+    "mirrored and turned by a quarter": lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
+}
+
+
+def test_digits_that_do_not_stand_upright_are_turned_whatever_they_are_called(tmp_path):
+    x, y = DIGITS.x_train[:60], DIGITS.y_train[:60]
+    for turn, lay in LYING.items():
+        assert kinds.find_turn(lay(x), y.astype(str)) == turn
+        assert (kinds.TURNS[turn](lay(x)) == x).all()
+    np.savez(tmp_path / "own.npz", x_train=x[:, :, ::-1], y_train=y)
     loaded = load(tmp_path / "own.npz")
     assert same(loaded, x, y)
-    assert said(loaded, "turned upright")
+    assert said(loaded, "The digits lie mirrored: turned upright")
+
+
+def test_upright_digits_stay_as_they_are(tmp_path):
+    x, y = DIGITS.x_train[:60], DIGITS.y_train[:60]
     np.savez(tmp_path / "own.npz", x_train=x, y_train=y)
-    assert not said(load(tmp_path / "own.npz"), "turned")
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded, x, y)
+    assert not said(loaded, "turned")
 
 
 # Ink and pictures
@@ -579,6 +641,13 @@ def test_lists_with_paths_of_elsewhere_and_lists_of_text(file, line, tmp_path):
     head = ["file,label"] if file.endswith("csv") else []
     (folder / file).write_text("\n".join([*head, *rows]))
     assert_right(load(folder))
+
+
+def test_a_missing_label_is_not_a_class(tmp_path):
+    path = write_csv(
+        tmp_path / "own.csv", ["label", *PIXELS], [[y, *x] for x, y in zip(FLAT, ["nan", *Y[1:]], strict=True)]
+    )
+    assert "own.csv, row 2, column 1: the label is nan" in refused(path)
 
 
 def test_a_picture_with_two_labels_is_refused(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from mnistry.datasets.labelled import MAX_BYTES
+from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -84,7 +85,7 @@ def _check(path: Path, size: int, files: int) -> None:
 
 def _write(folder: Path, name: str, source: IO[bytes], size: int) -> None:
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0] or any(part[0] in "._" for part in parts):
+    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0] or any(map(is_hidden, parts)):
         return  # what lies outside, and what computers add: __MACOSX, .DS_Store
     target = folder.joinpath(*parts)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,7 @@ DECIMAL_COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"(?<=\d),(?=\d)")
 LIBSVM_ENDINGS = {".t": "test", ".val": "validation"}
 SPLIT_NAMES = ("train", "test", "validation")
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
+MISSING = ("", "nan", "NaN", "NAN")  # labels that are none
 MAX_NAME = 2000  # bytes of the first line of a list
 ENDINGS = tuple(name + packed for name in (".csv", ".tsv", ".arff") for packed in ("", ".gz", ".bz2", ".xz"))
 
@@ -226,8 +227,9 @@ class _Table:
             raise DataError(f"{self.name} holds no images{', only a header' if self._header else ''}.")
         if self.layout.label is not None:
             for number, label in zip(numbers, labels, strict=True):
-                if not label:
-                    problems.add(f"{self.name}, row {number}, column {self.layout.label + 1}", "the label is empty")
+                if label in MISSING:
+                    what = f"the label is {label or 'empty'}"
+                    problems.add(f"{self.name}, row {number}, column {self.layout.label + 1}", what)
         parts = [part.values for part in read if len(part.values)]
         side = pixels.side_of(parts[0].shape[1] if parts else PIXELS) or 0
         values = np.concatenate(parts) if parts else np.zeros((0, side * side), np.uint8)
@@ -268,8 +270,8 @@ class _Table:
             place = find_picture(folder, name)
             if place is None:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
-            elif not label:
-                problems.add(f"{self.name}, row {number}", "the label is empty")
+            elif label in MISSING:
+                problems.add(f"{self.name}, row {number}", f"the label is {label or 'empty'}")
             elif known.setdefault(place, (label, number))[0] != label:
                 other, row = known[place]
                 problems.add(

@@ -34,6 +34,7 @@ from mnistry.datasets.labelled import (
     list_names,
     natural,
 )
+from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -152,7 +153,7 @@ def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
         return parquet.read(folder)
     if numpy_files.find_npy_files(folder):
         return numpy_files.read_npy_folder(folder)
-    inner = [each for each in folder.iterdir() if each.name[0] not in "._"]
+    inner = [each for each in folder.iterdir() if not is_hidden(each.name)]
     single = [
         each for each in inner if each.is_file() and each.suffix.lower() in (".npz", ".zip", ".gz", ".tgz", ".tar")
     ]
@@ -243,20 +244,20 @@ def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[
             split: Labelled(preprocess.invert_dark_ink(np.asarray(part.images)), part.labels, part.origins)
             for split, part in parts.items()
         }
-    if kind == "ink" and kinds.lies_on_its_side(np.asarray(parts["train"].images), parts["train"].labels):
-        remarks.append(
-            "The digits lie on their side, with rows for columns, as EMNIST's files have them: turned upright."
-        )
-        parts = _turn_upright(parts)
+    ink = kind == "ink"
+    turn = kinds.find_turn(np.asarray(parts["train"].images), parts["train"].labels) if ink else None
+    if turn is not None:
+        remarks.append(f"The digits lie {turn}: turned upright.")
+        parts = _turn_upright(parts, turn)
     elif _is_emnist(place) and not _has_digits(parts["train"]) and isinstance(found.train.images, np.ndarray):
         remarks.append("EMNIST's files have rows for columns: turned upright.")
-        parts = _turn_upright(parts)
+        parts = _turn_upright(parts, kinds.TRANSPOSED)
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation")), kind
 
 
-def _turn_upright(parts: Mapping[str, Labelled]) -> dict[str, Labelled]:
+def _turn_upright(parts: Mapping[str, Labelled], turn: str) -> dict[str, Labelled]:
     return {
-        split: Labelled(np.asarray(part.images).transpose(0, 2, 1), part.labels, part.origins)
+        split: Labelled(kinds.TURNS[turn](np.asarray(part.images)), part.labels, part.origins)
         for split, part in parts.items()
     }
 
@@ -326,6 +327,9 @@ def _remarks(
             f"There is no test split: {len(test.labels):,} of the {len(train.labels) + len(test.labels):,} images, a "
             "fifth of each class, were taken for it, always the same."
         )
+    same = [name for name in names if name.casefold() in {each.casefold() for each in names if each != name}]
+    if same:
+        remarks.append(f"The classes {list_names(same)} differ in capital letters only: they are not one class.")
     untested = sorted(set(names) - set(test.labels.tolist()), key=natural)
     if untested:
         remarks.append(

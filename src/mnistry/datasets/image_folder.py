@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from mnistry.datasets import file_kinds, file_names
 from mnistry.datasets.dataset import make_file_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, list_names, natural
-from mnistry.datasets.wording import find_split
+from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
@@ -48,7 +49,7 @@ def read(folder: Path) -> LoadedSplits:
         if "train" not in places:
             raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
         listing = {
-            split: [pair for path in paths for pair in _pictures(path, problems, remarks, split)]
+            split: [pair for path in paths for pair in _pictures(_innermost(path, split), problems, remarks, split)]
             for split, paths in places.items()
         }
     else:
@@ -102,8 +103,14 @@ def is_picture(path: Path) -> bool:
 
 def find_pictures(folder: Path) -> list[Path]:
     """All pictures in and below a folder, in natural order; hidden files are left out."""
-    files = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names if name[0] != "."]
-    return sorted((path for path in files if is_picture(path)), key=lambda path: natural(str(path)))
+    return sorted((path for path in _files(folder) if is_picture(path)), key=lambda path: natural(str(path)))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files in and below a folder, but for hidden ones and those in hidden folders."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if not is_hidden(each)]
+        yield from (Path(parent) / name for name in names if not is_hidden(name))
 
 
 def _split_folders(folder: Path) -> dict[str, list[Path]]:
@@ -121,6 +128,7 @@ def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) 
     classes = _folders(folder)
     inside = {each: _split_folders(each) for each in classes}
     if not all("train" in places for places in inside.values()):
+        _refuse_unclear(folder, classes)
         return {"train": _pictures(folder, problems, remarks, "train")}
     listing: dict[str, Pairs] = {}
     for each, places in inside.items():
@@ -129,6 +137,33 @@ def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) 
                 (picture, each.name) for path in paths for picture in find_pictures(path)
             )
     return listing
+
+
+def _innermost(folder: Path, split: str) -> Path:
+    """The folder of a split, below others that hold nothing else: trainingSet/trainingSet, test/images."""
+    while len(inner := _folders(folder)) == 1 and not _visible_pictures(folder):
+        if find_split(inner[0].name) != split and len(_folders(inner[0])) < 2:
+            break
+        folder = inner[0]
+    return folder
+
+
+def _refuse_unclear(folder: Path, classes: Sequence[Path]) -> None:
+    """Refuse folders that all hold folders of the same names: either may be the classes.
+
+    Raises:
+        DataError: they do.
+    """
+    inside = [{each.name for each in _folders(path)} for path in classes]
+    shared = set.intersection(*inside) if len(inside) > 1 else set()
+    if len(shared) < max(2, max(map(len, inside), default=0) / 2) or any(map(_visible_pictures, classes)):
+        return
+    raise DataError(
+        f"{short(folder)}: its folders {list_names([each.name for each in classes])} all hold folders "
+        f"{list_names(sorted(shared, key=natural))}: either may be the classes. If the first are splits, name them "
+        "train, test and validation; if they are the classes, put their pictures into them without folders between; "
+        "if they are neither, put all pictures of a class into one folder."
+    )
 
 
 def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], split: str) -> Pairs:
@@ -153,7 +188,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
         )
         return []
     for each in classes:
-        files = sum(name[0] != "." for _, _, names in os.walk(each) for name in names)
+        files = sum(1 for _ in _files(each))
         pictures = find_pictures(each)
         others += files - len(pictures)
         if not pictures and split != "train":
@@ -175,7 +210,7 @@ def _label_pictures(folder: Path, pairs: Pairs) -> Labelled:
 
 
 def _folders(folder: Path) -> list[Path]:
-    found = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] not in "._"]
+    found = [entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)]
     return sorted(found, key=lambda entry: natural(entry.name))
 
 

@@ -5,7 +5,7 @@ Ink is brought into MNIST's form, as the picture reader does it. Pictures are ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -25,6 +25,16 @@ CONTRAST = 40  # grey levels between paper and ink
 THICKEST = 0.45  # of strokes, as a share of what is drawn
 COLOURED, COLOURED_PIXELS, COLOURED_IMAGES = 40, 0.05, 0.1  # difference of channels; shares of pixels and of images
 COLOUR_TELLS = 0.3  # share of the variance of the mean colour that classes explain: then colour matters
+TRANSPOSED = "on their side, with rows for columns, as EMNIST's files have them"
+TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # how digits may lie, and what turns them upright
+    TRANSPOSED: lambda images: images.transpose(0, 2, 1),
+    "turned by a quarter to the left": lambda images: np.rot90(images, -1, (1, 2)),
+    "turned by a quarter to the right": lambda images: np.rot90(images, 1, (1, 2)),
+    "upside down": lambda images: np.rot90(images, 2, (1, 2)),
+    "mirrored": lambda images: images[:, :, ::-1],
+    "mirrored and upside down": lambda images: images[:, ::-1],
+    "mirrored and turned by a quarter": lambda images: np.rot90(images, 2, (1, 2)).transpose(0, 2, 1),
+}
 UPRIGHT_IMAGES, TURNED, UPRIGHT = 20, 0.6, 0.3  # digits to look at; share read when turned, and as they are
 
 
@@ -105,25 +115,32 @@ def _thickness(mask: np.ndarray) -> float:
     return float(width / side)
 
 
-def lies_on_its_side(images: np.ndarray, labels: np.ndarray) -> bool:
-    """Tell whether digits are transposed, as in EMNIST's files: the built-in model reads them once they are turned.
+def find_turn(images: np.ndarray, labels: np.ndarray) -> str | None:
+    """Tell how digits lie, if they are not upright: the built-in model reads them once they are turned.
 
     Args:
         images: uint8 (n, 28, 28), bright ink on black.
         labels: str (n,); classes that are not digits are passed over.
+
+    Returns:
+        The name of a turn in `TURNS`; None where they are upright, or it cannot be told.
     """
     digits = np.flatnonzero(np.isin(labels, sorted(DIGITS)))
     if len(digits) < UPRIGHT_IMAGES or len(set(labels[digits].tolist())) < 2:
-        return False
+        return None
     from mnistry.models.classifier import Classifier
 
     chosen = digits[np.unique(np.linspace(0, len(digits) - 1, 2 * LOOKED_AT).round().astype(int))]
     model, truth = Classifier.load(threads=1), labels[chosen].astype(int)
-    as_they_are, turned = (
-        float((model.predict(np.ascontiguousarray(each)).argmax(axis=1) == truth).mean())
-        for each in (images[chosen], images[chosen].transpose(0, 2, 1))
-    )
-    return turned >= TURNED and as_they_are <= max(UPRIGHT, turned / 2)
+
+    def read(seen: np.ndarray) -> float:
+        return float((model.predict(np.ascontiguousarray(seen)).argmax(axis=1) == truth).mean())
+
+    as_they_are = read(images[chosen])
+    if as_they_are >= TURNED:
+        return None
+    share, turn = max((read(turn(images[chosen])), name) for name, turn in TURNS.items())
+    return turn if share >= TURNED and as_they_are <= max(UPRIGHT, share / 2) else None
 
 
 def _open_image(images: Images, index: int) -> np.ndarray | None:

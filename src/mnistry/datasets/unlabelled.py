@@ -26,6 +26,7 @@ from mnistry.datasets import (
 )
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
+from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
 from mnistry.runtime.files import read_bytes, short
 
@@ -169,7 +170,7 @@ def _read_folder(folder: Path) -> Found:
 
 def _only(folder: Path) -> Path:
     """The one thing in an unpacked archive, or all of it."""
-    inside = [each for each in folder.iterdir() if each.name[0] not in "._"]
+    inside = [each for each in folder.iterdir() if not is_hidden(each.name)]
     return inside[0] if len(inside) == 1 else folder
 
 

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 SPLITS = {
     "train": "train", "training": "train", "trn": "train", "learn": "train",
     "test": "test", "testing": "test", "tst": "test", "t10k": "test", "holdout": "test",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "eval": "validation", "evaluation": "validation",
 }  # fmt: skip
+ELSEWHERE = {  # in other languages, without accents; the last are fillers
+    "train": (
+        "학습 훈련 训练 訓練 学習 trainings apprentissage entrainement entrenamiento treinamento treino addestramento "
+        "обучение обучающая"
+    ),
+    "test": (
+        "평가 시험 테스트 测试 測試 テスト 評価 tests prueba pruebas teste testes prova collaudo essai тест тестовая"
+    ),
+    "validation": "검증 验证 驗證 検証 validierung validacion validacao validazione валидация",
+    "": (
+        "데이터 데이터셋 세트 셋 용 이미지 사진 그림 집합 集 数据 数据集 資料 用 データ セット daten datensatz "
+        "bilder donnees jeu de d datos conjunto imagenes dados imagens dati выборка данные"
+    ),
+}
+MEANINGS = {word: split for split, words in ELSEWHERE.items() for word in words.split()}
+ALL_SPLITS = SPLITS | {word: split for word, split in MEANINGS.items() if split}
 FILLERS = {
     "set", "sets", "data", "dataset", "datasets", "image", "images", "img", "imgs", "pictures", "split", "samples",
     "folder", "part", "x", "y", "labels", "label", "targets", "target", "digits", "mnist", "the", "files", "csv", "png",
-    "jpg", "jpeg", "resized", "all", "full", "of", "and",
+    "jpg", "jpeg", "resized", "all", "full", "of", "and", *(word for word, split in MEANINGS.items() if not split),
 }  # fmt: skip
 LABELS = (
     "label", "labels", "class", "classes", "target", "targets", "y", "digit", "category", "class_name", "classname",
@@ -21,15 +39,30 @@ LABELS = (
 INDICES = ("", "index", "id", "unnamed: 0", "imageid", "image_id", "row", "row_id", "no", "number", "__index_level_0__")
 PICTURES = ("image", "images", "img", "picture", "pixel_values")
 
+ADDED = ("__MACOSX", "__pycache__")  # folders that computers add
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or one that computers add, by its name.
+
+    >>> is_hidden(".git"), is_hidden("__MACOSX"), is_hidden("_background_noise_")
+    (True, True, False)
+    """
+    return name.startswith(".") or name in ADDED
+
 
 def split_words(name: str) -> list[str]:
     """The words of a name, in lower case; "trainset" and "xtest" are two.
 
     >>> split_words("trainingSet"), split_words("MNIST_train-2"), split_words("xtest"), split_words("valve")
     (['training', 'set'], ['mnist', 'train', '2'], ['x', 'test'], ['valve'])
+    >>> split_words("학습용 데이터"), split_words("Entraînement")
+    (['학습', '용', '데이터'], ['entrainement'])
     """
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [each for word in re.findall(r"[a-z]+[0-9]*[a-z]*|[0-9]+", parts.lower()) for each in _apart(word)]
+    plain = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", name)))
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain)
+    words = re.findall(r"[a-z]+[0-9]*[a-z]*|[0-9]+|[^\W\d_a-z]+", parts.lower())
+    return [each for word in words for each in _apart(word)]
 
 
 def find_split(name: str, *, prefix: bool = False) -> str | None:
@@ -41,13 +74,15 @@ def find_split(name: str, *, prefix: bool = False) -> str | None:
 
     >>> find_split("TRAIN"), find_split("testSet"), find_split("val_images"), find_split("trains")
     ('train', 'test', 'validation', None)
+    >>> find_split("훈련 데이터"), find_split("평가용"), find_split("Testdaten")
+    ('train', 'test', 'test')
     >>> find_split("emnist-letters-train"), find_split("emnist-letters-train", prefix=True)
     (None, 'train')
     """
     found, others = [], 0
     for word in split_words(name):
-        if word in SPLITS:
-            found.append(SPLITS[word])
+        if word in ALL_SPLITS:
+            found.append(ALL_SPLITS[word])
         elif word not in FILLERS and not word.isdigit():
             others += 1
     return found[0] if len(set(found)) == 1 and (prefix or not others) else None
@@ -85,7 +120,7 @@ def strip_prefix(names: Sequence[str]) -> list[str]:
 
 
 def _apart(word: str) -> list[str]:
-    for split in SPLITS:
+    for split in ALL_SPLITS:
         if word.startswith(split) and word[len(split) :] in FILLERS:
             return [split, word[len(split) :]]
         if word.endswith(split) and word[: -len(split)] in FILLERS:
