@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
 import mnistry
 from mnistry.errors import ModelError, UsageError
-from mnistry.models import model_source
+from mnistry.models import keras_models, model_source
 from mnistry.models.backend import keras
 
 L = keras.layers
@@ -19,6 +21,13 @@ IMAGES = mnistry.load("digits").x_test[:20]
 
 def own(*layers):
     return keras.Sequential([keras.Input((28, 28)), *layers, L.Flatten(), L.Dense(10, "softmax")])
+
+
+def zipped(name):
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr(name, b"content")
+    return sink.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +70,44 @@ def test_a_process_that_ends_without_a_word_is_told(saved, monkeypatch):
 def test_a_keras_object_names_the_function(saved):
     with pytest.raises(UsageError, match=r"received Sequential\. A Keras model becomes a file with mnistry\.export"):
         mnistry.Recognizer(saved[0])
+
+
+OTHERS = {
+    "own.pt": (zipped("archive/data.pkl"), "own.pt is a file of PyTorch, with a pickle inside. Build the same network"),
+    "own.zip": (zipped("a.csv"), "own.zip is a ZIP file without a Keras model: it holds a.csv."),
+    "cut.keras": (zipped("config.json")[:40], "cut.keras is damaged: it begins as a Keras model and breaks off."),
+    "own.pkl": (b"\x80\x04K\x01.", "own.pkl is a pickle, which can run any program"),
+    "own.json": (b'{"class_name": "Sequential"}', "own.json is text in JSON: a network without weights."),
+    "own.tflite": (b"\x1c\0\0\0TFL3" + bytes(40), "own.tflite is a model of TensorFlow Lite."),
+    "own.safetensors": (b"\2\0\0\0\0\0\0\0{}", "own.safetensors is weights without a network."),
+    "saved_model.pb": (b"\x08\x01\x12", "saved_model.pb is a SavedModel of TensorFlow."),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_models_of_other_kinds_are_named_with_a_way_out(name, tmp_path):
+    content, sentence = OTHERS[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        mnistry.Recognizer(tmp_path / name)
+    assert sentence in str(caught.value)
+    if name == "saved_model.pb":
+        with pytest.raises(ModelError, match=r"is a SavedModel of TensorFlow"):
+            mnistry.Recognizer(tmp_path)
+
+
+def test_weights_without_a_network_and_classes_of_ones_own_name_the_function(saved, tmp_path, monkeypatch):
+    saved[0].save_weights(tmp_path / "own.weights.h5")
+    with pytest.raises(
+        ModelError, match=r"holds weights without a network\. Build the network in Python, then model\.load"
+    ):
+        keras_models.load(tmp_path / "own.weights.h5")
+    monkeypatch.setattr(Doubled, "__module__", "__main__")  # as in a notebook
+    own(L.Rescaling(1 / 255), Doubled()).save(tmp_path / "own.keras")
+    with pytest.raises(ModelError, match=r"needs 'Doubled', a class of one's own, whose program is not in the file"):
+        keras_models.load(tmp_path / "own.keras")
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x

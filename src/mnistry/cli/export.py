@@ -10,7 +10,7 @@ import typer
 
 from mnistry.cli.keras_loading import import_keras
 from mnistry.cli.options import PixelsOption
-from mnistry.errors import RunError, UsageError
+from mnistry.errors import ModelError, RunError, UsageError
 
 
 def export(
@@ -45,8 +45,12 @@ def export(
     file of a run, RUN/model.onnx, is replaced.
     """
     import_keras()
-    from mnistry.models import onnx_file
+    from mnistry.models import foreign_files, onnx_file
     from mnistry.training import export as exports
+
+    told = foreign_files.describe(model.expanduser())
+    if told is not None:
+        raise ModelError(told)
 
     if model.expanduser().is_dir() or not onnx_file.is_keras(model):
         if classes is not None or pixels is not None or fit is not None:

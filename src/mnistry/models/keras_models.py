@@ -205,10 +205,15 @@ def _check(path: Path, name: str) -> None:
             raise ModelError(f"{name} holds no weights.")
     hdf5_check.check(path, name)
     with hdf5_check.open_hdf5(path) as stored, h5py.File(stored, "r") as file:
+        _check_weights(file, name)
         if not packed:
             config = file.attrs.get("model_config")
-            _check_config(config.decode() if isinstance(config, bytes) else config or "{}", name)
-        _check_weights(file, name)
+            if config is None:
+                raise ModelError(
+                    f"{name} holds weights without a network. Build the network in Python, then "
+                    f"model.load_weights({path.name!r}) and mnistry.export(model, path)."
+                )
+            _check_config(config.decode() if isinstance(config, bytes) else config, name)
 
 
 def _check_config(text: str, name: str) -> None:
@@ -223,6 +228,11 @@ def _check_config(text: str, name: str) -> None:
             raise ModelError(
                 f"{name} has a {kind} layer, which can run any program. Build the model in Python and use "
                 "mnistry.export(model, path) instead, or write the layer with Keras's own."
+            )
+        if part.get("module") is None and part.get("registered_name"):
+            raise ModelError(
+                f"{name} needs {kind!r:.60}, a class of one's own, whose program is not in the file. Build the model "
+                "in Python and use mnistry.export(model, path) instead."
             )
         if not isinstance(module, str) or module.split(".")[0] not in OWN_MODULES:
             raise ModelError(

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mnistry.errors import ModelError, UsageError, require
-from mnistry.models import onnx_file
+from mnistry.models import foreign_files, onnx_file
 from mnistry.runtime.files import short
 
 SECONDS = 300.0  # that a Keras model may take to become a model file; everyday networks take 5
@@ -36,7 +36,12 @@ def read(model: str | os.PathLike[str]) -> bytes:
         ) from None
     if os.path.isfile(path.expanduser() / onnx_file.EXPORTED):  # False also for a name that is too long
         path = path / onnx_file.EXPORTED
-    return _convert(path) if onnx_file.is_keras(path) else onnx_file.read(path)
+    if onnx_file.is_keras(path):
+        return _convert(path)
+    told = foreign_files.describe(path.expanduser())
+    if told is not None:
+        raise ModelError(told)
+    return onnx_file.read(path)
 
 
 def _convert(path: Path) -> bytes:

@@ -1,0 +1,81 @@
+"""Models of other kinds, which are not taken: the name of each, and the way to one that is."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from mnistry.models.onnx_file import HDF5
+from mnistry.runtime.files import short
+
+START = 16  # bytes that are looked at
+ZIP, ONNX_LIKE = b"PK\x03\x04", b"\x08"
+REBUILD = "Build the same network in Keras, set its weights, and use mnistry.export(model, path)"
+WEIGHTS_ONLY = (
+    "weights without a network. Build the network in Python, then model.load_weights({name!r}) and "
+    "mnistry.export(model, path)"
+)
+SAVED_MODEL = (
+    "a SavedModel of TensorFlow. Where TensorFlow is: tf.keras.models.load_model({name!r}).save('own.h5'), then name "
+    "own.h5"
+)
+BY_START: tuple[tuple[bytes, str], ...] = (
+    *(
+        (b"\x80" + bytes([version]), f"a pickle, which can run any program when it is opened. {REBUILD}")
+        for version in range(2, 6)
+    ),
+    (
+        b"{",
+        "text in JSON: a network without weights. In Python: keras.models.model_from_json(text), load_weights, then "
+        "mnistry.export(model, path)",
+    ),
+)
+BY_ENDING = {
+    ".safetensors": f"weights without a network. {REBUILD}",
+    ".pb": SAVED_MODEL,
+    ".index": f"a checkpoint of TensorFlow: {WEIGHTS_ONLY}",
+    ".ckpt": f"a checkpoint: {WEIGHTS_ONLY}",
+    ".mlmodel": f"a model of Core ML. {REBUILD}",
+}
+
+
+def describe(path: Path) -> str | None:
+    """Name the kind of a model that is not taken, and what to do with it; None where it may be a model file.
+
+    Args:
+        path: of a file or folder; it need not exist.
+    """
+    try:
+        what = _kind(path)
+    except (OSError, ValueError):
+        return None  # whoever reads it says what is wrong
+    return None if what is None else f"{short(path)} is {what.format(name=path.name)}."
+
+
+def _kind(path: Path) -> str | None:
+    if path.is_dir():
+        return SAVED_MODEL if (path / "saved_model.pb").is_file() else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(START)
+    if start.startswith(ZIP):
+        return _zip_kind(path)
+    if start[4:8] == b"TFL3":
+        return f"a model of TensorFlow Lite. {REBUILD}"
+    if start.startswith(HDF5) or (start.startswith(ONNX_LIKE) and path.suffix.lower() == ".onnx"):
+        return None
+    found = next((kind for magic, kind in BY_START if start.startswith(magic)), None)
+    return found or BY_ENDING.get(path.suffix.lower())
+
+
+def _zip_kind(path: Path) -> str | None:
+    if not zipfile.is_zipfile(path):
+        return "damaged: it begins as a Keras model and breaks off. Get it once more"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if "config.json" in names:
+        return None
+    if any(name.endswith("data.pkl") for name in names):
+        return f"a file of PyTorch, with a pickle inside. {REBUILD}"
+    return f"a ZIP file without a Keras model: it holds {', '.join(names[:3]) or 'nothing'}"
