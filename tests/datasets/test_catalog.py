@@ -178,18 +178,3 @@ def test_what_is_known_of_them_is_whole(each: Published) -> None:
     assert each.files[0] == min(each.files, key=lambda file: file.size)
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in each.mirrors)
     assert len(set(each.class_names)) == 10
-
-
-@pytest.mark.parametrize(
-    ("payload", "sentence"),
-    [
-        (b"\0\0\x0c\x02", "too short for an IDX file: it has 4 bytes"),
-        (struct.pack(">III", 0x0C02, 2, 8) + bytes(63), "not an IDX file of rows of 8 numbers"),
-        (struct.pack(">III", 0x0C02, 2**31, 8), "not an IDX file of rows of 8 numbers"),
-        (struct.pack(">III", 0x0C02, 1, 8) + struct.pack(">8i", 10, *range(7)), "labels out of range: expected 0 to 9"),
-        (struct.pack(">III", 0x0C02, 1, 8) + struct.pack(">8i", -1, *range(7)), "labels out of range: expected 0 to 9"),
-    ],
-)
-def test_labels_of_rows_are_not_trusted(payload: bytes, sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
-        catalog._first_column(payload, "f")

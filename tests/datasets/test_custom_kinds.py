@@ -237,6 +237,17 @@ def test_what_was_assumed_is_said(tmp_path):
     assert said(loaded, "passed over ids")
 
 
+def test_an_npz_file_for_each_array_as_kuzushiji_mnist_is_published(tmp_path):
+    arrays = {"train-imgs": X[:50], "train-labels": Y[:50], "test-imgs": X[50:], "test-labels": Y[50:]}
+    for name, array in arrays.items():
+        np.savez_compressed(tmp_path / f"kmnist-{name}.npz", array)
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+    np.savez(tmp_path / "other.npz", x=X, y=Y)
+    assert "several NPZ files" in refused(tmp_path)
+
+
 def test_four_arrays_without_names_are_in_the_usual_order(tmp_path):
     np.savez(tmp_path / "own.npz", X[:40], Y[:40], X[40:], Y[40:])
     loaded = load(tmp_path / "own.npz")
@@ -406,6 +417,31 @@ def test_folders_named_as_the_files_are(tmp_path):
     assert same(load(tmp_path))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_images.idx", "train_labels.idx", "test_images.idx.gz", "test_labels.idx.gz"),
+        ("images-idx3-ubyte", "labels-idx1-ubyte"),
+        ("x-train.idx3", "y-train.idx1", "x-val.idx3", "y-val.idx1"),
+    ],
+)
+def test_idx_files_of_other_names_are_known_by_how_they_begin(names, tmp_path):
+    parts = ((X[:50], Y[:50]), (X[50:], Y[50:])) if len(names) > 2 else ((X, Y),)
+    for name, array in zip(names, (each for pair in parts for each in pair), strict=True):
+        write_idx(tmp_path / name, array)
+    assert same(load(tmp_path))
+    assert same(load(tmp_path / names[0]))
+
+
+def test_qmnists_labels_of_eight_numbers_are_read_by_path(tmp_path):
+    rows = np.zeros((60, 8), ">i4")
+    rows[:, 0], rows[:, 2] = Y, 7
+    write_idx(tmp_path / "qmnist-train-images-idx3-ubyte.gz", X)
+    with gzip.open(tmp_path / "qmnist-train-labels-idx2-int.gz", "wb") as file:
+        file.write(struct.pack(">III", 0x0C02, 60, 8) + rows.tobytes())
+    assert same(load(tmp_path))
+
+
 def test_emnist_is_turned_upright_and_named_by_its_mapping(tmp_path):
     x, y = DIGITS.x_train[:200], DIGITS.y_train[:200]
     turned = x.transpose(0, 2, 1)
@@ -546,6 +582,57 @@ def test_archives_of_pictures_are_read(ending, tmp_path):
             tar.add(folder, "own")
     assert same(load(path))
     assert not (tmp_path.parent / "outside.txt").exists()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return sink.getvalue()
+
+
+def encoded(x: np.ndarray, y: np.ndarray, folders: bool = True) -> dict[str, bytes]:
+    """Pictures as PNG by name, in folders of their classes."""
+    found = {}
+    for number, (image, label) in enumerate(zip(x, y, strict=True)):
+        sink = io.BytesIO()
+        Image.fromarray(image).save(sink, "PNG")
+        found[f"{label}/{number}.png" if folders else f"{number}.png"] = sink.getvalue()
+    return found
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_archives_in_archives_and_in_folders_are_read(wrapped, tmp_path):
+    splits = {"train.zip": zipped(encoded(X[:50], Y[:50])), "Test.zip": zipped(encoded(X[50:], Y[50:]))}
+    if wrapped:
+        (tmp_path / "own.zip").write_bytes(zipped({"__MACOSX/._own": b"0", "own.zip": zipped(splits)}))
+    else:
+        for name, content in splits.items():
+            (tmp_path / name).write_bytes(content)
+    loaded = load(tmp_path / "own.zip" if wrapped else tmp_path)
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+
+
+def test_an_archive_for_each_class_and_one_for_each_table(tmp_path):
+    for label in range(3):
+        (tmp_path / f"{label}.zip").write_bytes(zipped(encoded(X[label == Y], Y[label == Y], folders=False)))
+    assert same(load(tmp_path))
+    (tmp_path / "kaggle").mkdir()
+    table = write_csv(tmp_path / "train.csv", ["label", *PIXELS], [[y, *x] for x, y in zip(FLAT, Y, strict=True)])
+    (tmp_path / "kaggle" / "train.csv.zip").write_bytes(zipped({"train.csv": table.read_bytes()}))
+    assert same(load(tmp_path / "kaggle"))
+
+
+def test_errors_and_remarks_name_the_archive_and_not_the_folder_it_was_unpacked_into(tmp_path):
+    (tmp_path / "own.zip").write_bytes(zipped({f"pictures/{name}": b"no" for name in ("a/1.png", "b/1.png")}))
+    sentence = refused(tmp_path / "own.zip")
+    assert sentence.startswith(f"{tmp_path}/own.zip cannot be used: 2 things are wrong.")
+    assert f"{tmp_path}/own.zip/pictures/a/1.png: it is not a picture" in sentence
+    assert "mnistry-" not in sentence
+    (tmp_path / "own.zip").write_bytes(zipped(encoded(X, Y) | {"notes.txt": b"0"}))
+    assert said(load(tmp_path / "own.zip"), f"{tmp_path}/own.zip: passed over 1 files")
 
 
 def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):

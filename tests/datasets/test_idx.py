@@ -232,3 +232,23 @@ def test_accidents_are_either_harmless_or_a_data_error(array: np.ndarray, compre
             outcomes["read"] += 1
     assert outcomes["refused"] > 1000
     assert outcomes["read"] > 10
+
+
+@pytest.mark.parametrize(
+    ("payload", "sentence"),
+    [
+        (b"\0\0\x0c\x02", "not an IDX file of rows of 8 numbers"),
+        (struct.pack(">III", 0x0C02, 2, 8) + bytes(63), "not an IDX file of rows of 8 numbers"),
+        (struct.pack(">III", 0x0C02, 2**31, 8), "not an IDX file of rows of 8 numbers"),
+        (struct.pack(">III", 0x0C02, 1, 8) + struct.pack(">8i", 256, *range(7)), "out of range: expected 0 to 255"),
+        (struct.pack(">III", 0x0C02, 1, 8) + struct.pack(">8i", -1, *range(7)), "out of range: expected 0 to 255"),
+    ],
+)
+def test_labels_of_rows_are_not_trusted(payload: bytes, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        idx.parse_labels(payload, "f")
+
+
+def test_labels_of_rows_are_the_first_of_eight_numbers() -> None:
+    rows = struct.pack(">III", 0x0C02, 2, 8) + struct.pack(">16i", 7, *range(7), 255, *range(-7, 0))
+    assert idx.parse_labels(rows, "f").tolist() == [7, 255]

@@ -8,7 +8,6 @@ copies of them cannot be verified and are not looked for.
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -74,8 +73,6 @@ QMNIST_FILES = _files("""
 EMNIST_FILES = _files("""
     gzip.zip 561_753_746 fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e
 """)
-QMNIST_COLUMNS = 8
-QMNIST_MAGIC = 0x0C02  # 32-bit integers, two dimensions
 
 
 def _four_idx_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
@@ -92,31 +89,16 @@ def _four_idx_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteF
 
 
 def _qmnist_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
-    """Images as MNIST's; of the eight numbers that QMNIST's labels have, the first is the class."""
+    """As QMNIST's files have them, whose labels are rows of eight numbers."""
     of = {file.name: file for file in unpacked}
 
     def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
         images, labels = of[f"qmnist-{split}-images-idx3-ubyte.gz"], of[f"qmnist-{split}-labels-idx2-int.gz"]
-        x = idx.parse(unpacked[images], names[images], dimensions=3)
-        y = _first_column(unpacked[labels], names[labels])
-        if len(x) != len(y) or x.shape[1:] != (28, 28):
-            raise DataError(f"{names[images]} has images {x.shape}, but {names[labels]} has {len(y):,} labels.")
-        return x, y
+        return idx.parse_pair(
+            unpacked[images], unpacked[labels], names=(names[images], names[labels]), classes=len(DIGIT_NAMES)
+        )
 
     return (*pair("train"), *pair("test"))
-
-
-def _first_column(payload: bytes, name: str) -> np.ndarray:
-    """The first of eight 32-bit numbers of each row of an IDX file, uint8 (n,)."""
-    if len(payload) < 12:
-        raise DataError(f"{name} is too short for an IDX file: it has {len(payload)} bytes.")
-    magic, rows, columns = struct.unpack(">III", payload[:12])
-    if magic != QMNIST_MAGIC or columns != QMNIST_COLUMNS or len(payload) != 12 + 4 * rows * columns:
-        raise DataError(f"{name} is not an IDX file of rows of {QMNIST_COLUMNS} numbers. Fetch it again.")
-    numbers = np.frombuffer(payload, ">i4", offset=12).reshape(rows, columns)[:, 0]
-    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(DIGIT_NAMES):
-        raise DataError(f"{name} has labels out of range: expected 0 to {len(DIGIT_NAMES) - 1}.")
-    return numbers.astype(np.uint8)
 
 
 def _emnist_digits(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,7 +101,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
     name = short(place)
     try:
         if place.is_dir():
-            return make(place, _read_folder(place))
+            return _read_archive(place, make) if _holds_archives(place) else make(place, _read_folder(place))
         if not place.is_file():
             what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
@@ -119,8 +120,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
         if told is not None:
             raise DataError(told)
         if archives.is_tar(place):
-            with archives.unpack(place) as folder:
-                return make(place, _read_folder(folder))
+            return _read_archive(place, make)
         return make(place, csv_tables.read(place))
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
@@ -140,8 +140,26 @@ def _read_zip(place: Path, make: Make[Made]) -> Made:
         raise DataError(told)
     if place.suffix.lower() == ".npz":
         return make(place, numpy_files.read_npz(place))
+    return _read_archive(place, make)
+
+
+def _read_archive(place: Path, make: Make[Made]) -> Made:
+    """Read an archive, or a folder of archives, unpacked."""
     with archives.unpack(place) as folder:
-        return make(place, _read_folder(folder))
+        found = _read_folder(folder)
+        return make(
+            place, replace(found, remarks=tuple(each.replace(short(folder), short(place)) for each in found.remarks))
+        )
+
+
+def _holds_archives(folder: Path) -> bool:
+    """Tell whether a folder holds archives, and no data beside them."""
+    inside = [each for each in folder.iterdir() if not is_hidden(each.name)]
+    others = [
+        each for each in inside if each.is_dir() or image_folder.is_picture(each) or each.suffix.lower() == ".npz"
+    ]
+    readers = (idx_files.is_there, csv_tables.find_tables, parquet.find_files, numpy_files.find_npy_files)
+    return bool(archives.find(folder)) and not others and not any(reader(folder) for reader in readers)
 
 
 def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
@@ -154,12 +172,9 @@ def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
     if numpy_files.find_npy_files(folder):
         return numpy_files.read_npy_folder(folder)
     inner = [each for each in folder.iterdir() if not is_hidden(each.name)]
-    single = [
-        each for each in inner if each.is_file() and each.suffix.lower() in (".npz", ".zip", ".gz", ".tgz", ".tar")
-    ]
     folders = [each for each in inner if each.is_dir()]
-    if not folders and len(single) == 1 and single[0].suffix.lower() == ".npz":
-        return numpy_files.read_npz(single[0])
+    if not folders and any(each.suffix.lower() == ".npz" for each in inner):
+        return numpy_files.read_npz_folder(folder)
     if (
         len(folders) == 1
         and depth < MAX_DEPTH

@@ -8,6 +8,7 @@ Burges, "The MNIST database of handwritten digits", section "File formats".
 from __future__ import annotations
 
 import math
+import struct
 import zlib
 
 import numpy as np
@@ -16,6 +17,8 @@ from mnistry.datasets import array_headers
 from mnistry.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+QMNIST = b"\0\0\x0c\x02"  # how its labels begin: 32-bit integers, two dimensions
+QMNIST_COLUMNS = 8  # class, writer and the like
 MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that claims more is not believed
 
 
@@ -77,6 +80,26 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
         raise DataError(f"{name} is damaged: its header promises an array {shape}. Fetch it again.") from None
 
 
+def parse_labels(payload: bytes, name: str) -> np.ndarray:
+    """Parse the labels in an IDX file: bytes, or rows of eight numbers as QMNIST has them, the first of which is meant.
+
+    Returns:
+        uint8 (n,).
+
+    Raises:
+        DataError: see `parse`; or a number of QMNIST's is not from 0 to 255.
+    """
+    if payload[:4] != QMNIST:
+        return parse(payload, name, dimensions=1)
+    rows, columns = struct.unpack(">II", payload[4:12]) if len(payload) >= 12 else (0, 0)
+    if columns != QMNIST_COLUMNS or len(payload) != 12 + 4 * rows * columns:
+        raise DataError(f"{name} is not an IDX file of rows of {QMNIST_COLUMNS} numbers. Fetch it again.")
+    numbers = np.frombuffer(payload, ">i4", offset=12).reshape(rows, columns)[:, 0]
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < 256:
+        raise DataError(f"{name} has labels out of range: expected 0 to 255.")
+    return numbers.astype(np.uint8)
+
+
 def parse_pair(
     images: bytes, labels: bytes, *, names: tuple[str, str], classes: int = 256, side: int | None = 28
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +107,7 @@ def parse_pair(
 
     Args:
         images: the unpacked bytes of an IDX file of images.
-        labels: the unpacked bytes of the IDX file of their labels.
+        labels: the unpacked bytes of the IDX file of their labels; see `parse_labels`.
         names: the names of the two files in errors.
         classes: labels are 0 to `classes` - 1.
         side: the pixels on each side that images must have; None takes any.
@@ -95,7 +118,7 @@ def parse_pair(
     Raises:
         DataError: a file is damaged, images are of another size, counts differ, a label is out of range.
     """
-    x, y = parse(images, names[0], dimensions=3), parse(labels, names[1], dimensions=1)
+    x, y = parse(images, names[0], dimensions=3), parse_labels(labels, names[1])
     if side is not None and x.shape[1:] != (side, side):
         raise DataError(f"{names[0]} has images of {x.shape[1]}×{x.shape[2]} pixels, expected {side}×{side}.")
     if len(x) != len(y):

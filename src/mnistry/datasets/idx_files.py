@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import idx
+from mnistry.datasets import file_kinds, idx
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import Labelled, LoadedSplits
-from mnistry.datasets.wording import SPLITS
+from mnistry.datasets.wording import SPLITS, find_split
 from mnistry.errors import DataError
 from mnistry.runtime.files import read_bytes, short
 
 NAME = re.compile(
     rf"(?P<set>(?:.*[-_])?)(?P<split>{'|'.join(sorted(SPLITS, key=len, reverse=True))})[-_]"
-    r"(?P<kind>images|labels)[-._]idx[13][-_]ubyte(?:\.gz)?"
+    r"(?P<kind>images|labels)[-._](?:idx[13][-_]ubyte|idx2[-_]int)(?:\.gz)?"
 )
+ALIKE = re.compile(r"idx|ubyte", re.IGNORECASE)  # in names of another form
+KINDS = {b"\0\0\x08\x03": "images", b"\0\0\x08\x01": "labels"}  # by the first bytes of a file
 NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
 UPPER, LOWER = (tuple(map(chr, range(first, first + 26))) for first in (65, 97))
 DIGITS = tuple("0123456789")
@@ -39,8 +41,19 @@ def is_there(folder: Path) -> bool:
 
 
 def is_one(path: Path) -> bool:
-    """Tell whether a file is named like MNIST's."""
-    return NAME.fullmatch(path.name) is not None
+    """Tell whether a file is named like MNIST's, or begins like them and is named after IDX."""
+    return _role(path) is not None
+
+
+def _role(path: Path) -> tuple[str, str, str] | None:
+    """The set, the split and the kind of a file, images or labels; None for other files."""
+    match = NAME.fullmatch(path.name)
+    if match is not None:
+        return match["set"], SPLITS[match["split"]], match["kind"]
+    if ALIKE.search(path.name) is None or not path.is_file():
+        return None
+    kind = KINDS.get(file_kinds.first_bytes(path)[:4])
+    return None if kind is None else ("", find_split(path.name, prefix=True) or "train", kind)
 
 
 def read(folder: Path, one: str | None = None) -> LoadedSplits:
@@ -54,8 +67,8 @@ def read(folder: Path, one: str | None = None) -> LoadedSplits:
         DataError: a file is missing or damaged, or there are several sets or different copies.
     """
     sets = _files(folder)
-    if one is not None and (match := NAME.fullmatch(one)) is not None:
-        sets = {name: files for name, files in sets.items() if name == match["set"]}
+    if one is not None and (role := _role(folder / one)) is not None:
+        sets = {name: files for name, files in sets.items() if name == role[0]}
     whole = {name: files for name, files in sets.items() if {("train", "images"), ("train", "labels")} <= set(files)}
     if len(whole) > 1:
         first = sorted(str(next(iter(paths)).name) for files in whole.values() for paths in list(files.values())[:1])
@@ -85,15 +98,14 @@ def _files(folder: Path) -> Files:
     """The files in a folder, and in folders that have such a file's name, as some archives unpack."""
     found: Files = {}
     for entry in sorted(folder.iterdir()):
-        match = NAME.fullmatch(entry.name)
-        if match is None:
+        role = _role(entry)
+        if role is None:
             continue
         paths = [entry] if entry.is_file() else [each for each in sorted(entry.iterdir()) if is_one(each)]
         if not paths and not entry.is_dir():
             paths = [entry]  # a link to nowhere: the error comes when it is read
-        kind = (SPLITS[match["split"]], match["kind"])
         if paths:
-            found.setdefault(match["set"], {}).setdefault(kind, []).extend(paths)
+            found.setdefault(role[0], {}).setdefault(role[1:], []).extend(paths)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickletools
 import zipfile
@@ -59,6 +60,32 @@ def read_npy_folder(folder: Path) -> LoadedSplits:
         return _read({each.stem: lambda each=each: each.open("rb") for each in find_npy_files(folder)}, short(folder))  # type: ignore[misc] # the loop's own each
     except OSError as error:
         raise DataError(f"{short(folder)} cannot be read: {error.strerror or error}.") from None
+
+
+def read_npz_folder(folder: Path) -> LoadedSplits:
+    """Read the NPZ file of a folder, or several of one array each, as Kuzushiji-MNIST is published: named by file.
+
+    Raises:
+        DataError: there are several that hold more than one array.
+    """
+    files = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npz" and each.is_file())
+    if len(files) == 1:
+        return read_npz(files[0])
+    openers: dict[str, Opener] = {}
+    try:
+        with contextlib.ExitStack() as stack:
+            for each in files:
+                archive = stack.enter_context(zipfile.ZipFile(each))
+                members = [name for name in archive.namelist() if name.endswith(".npy")]
+                if len(members) != 1:
+                    raise DataError(
+                        f"{short(folder)} holds several NPZ files, {list_names([file.name for file in files])}, and "
+                        f"{each.name} has {len(members)} arrays. Name the file that you want."
+                    )
+                openers[each.stem] = _opener(archive, members[0])
+            return _read(openers, short(folder))
+    except DAMAGES as error:
+        raise DataError(f"{short(folder)}: an NPZ file is damaged: {str(error).rstrip('.'):.200}.") from None
 
 
 def find_npy_files(folder: Path) -> list[Path]:
