@@ -22,6 +22,7 @@ from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
 from mnistry.ocr.binarization import Foreground
+from mnistry.ocr.components import Components, find_components
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.pipeline import Interpretation
 from mnistry.ocr.rejection import Judgement
@@ -87,6 +88,12 @@ def as_it_is(mask: np.ndarray, *_: object) -> np.ndarray:
     return mask
 
 
+def all_of_it(parts: Components) -> np.ndarray:
+    """All ink is the digit's."""
+    ink: np.ndarray = parts.labels >= 0
+    return ink
+
+
 def nothing(*_: object) -> None:
     """Find nothing."""
 
@@ -103,7 +110,8 @@ def all_of_them(_: object, lines: Sequence[Sequence[DecodedDigit]], *__: object)
 
 def no_frames(mask: np.ndarray, gone: np.ndarray, _: float) -> Cleaned:
     """Nothing but the rulings is taken out of the ink."""
-    return replace(Cleaned.nothing(mask.shape), mask=mask & ~gone)
+    left = mask & ~gone
+    return replace(Cleaned.nothing(mask.shape), mask=left, parts=find_components(left))
 
 
 def as_found(_: object, __: object, page: Interpretation) -> Interpretation:
@@ -121,7 +129,7 @@ STEPS: dict[str, list[tuple[Any, str, Any]]] = {
     "no sheet is looked for": [(binarization, "find_sheet", nothing)],
     "pages are never turned": [(pipeline, "_upright", as_found)],
     "all ink is never one digit": [(pipeline, "_as_one_digit", nothing)],
-    "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", as_it_is)],
+    "specks, frames and edges stay (one digit)": [(pipeline, "isolate_digit", all_of_it)],
     "strokes stay as thick as they are": [(normalization, "THINNEST", 0.1), (normalization, "THICKEST", 99.0)],
     "nothing is cut": [(segmentation, "_cuts", no_cuts)],
     "nothing is joined": [(decoding, "MOST_PIECES", 1)],

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from helpers.writing import Page
+from mnistry.ocr.components import find_components
 from mnistry.ocr.segmentation import PageLayout, middle_digit, segment_lines
 
 
 def found(sheet: Page) -> PageLayout:
     grey = np.asarray(sheet.image().convert("L"), np.float32)
-    return segment_lines(grey < 128, 255 - grey)
+    return segment_lines(find_components(grey < 128), 255 - grey)
 
 
 def test_lines_are_found_from_top_to_bottom_and_pieces_from_left_to_right():
@@ -61,12 +62,12 @@ def test_faint_traces_beside_ink_are_no_pieces():
     sheet.write("208", (60, 50), 90)
     sheet.write("3", (400, 50), 90, ink=(215, 215, 215))
     grey = np.asarray(sheet.image().convert("L"), np.float32)
-    writing = segment_lines(grey < 230, 250 - grey)
+    writing = segment_lines(find_components(grey < 230), 250 - grey)
     assert sum(len(np.unique(line.parts)) for line in writing.lines) == 3
 
 
 def test_nothing_has_no_lines():
-    writing = segment_lines(np.zeros((20, 30), bool), np.zeros((20, 30), np.float32))
+    writing = segment_lines(find_components(np.zeros((20, 30), bool)), np.zeros((20, 30), np.float32))
     assert (writing.lines, writing.ink) == ((), 0)
 
 
@@ -77,5 +78,5 @@ def test_the_digit_in_the_middle_is_kept_with_its_pieces_and_without_its_neighbo
     expected = mask.copy()
     mask[5:55, 0:14] = True  # a larger neighbour, cut off at the edge
     mask[44:50, 42:48] = True  # a full stop
-    np.testing.assert_array_equal(middle_digit(mask), expected)
-    np.testing.assert_array_equal(middle_digit(expected), expected)
+    np.testing.assert_array_equal(middle_digit(find_components(mask)), expected)
+    np.testing.assert_array_equal(middle_digit(find_components(expected)), expected)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import as_bytes, find_components, stroke_width
+from mnistry.ocr.components import as_bytes, find_components, median, stroke_width
 from mnistry.ocr.image_io import LUMINANCE
 
 CELLS = 64  # along the longer side
@@ -258,7 +258,7 @@ def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tu
     def paper_share(middle: np.ndarray) -> float:
         return float((np.abs(brightness - middle)[counted] < LIKE_PAPER).mean())
 
-    flat = np.full_like(brightness, np.median(brightness[counted]))
+    flat = np.full_like(brightness, median(brightness[counted]))
     usual = np.full_like(brightness, _mode(brightness, counted))
     if not uneven:  # a small picture is a drawing or a crop, and each of its pixels a cell
         return (flat if paper_share(flat) >= FAIR * paper_share(usual) else usual), CELLS
@@ -267,7 +267,7 @@ def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tu
     if paper_share(flat) < GOOD_ENOUGH:  # otherwise nothing could explain so much more
         bent = _trend(brightness, counted)
         light = flat if paper_share(flat) >= GOOD_ENOUGH * paper_share(bent) else bent
-    whole = light + np.median((brightness - light)[counted])
+    whole = light + median((brightness - light)[counted])
     if paper_share(whole) >= ENOUGH:
         return whole, CELLS
     middles = [whole, usual, *(_local_median(brightness - light, counted, reach) + light for reach in REACHES)]
@@ -287,7 +287,7 @@ def _mode(brightness: np.ndarray, counted: np.ndarray) -> float:
     weight[rim] *= weight.size / rim.sum()
     counts, edges = np.histogram(brightness, bins=256 // int(LIKE_PAPER), range=(0, 256), weights=weight)
     near = (brightness >= edges[counts.argmax()]) & (brightness <= edges[counts.argmax() + 1]) & counted
-    return float(np.median(brightness[near]))
+    return median(brightness[near])
 
 
 def _average(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndarray) -> np.ndarray:
@@ -331,7 +331,7 @@ def _local_median(values: np.ndarray, counted: np.ndarray, reach: int) -> np.nda
     np.put_along_axis(counts, levels[:, :, None], there[:, :, None], axis=2)
     up_to = _sums(counts, reach // COARSER).cumsum(axis=2)
     middle = (up_to < up_to[:, :, -1:] / 2).sum(axis=2)
-    medians = np.where(up_to[:, :, -1] > 0, low + (middle + 0.5) * step, np.median(values[counted]))
+    medians = np.where(up_to[:, :, -1] > 0, low + (middle + 0.5) * step, median(values[counted]))
     enlarged: np.ndarray = medians.astype(np.float32).repeat(COARSER, axis=0).repeat(COARSER, axis=1)
     return enlarged[:height, :width]
 

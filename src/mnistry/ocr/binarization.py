@@ -16,7 +16,7 @@ from mnistry.ocr.background import (
     find_sheet,
     with_patches,
 )
-from mnistry.ocr.components import Components, as_bytes, find_components, run_lengths
+from mnistry.ocr.components import Components, as_bytes, find_components, median, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
 LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
@@ -85,11 +85,12 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
     darker, brighter = _departures(part, with_patches(part, paper))
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
-    dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
+    amounts = [float(np.maximum(each - least, 0).sum()) for each in (darker, brighter)]
+    dark = amounts[0] >= amounts[1]
     first = _place(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
     yield first
     other = brighter if dark else darker
-    if np.maximum(other - least, 0).sum() >= RIVAL * np.maximum((darker if dark else brighter) - least, 0).sum() > 0:
+    if min(amounts) >= RIVAL * max(amounts) > 0:
         yield _place(_ink(other, least), pixels.shape[:2], area)
     if first.mask.mean() >= MUCH_INK:
         swapped = _departures(pixels, estimate_background(pixels, first.mask))
@@ -216,7 +217,7 @@ def _stroke_width(mask: np.ndarray) -> float:
     strokes that are measured, however little of the ink they are.
     """
     lengths = [run_lengths(mask), run_lengths(mask.T)]
-    return RUN_TO_WIDTH * float(np.median(np.concatenate(lengths))) if mask.any() else 0.0
+    return RUN_TO_WIDTH * median(np.concatenate(lengths)) if mask.any() else 0.0
 
 
 def _smooth(contrast: np.ndarray, radius: float) -> np.ndarray:

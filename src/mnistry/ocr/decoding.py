@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 
 import numpy as np
 
@@ -236,10 +236,11 @@ def _is_above_or_below(line: Line, piece: int) -> bool:
 
 def _cuts(line: Line) -> list[int]:
     """Count the components with pieces on both sides of each border, from the start of the line."""
-    _, first = np.unique(line.parts, return_index=True)
-    _, last = np.unique(line.parts[::-1], return_index=True)
-    opened, closed = np.zeros(len(line) + 1, np.int64), np.zeros(len(line) + 1, np.int64)
-    np.add.at(opened, first + 1, 1)
-    np.add.at(closed, len(line) - last, 1)
-    crossing: list[int] = (opened.cumsum() - closed.cumsum()).tolist()
-    return crossing
+    parts = line.parts.tolist()
+    first = {part: at for at, part in reversed(list(enumerate(parts)))}
+    last = {part: at for at, part in enumerate(parts)}
+    changes = [0] * (len(parts) + 1)
+    for part, at in first.items():
+        changes[at + 1] += 1
+        changes[last[part] + 1] -= 1
+    return list(accumulate(changes))

@@ -11,10 +11,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, find_components
+from mnistry.ocr.components import (
+    Chain,
+    Components,
+    ThinInk,
+    as_bytes,
+    find_chains,
+    find_components,
+    find_thin,
+    median,
+)
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
-MOST_CHAINS = 600  # a direction, the longest first
 THICKEST = 0.3  # of the usual height: a frame's line
 LEVEL, UPRIGHT = 1.55, 2.3  # usual heights: a longer straight line is not a stroke of a digit
 SIDE = 0.75  # usual heights: the shortest side of a frame
@@ -28,40 +36,10 @@ ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
 TEETH = 4  # of a comb, at least
 THICKER = 1.8  # times as thick as the lines around it: a piece that does not belong to them
-SLOPE = 0.16  # rows a column: 9 degrees
-BENT = 0.02  # of the length: the deviation from a straight line
 LARGER = 1.25  # usual heights: what encloses ink and is lower is a digit with a remnant in its loop
 RIM = 0.6  # of a remnant's pixels lie along the outline of a frame, for it to be part of that
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
-FLAT, STUBBY = 5, 2  # times as long as thick: a line; the least of a dash
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """A thin, straight and nearly level piece of a line, in a picture that may have been transposed.
-
-    Attributes:
-        number: of the component of thin ink.
-        start: (column, row) of its left end.
-        stop: (column, row) of its right end.
-        pixel: (row, column) of one of its pixels.
-        area: its pixels.
-        thick: its usual thickness.
-        rows: its first row, and the row after its last.
-    """
-
-    number: int
-    start: tuple[float, float]
-    stop: tuple[float, float]
-    pixel: tuple[int, int]
-    area: int
-    thick: float
-    rows: tuple[int, int]
-
-    @property
-    def length(self) -> float:
-        """Columns from end to end."""
-        return self.stop[0] - self.start[0]
+FLAT = 5  # times as long as thick: a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +52,7 @@ class Cleaned:
         upright: float (n, 4), the nearly upright lines: column and row of the upper end and of the lower end.
         boxes: int (n, 4), left, top, right and bottom of each frame or line, rulings of the paper apart.
         unruled: bool (height, width), the ink with these lines and frames, rulings of the paper apart.
+        parts: the components of the ink that is left.
     """
 
     mask: np.ndarray
@@ -81,11 +60,13 @@ class Cleaned:
     upright: np.ndarray
     boxes: np.ndarray
     unruled: np.ndarray
+    parts: Components
 
     @classmethod
     def nothing(cls, shape: tuple[int, ...]) -> Cleaned:
         """No ink at all, in a picture of this shape (height, width)."""
-        return cls(np.zeros(shape, bool), NO_LINES, NO_LINES, NO_LINES, np.zeros(shape, bool))
+        blank = np.zeros(shape, bool)
+        return cls(blank, NO_LINES, NO_LINES, NO_LINES, blank, find_components(blank))
 
 
 NO_LINES = np.zeros((0, 4))
@@ -102,7 +83,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     left: np.ndarray = mask & ~gone
     parts = find_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
-        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left)
+        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left, parts)
     around = enclosing(left, parts)
     usual = usual_height(parts, ~around)
     lines, level, upright = _lines(left, parts, gone, usual, width)
@@ -118,10 +99,13 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     around &= (parts.heights >= LARGER * usual) | ~(~around).any()
     if around.any():
         cleaned = np.append(~around, False)[parts.labels]
+        parts = find_components(cleaned)
+    if cleaned is left:
+        return Cleaned(left, level, upright, NO_LINES, left, parts)
     taken = find_components(left & ~cleaned)
     large = np.maximum(taken.heights, taken.widths) >= SIDE * usual
     boxes = np.stack([taken.left, taken.top, taken.right, taken.bottom], axis=1)[large]
-    return Cleaned(cleaned, level, upright, boxes, left)
+    return Cleaned(cleaned, level, upright, boxes, left, parts)
 
 
 def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
@@ -135,6 +119,8 @@ def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
         bool (n,).
     """
     found = np.zeros(len(parts), bool)
+    if len(parts) < 2:
+        return found
     contours, hierarchy = cv2.findContours(as_bytes(mask), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if hierarchy is None:
         return found
@@ -187,10 +173,15 @@ def _lines(
     mask: np.ndarray, parts: Components, gone: np.ndarray, usual: float, width: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pixels of lines that are not strokes, bool (height, width); and the level and the upright lines."""
-    thickest = _thickest(usual, width)
-    ruled_x, ruled_y = (_chains(each, thickest, SIDE * usual)[1] if gone.any() else [] for each in (gone, gone.T))
-    labels_x, level = _chains(mask, thickest, DASH * usual)
-    labels_y, upright = _chains(mask.T, thickest, DASH * usual)
+    thickest, is_ruled = _thickest(usual, width), bool(gone.any())
+    thin_x, thin_y = (find_thin(each, thickest, DASH * usual) for each in (mask, mask.T))
+    if not (is_ruled or _may_be_lines(thin_x, LEVEL, usual) or _may_be_lines(thin_y, UPRIGHT, usual)):
+        side = max(SIDE * usual, SHORTEST)
+        if not (thin_x.widths > side).any() or not (thin_y.widths > side).any():  # nor two sides of a frame
+            return np.zeros_like(mask), NO_LINES, NO_LINES
+    ruled_x, ruled_y = (find_chains(find_thin(each, thickest, SIDE * usual)) if is_ruled else [] for each in (gone, gone.T))
+    level, upright = find_chains(thin_x), find_chains(thin_y)
+    labels_x, labels_y = thin_x.labels, thin_y.labels
     near = max(2.0, 1.2 * thickest, 0.1 * usual)
     long_x, long_y = (
         _long(chains, labels, parts.areas, near / 2, usual, least)
@@ -249,7 +240,7 @@ def _long(
             line = (*ends[pieces[0], 0], *ends[pieces[-1], 1])
             extent = line[2] - line[0]
             if owner < 0:
-                is_line = len(pieces) >= DASHES and extent >= usual and lengths.max() <= 2.5 * np.median(lengths)
+                is_line = len(pieces) >= DASHES and extent >= usual and lengths.max() <= 2.5 * median(lengths)
             else:
                 is_line = len(pieces) > 1 and extent >= least * usual and lengths.sum() >= COVERED * extent
             if is_line:
@@ -289,36 +280,15 @@ def _collinear(ends: np.ndarray, near: float, gap: float) -> list[list[int]]:
     return runs
 
 
-def _chains(mask: np.ndarray, thickest: int, shortest: float) -> tuple[np.ndarray, list[Chain]]:
-    """The thin straight chains along the rows of a mask, the longest first; labels int32 (height, width), 0 outside."""
-    image = as_bytes(mask)
-    thick = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(image & ~thick, connectivity=8, ltype=cv2.CV_32S)
-    widths, heights, areas = stats[:, 2], stats[:, 3], stats[:, 4]
-    likely = (widths >= max(shortest, 3)) & (heights <= SLOPE * widths + 2 * thickest)
-    likely &= areas <= widths * (thickest + 1)
-    likely[0] = False
-    chosen = np.flatnonzero(likely)
-    chosen = chosen[np.argsort(-widths[chosen], kind="stable")[:MOST_CHAINS]]
-    chains = []
-    for i in chosen:
-        left, top, across, down = (int(each) for each in stats[i, :4])
-        own = labels[top : top + down, left : left + across] == i
-        counts = own.sum(axis=0)
-        x = np.flatnonzero(counts)
-        thickness = float(np.median(counts[x]))
-        if across < STUBBY * thickness or len(x) < 0.9 * across:
-            continue
-        y = (np.arange(down) @ own)[x] / counts[x]
-        middle, height = x.mean(), y.mean()
-        slope = float((x - middle) @ (y - height) / max((x - middle) @ (x - middle), 1))
-        offset = float(height - slope * middle)
-        if abs(slope) > SLOPE or np.sqrt(np.mean((y - slope * x - offset) ** 2)) > max(0.8, BENT * across):
-            continue
-        ends = (left, top + offset), (left + across - 1, top + offset + slope * (across - 1))
-        pixel = top + int(own[:, x[0]].argmax()), left + int(x[0])
-        chains.append(Chain(int(i), *ends, pixel, int(areas[i]), thickness, (top, top + down)))
-    return labels, chains
+def _may_be_lines(thin: ThinInk, least: float, usual: float) -> bool:
+    """Tell whether any chain of thin ink, or several together, may be longer than all strokes of digits: see `_long`."""
+    if not len(thin.chosen):
+        return False
+    lefts, dashes = thin.stats[thin.chosen, 0], len(thin.chosen) >= DASHES
+    extent = int((lefts + thin.widths).max() - lefts.min())
+    return bool(thin.widths[0] > max(least * usual, SHORTEST)) or (
+        len(thin.chosen) > 1 and extent > (min(least, 1.0) if dashes else least) * usual
+    )
 
 
 def _frame_lines(
@@ -339,8 +309,10 @@ def _frame_lines(
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
     is_level, is_upright = is_level.copy(), is_upright.copy()
-    piece_x, piece_y = (each >= PIECE * usual for each in (lengths_x, lengths_y))
     side_x, side_y = (each >= max(SIDE * usual, SHORTEST) for each in (lengths_x, lengths_y))
+    if not (is_level.any() or is_upright.any() or (side_x.any() and side_y.any()) or ruled_level or ruled_upright):
+        return is_level, is_upright
+    piece_x, piece_y = (each >= PIECE * usual for each in (lengths_x, lengths_y))
     rulings_x, rulings_y = _ends(ruled_level), _ends(ruled_upright)[:, :, ::-1]
     meets = np.zeros((len(level), len(upright)), np.int64)  # how many of their ends do
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -355,7 +327,7 @@ def _frame_lines(
     is_upright |= side_y & _teeth(y, np.concatenate([x[is_level], rulings_x]), near)
     for _ in range(ROUNDS):
         lines = np.concatenate([thick_x[is_level], thick_y[is_upright], ruled])
-        thickest = THICKER * float(np.median(lines)) if lines.size else 0.0
+        thickest = THICKER * median(lines) if lines.size else 0.0
         thin_x, thin_y = thick_x <= thickest, thick_y <= thickest
         piece_x, piece_y, side_x, side_y = piece_x & thin_x, piece_y & thin_y, side_x & thin_x, side_y & thin_y
         meets[~thin_x], meets[:, ~thin_y] = 0, 0

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mnistry.ocr.components import find_components, spread
+from mnistry.ocr.components import find_components, median, spread
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -170,7 +170,7 @@ def _along(runs: _Runs, slope: float, offset: float, bin_size: float) -> np.ndar
             break
         curve = np.polynomial.Polynomial.fit(runs.columns[chosen], runs.middles[chosen], order)
         chosen = np.abs(runs.middles - curve(runs.columns)) <= 1.5 * bin_size
-    longest = 1.5 * np.median(runs.lengths[chosen]) + 1 if chosen.any() else 0
+    longest = 1.5 * median(runs.lengths[chosen]) + 1 if chosen.any() else 0
     along: np.ndarray = chosen & (runs.lengths <= longest)
     return along
 
@@ -189,7 +189,7 @@ def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) 
     arc = abs(curve.coef[2])  # over columns scaled to -1..1: the height of the arc
     return bool(
         arc <= BENT * across
-        and np.median(line.lengths) <= max(3, THICKEST * min(shape))
+        and median(line.lengths) <= max(3, THICKEST * min(shape))
         and ((extent >= LONG * width and cover > 0.8) or shade < FAINT * usual)
         and (
             (ends == 2 and cover >= (0.35 if shade < PALE * usual else 0.55))

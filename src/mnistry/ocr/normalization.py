@@ -22,7 +22,6 @@ FINE = 4  # fine pixels along a side of a pixel
 FULL = BOX * FINE
 MARGIN = 2 * FINE  # around the box: room for rounding and anti-aliasing
 FIELD = FULL + 2 * MARGIN
-INSIDE = (np.arange(FIELD) >= MARGIN) & (np.arange(FIELD) < MARGIN + FULL)
 THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2.1 to 2.9 thick
 CHUNK = 128  # digits drawn at a time
 
@@ -51,7 +50,8 @@ def _part(inks: Sequence[np.ndarray]) -> np.ndarray:
     for i, ink in enumerate(inks):
         fields[i], growth[i] = _drawn(ink)
     drawn = _thicken(fields, growth)
-    drawn[:, ~INSIDE], drawn[:, :, ~INSIDE] = 0, 0  # a fraction of a fine pixel may have grown out of the box
+    for outside in (slice(MARGIN), slice(MARGIN + FULL, None)):  # a fraction of a fine pixel may have grown out of it
+        drawn[:, outside], drawn[:, :, outside] = 0, 0
     cells = drawn.reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
     cells /= np.maximum(cells.max(axis=(1, 2), keepdims=True, initial=0), 1e-6)
     small = np.rint(cells * 255).astype(np.uint8)

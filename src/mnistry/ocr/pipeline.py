@@ -149,7 +149,7 @@ def images_of_one(
     for ink in foreground_candidates(picture.pixels):
         if tried is not None:
             tried.append(ink)
-        found = _image_of_one(ink, isolate_digit(_clean(ink).mask))
+        found = _image_of_one(ink, isolate_digit(_clean(ink).parts))
         if found is not None:
             yield found
 
@@ -174,7 +174,7 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     if digit is None or not tried or not _may_be_crowded(picture, tried[0].mask, digit):
         return digit
     ink = middle_foreground(picture.pixels)
-    found = None if ink is None else _image_of_one(ink, middle_digit(_clean(ink).mask))
+    found = None if ink is None else _image_of_one(ink, middle_digit(_clean(ink).parts))
     if found is None:
         return digit
     image, box = found
@@ -258,7 +258,7 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
     Where the ink may make more than `most` digits, none is read.
     """
     cleaned = _clean(ink)
-    layout = segment_lines(cleaned.mask, ink.contrast)
+    layout = segment_lines(cleaned.parts, ink.contrast)
     possible = hypotheses(layout.lines, most)
     found = possible or []
     answers: dict[tuple[int, int], DecodedDigit] = {}
@@ -328,7 +328,7 @@ def _as_one_digit(
         is_pattern = ink.mask.mean() >= MUCH_INK and left.sum() < ink.mask.sum() / 2  # most of it was lines
         if other.found.characters > FEW or is_pattern:
             continue
-        mask = isolate_digit(left)
+        mask = isolate_digit(other.cleaned.parts)
         image = _image_of_one(ink, mask) if mask.sum() >= WHOLE * left.sum() else None
         if image is not None:
             images.append(image)

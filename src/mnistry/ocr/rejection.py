@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -350,7 +351,7 @@ def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[De
     others = [each for line in lines if len(line) > 1 for each in line]
     if not others:
         return lines
-    usual = float(np.median([each.height for each in others]))
+    usual = float(median(each.height for each in others))
     low, high = (factor * usual for factor in LONE_HEIGHTS)
     left = min(each.box[0] for each in others) - ASIDE * usual
     right = max(each.box[2] for each in others) + ASIDE * usual
@@ -367,32 +368,21 @@ def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[De
 
 def _torn(layout: PageLayout, lines: Sequence[Sequence[DecodedDigit]]) -> set[int]:
     """The pieces of components that are not made of sure digits altogether."""
-    parts = np.concatenate([line.parts for line in layout.lines]) if layout.lines else np.zeros(0, np.int64)
-    sizes = [
-        np.maximum(*(line.boxes[:, i + 2] - line.boxes[:, i] for i in (0, 1))) / line.height for line in layout.lines
+    parts = [part for line in layout.lines for part in line.parts.tolist()]
+    counts = Counter(parts)
+    open_pieces = [
+        max(right - left, bottom - top) / line.height > REMNANT
+        for line in layout.lines
+        for left, top, right, bottom in line.boxes.tolist()
     ]
-    open_pieces = np.concatenate(sizes) > REMNANT if sizes else np.zeros(0, bool)
-    pieces = _pieces_of_component(parts)
     for line in lines:
         for each in line:
-            whole = each.digit.score >= CUT_SCORE or not _is_cut(parts, pieces, each)
-            sure = each.digit.sure and whole
-            open_pieces[each.start : each.stop] = not sure
-    torn = np.unique(parts[open_pieces])
-    return set(np.flatnonzero(np.isin(parts, torn)).tolist())
-
-
-def _pieces_of_component(parts: np.ndarray) -> np.ndarray:
-    """For each piece the number of pieces that its component is cut into: int64 (n,)."""
-    _, inverse, counts = np.unique(parts, return_inverse=True, return_counts=True)
-    sizes: np.ndarray = counts[inverse]
-    return sizes
-
-
-def _is_cut(parts: np.ndarray, pieces: np.ndarray, taken: DecodedDigit) -> bool:
-    """Tell whether a component goes on beyond the digit: int64 (n,), of each piece the component, and its pieces."""
-    own = slice(taken.start, taken.stop)
-    return bool((_pieces_of_component(parts[own]) < pieces[own]).any())
+            own = parts[each.start : each.stop]
+            is_cut = any(count < counts[part] for part, count in Counter(own).items())
+            is_sure = each.digit.sure and (each.digit.score >= CUT_SCORE or not is_cut)
+            open_pieces[each.start : each.stop] = [not is_sure] * len(own)
+    torn = {part for part, is_open in zip(parts, open_pieces, strict=True) if is_open}
+    return {number for number, part in enumerate(parts) if part in torn}
 
 
 def _pieces(layout: PageLayout) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnistry.ocr.components import Components, find_components
+from mnistry.ocr.components import Components, find_components, median
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
@@ -79,35 +79,36 @@ class PageLayout:
     left_out: tuple[tuple[tuple[int, int, int, int], str], ...] = ()
 
 
-def segment_lines(mask: np.ndarray, contrast: np.ndarray) -> PageLayout:
+def segment_lines(parts: Components, contrast: np.ndarray) -> PageLayout:
     """Find the lines of writing in ink.
 
     Args:
-        mask: bool (height, width), the ink less anything that is not writing.
+        parts: the components of the ink less anything that is not writing.
         contrast: float32 (height, width), of the ink to the paper.
     """
-    parts = find_components(mask)
-    pieces = np.full(mask.shape, -1, np.int32)
+    shape = contrast.shape
+    pieces = np.full(shape, -1, np.int32)
     if not len(parts):
         return PageLayout(pieces, (), 0)
-    usual = _usual_height(parts, mask.shape)
-    large, small = _digits_and_marks(parts, mask.shape, usual)
+    usual = _usual_height(parts, shape)
+    large, small = _digits_and_marks(parts, shape, usual)
     large, small = _without_pale(parts, contrast, large, small)
     percent = _percent_signs(parts, large, small, usual)
-    large, small = np.setdiff1d(large, percent), np.setdiff1d(small, percent)
+    if len(percent):
+        large, small = np.setdiff1d(large, percent), np.setdiff1d(small, percent)
     rows = _rows(parts, large, usual)
     members = _with_marks(parts, rows, small, usual)
     lines: list[Line] = []
     first = 0
     for i in np.argsort([np.mean(parts.top[row] + parts.bottom[row]) for row in rows], kind="stable"):
-        height = float(np.median(parts.heights[rows[i]]))
+        height = median(parts.heights[rows[i]])
         line = _line(parts, members[i], height, pieces, first)
         lines.append(line)
         first += len(line)
     longer = np.maximum(parts.heights, parts.widths)
-    seen = ~parts.at_edge(mask.shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
+    seen = ~parts.at_edge(shape) & (longer >= SPECK * usual) & (parts.heights <= GIANT * usual)
     seen[[*large, *small]] = True
-    left_out = _left_out(parts, mask.shape, usual, np.union1d(large, small), percent)
+    left_out = _left_out(parts, shape, usual, np.concatenate([large, small]), percent)
     return PageLayout(pieces, tuple(lines), int(parts.areas[seen].sum()), left_out)
 
 
@@ -117,6 +118,8 @@ def _left_out(
     """Boxes of the components as large as a digit that are in no line, and why."""
     missing = np.maximum(parts.heights, parts.widths) >= SMALL * usual
     missing[kept] = False
+    if not missing.any():
+        return ()
     edge = parts.at_edge(shape)
     large = (parts.heights > LARGE * usual) | (parts.widths >= WIDEST * usual)
     return tuple(
@@ -209,9 +212,11 @@ def _without_pale(
     parts: Components, contrast: np.ndarray, large: np.ndarray, small: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leave out what is far paler than most of the writing: hairs, traces of a rubber, the other side of the sheet."""
+    if len(large) + len(small) < 2:
+        return large, small
     inside = parts.labels >= 0
     shades = np.bincount(parts.labels[inside], contrast[inside], minlength=len(parts)) / parts.areas
-    least = PALE * np.median(shades[large]) if len(large) else 0.0
+    least = PALE * median(shades[large]) if len(large) else 0.0
     return large[shades[large] >= least], small[shades[small] >= least]
 
 
@@ -287,7 +292,11 @@ def _line(parts: Components, members: list[int], height: float, pieces: np.ndarr
     """Cut the wide components of a line and number the pieces by their middles, in the map."""
     found = []  # middle, component, left, top, right, bottom
     for i in members:
-        cuts = _cuts(parts, i, height) if parts.widths[i] > max(WIDE * height, 8) else []
+        whole = int(parts.left[i]), int(parts.top[i]), int(parts.right[i]), int(parts.bottom[i])
+        cuts = _cuts(parts, i, height) if whole[2] - whole[0] > max(WIDE * height, 8) else []
+        if not cuts:
+            found.append(((whole[0] + whole[2]) / 2, i, *whole))
+            continue
         for left, right in zip([parts.left[i], *cuts], [*cuts, parts.right[i]], strict=True):
             inside = parts.labels[parts.top[i] : parts.bottom[i], left:right] == i
             rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
@@ -331,16 +340,16 @@ def _valleys(cost: np.ndarray, height: float) -> list[int]:
     return valleys
 
 
-def isolate_digit(mask: np.ndarray) -> np.ndarray:
-    """The part of a mask, bool (height, width), that is one digit: all but specks, frames and what lies at the edge."""
-    parts = find_components(mask)
+def isolate_digit(parts: Components) -> np.ndarray:
+    """The ink of one digit, bool (height, width), all but specks, frames and what lies at the edge, of its components."""
+    shape = parts.labels.shape
     if len(parts) <= 1:
-        return mask
-    main = _main(parts, mask.shape)
+        return parts.labels >= 0
+    main = _main(parts, shape)
     keep = np.zeros(len(parts), bool)
     keep[main] = True
     box = np.array([parts.left[main], parts.top[main], parts.right[main], parts.bottom[main]])
-    edge = parts.at_edge(mask.shape)
+    edge = parts.at_edge(shape)
     order = np.argsort(-parts.areas)
     for i in order:
         if keep[i] or parts.areas[i] < max(2, STRAY * parts.areas[main]):
@@ -348,7 +357,7 @@ def isolate_digit(mask: np.ndarray) -> np.ndarray:
         size = max(box[2] - box[0], box[3] - box[1])
         gap = max(parts.left[i] - box[2], box[0] - parts.right[i], parts.top[i] - box[3], box[1] - parts.bottom[i], 0)
         far = (0.15 if edge[i] else APART_AT_MOST if parts.areas[i] > 0.1 * parts.areas[main] else 0.25) * size
-        if gap > far or (edge[i] and _hugs(parts, i, mask.shape)):
+        if gap > far or (edge[i] and _hugs(parts, i, shape)):
             continue
         keep[i] = True
         box = np.array(
@@ -363,15 +372,15 @@ def isolate_digit(mask: np.ndarray) -> np.ndarray:
     return kept
 
 
-def middle_digit(mask: np.ndarray) -> np.ndarray:
-    """The part of a mask, bool (height, width), that is the digit in the middle, without its neighbours."""
-    parts = find_components(mask)
+def middle_digit(parts: Components) -> np.ndarray:
+    """The ink of the digit in the middle, bool (height, width), without its neighbours, of the components of all."""
+    shape = parts.labels.shape
     if len(parts) <= 1:
-        return mask
-    height, width = mask.shape
+        return parts.labels >= 0
+    height, width = shape
     across = ((parts.left + parts.right) / (2 * width) - 0.5) / MIDDLE[0]
     down = ((parts.top + parts.bottom) / (2 * height) - 0.5) / MIDDLE[1]
-    edge = parts.at_edge(mask.shape)
+    edge = parts.at_edge(shape)
     main = int((parts.areas * np.exp(-(across**2 + down**2) / 2) * np.where(edge, 0.6, 1.0)).argmax())
     shared = np.minimum(parts.right, parts.right[main]) - np.maximum(parts.left, parts.left[main])
     apart = np.maximum(parts.top - parts.bottom[main], parts.top[main] - parts.bottom)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ def _columns(lines: Sequence[Sequence[DecodedDigit]], gaps: Sequence[Sequence[fl
     narrow = [gap for line in gaps for gap in line if gap <= wide]
     for number, (line, between) in enumerate(zip(lines, gaps, strict=True)):
         starts += [(right.box[0], number) for right, gap in zip(line[1:], between, strict=True) if gap > wide]
-    usual = float(np.median(narrow)) if narrow else 0.0
+    usual = float(median(narrow)) if narrow else 0.0
     return _Columns(np.array(starts).reshape(-1, 2), usual, len(lines))
 
 
@@ -78,7 +79,7 @@ def _aligned(
     line: Sequence[DecodedDigit], gaps: Sequence[float], blanks: Sequence[bool], columns: _Columns
 ) -> list[bool]:
     """The blanks of a line, those counted in where a column of the page begins or ends at a gap that is not narrow."""
-    height = float(np.median([each.height for each in line]))
+    height = float(median(each.height for each in line))
     enough = max(LINES, math.ceil(LINES_OF_ALL * (columns.lines - 1)))
     found = []
     for right, gap, blank in zip(line[1:], gaps, blanks, strict=True):
@@ -89,7 +90,7 @@ def _aligned(
 
 def _gaps(line: Sequence[DecodedDigit]) -> list[float]:
     """The paper between neighbours, in heights of the line's digits."""
-    height = float(np.median([each.height for each in line]))
+    height = float(median(each.height for each in line))
     return [(right.box[0] - left.box[2]) / height for left, right in pairwise(line)]
 
 
@@ -126,7 +127,7 @@ def _is_table(
     if not across:
         return False
     within = sum(len(line) - 1 for line in lines) - len(across)
-    return within > 0 or float(np.median(across)) >= CELL
+    return within > 0 or float(median(across)) >= CELL
 
 
 def lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) -> str:

@@ -159,7 +159,7 @@ def part_numbers_and_words(characters: Characters, height: float) -> list[tuple[
     """
     costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
     gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
-    usual = max(float(np.median(gaps)), 0.0) if gaps else 0.0
+    usual = max(float(median(gaps)), 0.0) if gaps else 0.0
     spaced, even = SPACED * usual, EVEN * usual if len(gaps) > 2 else 0.0
     for i, (box, each) in enumerate(characters):
         score = 0.0 if each is None else each.digit.score
