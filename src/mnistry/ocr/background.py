@@ -168,8 +168,10 @@ def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.float32)
-    other = np.abs(small.astype(np.float32) - np.median(rim, axis=0)).max(axis=2) >= SHEET_CONTRAST
-    for regions in (bright, other.astype(np.uint8)):
+    other = np.zeros(grey.shape, bool)
+    for plane, colour in zip(cv2.split(small), rim.T, strict=True):
+        other |= np.abs(plane.astype(np.float32) - np.float32(median(colour))) >= SHEET_CONTRAST
+    for regions in (bright, as_bytes(other)):
         found = _rectangle(regions, small)
         if found is not None:
             sheet = cv2.erode(found, np.ones((7, 7), np.uint8), borderValue=0)
@@ -248,6 +250,8 @@ def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     finer = min(SAMPLES, -(-max(pixels.shape) // CELLS))
     drawn = Image.fromarray(pixels).resize((width * finer, height * finer), Image.Resampling.NEAREST)
     blocks = np.asarray(drawn).reshape(height, finer, width, finer, 3).transpose(0, 2, 4, 1, 3)
+    if finer == 1:
+        return np.asarray(drawn, np.float32)
     medians: np.ndarray = np.median(blocks.reshape(height, width, 3, finer * finer), axis=3).astype(np.float32)
     return medians
 

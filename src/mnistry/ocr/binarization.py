@@ -16,7 +16,7 @@ from mnistry.ocr.background import (
     find_sheet,
     with_patches,
 )
-from mnistry.ocr.components import Components, as_bytes, find_components, median, run_lengths
+from mnistry.ocr.components import Components, as_bytes, bounding_box, find_components, median, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
 
 LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
@@ -197,7 +197,9 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
         if width >= GRAIN:
             contrast = _smooth(contrast, SMOOTHING * width)
             values = contrast.ravel()[inside]
-        around = _largest_around(np.where(parts.labels >= 0, contrast, 0), max(1, round(width))).ravel()[inside]
+        held = np.zeros(contrast.shape, np.float32)
+        held.ravel()[inside] = values
+        around = _largest_around(held, max(1, round(width)), inside)
         strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
     return Foreground(strength, contrast, strength >= 0.5, width)
 
@@ -216,8 +218,9 @@ def _stroke_width(mask: np.ndarray) -> float:
     A stroke is crossed by many short runs and covered by few long ones, a table or a shadow by few; so it is the
     strokes that are measured, however little of the ink they are.
     """
-    lengths = [run_lengths(mask), run_lengths(mask.T)]
-    return RUN_TO_WIDTH * median(np.concatenate(lengths)) if mask.any() else 0.0
+    left, top, right, bottom = bounding_box(mask)
+    inside = mask[top:bottom, left:right]
+    return RUN_TO_WIDTH * median(np.concatenate([run_lengths(inside), run_lengths(inside.T)])) if inside.size else 0.0
 
 
 def _smooth(contrast: np.ndarray, radius: float) -> np.ndarray:
@@ -227,11 +230,14 @@ def _smooth(contrast: np.ndarray, radius: float) -> np.ndarray:
     return np.asarray(plain.filter(ImageFilter.GaussianBlur(radius)), np.float32)
 
 
-def _largest_around(values: np.ndarray, block: int) -> np.ndarray:
-    """The largest value within about one and a half blocks of each pixel: float32 like the values."""
+def _largest_around(values: np.ndarray, block: int, wanted: np.ndarray) -> np.ndarray:
+    """The largest value within about one and a half blocks of each wanted pixel, int64 (n,) in the order of memory."""
     height, width = values.shape
-    padded = np.pad(values, ((block, block + -height % block), (block, block + -width % block)))
-    largest = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).max(axis=(1, 3))
+    rows, columns = -(-height // block), -(-width // block)
+    padded = np.zeros(((rows + 2) * block, (columns + 2) * block), np.float32)
+    padded[block : block + height, block : block + width] = values
+    largest = padded.reshape(rows + 2, block, -1).max(axis=1).reshape(rows + 2, columns + 2, block).max(axis=2)
     largest = np.maximum(np.maximum(largest[:-2], largest[1:-1]), largest[2:])
     largest = np.maximum(np.maximum(largest[:, :-2], largest[:, 1:-1]), largest[:, 2:])
-    return np.repeat(np.repeat(largest, block, axis=0), block, axis=1)[:height, :width]
+    found: np.ndarray = largest[wanted // width // block, wanted % width // block]
+    return found

@@ -173,6 +173,12 @@ def stroke_width(mask: np.ndarray) -> float:
     return float(2 * np.count_nonzero(mask) / edge) if edge else 0.0
 
 
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """The left, top, right and bottom of what is set in a mask; the last two are exclusive."""
+    left, top, width, height = cv2.boundingRect(as_bytes(mask))
+    return left, top, left + width, top + height
+
+
 def median(values: np.ndarray) -> float:
     """The median of all values: NumPy's own takes ten times as long for the few that most pictures ask about."""
     middle = (values.size - 1) // 2, values.size // 2

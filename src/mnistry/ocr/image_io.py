@@ -305,7 +305,7 @@ def _reduce(image: Image, factor: int) -> np.ndarray:
     top = _top(image) if image.mode.startswith("I;16") or image.mode in ("I", "F") else 0.0
     clear = "transparency" in image.info or image.mode in ("RGBA", "LA", "La", "RGBa", "PA")
     for upper in range(0, height, rows):
-        strip = image.crop((0, upper, width, min(upper + rows, height)))
+        strip = image if rows >= height else image.crop((0, upper, width, min(upper + rows, height)))
         if top:
             strip = _array_as_image(np.asarray(strip), top)
         if "transparency" in image.info:
@@ -314,7 +314,7 @@ def _reduce(image: Image, factor: int) -> np.ndarray:
         if factor > 1:  # colours count by how much of them is seen
             strip = strip.convert("RGBa").reduce(factor).convert("RGBA") if clear else strip.reduce(factor)
         strips.append(np.asarray(strip))
-    return np.concatenate(strips)
+    return np.concatenate(strips) if len(strips) > 1 else strips[0]
 
 
 def _top(image: Image) -> float:
@@ -338,10 +338,10 @@ def _on_paper(pixels: np.ndarray) -> np.ndarray:
     """RGB pixels, uint8 (height, width, 3); what is transparent becomes white or black, unlike the opaque part."""
     if pixels.shape[2] == 3:
         return pixels
+    if pixels[:, :, 3].min() == 255:
+        return np.ascontiguousarray(pixels[:, :, :3])
     alpha = pixels[:, :, 3:].astype(np.float32) / 255
     colours = pixels[:, :, :3]
-    if alpha.min() == 1:
-        return np.ascontiguousarray(colours)
     seen = float(alpha.sum())
     mean = float((colours * alpha).sum(axis=(0, 1)) @ LUMINANCE) / seen if seen else 0.0
     paper = 255.0 if mean < 128 else 0.0

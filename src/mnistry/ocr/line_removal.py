@@ -64,11 +64,14 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
     """
     if min(mask.shape) < SMALLEST or not mask.any():
         return mask
+    if not (_far_enough(mask) or _far_enough(mask.T)):
+        return mask
     usual = float(np.percentile(contrast[mask], 75))
     level, level_on = _find_ruled(mask, contrast, width, usual)
     upright, upright_on = _find_ruled(mask.T, contrast.T, width, usual)
-    left = mask & ~level & ~upright.T
-    return _without_remnants(left, level_on | upright_on.T) if level.any() or upright.any() else mask
+    if not (level.any() or upright.any()):
+        return mask
+    return _without_remnants(mask & ~level & ~upright.T, level_on | upright_on.T)
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ and the field is averaged down.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from mnistry.constants import BOX_SIZE as BOX
 from mnistry.constants import IMAGE_SIZE as SIDE
-from mnistry.ocr.components import stroke_width
+from mnistry.ocr.components import bounding_box, stroke_width
 
 FINE = 4  # fine pixels along a side of a pixel
 FULL = BOX * FINE
@@ -52,7 +53,8 @@ def _part(inks: Sequence[np.ndarray]) -> np.ndarray:
     drawn = _thicken(fields, growth)
     for outside in (slice(MARGIN), slice(MARGIN + FULL, None)):  # a fraction of a fine pixel may have grown out of it
         drawn[:, outside], drawn[:, :, outside] = 0, 0
-    cells = drawn.reshape(n, FIELD // FINE, FINE, FIELD // FINE, FINE).mean(axis=(2, 4))
+    rows = drawn.reshape(-1, FINE, FIELD).sum(axis=1)
+    cells = rows.reshape(n, FIELD // FINE, FIELD // FINE, FINE).sum(axis=3)
     cells /= np.maximum(cells.max(axis=(1, 2), keepdims=True, initial=0), 1e-6)
     small = np.rint(cells * 255).astype(np.uint8)
     return np.stack([_centre(each) for each in small])
@@ -65,12 +67,6 @@ def is_normalized(image: np.ndarray) -> bool:
     left, top, right, bottom = bounding_box(image > 0)
     centre = _centre_of_mass(image)
     return max(bottom - top, right - left) in (BOX - 1, BOX) and all(abs(each - SIDE / 2) <= 0.51 for each in centre)
-
-
-def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """The left, top, right and bottom of what is set in a mask; the last two are exclusive."""
-    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
-    return left, top, left + width, top + height
 
 
 def _drawn(ink: np.ndarray) -> tuple[np.ndarray, float]:
@@ -126,11 +122,15 @@ def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
     """Strokes grown by fine pixels on each side, negative for thinner: float32 (n, FIELD, FIELD), 0–1."""
     ink = fields.astype(np.float32)
     for i in np.flatnonzero(np.abs(growth) > 0.25):
+        left, top, right, bottom = bounding_box(fields[i])
+        room = 1 + math.ceil(abs(growth[i]))
+        area = slice(max(top - room, 0), bottom + room), slice(max(left - room, 0), right + room)
+        field = fields[i][area]
         if growth[i] > 0:
-            ink[i] = np.clip(growth[i] + 0.5 - _distance(fields[i]), 0, 1)
+            ink[i][area] = np.clip(growth[i] + 0.5 - _distance(field), 0, 1)
         else:
-            thinner = np.clip(growth[i] - 0.5 + _distance(~fields[i]), 0, 1)
-            ink[i] = thinner if thinner.any() else fields[i]
+            thinner = np.clip(growth[i] - 0.5 + _distance(~field), 0, 1)
+            ink[i][area] = thinner if thinner.any() else field
     return ink
 
 

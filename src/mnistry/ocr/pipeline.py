@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
-from mnistry.ocr.components import find_components
+from mnistry.ocr.components import bounding_box, find_components
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
-from mnistry.ocr.normalization import bounding_box, is_normalized, normalize
+from mnistry.ocr.normalization import is_normalized, normalize
 from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
