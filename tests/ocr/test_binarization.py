@@ -7,7 +7,7 @@ import pytest
 
 from helpers.writing import BLACK, BLUE, RED, WHITE, YELLOW, Page
 from mnistry.ocr.background import content_region, estimate_background, even_background
-from mnistry.ocr.binarization import foreground_candidates, middle_foreground
+from mnistry.ocr.binarization import _largest_around, foreground_candidates, middle_foreground
 
 SIZE = 300, 140
 
@@ -166,3 +166,15 @@ def test_the_ink_in_the_middle_is_found_beside_a_darker_line_at_the_edge():
     found = middle_foreground(picture)
     np.testing.assert_array_equal(found.mask[:, 8:], picture[:, 8:, 0] == 150)
     assert middle_foreground(np.full((60, 50, 3), 200, np.uint8)) is None
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 50])
+def test_the_largest_value_around_is_that_of_a_block_and_its_neighbours(block):
+    values = np.random.default_rng(block).random((31, 47)).astype(np.float32)
+    wanted = np.array([0, 46, 700, 30 * 47, 31 * 47 - 1])
+    for pixel, largest in zip(wanted.tolist(), _largest_around(values, block, wanted).tolist(), strict=True):
+        top, left = (max(0, (at // block - 1) * block) for at in divmod(pixel, 47))
+        rows, columns = (
+            slice(first, (at // block + 2) * block) for first, at in zip((top, left), divmod(pixel, 47), strict=True)
+        )
+        assert largest == values[rows, columns].max()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mnistry.ocr.components import find_components, run_lengths, stroke_width
+from mnistry.ocr.components import find_chains, find_components, find_thin, median, run_lengths, stroke_width
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.7, 0.95])
@@ -55,3 +55,29 @@ def test_nothing_has_no_width():
 
 def test_run_lengths():
     assert run_lengths(np.array([[1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0]], bool)).tolist() == [2, 1, 4]
+
+
+def test_a_median_is_numpys():
+    random = np.random.default_rng(0)
+    for n in (1, 2, 7, 8, 501):
+        for values in (random.normal(size=n), random.integers(0, 5, n), random.random((n, 3)).astype(np.float32)):
+            assert median(values) == pytest.approx(float(np.median(values)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("down", "across"), [(0, 0), (1, 0), (60, 33), (61, 90)])
+def test_components_and_chains_are_the_same_wherever_they_lie_on_blank_paper(down, across):
+    part = np.zeros((60, 70), bool)
+    part[10:13, 5:60] = True  # a level line
+    part[20:50, 10:18] = True  # a stroke
+    part[30:33, 30:50] = part[33:36, 48:69] = True  # a line that breaks off
+    mask = np.zeros((121, 160), bool)
+    mask[down : down + 60, across : across + 70] = part
+    whole, alone = find_components(mask), find_components(part)
+    np.testing.assert_array_equal(whole.top - down, alone.top)
+    np.testing.assert_array_equal(whole.right - across, alone.right)
+    np.testing.assert_array_equal(whole.labels[down : down + 60, across : across + 70], alone.labels)
+    thin = find_thin(mask, 5, 10)
+    (line,) = [chain for chain in find_chains(thin) if chain.length > 50]
+    assert (line.start, line.stop) == ((across + 5, down + 11), (across + 59, down + 11))
+    assert (line.thick, line.area, line.rows) == (3, 165, (down + 10, down + 13))
+    assert not (thin.labels[down + 22 : down + 48, across + 10 : across + 18] > 0).any()  # it is thick

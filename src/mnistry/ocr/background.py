@@ -289,8 +289,9 @@ def _mode(brightness: np.ndarray, counted: np.ndarray) -> float:
     rim = np.ones(weight.shape, bool)
     rim[1:-1, 1:-1] = False
     weight[rim] *= weight.size / rim.sum()
-    counts, edges = np.histogram(brightness, bins=256 // int(LIKE_PAPER), range=(0, 256), weights=weight)
-    near = (brightness >= edges[counts.argmax()]) & (brightness <= edges[counts.argmax() + 1]) & counted
+    levels = (brightness / LIKE_PAPER).astype(np.int64)
+    most = int(np.bincount(levels.ravel(), weight.ravel()).argmax())
+    near = (brightness >= most * LIKE_PAPER) & (brightness <= (most + 1) * LIKE_PAPER) & counted
     return median(brightness[near])
 
 
@@ -311,14 +312,14 @@ def _trend(brightness: np.ndarray, counted: np.ndarray) -> np.ndarray:
     height, width = brightness.shape
     x, y = (np.vander(np.linspace(-1, 1, side), TREND_ORDER + 1, increasing=True) for side in (width, height))
     powers = [(i, j) for i in range(TREND_ORDER + 1) for j in range(TREND_ORDER + 1 - i)]
-    terms = np.stack([np.outer(y[:, j], x[:, i]).ravel() for i, j in powers], axis=1)  # (cells, 15)
-    known, values = terms[counted.ravel()], brightness[counted].astype(np.float64)
+    terms = np.stack([np.outer(y[:, j], x[:, i]).ravel() for i, j in powers])  # (15, cells)
+    known, values = terms[:, counted.ravel()], brightness[counted].astype(np.float64)
     weights, found = np.ones_like(values), np.zeros(len(powers))
     for _ in range(TREND_ROUNDS):
-        weighted = known * weights[:, None]
-        found = np.linalg.solve(known.T @ weighted + 1e-6 * np.eye(len(powers)), weighted.T @ values)
-        weights = 1 / np.maximum(np.abs(values - known @ found), 2.0)
-    fitted = np.clip(terms @ found, values.min(), values.max())  # where nothing is known it may go anywhere
+        weighted = known * weights
+        found = np.linalg.solve(weighted @ known.T + 1e-6 * np.eye(len(powers)), weighted @ values)
+        weights = 1 / np.maximum(np.abs(values - found @ known), 2.0)
+    fitted = np.clip(found @ terms, values.min(), values.max())  # where nothing is known it may go anywhere
     light: np.ndarray = fitted.reshape(height, width).astype(np.float32)
     return light
 

@@ -105,10 +105,32 @@ class ThinInk:
 
 def find_components(mask: np.ndarray) -> Components:
     """Find the connected components of a mask, bool (height, width)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(as_bytes(mask), connectivity=8, ltype=cv2.CV_32S)
+    labels, stats = _label(as_bytes(mask), 0)
     labels -= 1
-    left, top, width, height, area = stats[1:count].astype(np.int64).T
+    left, top, width, height, area = stats[1:].astype(np.int64).T
     return Components(labels, left, top, left + width, top + height, area)
+
+
+def _label(image: np.ndarray, thickest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the components of an image, uint8 (height, width), or of its ink that is thin along its rows.
+
+    Only the part that has ink is looked at: in drawings that is a quarter of the picture.
+
+    Returns:
+        int32 (height, width), their numbers from 1, 0 outside; int32 (n + 1, 5), of each its left column, top row,
+        width, height and area.
+    """
+    left, top, width, height = cv2.boundingRect(image)
+    left, top, room = left // 2 * 2, top // 2 * 2, thickest + 2  # OpenCV numbers components by blocks of two pixels
+    rows, columns = slice(max(top - 2 * room, 0), top + height + room), slice(left, left + width + 1)
+    part = image[rows, columns]
+    if thickest:
+        part = part & ~cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
+    _, inner, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8, ltype=cv2.CV_32S)
+    labels = np.zeros(image.shape, np.int32)
+    labels[rows, columns] = inner
+    stats[:, :2] += (columns.start, rows.start)
+    return labels, stats
 
 
 def find_thin(mask: np.ndarray, thickest: int, shortest: float) -> ThinInk:
@@ -119,9 +141,7 @@ def find_thin(mask: np.ndarray, thickest: int, shortest: float) -> ThinInk:
         thickest: rows: what is thicker is no part of it.
         shortest: columns that a chain has at least.
     """
-    image = as_bytes(mask)
-    thick = cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(image & ~thick, connectivity=8, ltype=cv2.CV_32S)
+    labels, stats = _label(as_bytes(mask), thickest)
     widths, heights, areas = stats[:, 2], stats[:, 3], stats[:, 4]
     likely = (widths >= max(shortest, 3)) & (heights <= SLOPE * widths + 2 * thickest)
     likely &= areas <= widths * (thickest + 1)

@@ -11,16 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import (
-    Chain,
-    Components,
-    ThinInk,
-    as_bytes,
-    find_chains,
-    find_components,
-    find_thin,
-    median,
-)
+from mnistry.ocr.components import Chain, Components, ThinInk, as_bytes, find_chains, find_components, find_thin, median
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 THICKEST = 0.3  # of the usual height: a frame's line
@@ -179,7 +170,9 @@ def _lines(
         side = max(SIDE * usual, SHORTEST)
         if not (thin_x.widths > side).any() or not (thin_y.widths > side).any():  # nor two sides of a frame
             return np.zeros_like(mask), NO_LINES, NO_LINES
-    ruled_x, ruled_y = (find_chains(find_thin(each, thickest, SIDE * usual)) if is_ruled else [] for each in (gone, gone.T))
+    ruled_x, ruled_y = (
+        find_chains(find_thin(each, thickest, SIDE * usual)) if is_ruled else [] for each in (gone, gone.T)
+    )
     level, upright = find_chains(thin_x), find_chains(thin_y)
     labels_x, labels_y = thin_x.labels, thin_y.labels
     near = max(2.0, 1.2 * thickest, 0.1 * usual)
@@ -281,7 +274,7 @@ def _collinear(ends: np.ndarray, near: float, gap: float) -> list[list[int]]:
 
 
 def _may_be_lines(thin: ThinInk, least: float, usual: float) -> bool:
-    """Tell whether any chain of thin ink, or several together, may be longer than all strokes of digits: see `_long`."""
+    """Tell whether chains of thin ink, one or several together, may be longer than strokes of digits: see `_long`."""
     if not len(thin.chosen):
         return False
     lefts, dashes = thin.stats[thin.chosen, 0], len(thin.chosen) >= DASHES

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, find_components, median
+from mnistry.ocr.components import Components, median
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
@@ -330,18 +331,21 @@ def _valleys(cost: np.ndarray, height: float) -> list[int]:
     blur, reach = max(1, int(CUT_BLUR * height)), max(2, int(CUT_REACH * height))
     if len(cost) <= 2 * reach:
         return []
-    smooth = np.convolve(np.pad(cost, blur, mode="edge"), np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
-    around = np.lib.stride_tricks.sliding_window_view(smooth, 2 * reach + 1)
-    middle = smooth[reach : len(cost) - reach]
+    padded = np.concatenate([cost[:1].repeat(blur), cost, cost[-1:].repeat(blur)])
+    smooth = np.convolve(padded, np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
+    around = np.ones((1, 2 * reach + 1), np.uint8)
+    lowest, highest = (each(smooth[None], around)[0] for each in (cv2.erode, cv2.dilate))
     valleys: list[int] = []
-    for column in (np.flatnonzero((middle == around.min(axis=1)) & (middle < around.max(axis=1))) + reach).tolist():
+    for column in np.flatnonzero((smooth == lowest) & (smooth < highest)).tolist():
+        if not reach <= column < len(cost) - reach:
+            continue
         if not (valleys and column - valleys[-1] < reach and smooth[valleys[-1]] == smooth[column]):
             valleys.append(column)
     return valleys
 
 
 def isolate_digit(parts: Components) -> np.ndarray:
-    """The ink of one digit, bool (height, width), all but specks, frames and what lies at the edge, of its components."""
+    """The ink of one digit, bool (height, width): all components but specks, frames and what lies at the edge."""
     shape = parts.labels.shape
     if len(parts) <= 1:
         return parts.labels >= 0
@@ -373,7 +377,7 @@ def isolate_digit(parts: Components) -> np.ndarray:
 
 
 def middle_digit(parts: Components) -> np.ndarray:
-    """The ink of the digit in the middle, bool (height, width), without its neighbours, of the components of all."""
+    """The ink of the digit in the middle, bool (height, width): components without those of its neighbours."""
     shape = parts.labels.shape
     if len(parts) <= 1:
         return parts.labels >= 0

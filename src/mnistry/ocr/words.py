@@ -68,6 +68,8 @@ class Number:
     @cached_property
     def letters(self) -> bool:
         """True if they are high and low in the way of letters: on one base line, the low ones all alike."""
+        if len(self.digits) < 2:
+            return False
         heights = np.array([each.height for each in self.digits])
         bottoms = np.array([each.box[3] for each in self.digits])
         tallest = heights.max()
