@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 
 from mnistry.errors import UsageError
 from mnistry.evaluation.calibration import NOTHING, fit_temperature, threshold_at_recall, threshold_for_precision
+from mnistry.evaluation.metrics import compute_wilson_interval
 from mnistry.models import outputs
 
 
@@ -90,6 +91,15 @@ def test_what_is_added_to_a_row_of_logits_does_not_matter(logits, labels):
     assert fit_temperature(moved, labels) == pytest.approx(fit_temperature(logits, labels), rel=1e-4)
 
 
+def test_a_row_of_weight_three_counts_as_three_rows(logits, labels):
+    weights = np.where(np.arange(500) % 4 == 0, 3.0, 1.0)
+    copies = np.repeat(np.arange(500), weights.astype(int))
+    expected = fit_temperature(logits[copies], labels[copies])
+    assert fit_temperature(logits, labels, weights) == pytest.approx(expected, rel=1e-4)
+    assert fit_temperature(logits, labels, weights / 1e6) == pytest.approx(expected, rel=1e-4)
+    assert abs(expected / fit_temperature(logits, labels) - 1) > 1e-3
+
+
 def test_the_temperature_stays_in_its_range():
     rows = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert fit_temperature(rows, np.array([0, 1])) == pytest.approx(0.01, rel=1e-3)  # all right
@@ -159,6 +169,43 @@ def test_the_order_of_answers_does_not_matter():
     assert found == threshold_for_precision(confidences[order], right[order], 0.9)
     assert 0.7 < found.value < 0.95
     assert right[confidences >= found.value].mean() == found.precision > 0.9
+
+
+def test_weighted_answers_by_hand():
+    # Twenty right answers of weight 3 and twenty of weight 1, one of them wrong: 79 of 80 parts are right, worth
+    # 80² / (20 × 9 + 20 × 1) = 32 answers. Of n answers that are all right the lower end is n / (n + 3.8415).
+    confidences = np.r_[np.linspace(0.99, 0.9, 20), np.linspace(0.8, 0.7, 20)]
+    right, weights = np.ones(40, bool), np.repeat([3.0, 1.0], 20)
+    right[39] = False
+    found = threshold_for_precision(confidences, right, 0.86, weights)
+    assert (found.value, found.kept, found.precision) == (0.7, 1.0, 79 / 80)
+    assert found.low == pytest.approx(compute_wilson_interval(32 * 79 / 80, 32)[0], abs=1e-12)
+    found = threshold_for_precision(confidences, right, 0.88, weights)
+    assert found.value == pytest.approx(confidences[38])
+    assert (found.kept, found.precision) == (79 / 80, 1.0)
+    effective = 79**2 / (20 * 9 + 19)
+    assert found.low == pytest.approx(effective / (effective + 3.8415), abs=1e-5)
+
+
+def test_only_the_proportions_of_weights_matter():
+    generator = np.random.default_rng(7)
+    confidences, weights = generator.uniform(0.5, 1, 1000), generator.uniform(0.1, 2, 1000)
+    right = generator.uniform(size=1000) < confidences
+    found = threshold_for_precision(confidences, right, 0.9, weights)
+    scaled = threshold_for_precision(confidences, right, 0.9, weights / 1e5)
+    assert 0.7 < found.value == scaled.value < 0.97
+    assert scaled.low == pytest.approx(found.low, rel=1e-9)
+    assert threshold_for_precision(confidences, right, 0.9, np.full(1000, 0.1)).value == pytest.approx(
+        threshold_for_precision(confidences, right, 0.9).value
+    )
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), np.array([1.0, 0.0]), np.array([1.0, np.nan])])
+def test_wrong_weights_are_refused(weights):
+    with pytest.raises(UsageError, match=r"Weights must be finite, above 0 and \(2,\)"):
+        threshold_for_precision(np.ones(2), np.ones(2, bool), 0.9, weights)
+    with pytest.raises(UsageError, match="Weights must be finite"):
+        fit_temperature(np.eye(2), np.array([0, 1]), weights)
 
 
 @pytest.mark.parametrize(("n", "precision"), [(3, 0.9), (2, 0.0), (2, 1.0)])

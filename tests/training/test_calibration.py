@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from mnistry.evaluation.metrics import compute_wilson_interval
 from mnistry.models import backend, outputs
 from mnistry.models.metadata import DIGIT_THRESHOLD
 from mnistry.training import calibration as training_calibration
+from mnistry.training import recipes
 from mnistry.training.config import ResolvedConfig
 from mnistry.training.trainer import Trained
 
@@ -57,6 +59,61 @@ def made(digits: Dataset, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
+@pytest.fixture
+def three_sets(digits: Dataset, monkeypatch: pytest.MonkeyPatch):
+    """Calibrate a network on three sets of given sizes, on each of which the outputs are too sure by another factor."""
+
+    def calibrate(sizes: tuple[int, int, int], factors: tuple[float, float, float]):
+        randoms = [np.random.default_rng(place) for place in range(3)]
+        logits = [random.normal(0, 4, (n, 10)) for random, n in zip(randoms, sizes, strict=True)]
+        labels = [
+            (outputs.softmax(each).cumsum(axis=1) > random.uniform(size=(len(each), 1))).argmax(axis=1)
+            for random, each in zip(randoms, logits, strict=True)
+        ]
+        scores = np.concatenate([factor * each for factor, each in zip(factors, logits, strict=True)])
+        dataset = dataset_of(digits, np.concatenate(labels))
+        softmaxed = outputs.softmax(np.c_[scores, scores.max(axis=1) - 30]).astype(np.float32)
+        places = np.cumsum([0, *sizes])
+        sets = [(dataset.x_train[a:b], dataset.y_train[a:b]) for a, b in pairwise(places)]
+        recipe = dataclasses.replace(recipes.find_recipe("strong"), second_look=0.0)
+        monkeypatch.setattr(recipes, "find_recipe", lambda name: recipe)
+        monkeypatch.setattr(loading, "split", lambda *_: (sets[0], sets[0]))
+        monkeypatch.setattr(training_calibration, "_made", lambda *_: sets[1:])
+        monkeypatch.setattr(backend, "predict", lambda _, x: softmaxed[x[:, 0, 0].astype(int) * 256 + x[:, 0, 1]])
+        chosen = training_calibration.calibrate(trained_on(dataset, 0.5))
+        probabilities = outputs.softmax(scores, chosen.temperature)
+        right = probabilities.argmax(axis=1) == dataset.y_train
+        return chosen, [(probabilities[a:b].max(axis=1), right[a:b]) for a, b in pairwise(places)]
+
+    return calibrate
+
+
+def test_the_temperature_is_nearly_that_of_the_images_held_out(three_sets):
+    chosen, _ = three_sets((5000, 5000, 12_000), (1.0, 2.0, 3.0))
+    assert chosen.temperature == pytest.approx(1.0, rel=0.08)
+    assert chosen.others == 17_000
+
+
+def test_of_few_images_held_out_the_temperature_is_that_of_the_others(three_sets):
+    chosen, _ = three_sets((20, 20, 12_000), (1.0, 3.0, 3.0))
+    assert 2 < chosen.temperature < 3.2
+
+
+def test_each_set_counts_by_its_share_in_what_is_sure(three_sets, monkeypatch):
+    monkeypatch.setattr(training_calibration, "SURE_PRECISION", 0.95)
+    monkeypatch.setattr(training_calibration, "LEAST_SURE", 0.0)
+    chosen, sets = three_sets((5000, 5000, 12_000), (1.0, 1.0, 1.0))
+    above = [belief >= chosen.sure_threshold for belief, _ in sets]
+    parts = [share * mask.mean() for share, mask in zip(training_calibration.SURE_SHARES, above, strict=True)]
+    precisions = [right[mask].mean() for mask, (_, right) in zip(above, sets, strict=True)]
+    assert 0.95 < np.average(precisions, weights=parts) < 0.96
+    more, _ = three_sets((5000, 5000, 24_000), (1.0, 1.0, 1.0))
+    assert more.sure_threshold == pytest.approx(chosen.sure_threshold, abs=0.01)  # twice as many drawn: the same line
+    hard_drawn, _ = three_sets((5000, 5000, 12_000), (1.0, 1.0, 2.0))
+    hard_degraded, _ = three_sets((5000, 5000, 12_000), (1.0, 2.0, 1.0))  # fewer images, but four times the share
+    assert chosen.sure_threshold < hard_drawn.sure_threshold < hard_degraded.sure_threshold
+
+
 def test_without_images_held_out_nothing_is_chosen(made):
     assert training_calibration.calibrate(made(100, validation=0.0)) is None
 
@@ -82,7 +139,8 @@ def test_the_figures_are_those_of_the_images_held_out(made):
         assert -np.log(given[np.arange(len(y)), y]).mean() == pytest.approx(loss, rel=1e-6)
 
 
-def test_the_lines_keep_what_they_say(made):
+def test_the_lines_keep_what_they_say(made, monkeypatch):
+    monkeypatch.setattr(training_calibration, "LEAST_SURE", 0.0)
     trained = made(12_000, spread=60.0)
     chosen = training_calibration.calibrate(trained)
     _, (x, y) = loading.split(trained.dataset, 0.5, trained.config.seed)
@@ -107,6 +165,10 @@ def test_the_lines_keep_what_they_say(made):
     lower = is_digit & (belief >= chosen.sure_threshold - 0.02)
     right = probabilities.argmax(axis=1)[lower] == y[lower]
     assert compute_wilson_interval(int(right.sum()), len(right))[0] < chosen.sure_precision  # a lower line would not do
+
+
+def test_no_answer_is_sure_below_a_fixed_probability_however_precise_the_network(made):
+    assert training_calibration.calibrate(made(12_000, spread=60.0)).sure_threshold == training_calibration.LEAST_SURE
 
 
 def test_of_few_images_none_is_sure(made):

@@ -38,7 +38,7 @@ class Threshold:
     low: float
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The temperature that makes the labels most likely: Guo et al. 2017, "On Calibration of Modern Neural Networks".
 
     The log loss is convex in 1 / temperature, so it has one valley; it is found by golden section, over the logarithm
@@ -47,6 +47,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: float (n, classes), without "no digit".
         labels: integers (n,).
+        weights: float (n,), above 0: how much each counts; None means the same for all.
 
     Returns:
         From 0.01 to 100.
@@ -61,26 +62,31 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         )
     if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= scores.shape[1]:
         raise UsageError(f"Labels must be integers from 0 to {scores.shape[1] - 1}.")
+    counted = _check_weights(weights, len(scores))
     below_label = scores - scores[np.arange(len(y)), y][:, None]
 
     def loss(log_temperature: float) -> float:
-        return float(_log_sum_exp(below_label / math.exp(log_temperature)).mean())
+        return float(np.average(_log_sum_exp(below_label / math.exp(log_temperature)), weights=counted))
 
     return math.exp(_lowest(loss, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
 
 
-def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precision: float) -> Threshold:
+def threshold_for_precision(
+    confidences: np.ndarray, right: np.ndarray, precision: float, weights: np.ndarray | None = None
+) -> Threshold:
     """The lowest confidence from which on answers are right often enough.
 
     Often enough: the lower end of the 95% Wilson interval of the part that is right reaches the precision. The plain
     part would be met by luck, since the lowest of thousands of lines is taken, and be missed as often as not on new
     images; for the interval, a handful of right answers is not enough, as it should be. Where no line does, nothing
-    is sure.
+    is sure. Of weighted answers the interval is that of their effective number (Kish 1965, "Survey Sampling",
+    section 11.2).
 
     Args:
         confidences: float (n,), 0 to 1.
         right: bool (n,), whether each answer is right.
         precision: above 0 and below 1.
+        weights: float (n,), above 0: how much each counts; None means the same for all.
 
     Raises:
         UsageError: shapes do not match, or the precision is not between 0 and 1.
@@ -92,12 +98,13 @@ def threshold_for_precision(confidences: np.ndarray, right: np.ndarray, precisio
             f"{confidences.shape}, {right.shape} and {precision}."
         )
     order = np.argsort(-confidences, kind="stable")
-    values, rights = confidences[order], np.cumsum(right[order])
+    values, counted = confidences[order], _check_weights(weights, len(confidences))[order]
+    totals, rights, squares = (np.cumsum(each) for each in (counted, counted * right[order], counted * counted))
     for last in np.flatnonzero(np.append(values[1:] != values[:-1], True))[::-1] if len(values) else ():
-        n, successes = int(last) + 1, int(rights[last])
-        low = compute_wilson_interval(successes, n)[0]
+        share, effective = rights[last] / totals[last], max(totals[last] ** 2 / squares[last], 1.0)
+        low = compute_wilson_interval(share * effective, effective)[0]
         if low >= precision:
-            return Threshold(float(values[last]), n / len(values), successes / n, low)
+            return Threshold(float(values[last]), float(totals[last] / totals[-1]), float(share), low)
     return Threshold(NOTHING, 0.0, 1.0, 0.0)
 
 
@@ -119,6 +126,13 @@ def threshold_at_recall(scores: np.ndarray, share: float) -> float:
         raise UsageError(f"There must be scores and a share above 0, at most 1; received {len(scores)} and {share}.")
     kept = math.ceil(share * len(scores) - 1e-9)  # 0.98 × 50 is 49.00000000000001 in floating point
     return float(scores[len(scores) - kept])
+
+
+def _check_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
+    checked = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked > 0).all()):
+        raise UsageError(f"Weights must be finite, above 0 and ({n},); received {checked.shape}.")
+    return checked
 
 
 def _lowest(function: Callable[[float], float], low: float, high: float) -> float:

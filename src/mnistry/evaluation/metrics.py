@@ -171,7 +171,7 @@ def compute_selective_accuracy(selected: np.ndarray, right: np.ndarray) -> Selec
     return SelectiveAccuracy(n, n / len(selected), n - successes, successes / n if n else float("nan"), interval)
 
 
-def compute_wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def compute_wilson_interval(successes: float, n: float, z: float = Z_95) -> tuple[float, float]:
     """Compute the Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
 
     Raises:

@@ -25,7 +25,7 @@ from mnistry.models.onnx_export import write
 from mnistry.runtime import provenance, run_folder
 from mnistry.runtime.files import short, write_durably
 from mnistry.training import result as training_result
-from mnistry.training.calibration import SURE_PRECISION
+from mnistry.training.calibration import choose_sure_threshold
 from mnistry.training.result import Result
 
 logger = logging.getLogger(__name__)
@@ -124,8 +124,8 @@ def _calibrate(content: bytes, own: keras_models.OwnModel, validation: tuple[np.
     temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0  # without errors the fit falls to 0
     cooled = outputs.softmax(logits, temperature)
     right = cooled.argmax(axis=1) == labels
-    sure = calibration.threshold_for_precision(cooled.max(axis=1), right, SURE_PRECISION)
-    chosen = replace(own.info, temperature=temperature, sure_threshold=sure.value)
+    sure = choose_sure_threshold(cooled.max(axis=1), right)
+    chosen = replace(own.info, temperature=temperature, sure_threshold=sure)
     return replace(own, info=chosen).to_bytes(images_to_compare_on())
 
 
