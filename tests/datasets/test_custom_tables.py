@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import lzma
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+from PIL import Image
 
 from mnistry.datasets import csv_lines, loading
 from mnistry.datasets.dataset import Dataset
@@ -154,9 +156,25 @@ def test_arrays_in_one_cell_as_pandas_writes_them(form: str, tmp_path: Path) -> 
 def test_json_goes_the_way_that_its_message_says(tmp_path: Path) -> None:
     lines = [json.dumps({"image": image.tolist(), "label": int(label)}) for image, label in zip(X, Y, strict=True)]
     (tmp_path / "own.jsonl").write_text("\n".join(lines))
-    assert "pd.read_json('own.jsonl', lines=True).to_csv('own.csv', index=False)" in refused(tmp_path / "own.jsonl")
-    pandas.read_json(tmp_path / "own.jsonl", lines=True).to_csv(tmp_path / "own.csv", index=False)
+    assert same(load(tmp_path / "own.jsonl"))
+    (tmp_path / "own.json").write_text(f"[{','.join(lines)}]")
+    assert "pd.read_json('own.json').to_csv('own.csv', index=False)" in refused(tmp_path / "own.json")
+    pandas.read_json(tmp_path / "own.json").to_csv(tmp_path / "own.csv", index=False)
     assert same(load(tmp_path / "own.csv"))
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('{"label": 1}', "row 2: expected the keys image, label, received label."),
+        ("[1, 2]", "row 2: expected a JSON object, received '[1, 2]'."),
+        ('{"label": ', "row 2: expected a JSON object, received"),
+    ],
+)
+def test_lines_of_json_that_are_wrong_are_named(line: str, sentence: str, tmp_path: Path) -> None:
+    first = json.dumps({"image": X[0].tolist(), "label": 0})
+    (tmp_path / "own.jsonl").write_text(f"{first}\n{line}\n")
+    assert sentence in refused(tmp_path / "own.jsonl")
 
 
 def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:
@@ -350,3 +368,117 @@ def test_dark_ink_is_inverted_as_pictures_that_are_read(tmp_path: Path) -> None:
     found = load_unlabelled(str(tmp_path / "x.npy"))
     np.testing.assert_array_equal(found.images, X)
     assert found.remarks[-1].startswith("The images show dark ink")
+
+
+# Several tables in a folder, and lists of pictures in several folders
+
+
+@pytest.mark.parametrize("head", [[], ["label"]])
+@pytest.mark.parametrize(
+    "names", [("X.csv", "y.csv"), ("X_train.csv", "y_train.csv"), ("csvTrainImages.csv", "csvTrainLabel.csv")]
+)
+def test_images_and_labels_in_tables_of_their_own(names: tuple[str, str], head: list[str], tmp_path: Path) -> None:
+    table(tmp_path / names[0], PIXELS if head else [], FLAT)
+    table(tmp_path / names[1], head, Y)
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert said(loaded, f"the labels are those in {names[1]}")
+    table(tmp_path / names[1], head, Y[1:])
+    assert "60 images, but" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["index", "index and name", "one-hot", "words"])
+def test_labels_in_a_table_of_their_own_in_any_form(form: str, tmp_path: Path) -> None:
+    table(tmp_path / "x_train.csv", PIXELS, FLAT)
+    match form:
+        case "index":
+            table(tmp_path / "y_train.csv", ["", "0"], range(60), Y)
+        case "index and name":
+            table(tmp_path / "y_train.csv", ["row", "Label"], range(5, 65), Y)
+        case "one-hot":
+            table(tmp_path / "y_train.csv", list("012"), ONE_HOT)
+        case "words":
+            table(tmp_path / "y_train.csv", [], WORDS[Y])
+    assert same(load(tmp_path), WORDS[Y] if form == "words" else Y)
+
+
+def test_a_table_for_each_class(tmp_path: Path) -> None:
+    for label, word in enumerate(WORDS):
+        table(tmp_path / f"{word}.csv", [], FLAT[label == Y])
+    loaded = load(tmp_path)
+    assert same(loaded, WORDS[Y])
+    assert said(loaded, "each table holds the images of a class: nought, one, two")
+
+
+def test_parts_of_a_table(tmp_path: Path) -> None:
+    for part in range(3):
+        table(tmp_path / f"train-{part}.csv", ["label", *PIXELS], Y[part::3], FLAT[part::3])
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert said(loaded, "are parts of one table")
+    table(tmp_path / "training.csv", ["label", *PIXELS], Y, FLAT)
+    assert "several tables for train: train-0.csv" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("optdigits.tra", "optdigits.tes"), ("zip.train.gz", "zip.test.gz")])
+def test_published_tables_without_a_usual_ending(names: tuple[str, str], tmp_path: Path) -> None:
+    for name, part in zip(names, (slice(0, 50), slice(50, 60)), strict=True):
+        content = table(tmp_path / name, [], FLAT[part], Y[part]).read_bytes()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    (tmp_path / "optdigits.names").write_text("1. Title of Database: digits, 2. Source: E. Alpaydin\n")
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+
+
+def test_the_line_that_names_excels_separator_is_passed_over(tmp_path: Path) -> None:
+    path = table(tmp_path / "own.csv", ["label", *PIXELS], Y, FLAT, separator=";")
+    path.write_text(f"sep=;\n{path.read_text()}")
+    assert same(load(path))
+
+
+def pictures(folder: Path) -> list[str]:
+    """Write all images as pictures, and give their names."""
+    folder.mkdir(parents=True)
+    for number, image in enumerate(X):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    return [f"{number}.png" for number in range(60)]
+
+
+@pytest.mark.parametrize("folder", ["digits", "archive/all of them"])
+def test_a_list_finds_its_pictures_in_a_folder_of_any_name(folder: str, tmp_path: Path) -> None:
+    names = pictures(tmp_path / folder)
+    assert same(load(table(tmp_path / "labels.csv", ["filename", "label"], names, Y)))
+    pictures(tmp_path / "others")  # the same names in two folders: none is taken
+    assert "there is no picture '0.png'" in refused(tmp_path / "labels.csv")
+
+
+def test_a_list_with_one_hot_labels(tmp_path: Path) -> None:
+    names = pictures(tmp_path / "images")
+    stems = [name.removesuffix(".png") for name in names]
+    loaded = load(table(tmp_path / "truth.csv", ["image", *WORDS], stems, ONE_HOT.astype(float)))
+    assert same(loaded, WORDS[Y])
+    assert said(loaded, "one-hot", "'nought' to 'two'")
+    table(tmp_path / "truth.csv", ["image", *WORDS], stems, np.ones((60, 3), int))
+    assert "columns in its first row" in refused(tmp_path / "truth.csv")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_metadata_beside_the_pictures_of_a_split_as_the_hub_has_them(form: str, tmp_path: Path) -> None:
+    for split, part in (("train", slice(0, 50)), ("test", slice(50, 60))):
+        names = pictures(tmp_path / split)[part]
+        if form == "csv":
+            table(tmp_path / split / "metadata.csv", ["file_name", "label"], names, Y[part])
+        else:
+            rows = [json.dumps({"file_name": name, "label": int(y)}) for name, y in zip(names, Y[part], strict=True)]
+            (tmp_path / split / "metadata.jsonl").write_text("\n".join(rows))
+    loaded = load(tmp_path)
+    assert same(loaded)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ",", " "])
+def test_a_list_as_a_text(separator: str, tmp_path: Path) -> None:
+    names = pictures(tmp_path / "images")
+    table(tmp_path / "labels.txt", [], [f"images/{name}" for name in names], Y, separator=separator)
+    assert same(load(tmp_path))

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
 
 MAX_LIST_COLUMNS = 64
+MAX_FOLDERS = 300  # below a list of files, in which its pictures are looked for
 WHOLE = re.compile(r"\d{1,9}\.\d{0,20}(e\+\d{2})?")  # of numbers that may be whole, those with a point
 PIXELS = 784
 MAX_CLASSES = 256
@@ -66,6 +68,10 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     if files is not None and label is not None:
         return Layout(n, label, (), files, _split_column(plain, {label, files}))
     whole = [row for row in rows if len(row) == n]
+    if files is not None:
+        one_hot, said = _one_hot_of_list(plain, whole, files)
+        if one_hot:
+            return Layout(n, None, (), files, one_hot=one_hot, said=said)
     packed = find_packed(whole, path)
     if packed is not None:
         return _with_the_rest(Layout(n, label, packed=packed), plain, whole, path, {packed})
@@ -75,6 +81,18 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     if label is None and pixels.side_of(n - 1) is not None:
         return find_by_values(rows[0] if rows else head, rows, path)
     raise DataError(f"{short(path)} {_other_columns(n)}")
+
+
+def _one_hot_of_list(
+    names: Sequence[str], rows: Sequence[Sequence[str]], files: int
+) -> tuple[tuple[tuple[int, str], ...], tuple[str, ...]]:
+    """The one-hot columns of a list of files, with the names of their classes; and the assumption."""
+    columns = [n for n in range(len(names)) if n != files and names[n].lower() not in wording.INDICES]
+    if len(columns) < 2 or not is_one_hot(rows, columns):
+        return (), ()
+    classes = wording.strip_prefix([names[n] for n in columns])
+    said = f"the labels are one-hot, in the columns {names[columns[0]]!r} to {names[columns[-1]]!r}"
+    return tuple(zip(columns, classes, strict=True)), (said,)
 
 
 def _with_the_rest(
@@ -198,7 +216,7 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
         if _likeness(last) > _likeness(first):
             return Layout(n, n - 1, tuple(range(n - 1)), said=(f"the labels are the last column, number {n}",))
         return Layout(n, 0, tuple(range(1, n)))
-    if pixels.side_of(n - 2) is not None and _counts([row[0] for row in whole]):
+    if pixels.side_of(n - 2) is not None and counts([row[0] for row in whole]):
         rest = find_by_values(list(head)[1:], [row[1:] for row in whole], path)
         return Layout(
             n,
@@ -244,32 +262,44 @@ def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path
 
 
 def find_picture(folder: Path, name: str) -> Path | None:
-    """The picture that a cell names, relative to the table or in a usual folder beside it."""
+    """The picture that a cell names, relative to the table, in a usual folder beside it, or in the one that has it."""
     if not name or "\0" in name or len(name) > 1000:
         return None
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." in parts:
         return None
-    tails = ("/".join(parts[start:]) for start in range(len(parts)))  # the beginning may be another computer's
-    return next((found for tail in tails if (found := _picture_at(folder, Path(tail))) is not None), None)
+    tails = [Path(*parts[start:]) for start in range(len(parts))]  # the beginning may be another computer's
+    usual = (folder, *(folder / inner for inner in FOLDERS))
+    found = next((place for tail in tails if (place := _picture_at(usual, tail)) is not None), None)
+    if found is not None or not tails:
+        return found
+    others = [place for each in _folders_below(folder) if (place := _picture_at((each,), tails[-1])) is not None]
+    return others[0] if len(others) == 1 else None
 
 
-def _picture_at(folder: Path, relative: Path) -> Path | None:
+def _folders_below(folder: Path) -> tuple[Path, ...]:
+    try:
+        return _list_folders(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=8)
+def _list_folders(folder: Path, _changed: int) -> tuple[Path, ...]:
+    """The folders in a folder and in these, as they were when it changed last."""
+    first = [each for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name)]
+    second = [inner for each in first[:MAX_FOLDERS] for inner in each.iterdir() if inner.is_dir()]
+    return (*first, *second)[:MAX_FOLDERS]
+
+
+def _picture_at(places: Sequence[Path], relative: Path) -> Path | None:
     names = (
         [relative]
         if relative.suffix.lower() in SUFFIXES
         else [relative.with_name(relative.name + end) for end in (".png", ".jpg")]
     )
     try:
-        return next(
-            (
-                place / each
-                for place in (folder, *(folder / inner for inner in FOLDERS))
-                for each in names
-                if (place / each).is_file()
-            ),
-            None,
-        )
+        return next((place / each for place in places for each in names if (place / each).is_file()), None)
     except OSError:
         return None
 
@@ -293,7 +323,7 @@ def _likeness(cells: Sequence[str]) -> int:
     return 2 if numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1 else 1
 
 
-def _counts(cells: Sequence[str]) -> bool:
+def counts(cells: Sequence[str]) -> bool:
     """Tell whether cells count the rows, from any number."""
     numbers = [int(cell) for cell in cells if clean_label(cell).isdigit() and cell.strip().isdigit()]
     return len(numbers) == len(cells) > 1 and all(after - before == 1 for before, after in pairwise(numbers))

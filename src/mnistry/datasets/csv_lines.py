@@ -1,4 +1,4 @@
-"""Lines of tables of text: CSV as it is; ARFF and LIBSVM files as the lines of a CSV table."""
+"""Lines of tables of text: CSV as it is; ARFF, LIBSVM and JSON Lines as the lines of a CSV table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -26,6 +27,7 @@ LIBSVM = re.compile(r"[+-]?\d{1,9}(\.0*)?( +\d{1,9}:[^ :]+)+ *")
 LIBSVM_START = re.compile(rb"[+-]?\d{1,9}(\.0*)? +\d{1,9}:[-+.0-9eE]+ ")
 SIDES = (8, 16, 20, 28, 32, 48, 64, 96, 128)  # of images whose last pixels may all be left out, as they are zero
 LEAST_FILLED = 0.8  # part of an image's pixels up to the last one that any row has
+EXCEL = re.compile(r'"?sep=."?', re.IGNORECASE)  # the first line of a table for Excel
 ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE)
 
 Lines = Iterator[tuple[int, str]]
@@ -50,7 +52,19 @@ def choose_reader(path: Path) -> Reader:
     first = next((line for _, line in _number_lines(path) if line.strip() and line[0] != "%"), "")
     if first.lower().startswith("@relation"):
         return _Arff(path)
+    if first.startswith("{") and first.rstrip().endswith("}"):
+        return _JsonLines(path)
     return _Libsvm(path) if LIBSVM.fullmatch(first) else _Plain(path)
+
+
+def first_line(path: Path, most: int) -> str:
+    """The first line of a text, no more than `most` bytes of it; packed or not.
+
+    Raises:
+        OSError, EOFError, zlib.error, lzma.LZMAError: it cannot be read or unpacked.
+    """
+    with _open_bytes(path) as file:
+        return file.readline(most).decode("utf-8", "replace")
 
 
 def is_libsvm(path: Path) -> bool:
@@ -69,6 +83,10 @@ class _Plain:
         self._path = path
         start = list(islice(_number_lines(path), 100))
         self._skipped = next((n for n, (_, line) in enumerate(start) if not line.startswith("#")), 0)
+        self.said = list[str]()
+        if start and EXCEL.fullmatch(start[0][1]):  # it names the separator, which is seen in the rows, too
+            self._skipped = 1
+            return
         if self._skipped and _commas(start[self._skipped - 1][1]) == _commas(start[self._skipped][1]) > 0:
             self._skipped -= 1  # a header, as np.savetxt writes it
         self.said = [f"passed over {format_count(self._skipped, 'line')} of comment"] if self._skipped else []
@@ -113,6 +131,42 @@ class _Arff:
                 raise DataError(f"{short(self._path)}, row {number}: {pair!r:.40} is not an index and a value.")
             cells[int(index)] = value.strip(" '\"")
         return ",".join(cells)
+
+
+class _JsonLines:
+    """A file with a JSON object in each line: the keys of the first are the header."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.said = path, list[str]()
+        self._names = list(self._read(*next(_number_lines(path))))
+
+    def _read(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise DataError(f"{short(self._path)}, row {number}: expected a JSON object, received {line[:40]!r}.")
+        return found
+
+    def lines(self) -> Lines:
+        yield 0, self._write(self._names)
+        for number, line in _number_lines(self._path):
+            row = self._read(number, line)
+            if row.keys() != set(self._names):
+                raise DataError(
+                    f"{short(self._path)}, row {number}: expected the keys {', '.join(self._names)}, received "
+                    f"{', '.join(row)}."
+                )
+            yield number, self._write([row[name] for name in self._names])
+
+    @staticmethod
+    def _write(cells: Sequence[Any]) -> str:
+        sink = io.StringIO()
+        csv.writer(sink, lineterminator="").writerow(
+            [each if isinstance(each, str) else json.dumps(each) for each in cells]
+        )
+        return sink.getvalue()
 
 
 class _Libsvm:
@@ -199,7 +253,9 @@ def _number_lines(path: Path) -> Lines:
                     raise DataError(f"{name} has {limit} characters or more, which is not read.")
                 line = line.rstrip("\r\n")
                 if "\0" in line:
-                    raise DataError(f"{name} is not a CSV table: it holds bytes of zero.")
+                    raise DataError(
+                        f"{name} is not a CSV table: it holds bytes of zero. If it is text in UTF-16, save it as UTF-8."
+                    )
                 if not line.strip():
                     waiting.append(number)
                     continue
@@ -209,7 +265,8 @@ def _number_lines(path: Path) -> Lines:
     except UnicodeDecodeError:
         raise DataError(
             f"{name} is not text in UTF-8: row {_undecodable(path)} has a byte that does not belong. "
-            "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False)."
+            "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False), with "
+            "'cp949' for a Korean file."
         ) from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"{name} is cut short or damaged: {str(error).rstrip('.'):.200}. Fetch it again.") from None

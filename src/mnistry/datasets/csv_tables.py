@@ -27,63 +27,18 @@ from mnistry.datasets.csv_columns import (
     is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, join, list_names
+from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
-from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
 LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
 SEPARATORS = ",;\t|"
 DECIMAL_COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"(?<=\d),(?=\d)")
-LIBSVM_ENDINGS = {".t": "test", ".val": "validation"}
 SPLIT_NAMES = ("train", "test", "validation")
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
 MISSING = ("", "nan", "NaN", "NAN")  # labels that are none
-MAX_NAME = 2000  # bytes of the first line of a list
-ENDINGS = tuple(name + packed for name in (".csv", ".tsv", ".arff") for packed in ("", ".gz", ".bz2", ".xz"))
-
-
-def find_tables(folder: Path) -> list[Path]:
-    """The tables of a folder."""
-    files = [each for each in folder.iterdir() if each.name[0] != "." and each.is_file()]
-    named = [each for each in files if each.name.lower().endswith(ENDINGS)]
-    if named:
-        return sorted(named)
-    lists = [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)]
-    others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
-    return sorted(lists or [each for each in others if csv_lines.is_libsvm(each)])
-
-
-def _lists_pictures(path: Path) -> bool:
-    """Tell whether a text names a picture and its label in its first line."""
-    with path.open("rb") as file:
-        words = file.readline(MAX_NAME).decode("utf-8", "replace").split()
-    return len(words) == 2 and find_picture(path.parent, words[0]) is not None
-
-
-def read(path: Path) -> LoadedSplits:
-    """Read one table, or a folder with tables of the splits.
-
-    Raises:
-        DataError: a file cannot be read, is not such a table, or has wrong rows; the message names them.
-    """
-    problems, remarks = ValidationErrors(), list[str]()
-    if not path.is_dir():
-        parts = _parts(path, "train", problems, remarks)
-        for split, other in _beside(path).items():
-            remarks.append(f"{short(path)}: taken with {other.name} beside it, its {split} split.")
-            parts |= _parts(other, split, problems, remarks)
-    else:
-        parts = {}
-        for table, split in _chosen(path, remarks):
-            for name, part in _parts(table, split, problems, remarks).items():
-                parts[name] = join([parts[name], part]) if name in parts else part
-    problems.refuse(short(path))
-    if "train" not in parts:
-        raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts) or 'nothing'}.")
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
 
 
 def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
@@ -93,7 +48,7 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
         DataError: see `read`.
     """
     problems = ValidationErrors()
-    table = _Table(path)
+    table = Table(path)
     if table.layout.files is not None:
         raise DataError(f"{short(path)} is a list of files; name the folder with the pictures.")
     part, _ = table.rows(problems)
@@ -104,57 +59,9 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     return part.images, [*told, *table.said]
 
 
-def _chosen(folder: Path, remarks: list[str]) -> list[tuple[Path, str]]:
-    """The tables of a folder with the split of each; what else is there is remarked on."""
-    tables = find_tables(folder)
-    named = {_split_of(each) for each in tables} - {None}
-    unnamed = [each for each in tables if _split_of(each) is None and "submission" not in each.name.lower()]
-    is_train = len(unnamed) == 1 and "train" not in named
-    chosen: list[tuple[Path, str]] = []
-    others: list[str] = []
-    for table in tables:
-        split = _split_of(table)
-        if "submission" in table.name.lower() or (split is None and named and not is_train):
-            others.append(table.name)
-        else:
-            chosen.append((table, split or "train"))
-    for split in ("train", "test", "validation"):
-        of_it = [table for table, each in chosen if each == split]
-        if len(of_it) > 1:
-            raise DataError(
-                f"{short(folder)} holds several tables for {split}: {list_names([each.name for each in of_it])}. Name "
-                "one of them, or keep one set in a folder."
-            )
-    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != ".")
-    lists_files = any(_Table(table).layout.files is not None for table, _ in chosen)
-    if named and is_train:
-        remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
-    if others:
-        remarks.append(f"{short(folder)}: passed over {list_names(others)}.")
-    if folders and not lists_files:
-        remarks.append(
-            f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
-        )
-    return chosen
-
-
-def _beside(path: Path) -> dict[str, Path]:
-    """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
-    name, packed = _strip_packing(path.name)
-    if not csv_lines.is_libsvm(path):
-        return {}
-    found = {split: path.with_name(name + end + packed) for end, split in LIBSVM_ENDINGS.items()}
-    return {split: place for split, place in found.items() if place.is_file() and csv_lines.is_libsvm(place)}
-
-
-def _strip_packing(name: str) -> tuple[str, str]:
-    end = next((end for end in (".gz", ".bz2", ".xz") if name.lower().endswith(end)), "")
-    return name[: len(name) - len(end)], name[len(name) - len(end) :]
-
-
-def _parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
-    """The content of a table by split."""
-    table = _Table(path)
+def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
+    """Read the content of a table by split; `split` is what the file is named after."""
+    table = Table(path)
     if not table.layout.labelled:
         if split == "test":
             remarks.append(
@@ -185,7 +92,7 @@ class _Rows(NamedTuple):
     numbers: list[int]
 
 
-class _Table:
+class Table:
     """One table: its separator, its header and its columns, found by looking at its first rows."""
 
     def __init__(self, path: Path) -> None:
@@ -195,7 +102,7 @@ class _Table:
         first = [line for _, line in islice(self._reader.lines(), LOOKED_AT)]
         if not first:
             raise DataError(f"{self.name} is empty.")
-        self._separator = _separator(first[0], path)
+        self._separator = find_separator(first[0], path)
         if self._separator == " ":
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
@@ -266,7 +173,7 @@ class _Table:
             if len(cells) != layout.columns:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
                 continue
-            name, label = cells[layout.files or 0].strip(), cells[layout.label or 0].strip()
+            name, label = cells[layout.files or 0].strip(), self._label(cells)
             place = find_picture(folder, name)
             if place is None:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
@@ -370,20 +277,31 @@ class _Table:
                 continue
             if not wrong:
                 values.append(row)
-                hot = next((name for column, name in layout.one_hot if cells[column].strip().lower() in TRUE), "")
-                kept.labels.append(hot if layout.label is None else clean_label(cells[layout.label]))
+                kept.labels.append(self._label(cells))
                 kept.splits.append("" if layout.split is None else cells[layout.split].strip())
                 kept.numbers.append(number)
         return kept._replace(values=np.stack(values) if values else np.empty((0, 0), np.float32))
 
+    def _label(self, cells: Sequence[str]) -> str:
+        """The label of a row; empty where it has none."""
+        if self.layout.label is not None:
+            return clean_label(cells[self.layout.label])
+        hot = [name for column, name in self.layout.one_hot if cells[column].strip().lower() in TRUE]
+        return hot[0] if len(hot) == 1 else ""
+
     def _cells(self, line: str) -> list[str]:
-        try:
-            return next(csv.reader([line], delimiter=self._separator), [])
-        except csv.Error:  # a cell of more than a hundred thousand characters
-            return line.split(self._separator)
+        return split_cells(line, self._separator)
 
 
-def _separator(line: str, path: Path) -> str:
+def split_cells(line: str, separator: str) -> list[str]:
+    """The cells of a line, some of which may be quoted."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell of more than a hundred thousand characters
+        return line.split(separator)
+
+
+def find_separator(line: str, path: Path) -> str:
     """Guess the separator of a table's cells from its first line."""
     for each in SEPARATORS[1:]:
         cells = line.split(each)
@@ -394,13 +312,6 @@ def _separator(line: str, path: Path) -> str:
     words = line.split()
     listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
     return " " if listed_ or len(words) > LEAST_SPACED else ","
-
-
-def _split_of(path: Path) -> str | None:
-    """The split that a table is named after."""
-    name, _ = _strip_packing(path.name)
-    by_libsvm = next((split for end, split in LIBSVM_ENDINGS.items() if name.endswith(end)), None)
-    return by_libsvm or find_split(name.rpartition(".")[0] or name, prefix=True)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

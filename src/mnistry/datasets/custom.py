@@ -14,7 +14,7 @@ import numpy as np
 
 from mnistry.datasets import (
     archives,
-    csv_tables,
+    csv_folders,
     file_kinds,
     idx_files,
     image_folder,
@@ -116,12 +116,12 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
             return make(place, idx_files.read(place.parent, place.name))
         if start[:2] == b"\0\0":
             raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
-        told = file_kinds.describe(place, start)
+        told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)
         if told is not None:
             raise DataError(told)
         if archives.is_tar(place):
             return _read_archive(place, make)
-        return make(place, csv_tables.read(place))
+        return make(place, csv_folders.read(place))
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
 
@@ -158,19 +158,22 @@ def _holds_archives(folder: Path) -> bool:
     others = [
         each for each in inside if each.is_dir() or image_folder.is_picture(each) or each.suffix.lower() == ".npz"
     ]
-    readers = (idx_files.is_there, csv_tables.find_tables, parquet.find_files, numpy_files.find_npy_files)
+    readers = (idx_files.is_there, csv_folders.find_tables, parquet.find_files, numpy_files.find_npy_files)
     return bool(archives.find(folder)) and not others and not any(reader(folder) for reader in readers)
 
 
 def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
     if idx_files.is_there(folder):
         return idx_files.read(folder)
-    if csv_tables.find_tables(folder):
-        return csv_tables.read(folder)
+    if csv_folders.find_tables(folder):
+        return csv_folders.read(folder)
     if parquet.find_files(folder):
         return parquet.read(folder)
     if numpy_files.find_npy_files(folder):
         return numpy_files.read_npy_folder(folder)
+    tables = csv_folders.find_split_tables(image_folder.find_flat_splits(folder))
+    if tables:
+        return csv_folders.read_split_tables(folder, tables)
     inner = [each for each in folder.iterdir() if not is_hidden(each.name)]
     folders = [each for each in inner if each.is_dir()]
     if not folders and any(each.suffix.lower() == ".npz" for each in inner):

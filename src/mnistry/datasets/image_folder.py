@@ -123,6 +123,12 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
     return found if "train" in found or len(found) == len(_folders(folder)) else {}
 
 
+def find_flat_splits(folder: Path) -> dict[str, list[Path]]:
+    """The folders of each split, if none of them holds folders, as of classes."""
+    found = _split_folders(folder)
+    return {} if any(_folders(path) for paths in found.values() for path in paths) else found
+
+
 def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) -> dict[str, Pairs]:
     """The pictures of folders of classes, which may each hold folders of the splits."""
     classes = _folders(folder)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mnistry.datasets import (
     archives,
+    csv_folders,
     csv_tables,
     file_kinds,
     idx,
@@ -142,7 +143,7 @@ def _read(place: Path) -> Found:
         return _number_images(x, [])
     if image_folder.is_picture(place):
         return [EncodedImage(str(place))], [place.name], []
-    told = file_kinds.describe(place, start)
+    told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)
     if told is not None:
         raise DataError(told)
     if archives.is_tar(place):
@@ -152,7 +153,7 @@ def _read(place: Path) -> Found:
 
 
 def _read_folder(folder: Path) -> Found:
-    tables = [each for each in csv_tables.find_tables(folder) if "submission" not in each.name.lower()]
+    tables = [each for each in csv_folders.find_tables(folder) if "submission" not in each.name.lower()]
     tests = [each for each in tables if "test" in each.name.lower()]
     if len(tests or tables) == 1:
         return _number_images(*csv_tables.read_images((tests or tables)[0]))

@@ -1,0 +1,242 @@
+"""CSV tables as they lie in folders: a table a split, parts of one, images and labels apart, a table for each class."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mnistry.datasets import csv_lines, wording
+from mnistry.datasets.csv_columns import TRUE, clean_label, counts, find_picture, is_number, is_one_hot
+from mnistry.datasets.csv_tables import SPLIT_NAMES, Table, find_separator, read_parts, split_cells
+from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors, join, list_names, natural
+from mnistry.datasets.wording import find_split
+from mnistry.errors import DataError
+from mnistry.ocr.image_io import SUFFIXES
+from mnistry.runtime.files import short
+
+PACKED = ("", ".gz", ".bz2", ".xz")
+ENDINGS = tuple(name + packed for name in (".csv", ".tsv", ".arff", ".jsonl", ".ndjson") for packed in PACKED)
+LIBSVM_ENDINGS = {".t": "test", ".val": "validation"}
+UCI_ENDINGS = {".tra": "train", ".tes": "test"}  # as of optdigits and pendigits
+FIRST = 20_000  # bytes of the first line
+LEAST_CELLS = 64  # numbers in a line of a table whose name does not say that it is one
+MAX_COLUMNS = 256  # of a table of labels
+
+
+def find_tables(folder: Path) -> list[Path]:
+    """The tables of a folder: by their names, else by their first lines."""
+    files = [each for each in folder.iterdir() if not wording.is_hidden(each.name) and each.is_file()]
+    named = [each for each in files if each.name.lower().endswith(ENDINGS)]
+    if named:
+        return sorted(named, key=lambda path: natural(path.name))
+    lists = [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)]
+    others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
+    return sorted(lists or [each for each in others if csv_lines.is_libsvm(each) or _holds_numbers(each)])
+
+
+def is_json_lines(path: Path) -> bool:
+    """Tell whether a file is named as one with a JSON object in each line."""
+    return _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson"))
+
+
+def _lists_pictures(path: Path) -> bool:
+    """Tell whether a text names a picture and its label in its first line."""
+    cells = re.split(r"[\s,;|]+", csv_lines.first_line(path, FIRST).strip())
+    return len(cells) == 2 and find_picture(path.parent, cells[0]) is not None
+
+
+def _holds_numbers(path: Path) -> bool:
+    """Tell whether a file begins with a line of many numbers."""
+    try:
+        cells = re.split(r"\s*[\s,;|]\s*", csv_lines.first_line(path, FIRST).strip())
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return False
+    return len(cells) >= LEAST_CELLS and all(map(is_number, cells[1:-1]))
+
+
+def read(path: Path) -> LoadedSplits:
+    """Read one table, or a folder with tables of the splits.
+
+    Raises:
+        DataError: a file cannot be read, is not such a table, or has wrong rows; the message names them.
+    """
+    remarks = list[str]()
+    if path.is_dir():
+        return _read_splits(path, _by_split(path, remarks), remarks)
+    tables = {"train": [path]}
+    for split, other in _beside(path).items():
+        remarks.append(f"{short(path)}: taken with {other.name} beside it, its {split} split.")
+        tables[split] = [other]
+    return _read_splits(path, tables, remarks)
+
+
+def find_split_tables(splits: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
+    """The tables in folders of the splits, as `train/metadata.csv` beside its pictures; none if it has no such."""
+    found = {split: [table for folder in folders for table in find_tables(folder)] for split, folders in splits.items()}
+    return found if found.get("train") else {}
+
+
+def read_split_tables(folder: Path, tables: Mapping[str, list[Path]]) -> LoadedSplits:
+    """Read tables that lie in folders of the splits; see `find_split_tables`."""
+    without = [split for split, those in tables.items() if not those]
+    remarks = [f"{short(folder)}: passed over the {split} folder: there is no table in it." for split in without]
+    return _read_splits(folder, {split: those for split, those in tables.items() if those}, remarks)
+
+
+def _read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]) -> LoadedSplits:
+    """Read the tables of each split."""
+    problems = ValidationErrors()
+    parts: dict[str, Labelled] = {}
+    for split, those in tables.items():
+        for name, part in _read_split(path, those, split, problems, remarks).items():
+            parts[name] = join([parts[name], part]) if name in parts else part
+    problems.refuse(short(path))
+    if "train" not in parts:
+        raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts) or 'nothing'}.")
+    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
+
+
+def _read_split(
+    path: Path, tables: list[Path], split: str, problems: ValidationErrors, remarks: list[str]
+) -> dict[str, Labelled]:
+    """Read the tables of one split: one; images and labels apart; one for each class; or parts that are joined.
+
+    Raises:
+        DataError: there are several that are none of these.
+    """
+    if len(tables) == 1:
+        return read_parts(tables[0], split, problems, remarks)
+    labels = {table: found for table in tables if (found := read_labels(table)) is not None}
+    images = [table for table in tables if table not in labels]
+    if len(images) == len(labels) == 1:
+        return {split: _pair(images[0], *next(iter(labels.items())), problems, remarks)}
+    opened = [] if labels else [Table(table) for table in tables]
+    if opened and not any(table.layout.labelled or table.layout.files is not None for table in opened):
+        classes = wording.strip_prefix([_stem(table) for table in tables])
+        remarks.append(f"{short(path)}: each table holds the images of a class: {list_names(classes)}.")
+        unlabelled = [_without_labels(table, problems, remarks) for table in opened]
+        labelled = [
+            replace(part, labels=np.full(len(part.images), name))
+            for part, name in zip(unlabelled, classes, strict=True)
+        ]
+        return {split: join(labelled)}
+    if not labels and len({re.sub(r"\d+", "#", table.name) for table in tables}) == 1:
+        remarks.append(f"{short(path)}: {list_names([table.name for table in tables])} are parts of one table.")
+        several = [read_parts(table, split, problems, remarks) for table in tables]
+        joined = {name: [each[name] for each in several if name in each] for name in SPLIT_NAMES}
+        return {name: join(parts) for name, parts in joined.items() if parts}
+    raise DataError(
+        f"{short(path)} holds several tables for {split}: {list_names([each.name for each in tables])}. Name "
+        "one of them, or keep one set in a folder."
+    )
+
+
+def _pair(images: Path, table: Path, labels: Sequence[str], problems: ValidationErrors, remarks: list[str]) -> Labelled:
+    """The images of one table with the labels of another."""
+    part = _without_labels(Table(images), problems, remarks)
+    if len(part.images) != len(labels) and not problems.count:
+        raise DataError(
+            f"{short(images)} has {len(part.images):,} images, but {table.name} has {len(labels):,} labels: they do "
+            "not match."
+        )
+    remarks.append(f"{short(images)}: the labels are those in {table.name}.")
+    return replace(part, labels=np.array(labels, np.str_))
+
+
+def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]) -> Labelled:
+    """The images of a table that has no labels."""
+    if table.layout.labelled or table.layout.files is not None:
+        raise DataError(f"{table.name} has labels of its own, and there are others beside it. Keep one of them.")
+    part, _ = table.rows(problems)
+    remarks += table.said
+    return part
+
+
+def read_labels(path: Path) -> list[str] | None:
+    """Read a table of labels alone: a column of them, perhaps with another that counts rows, or one-hot ones.
+
+    Returns:
+        The labels; None where the table holds something else.
+    """
+    lines = (line for _, line in csv_lines.choose_reader(path).lines() if line.strip())
+    first = next(lines, "")
+    separator = find_separator(first, path)
+    head = split_cells(first, separator)
+    if not first or len(head) > MAX_COLUMNS:
+        return None
+    rows = [head, *(split_cells(line, separator) for line in lines)]
+    if any(len(row) != len(head) for row in rows):
+        return None
+    numbered = len(head) > 2 and head == [str(number) for number in range(len(head))]  # as pandas numbers columns
+    named = not all(map(is_number, head)) and all(map(is_number, rows[-1]))
+    if numbered or named or wording.find_named(head, wording.LABELS):
+        del rows[0]
+    else:
+        head = [str(number) for number in range(len(head))]
+    indexed = len(head) > 1 and (head[0].strip().lower() in wording.INDICES or counts([row[0] for row in rows]))
+    columns = range(int(indexed), len(head))
+    if len(columns) > 1 and is_one_hot(rows, columns, all_of_them=True):
+        return [head[next(n for n in columns if row[n].strip().lower() in TRUE)] for row in rows]
+    return [clean_label(row[columns[0]]) for row in rows] if len(columns) == 1 else None
+
+
+def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
+    """The tables of a folder by split; what else is there is remarked on."""
+    tables = [each for each in find_tables(folder) if "submission" not in each.name.lower()]
+    named = {_split_of(each) for each in tables} - {None}
+    unnamed = [each for each in tables if _split_of(each) is None]
+    is_train = len(unnamed) == 1 and "train" not in named
+    found: dict[str, list[Path]] = {}
+    for table in tables:
+        if not named or is_train or table not in unnamed:
+            found.setdefault(_split_of(table) or "train", []).append(table)
+    taken = {table for those in found.values() for table in those}
+    others = [each.name for each in find_tables(folder) if each not in taken]
+    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name))
+    if named and is_train:
+        remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
+    if others:
+        remarks.append(f"{short(folder)}: passed over {list_names(others)}.")
+    if folders and not any(_is_list(table) for table in taken):
+        remarks.append(
+            f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
+        )
+    return {split: found[split] for split in SPLIT_NAMES if split in found}
+
+
+def _is_list(table: Path) -> bool:
+    try:
+        return Table(table).layout.files is not None
+    except DataError:
+        return False
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
+    name, packed = _strip_packing(path.name)
+    if not csv_lines.is_libsvm(path):
+        return {}
+    found = {split: path.with_name(name + end + packed) for end, split in LIBSVM_ENDINGS.items()}
+    return {split: place for split, place in found.items() if place.is_file() and csv_lines.is_libsvm(place)}
+
+
+def _strip_packing(name: str) -> tuple[str, str]:
+    end = next((end for end in PACKED[1:] if name.lower().endswith(end)), "")
+    return name[: len(name) - len(end)], name[len(name) - len(end) :]
+
+
+def _stem(path: Path) -> str:
+    return Path(_strip_packing(path.name)[0]).stem
+
+
+def _split_of(path: Path) -> str | None:
+    """The split that a table is named after: train.csv, zip.train.gz, mnist.t."""
+    name, _ = _strip_packing(path.name)
+    by_ending = next((split for end, split in (LIBSVM_ENDINGS | UCI_ENDINGS).items() if name.endswith(end)), None)
+    return by_ending or find_split(_stem(path), prefix=True) or find_split(name, prefix=True)
