@@ -118,12 +118,15 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         core = cv2.erode(as_bytes(own), np.ones((PATCH_CORE, PATCH_CORE), np.uint8), borderValue=0)
         if np.count_nonzero(core) < PATCH_SOLID * parts.areas[i]:
             continue
+        colour = np.median(pixels[area][own] / np.maximum(base[own], 1), axis=0)
+        pale = float(colour @ LUMINANCE)
+        darkest = pale - PATCH_INK * (1 - pale) - PATCH_LEAST
+        if pale >= 1 or darkest <= 0:  # nothing on it can be ink
+            continue
         part = pixels[area] / np.maximum(base, 1)
-        colour = np.median(part[own], axis=0)
         like = own & (np.abs(part - colour).max(axis=2) < PATCH_ALIKE)
-        bright, pale = part @ LUMINANCE, float(colour @ LUMINANCE)
-        ink = own & (bright < pale - PATCH_INK * (1 - pale) - PATCH_LEAST)
-        is_patch = pale < 1 and like.sum() >= PATCH_PLAIN * own.sum() and ink.sum() >= INKED * like.sum()
+        ink = own & (part @ LUMINANCE < darkest)
+        is_patch = like.sum() >= PATCH_PLAIN * own.sum() and ink.sum() >= INKED * like.sum()
         thick = max(PATCH_CORE, round(PATCH_WIDE * stroke_width(ink)))
         if not is_patch or not cv2.erode(as_bytes(like), np.ones((thick, thick), np.uint8), borderValue=0).any():
             continue
@@ -136,8 +139,8 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
 
 
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    whole = paper if paper.ndim == 3 else np.full(pixels.shape, paper, np.float32)
-    apart = cv2.split(cv2.absdiff(pixels, cv2.convertScaleAbs(whole)))
+    tone = cv2.convertScaleAbs(paper).reshape(paper.shape)
+    apart = cv2.split(cv2.absdiff(pixels, tone if paper.ndim == 3 else np.full(pixels.shape, tone)))
     other: np.ndarray = cv2.max(cv2.max(apart[0], apart[1]), apart[2]) >= PATCH_CONTRAST
     return other
 
