@@ -384,6 +384,62 @@ def test_parquet_with_lists_of_pixels_and_an_index(tmp_path):
     assert same(load(tmp_path / "own.parquet"))
 
 
+def png(image: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(image).save(sink, "PNG")
+    return sink.getvalue()
+
+
+PNGS, HOT = [png(image) for image in X], np.eye(3, dtype=np.int64)[Y]
+BY_PIXEL = {name: FLAT[:, number] for number, name in enumerate(PIXELS)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "remark"),
+    [
+        ({"png": PNGS, "cls": Y}, None),
+        ({"jpg": [{"bytes": each, "path": None} for each in PNGS], "answer": Y}, "the labels are the column 'answer'"),
+        ({"image": PNGS, "label": HOT.tolist()}, "the labels are one-hot, of 3 classes"),
+        ({"image": PNGS, "label": HOT.astype(bool).tolist()}, "the labels are one-hot, of 3 classes"),
+        (
+            {"image": PNGS, "id": range(60), **{f"is_{n}": HOT[:, n] for n in range(3)}},
+            "in the columns 'is_0' to 'is_2'",
+        ),
+        ({**{f"class_{n}": HOT[:, n] == 1 for n in range(3)}, **BY_PIXEL}, "in the columns 'class_0' to 'class_2'"),
+    ],
+)
+def test_parquet_with_other_names_and_one_hot_labels(columns, remark, tmp_path):
+    pyarrow.parquet.write_table(
+        pyarrow.table({name: list(each) for name, each in columns.items()}), tmp_path / "own.parquet"
+    )
+    loaded = load(tmp_path / "own.parquet")
+    assert same(loaded)
+    assert remark is None or said(loaded, remark)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"image": PNGS, "fine_label": Y, "coarse_label": Y}, "The label may be fine_label, coarse_label: name one"),
+        (
+            {"image": PNGS, "id": range(60)},
+            "has no column label or labels or class; its columns are image, id. The label is",
+        ),
+        ({"image": PNGS, "label": [[1, 1, 0], *HOT.tolist()[1:]]}, "row 1: expected one 1 among its 3 labels"),
+        (
+            {"image": PNGS, "label": [[1, 0, 0], [2, 0, 0], *HOT.tolist()[2:]]},
+            "row 2: expected one 1 among its 3 labels",
+        ),
+        ({"image": PNGS, "a": HOT[:, 0], "b": HOT[:, 1], "c": 0 * Y}, "expected one 1 among its 3 labels"),
+    ],
+)
+def test_parquet_whose_labels_are_unclear_is_refused(columns, sentence, tmp_path):
+    pyarrow.parquet.write_table(
+        pyarrow.table({name: list(each) for name, each in columns.items()}), tmp_path / "own.parquet"
+    )
+    assert sentence in refused(tmp_path / "own.parquet")
+
+
 def test_two_sets_in_a_clone_are_not_mixed(tmp_path):
     shard(tmp_path / "mnist/train.parquet", slice(0, 30))
     shard(tmp_path / "fashion/train.parquet", slice(30, 60))
@@ -594,12 +650,8 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def encoded(x: np.ndarray, y: np.ndarray, folders: bool = True) -> dict[str, bytes]:
     """Pictures as PNG by name, in folders of their classes."""
-    found = {}
-    for number, (image, label) in enumerate(zip(x, y, strict=True)):
-        sink = io.BytesIO()
-        Image.fromarray(image).save(sink, "PNG")
-        found[f"{label}/{number}.png" if folders else f"{number}.png"] = sink.getvalue()
-    return found
+    names = (f"{label}/{number}.png" if folders else f"{number}.png" for number, label in enumerate(y))
+    return dict(zip(names, map(png, x), strict=True))
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -648,7 +700,7 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
         ("own.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), ("an HDF5 file", "h5py.File('own.h5')", "np.savez")),
         ("own.mat", b"MATLAB 5.0 MAT-file", ("a MATLAB file", "scipy.io.loadmat")),
         ("own.mat", b"MATLAB 7.3 MAT-file", ("a MATLAB file of version 7.3", "h5py.File('own.mat')")),
-        ("own.jsonl", b'{"image": [], "label": 1}', ("a JSON file", "pd.read_json('own.jsonl', lines=True)")),
+        ("own.json", b'{"image": [], "label": 1}', ("a JSON file", "pd.read_json('own.json')")),
         ("mnist.pkl.gz", gzip.compress(pickle.dumps([1, 2], 2), mtime=0), ("a pickle", "np.savez")),
         ("own.pkl", pickle.dumps([1, 2], 0), ("a pickle",)),
         ("x_train.npy", b"\x93NUMPY\x01\x00" + bytes(99), ("one NumPy array", "name the folder")),

@@ -24,7 +24,7 @@ PICKLE = "if you trust who made it: pickle.load(open({name!r}, 'rb')), then " + 
 ARROW = "pyarrow.parquet.write_table(table, 'own.parquet')"
 ARCHIVE = "unpack it and name the folder"
 ONE_PICTURE = "name the folder of folders of classes; to read digits in it: mnistry read {name}"
-JSON = "pd.read_json({name!r}{lines}).to_csv('own.csv', index=False), with a column label and one of the pixels"
+JSON = "pd.read_json({name!r}).to_csv('own.csv', index=False), with a column label and one of the pixels"
 TORCH = "images, labels = (each.numpy() for each in torch.load({name!r})), then " + SAVE
 MODEL = "name it as the model: mnistry predict {name} --dataset DATA"
 
@@ -104,6 +104,5 @@ def first_bytes(path: Path) -> bytes:
 
 
 def _sentence(path: Path, kind: str, remedy: str) -> str:
-    lines = ", lines=True" if path.suffix.lower() in (".jsonl", ".ndjson") else ""
-    told = remedy.format(name=path.name, lines=lines) if "{name" in remedy else remedy
+    told = remedy.format(name=path.name) if "{name" in remedy else remedy
     return f"{path.name} is {kind}. To use it: {told}."

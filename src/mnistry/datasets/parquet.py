@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,17 +101,20 @@ def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
 
 
 class _Columns(NamedTuple):
-    """The columns of a table: the label, and pictures, lists of pixels, or a column for each pixel."""
+    """The columns of a table: the label, or one-hot ones; and pictures, lists of pixels, or a column for each pixel."""
 
     label: str | None
+    one_hot: Sequence[str] = ()
     pictures: str | None = None
     lists: str | None = None
     pixels: Sequence[str] = ()
+    said: Sequence[str] = ()
 
     @property
     def all(self) -> list[str]:
         """The columns that are read."""
-        return [each for each in (self.label, self.pictures, self.lists, *self.pixels) if each is not None]
+        single = [each for each in (self.label, self.pictures, self.lists) if each is not None]
+        return [*single, *self.one_hot, *self.pixels]
 
 
 class _Table:
@@ -127,11 +132,14 @@ class _Table:
             columns = _columns(file.schema_arrow, self.name, labelled=labelled)
             if file.metadata.num_rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
                 raise DataError(f"{self.name} claims {file.metadata.num_rows:,} rows, which is more than is read.")
-            self._columns = columns
+            self.said += [f"{self.name}: {each}." for each in columns.said]
             names = _class_names(file.schema_arrow, columns.label)
             for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns.all):
                 if columns.label is not None:
                     labels.extend(self._labels(batch.column(columns.label), names, problems))
+                elif columns.one_hot:
+                    marks = np.stack([batch.column(each).to_numpy(zero_copy_only=False) for each in columns.one_hot], 1)
+                    labels.extend(self._hot(marks, wording.strip_prefix(columns.one_hot), problems))
                 if columns.pictures is not None:
                     self._take_pictures(batch.column(columns.pictures), problems)
                 elif columns.lists is not None:
@@ -161,8 +169,14 @@ class _Table:
         return Labelled(images, self.labels, where)
 
     def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, problems: ValidationErrors) -> list[str]:
-        found = []
-        for row, value in enumerate(column.to_pylist(), self._rows + 1):
+        found: list[str] = []
+        values = column.to_pylist()
+        if values and isinstance(values[0], list) and len({len(each or ()) for each in values}) == 1:
+            classes = names or [str(number) for number in range(len(values[0]))]
+            if len(classes) == len(values[0]) > 1:
+                self._remark(f"the labels are one-hot, of {len(classes)} classes")
+                return self._hot(np.array(values, object), classes, problems)
+        for row, value in enumerate(values, self._rows + 1):
             if isinstance(value, bytes):
                 value = value.decode("utf-8", "replace")
             if isinstance(value, float) and value.is_integer():
@@ -177,6 +191,21 @@ class _Table:
                 )
             found.append(text)
         return found
+
+    def _remark(self, what: str) -> None:
+        if (told := f"{self.name}: {what}.") not in self.said:
+            self.said.append(told)
+
+    def _hot(self, marks: np.ndarray, classes: Sequence[str], problems: ValidationErrors) -> list[str]:
+        """The classes of rows of which one number is 1, and the others 0."""
+        ones, zeros = (np.equal(marks, number).astype(bool) for number in (1, 0))
+        wrong = (ones.sum(axis=1) != 1) | ~(ones | zeros).all(axis=1)
+        for row in np.flatnonzero(wrong):
+            problems.add(
+                f"{self.name}, row {self._rows + row + 1}",
+                f"expected one 1 among its {len(classes)} labels, and 0 in the others",
+            )
+        return [classes[place] for place in ones.argmax(axis=1)]
 
     def _take_pictures(self, column: pyarrow.Array, problems: ValidationErrors) -> None:
         for value in column.to_pylist():
@@ -240,39 +269,88 @@ def _open(path: Path, name: str) -> tuple[Any, Any]:
 
 def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
     """Tell the columns apart, by their names and types."""
+    label = wording.find_named(schema.names, wording.LABELS)
+    rest = [each for each in schema.names if each != label]
+    picture = _picture_column(schema, rest, name)
+    lists = [each for each in rest if _is_list(schema.field(each).type)]
+    if picture is None and len(lists) != 1:
+        chosen = _pixel_columns(rest)
+        if chosen is None:
+            raise DataError(
+                f"{name} must have a column image, or 784 columns of pixels beside {label or 'the label'}; it has "
+                f"{len(rest)}: {list_names(rest)}."
+            )
+        for each in chosen:
+            if not _is_number(schema.field(each).type):
+                raise DataError(f"{name}: column {each} must hold numbers; it is {schema.field(each).type!s:.80}.")
+        found = _Columns(label, pixels=chosen)
+    elif picture is None or _is_list(schema.field(picture).type):
+        found = _Columns(label, lists=picture or lists[0])
+    else:
+        found = _Columns(label, pictures=picture)
+    return found if label is not None or not labelled else _with_label(found, schema, name)
+
+
+def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
+    """The same with the label: the one column beside the images that may be it, or several one-hot ones.
+
+    Raises:
+        DataError: none may be it, or more than one.
+    """
+    beside = [each for each in schema.names if each not in found.all and each.lower() not in wording.BESIDE]
+    if len(beside) == 1:
+        return found._replace(label=beside[0], said=(f"the labels are the column {beside[0]!r}",))
+    if len(beside) > 2 and all(_is_number(schema.field(each).type) for each in beside):
+        return found._replace(
+            one_hot=beside, said=(f"the labels are one-hot, in the columns {beside[0]!r} to {beside[-1]!r}",)
+        )
+    which = f"may be {list_names(beside)}: name one of them label" if beside else "is missing"
+    raise DataError(
+        f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {list_names(schema.names)}. The "
+        f"label {which}."
+    )
+
+
+def _pixel_columns(names: Sequence[str]) -> list[str] | None:
+    """The columns of pixels: those named alike but for numbers, or all but columns that count rows."""
+    kinds = [re.sub(r"\d+", "#", each) for each in names]
+    kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
+    if "#" in kind and most > len(names) / 2 and pixels.side_of(most) is not None:
+        return [each for each, its in zip(names, kinds, strict=True) if its == kind]
+    kept = [each for each in names if each.lower() not in wording.INDICES]
+    return next((list(each) for each in (names, kept) if pixels.side_of(len(each)) is not None), None)
+
+
+def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> str | None:
+    """The column of pictures: the one of a usual name, or the only one that holds bytes; None if there is none."""
+    usual = wording.find_named(names, wording.PICTURES)
+    if usual is None:
+        found = [each for each in names if _holds_bytes(schema.field(each).type)]
+        return found[0] if len(found) == 1 else None
+    kind = schema.field(usual).type
+    if not _holds_bytes(kind) and not _is_list(kind):
+        raise DataError(f"{name}: column {usual} must hold the bytes of picture files; it is {kind!s:.80}.")
+    return usual
+
+
+def _holds_bytes(kind: pyarrow.DataType) -> bool:
+    """Tell whether a column may hold picture files: bytes, or a struct with bytes."""
     import pyarrow.types as types
 
-    label = wording.find_named(schema.names, wording.LABELS)
-    if label is None and labelled:
-        raise DataError(
-            f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {list_names(schema.names)}."
-        )
-    picture = wording.find_named(schema.names, wording.PICTURES)
-    if picture is not None:
-        kind = schema.field(picture).type
-        if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-            return _Columns(label, lists=picture)
-        inner = kind.field("bytes").type if types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
-        if not (types.is_binary(inner) or types.is_large_binary(inner)):
-            raise DataError(f"{name}: column {picture} must hold the bytes of picture files; it is {kind!s:.80}.")
-        return _Columns(label, pictures=picture)
-    rest = [each for each in schema.names if each != label]
-    nested = [each for each in rest if types.is_nested(schema.field(each).type)]
-    lists = [each for each in nested if not types.is_struct(schema.field(each).type)]
-    if len(lists) == 1:
-        return _Columns(label, lists=lists[0])
-    if pixels.side_of(len(rest)) is None:
-        rest = [each for each in rest if each.lower() not in wording.INDICES]
-    if pixels.side_of(len(rest)) is None:
-        raise DataError(
-            f"{name} must have a column image, or 784 columns of pixels beside {label or 'the label'}; it has "
-            f"{len(rest)}: {list_names(rest)}."
-        )
-    for each in rest:
-        kind = schema.field(each).type
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            raise DataError(f"{name}: column {each} must hold numbers; it is {kind!s:.80}.")
-    return _Columns(label, pixels=rest)
+    inner = kind.field("bytes").type if types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+    return bool(types.is_binary(inner) or types.is_large_binary(inner))
+
+
+def _is_list(kind: pyarrow.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_number(kind: pyarrow.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
 
 
 def _class_names(schema: pyarrow.Schema, label: str | None) -> list[str] | None:
