@@ -138,7 +138,7 @@ def find_thin(mask: np.ndarray, thickest: int, shortest: float) -> ThinInk:
 
     Args:
         mask: bool (height, width).
-        thickest: rows: what is thicker is no part of it.
+        thickest: rows: what is thicker does not belong to it.
         shortest: columns that a chain has at least.
     """
     labels, stats = _label(as_bytes(mask), thickest)

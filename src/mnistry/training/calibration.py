@@ -159,7 +159,7 @@ def choose_sure_threshold(beliefs: np.ndarray, right: np.ndarray, weights: np.nd
 
 
 def _weights(sets: Sequence[_Answers], shares: Sequence[float]) -> list[np.ndarray]:
-    """How much each image of each set counts, float (n,), if the sets count by these shares."""
+    """The weight of each image of each set, float (n,), if the sets count by these shares."""
     return [
         np.full(len(each.labels), share / max(len(each.labels), FULL))
         for each, share in zip(sets, shares, strict=False)  # a network of other classes has the first set alone
