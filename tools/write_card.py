@@ -17,6 +17,7 @@ from typing import Any
 
 from mnistry import Recognizer
 from mnistry.models import onnx_file
+from mnistry.training.calibration import LEAST_SURE
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "src" / "mnistry" / "models" / "weights"
@@ -98,8 +99,9 @@ Keras {machine["keras"]}, JAX {machine["jax"]}, NumPy {machine["numpy"]}.
 - **Second look**: where the best probability is under {info.second_look:g}, `Recognizer` asks the network four times more, with the image moved one
   pixel each way, and averages the logits. All figures here are with it; whoever runs the file alone leaves it out.
 - **Calibration**, on the images held out, {calibrated["others"]:,} degraded and drawn ones besides: temperature {calibrated["temperature"]:.3f}; log loss {calibrated["loss_before"]:.4f} before and
-  {calibrated["loss_after"]:.4f} after, ECE {calibrated["ece_before"]:.2%} before and {calibrated["ece_after"]:.2%} after. The line for *sure* is the lowest from which
-  on at least {calibrated["sure_precision"]:.2%} are right (lower end of the 95% Wilson interval); the line for *a digit* keeps
+  {calibrated["loss_after"]:.4f} after, ECE {calibrated["ece_before"]:.2%} before and {calibrated["ece_after"]:.2%} after. Each set counts by a stated share (`training/calibration.py`).
+  The line for *sure* is the lowest from which on at least {calibrated["sure_precision"]:.1%} are right (lower end of the 95% Wilson interval), and at least
+  {LEAST_SURE}; the line for *a digit* keeps
   {calibrated["digits_kept"]:.1%} of the digits held out, {calibrated["drawn_kept"]:.1%} of those drawn, and {calibrated["least_kept"]:.1%} of the class of either that it keeps least.
 
 ## How right it is

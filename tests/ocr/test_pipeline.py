@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from helpers.writing import BLACK, BLUE, WHITE, Page, digit
 from mnistry import Recognizer
@@ -185,6 +185,22 @@ def test_a_broken_digit_is_one(recognizer):
     pixels = np.asarray(sheet.image()).copy()
     pixels[84:87, 140:225] = WHITE
     assert recognizer.read(pixels).text == "253"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_dark_stroke_beside_a_faint_digit_is_not_surely_the_digit(recognizer, seed):
+    def crop(faint: int) -> np.ndarray:
+        drawn = Image.new("L", (50, 56), 0)
+        pen = ImageDraw.Draw(drawn)
+        pen.ellipse((17, 14, 35, 44), outline=faint, width=3)
+        pen.line([(44, 12), (42, 48)], fill=150, width=4)
+        strength = np.asarray(drawn.filter(ImageFilter.GaussianBlur(0.6)), float)
+        paper = 200 + np.random.default_rng(seed).normal(0, 3, strength.shape)
+        return np.clip((paper - strength)[:, :, None] - (0, 10, 30), 0, 255).astype(np.uint8)
+
+    assert not recognizer.read_digit(crop(faint=20)).sure
+    alone = recognizer.read_digit(crop(faint=0))  # one digit need not be in the middle
+    assert (alone.name, alone.sure) == ("1", True)
 
 
 @pytest.mark.parametrize(("text", "seed"), [("560", 3), ("754", 3), ("2938", 1)])

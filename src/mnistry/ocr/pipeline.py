@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from mnistry.ocr.background import content_region
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
 from mnistry.ocr.components import bounding_box, find_components
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
-from mnistry.ocr.normalization import is_normalized, normalize, normalize_small
+from mnistry.ocr.normalization import is_normalized, normalize
 from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
-from mnistry.ocr.small_writing import enlarged, merge_readings, soft_crop
+from mnistry.ocr.small_writing import doubt_differences, enlarged
 from mnistry.ocr.text import line_texts
 from mnistry.ocr.thumbnail import thumbnail
 
@@ -63,7 +63,6 @@ class Interpretation:
         turned: quarter turns, anticlockwise, by which the ink was turned before.
         shape: (height, width) of the turned ink.
         hypotheses: how many images the recognizer may have been asked about.
-        height: the usual height of its lines of writing, 0 where there are none.
         too_many: whether there was more ink, or more to ask about, than writing has; then nothing is read.
     """
 
@@ -72,7 +71,6 @@ class Interpretation:
     turned: int
     shape: tuple[int, ...]
     hypotheses: int
-    height: float
     too_many: bool
 
     @property
@@ -117,13 +115,13 @@ def read(
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
     best, chosen = _rejoin(recognizer, chosen, best)
-    large = None if best.too_many else enlarged(picture, best.height)
+    large = enlarged(picture, best.found.lines)
     if large is not None:
-        other, ink, inks = _best_ink(recognizer, large, small=True)
+        other, ink, inks = _best_ink(recognizer, large)
         lines = best.found.lines, other.found.lines
         if sum(map(len, lines[1])) >= sum(map(len, lines[0])):
             picture, best, chosen, tried, lines = large, other, ink, inks, lines[::-1]
-        best = replace(best, found=replace(best.found, lines=merge_readings(*lines)))
+        best = replace(best, found=replace(best.found, lines=doubt_differences(*lines)))
     alone = None if best.all_sure else _as_one_digit(recognizer, picture, best, tried)
     return alone or _as_reading(picture, _upright(recognizer, chosen, best))
 
@@ -167,33 +165,32 @@ def _image_of_one(ink: Foreground, mask: np.ndarray) -> tuple[np.ndarray, tuple[
 
 
 def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
-    """The digit that all ink makes, with the ink that the recognizer finds most believable."""
+    """The digit that all ink makes, with the ink that the recognizer finds most believable.
+
+    Where that ink may be of neighbours, or only a part of the digit, the middle of the picture is read once more.
+    """
     if recognizer.info.kind == "pictures":
         height, width = picture.pixels.shape[:2]
         box = _as_given(picture, (0, 0, width, height))
         return _digits(recognizer, thumbnail(picture.pixels)[None], [box])[0]
     tried: list[Foreground] = []
     digit = _best_of(recognizer, picture, images_of_one(picture, tried))
-    if digit is None or not tried or not _may_be_crowded(picture, tried[0].mask, digit):
+    if digit is None or not tried:
         return digit
-    ink = middle_foreground(picture.pixels)
+    parts = find_components(tried[0].mask)
+    at_edge = parts.at_edge(tried[0].mask.shape) & (parts.areas >= CROWDING * tried[0].mask.sum())
+    if at_edge.any():  # pieces of neighbours, if there is more than one piece; black and white has but one ink
+        look = (len(parts) > 1 or not digit.sure) and len(np.unique(picture.pixels)) > 2
+    else:
+        look = digit.sure and content_region(picture.pixels) is None  # faint ink may be missing
+    ink = middle_foreground(picture.pixels) if look else None
     found = None if ink is None else _image_of_one(ink, middle_digit(_clean(ink).parts))
     if found is None:
         return digit
     image, box = found
-    return _average(recognizer, [digit, *_digits(recognizer, image[None], [_as_given(picture, box)])])
-
-
-def _may_be_crowded(picture: Picture, mask: np.ndarray, digit: Digit) -> bool:
-    """Tell whether a picture of one digit may show pieces of its neighbours, by the ink, bool (height, width).
-
-    Ink lies at the edge, and there is more of it elsewhere or the digit is unsure. Black and white has but one ink.
-    """
-    parts = find_components(mask)
-    at_edge = parts.at_edge(mask.shape) & (parts.areas >= CROWDING * mask.sum())
-    if not at_edge.any() or (len(parts) == 1 and digit.sure):
-        return False
-    return len(np.unique(picture.pixels)) > 2
+    other = _digits(recognizer, image[None], [_as_given(picture, box)])[0]
+    doubted = other.score >= DOUBTFUL and other.digit != digit.digit
+    return _average(recognizer, [digit, other]) if at_edge.any() or doubted else digit
 
 
 def _average(recognizer: Classifier, digits: list[Digit]) -> Digit:
@@ -229,19 +226,19 @@ def _best_of(
 
 
 def _best_ink(
-    recognizer: Classifier, picture: Picture, *, small: bool = False
+    recognizer: Classifier, picture: Picture
 ) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Interpretation]]]:
     """The most believable reading of the picture as it is, its ink, and all inks that were tried."""
     candidates = foreground_candidates(picture.pixels)
     chosen = next(candidates)
-    best = _interpret(recognizer, chosen, small=small)
+    best = _interpret(recognizer, chosen)
     tried = [(chosen, best)]
     left = MOST_HYPOTHESES - best.cost  # all inks share it: a pattern is as much of one in each of them
     while left > ANOTHER and (not best.sure or chosen.partial):
         ink = next(candidates, None)
         if ink is None:
             break
-        other = _interpret(recognizer, ink, most=left, small=small)
+        other = _interpret(recognizer, ink, most=left)
         left -= other.cost
         tried.append((ink, other))
         if chosen.partial:
@@ -255,12 +252,10 @@ def _best_ink(
     return best, chosen, tried
 
 
-def _interpret(
-    recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES, *, small: bool = False
-) -> Interpretation:
+def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES) -> Interpretation:
     """Read ink: frames away, lines, digits, and anything that is not a digit rejected. Boxes are in the ink's pixels.
 
-    Where the ink may make more than `most` digits, none is read. Digits of `small` writing are seen in grey.
+    Where the ink may make more than `most` digits, none is read.
     """
     cleaned = _clean(ink)
     layout = segment_lines(cleaned.parts, ink.contrast)
@@ -276,10 +271,9 @@ def _interpret(
         drawn += sum((right - left) * (bottom - top) for _, _, (left, top, right, bottom) in spans)
         if drawn > MOST_DRAWN:
             return None
-        crop, draw = (soft_crop, normalize_small) if small else (_crop, normalize)
-        crops = (crop(ink, layout.pieces, *span) for span in spans)
+        crops = (_crop(ink, layout.pieces, *span) for span in spans)
         again = len(answers) + len(wanted) <= SECOND_LOOKS
-        digits = _digits(recognizer, draw(crops), [box for _, _, box in spans], again=again)
+        digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans], again=again)
         for key, digit, span in zip(wanted, digits, spans, strict=True):
             answers[key] = DecodedDigit(digit, *span)
         return [digit.score for digit in digits]
@@ -289,8 +283,7 @@ def _interpret(
     judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
     judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
     count = sum(len(each) for each in found)
-    height = median([line.height for line in layout.lines]) if layout.lines else 0.0
-    return Interpretation(judged, cleaned, turned, ink.mask.shape, count, height, too_many=ways is None)
+    return Interpretation(judged, cleaned, turned, ink.mask.shape, count, too_many=ways is None)
 
 
 def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
