@@ -10,6 +10,7 @@ import pytest
 from mnistry.models import convolution
 from mnistry.models.backend import jax, keras
 from mnistry.models.cpu_tracing import cpu_forms
+from mnistry.models.windows import make_window
 
 jnp = jax.numpy
 layers = keras.layers
@@ -110,6 +111,38 @@ def test_neighbouring_outputs_at_once(padding: str, monkeypatch: pytest.MonkeyPa
     assert set(numbers) == ({1, 3, 4} if padding == "valid" else {1, 2, 3, 4, 5})
     monkeypatch.setattr(convolution, "PIECE_BYTES", 8_000)  # an image or a few
     assert_same(*cases[:6], n=5)
+
+
+def test_products_of_each_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    forms: list[str] = []
+    choose = convolution._choose_form
+    monkeypatch.setattr(convolution, "_choose_form", lambda *a: (forms.append(choose(*a)), forms[-1])[1])
+    kinds: list[tuple[int, dict[str, Any], tuple[int, ...]]] = [
+        (2, {"padding": "same"}, (6, 7, 3)),  # the gradient by the input as a convolution
+        (33, {"padding": "same"}, (5, 4, 40)),
+        (9, {"dilation_rate": (2, 1)}, (8, 5, 2)),
+        (3, {"strides": (1, 2)}, (6, 7, 4)),
+    ]
+    assert_same(*(([layers.Conv2D(filters, 3, **options)], shape) for filters, options, shape in kinds))
+    assert set(forms) == {"whole kernel", "rows of inputs", "rows of outputs"}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pool", "computed"),
+    [
+        (3, (2, None, "valid"), (6, 10)),  # of 7 by 10
+        (4, (2, 3, "valid"), (5, 8)),  # of 6 by 9
+        (3, (3, 2, "same"), (7, 10)),
+    ],
+)
+def test_outputs_that_no_pool_takes_are_not_computed(
+    kernel: int, pool: tuple[Any, ...], computed: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[convolution.Block] = []
+    forward = convolution._forward
+    monkeypatch.setattr(convolution, "_forward", lambda *a: (made.append(a[3]), forward(*a))[1])
+    assert_same(([layers.Conv2D(40, kernel, activation="relu"), layers.MaxPooling2D(*pool)], (9, 12, 2)))
+    assert {block.window.out for block in made if block.pool is not None} == {computed}
 
 
 def test_bias_and_activation() -> None:
@@ -224,7 +257,7 @@ def test_the_middle_of_a_kernel_by_hand() -> None:
     image = np.zeros((1, 3, 3, 1), np.float32)
     image[0, 1, 1, 0] = 2
     kernel = np.arange(1, 10, dtype=np.float32).reshape(3, 3, 1, 1)
-    window = convolution.make_window((3, 3), (3, 3), (1, 1), (1, 1), "same")
+    window = make_window((3, 3), (3, 3), (1, 1), (1, 1), "same")
     turned = 2 * np.arange(9, 0, -1).reshape(3, 3)  # a dot brings out the kernel upside down
     found = convolution.convolve(image, kernel, None, convolution.Block(window))
     assert np.array_equal(np.asarray(found)[0, :, :, 0], turned)

@@ -1,15 +1,12 @@
-"""Convolutions and pooling in the forms that are fastest on a CPU.
+"""Convolutions in the forms that are fastest on a CPU.
 
-XLA's own convolution is ten times slower inside a compiled loop on a CPU, and its gradient of max pooling (select and
-scatter) costs more than the convolutions around it.
+XLA's own convolution is ten times slower inside a compiled loop on a CPU.
 
 - Convolution: matrix products. The columns that a kernel row covers lie side by side (three times the input for a 3×3
-  kernel, not nine times), and each kernel row is one product. A large batch is worked through in pieces that stay in
-  the cache, with the bias, relu and max pooling that follow. The gradients are matrix products too. With a large kernel
-  and few filters, the products compute several neighbouring outputs at once.
+  kernel, not nine times); the kernel's rows are one product or several, see `_choose_form`. A large batch is worked
+  through in pieces that stay in the cache, with the bias, relu and max pooling that follow. The gradients are matrix
+  products too. With a large kernel and few filters, the products compute several neighbouring outputs at once.
 - Depthwise convolution: a sum of shifted products, element by element, which XLA compiles into one loop.
-- Pooling: the elements of a window are shifted slices, compared or added. Each window remembers the place of its
-  maximum: the first one, as in XLA.
 
 Outputs and gradients are those of XLA, up to float32 rounding.
 """
@@ -22,49 +19,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mnistry.models.backend import jax
+from mnistry.models.pooling import find_max, unpool
+from mnistry.models.windows import Window, pad, pick, slice_axis, spread
 
 jnp, lax = jax.numpy, jax.lax
 
 FEW_FILTERS, LARGE_KERNEL = 32, 4  # a product with fewer columns wastes most of a CPU's vector units
-PIECE_BYTES = 4_000_000  # of the columns and outputs of a piece: smaller ones keep a second core idle
-
-
-class Window(NamedTuple):
-    """The movement of a kernel over an image: two numbers each, for rows and columns.
-
-    Attributes:
-        size: of the kernel.
-        stride: from one output to the next.
-        dilation: from one element of the kernel to the next.
-        before: pixels of padding before the first.
-        after: pixels of padding after the last.
-        out: size of the output.
-    """
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    before: tuple[int, int]
-    after: tuple[int, int]
-    out: tuple[int, int]
-
-
-def make_window(
-    shape: tuple[int, int], size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: str
-) -> Window:
-    """Place a kernel over an image of a given height and width, padded as Keras pads: "same" or "valid"."""
-    before, after, out = [], [], []
-    for n, k, s, d in zip(shape, size, stride, dilation, strict=True):
-        extent = (k - 1) * d + 1
-        count = -(-n // s) if padding == "same" else max(0, (n - extent) // s + 1)
-        missing = max((count - 1) * s + extent - n, 0) if padding == "same" else 0
-        before.append(missing // 2)
-        after.append(missing - missing // 2)
-        out.append(count)
-    return Window(size, stride, dilation, (before[0], before[1]), (after[0], after[1]), (out[0], out[1]))
-
-
-# Convolution
+PIECE_BYTES = 8_000_000  # of the columns and outputs of a piece: smaller ones keep a second core idle
 
 
 class Block(NamedTuple):
@@ -95,8 +56,25 @@ def convolve(x: Any, kernel: Any, bias: Any, block: Block) -> Any:
     Returns:
         float32 (n, *block.window.out, filters), or (n, *block.pool.out, filters) with pooling.
     """
+    block = _leave_out_unused(block, x.shape[1:3])
     number = _count_neighbours(block.window, kernel.shape[-1])
     return _convolve(x, kernel, bias, block) if number == 1 else _convolve(*_join(x, kernel, bias, block, number))
+
+
+def _leave_out_unused(block: Block, shape: tuple[int, int]) -> Block:
+    """Leave out the last rows and columns of outputs if no pool takes them, as with 11 pixels in pools of 2."""
+    if block.pool is None:
+        return block
+    out, after = [], []
+    for axis in (0, 1):
+        window, pool = ([value[axis] for value in each] for each in (block.window, block.pool))
+        size, stride, dilation, before, padding, number = window
+        used = min(number, (pool[5] - 1) * pool[1] + pool[0] - pool[3])
+        out.append(used)
+        after.append(
+            padding if used == number else (used - 1) * stride + (size - 1) * dilation + 1 - before - shape[axis]
+        )
+    return block._replace(window=block.window._replace(out=(out[0], out[1]), after=(after[0], after[1])))
 
 
 def _count_neighbours(window: Window, filters: int) -> int:
@@ -149,7 +127,7 @@ def _forward(x: Any, kernel: Any, bias: Any, block: Block) -> tuple[Any, Any]:
         y = y.reshape(len(part), *_size_of_outputs(block), -1)
         y = y if bias is None else y + bias
         y = jnp.maximum(y, 0) if block.relu else y
-        return (y, None) if block.pool is None else _max_and_place(y, block.pool)
+        return (y, None) if block.pool is None else find_max(y, block.pool)
 
     y, place = _in_pieces(piece, (x,), _image_bytes(x, kernel, block))
     return y, place
@@ -166,22 +144,15 @@ def _convolve_backward(block: Block, kept: Any, gradient: Any) -> tuple[Any, Any
     x, kernel, bias, outputs, places, wanted = kept
     if isinstance(gradient, jax.custom_derivatives.SymbolicZero):
         gradient = jnp.zeros(gradient.shape, gradient.dtype)
-    rows, columns, channels, filters = kernel.shape
+    filters = kernel.shape[-1]
 
     def piece(part: Any, own: Any, y: Any, place: Any) -> tuple[Any, Any, Any]:
         own = own if y is None else jnp.where(y > 0, own, 0)
-        own = own if block.pool is None else _unpool(own, place, _size_of_outputs(block), block.pool)
+        own = own if block.pool is None else unpool(own, place, _size_of_outputs(block), block.pool)
         by_bias = None if bias is None else own.reshape(-1, filters // block.neighbours).sum(0)
-        flat = own.reshape(-1, filters)
-        by_x = wanted and None
-        if wanted is not None:
-            by_x = sum(
-                _spread(
-                    (flat @ kernel[i, j].T).reshape(-1, *block.window.out, channels), x.shape[1:3], block.window, i, j
-                )
-                for i, j in itertools.product(range(rows), range(columns))
-            )
-        return by_x, _kernel_gradient(part, flat, block.window), by_bias
+        own = own.reshape(len(own), *block.window.out, filters)
+        by_x = None if wanted is None else _input_gradient(own, kernel, x.shape[1:3], block.window)
+        return by_x, _kernel_gradient(part, own, kernel, block.window), by_bias
 
     by_x, by_kernel, by_bias = _in_pieces(
         piece, (x, gradient, outputs, places), _image_bytes(x, kernel, block), sums=(False, True, True)
@@ -199,46 +170,95 @@ def _size_of_outputs(block: Block) -> tuple[int, int]:
 
 
 def _products(x: Any, kernel: Any, window: Window) -> Any:
-    n, filters = len(x), kernel.shape[-1]
-    seen = _columns(x, window)
-    if isinstance(seen, list):
-        parts = [
-            part.reshape(-1, part.shape[-1]) @ row.reshape(-1, filters) for part, row in zip(seen, kernel, strict=True)
+    """The outputs of a convolution alone."""
+    rows, filters = kernel.shape[0], kernel.shape[-1]
+    seen, form = _columns(x, window), _choose_form(kernel.shape, window)
+    if form == "whole kernel":
+        seen = _rows(seen, window)
+        return _dot(jnp.concatenate(seen, axis=-1), kernel.reshape(-1, filters))
+    if form == "rows of inputs":
+        parts = [_dot(part, row.reshape(-1, filters)) for part, row in zip(_rows(seen, window), kernel, strict=True)]
+        return sum(parts[1:], start=parts[0])
+    side_by_side = kernel.transpose(1, 2, 0, 3).reshape(-1, rows * filters)
+    parts = jnp.split(_dot(seen, side_by_side), rows, axis=-1)
+    return sum(slice_axis(part, 1, i, window) for i, part in enumerate(parts))
+
+
+def _kernel_gradient(x: Any, gradient: Any, kernel: Any, window: Window) -> Any:
+    (rows, columns, channels, filters), seen = kernel.shape, _columns(x, window)
+    form = _choose_form(kernel.shape, window)
+    if form == "whole kernel":
+        return _dot_pixels(jnp.concatenate(_rows(seen, window), axis=-1), gradient)
+    if form == "rows of inputs":
+        return jnp.stack([_dot_pixels(part, gradient) for part in _rows(seen, window)])
+    vertical = window._replace(before=(0, 0))
+    shifted = [spread(gradient, (seen.shape[1], window.out[1]), vertical, i, 0) for i in range(rows)]
+    side_by_side = _dot_pixels(seen, jnp.concatenate(shifted, axis=-1))
+    return side_by_side.reshape(columns, channels, rows, filters).transpose(2, 0, 1, 3)
+
+
+def _input_gradient(gradient: Any, kernel: Any, shape: tuple[int, int], window: Window) -> Any:
+    rows, columns, channels, filters = kernel.shape
+    if window.stride == (1, 1) and rows < LARGE_KERNEL and filters <= min(channels, FEW_FILTERS):
+        edges = [
+            ((size - 1) * dilation - before, (size - 1) * dilation - after)
+            for size, dilation, before, after in zip(
+                window.size, window.dilation, window.before, window.after, strict=True
+            )
         ]
-        flat = sum(parts[1:], start=parts[0])
+        before, after = zip(*edges, strict=True)
+        back = window._replace(before=before, after=after, out=shape)
+        return _products(gradient, kernel[::-1, ::-1].swapaxes(2, 3), back)
+    places = itertools.product(range(rows), range(columns))
+    if window.stride == (1, 1):
+        parts = jnp.split(_dot(gradient, kernel.transpose(3, 0, 1, 2).reshape(filters, -1)), rows * columns, axis=-1)
     else:
-        flat = seen.reshape(-1, seen.shape[-1]) @ kernel.reshape(-1, filters)
-    return flat.reshape(n, *window.out, filters)
+        parts = [_dot(gradient, each.T) for row in kernel for each in row]
+    return sum(spread(part, shape, window, i, j) for part, (i, j) in zip(parts, places, strict=True))
 
 
-def _kernel_gradient(x: Any, flat: Any, window: Window) -> Any:
-    seen = _columns(x, window)
-    if isinstance(seen, list):
-        return jnp.stack([part.reshape(-1, part.shape[-1]).T @ flat for part in seen])
-    return seen.reshape(-1, seen.shape[-1]).T @ flat
+def _choose_form(shape: tuple[int, ...], window: Window) -> str:
+    """The form of the products.
+
+    - "whole kernel": one product with all that a kernel sees at an output.
+    - "rows of inputs": one product for each row of the kernel, added up.
+    - "rows of outputs": one product with the rows of the kernel side by side, as if they were more filters; its outputs
+      are shifted and added up. For few filters: they are copied in place of the inputs, and the product is wider.
+    """
+    rows, columns, channels, filters = shape
+    if window.stride != (1, 1) or channels == 1 or rows == 1:
+        return "whole kernel"
+    return "rows of outputs" if rows < LARGE_KERNEL and filters <= columns * channels else "rows of inputs"
+
+
+def _dot(x: Any, matrix: Any) -> Any:
+    """The product over the last axis."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], -1)
+
+
+def _dot_pixels(x: Any, y: Any) -> Any:
+    """The product over all axes but the last."""
+    return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
 
 
 def _columns(x: Any, window: Window) -> Any:
-    """Gather the values that the kernel covers at each output.
-
-    A list with an array for each kernel row; or one array for the whole kernel if that is small or skips pixels.
-    """
-    rows, columns = window.size
-    padded = _pad(x, window)
-    side_by_side = jnp.concatenate([_slice(padded, 2, j, window) for j in range(columns)], axis=-1)
-    seen = [_slice(side_by_side, 1, i, window) for i in range(rows)]
-    return jnp.concatenate(seen, axis=-1) if _at_once(x, window) else seen
+    """Gather the values that a row of the kernel covers at each output, for every row of inputs."""
+    padded = pad(x, window)
+    return jnp.concatenate([slice_axis(padded, 2, j, window) for j in range(window.size[1])], axis=-1)
 
 
-def _at_once(x: Any, window: Window) -> bool:
-    return window.stride != (1, 1) or x.shape[-1] == 1 or window.size[0] == 1
+def _rows(columns: Any, window: Window) -> list[Any]:
+    """For each row of the kernel, the columns that it meets."""
+    return [slice_axis(columns, 1, i, window) for i in range(window.size[0])]
 
 
 def _image_bytes(x: Any, kernel: Any, block: Block) -> int:
     """Bytes of the columns and the outputs of one image."""
-    (rows, columns), (height, width) = block.window.size, block.window.out
-    column_height = height * rows if _at_once(x, block.window) else x.shape[1]
-    count: int = width * (column_height * columns * x.shape[-1] + height * kernel.shape[-1])
+    (rows, columns, channels, filters), (height, width) = kernel.shape, block.window.out
+    form = _choose_form(kernel.shape, block.window)
+    column_height = height * rows if form == "whole kernel" else x.shape[1]
+    output_height = height * rows if form == "rows of outputs" else height
+    count: int = width * (column_height * columns * channels + output_height * filters)
     return 4 * count
 
 
@@ -306,7 +326,7 @@ def convolve_depthwise(x: Any, kernel: Any, window: Window) -> Any:
         float32 (n, *window.out, channels * filters per channel).
     """
     total = sum(
-        _pick(_pad(x, window), window, i, j)[..., None] * kernel[i, j]
+        pick(pad(x, window), window, i, j)[..., None] * kernel[i, j]
         for i, j in itertools.product(*(range(size) for size in window.size))
     )
     return total.reshape(*total.shape[:3], -1)
@@ -320,107 +340,10 @@ def _depthwise_backward(window: Window, kept: tuple[Any, Any], gradient: Any) ->
     x, kernel = kept
     gradient = gradient.reshape(*gradient.shape[:3], *kernel.shape[2:])
     places = list(itertools.product(*(range(size) for size in window.size)))
-    by_x = sum(_spread((gradient * kernel[i, j]).sum(-1), x.shape[1:3], window, i, j) for i, j in places)
-    padded = _pad(x, window)
-    by_kernel = [(_pick(padded, window, i, j)[..., None] * gradient).sum((0, 1, 2)) for i, j in places]
+    by_x = sum(spread((gradient * kernel[i, j]).sum(-1), x.shape[1:3], window, i, j) for i, j in places)
+    padded = pad(x, window)
+    by_kernel = [(pick(padded, window, i, j)[..., None] * gradient).sum((0, 1, 2)) for i, j in places]
     return by_x, jnp.stack(by_kernel).reshape(kernel.shape)
 
 
 convolve_depthwise.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-# Pooling
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def pool_max(x: Any, window: Window) -> Any:
-    """The largest value of each window.
-
-    Args:
-        x: float32 (n, height, width, channels).
-        window: of the pool.
-
-    Returns:
-        float32 (n, *window.out, channels).
-    """
-    return _max_and_place(x, window)[0]
-
-
-def _max_forward(x: Any, window: Window) -> tuple[Any, Any]:
-    largest, place = _max_and_place(x, window)
-    return largest, (place, jnp.zeros((0, *x.shape[1:3])))
-
-
-def _max_backward(window: Window, kept: Any, gradient: Any) -> tuple[Any]:
-    place, empty = kept
-    return (_unpool(gradient, place, empty.shape[1:], window),)
-
-
-def _max_and_place(x: Any, window: Window) -> tuple[Any, Any]:
-    """The largest value of each window, and its number in the window."""
-    padded = _pad(x, window, -jnp.inf)
-    parts = [_pick(padded, window, i, j) for i, j in itertools.product(*(range(size) for size in window.size))]
-    largest, place = parts[0], jnp.zeros(parts[0].shape, jnp.int8 if len(parts) < 128 else jnp.int32)
-    for number, part in enumerate(parts[1:], start=1):
-        place = jnp.where(part > largest, jnp.asarray(number, place.dtype), place)
-        largest = jnp.maximum(largest, part)
-    return largest, place
-
-
-def _unpool(gradient: Any, place: Any, shape: tuple[int, ...], window: Window) -> Any:
-    """The gradient of max pooling: to the place of each window's maximum, in an image of that height and width."""
-    (rows, columns), (height, width) = window.size, window.out
-    if window.size == window.stride and not any(window.before + window.after):
-        number = jnp.arange(rows * columns, dtype=place.dtype).reshape(rows, 1, columns, 1)
-        spread = jnp.where(place[:, :, None, :, None, :] == number, gradient[:, :, None, :, None, :], 0)
-        spread = spread.reshape(len(gradient), height * rows, width * columns, gradient.shape[-1])
-        missing = ((0, 0), (0, shape[0] - height * rows), (0, shape[1] - width * columns), (0, 0))
-        return jnp.pad(spread, missing)
-    parts = enumerate(itertools.product(range(rows), range(columns)))
-    return sum(
-        _spread(jnp.where(place == number, gradient, 0), (shape[0], shape[1]), window, i, j) for number, (i, j) in parts
-    )
-
-
-pool_max.defvjp(_max_forward, _max_backward)
-
-
-def pool_sum(x: Any, window: Window) -> Any:
-    """The sum of each window; shapes as for `pool_max`."""
-    (rows, columns), (height, width) = window.size, window.out
-    if window.size == window.stride and not any(window.before + window.after):
-        used = x[:, : height * rows, : width * columns]
-        return used.reshape(len(x), height, rows, width, columns, x.shape[-1]).sum((2, 4))
-    padded = _pad(x, window)
-    return sum(_pick(padded, window, i, j) for i, j in itertools.product(range(rows), range(columns)))
-
-
-# Slices
-
-
-def _pad(x: Any, window: Window, value: float = 0.0) -> Any:
-    if not any(window.before + window.after):
-        return x
-    return jnp.pad(x, ((0, 0), *zip(window.before, window.after, strict=True), (0, 0)), constant_values=value)
-
-
-def _slice(x: Any, axis: int, place: int, window: Window) -> Any:
-    """Select the values that one row (axis 1) or column (axis 2) of the kernel meets."""
-    stride, count = window.stride[axis - 1], window.out[axis - 1]
-    start = place * window.dilation[axis - 1]
-    return lax.slice_in_dim(x, start, start + (count - 1) * stride + 1, stride, axis)
-
-
-def _pick(padded: Any, window: Window, i: int, j: int) -> Any:
-    """Select the values that one element of the kernel meets."""
-    return _slice(_slice(padded, 1, i, window), 2, j, window)
-
-
-def _spread(values: Any, shape: tuple[int, int], window: Window, i: int, j: int) -> Any:
-    """Put values back where `_pick` took them from, in an image without padding; zeros elsewhere."""
-    edges = [(0, 0, 0)]
-    for axis, place in enumerate((i, j)):
-        stride, count = window.stride[axis], window.out[axis]
-        low = place * window.dilation[axis] - window.before[axis]
-        edges.append((low, shape[axis] - low - ((count - 1) * stride + 1), stride - 1))
-    return lax.pad(values, jnp.zeros((), values.dtype), [*edges, (0, 0, 0)])

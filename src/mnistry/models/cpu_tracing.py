@@ -1,7 +1,8 @@
 """Keras models traced so that their convolutions and pooling are fast on a CPU.
 
-While `cpu_forms()` is active, Keras's operations on the JAX backend are traced in the forms of `convolution.py`. The
-model keeps Keras's layers. Whatever is not float32, or has more than two spatial dimensions, is left to XLA.
+While `cpu_forms()` is active, Keras's operations on the JAX backend are traced in the forms of `convolution.py` and
+`pooling.py`. The model keeps Keras's layers. Whatever is not float32, or has more than two spatial dimensions, is left
+to XLA.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from functools import partial
 from typing import Any
 
 from mnistry.models.backend import BaseConv, jax, keras, keras_nn
-from mnistry.models.convolution import Block, Window, convolve, convolve_depthwise, make_window, pool_max, pool_sum
+from mnistry.models.convolution import Block, convolve, convolve_depthwise
+from mnistry.models.pooling import pool_max, pool_sum
+from mnistry.models.windows import Window, make_window
 
 jnp = jax.numpy
 
