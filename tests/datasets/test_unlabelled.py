@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from PIL import Image
 
 from mnistry.datasets import loading
-from mnistry.datasets.unlabelled import HEADER, load_unlabelled
+from mnistry.datasets.unlabelled import HEADER, load_pictures, load_unlabelled
 from mnistry.errors import DataError, UsageError
+from mnistry.ocr.image_io import is_array_file
 
 X = loading.load("digits").x_test[:12]
 NUMBERS = [str(number) for number in range(1, 13)]
@@ -170,3 +172,31 @@ def test_what_holds_no_images_is_refused(tmp_path):
     of(folder / "2.png", png(X[1])[:60])
     with pytest.raises(DataError, match=r"2\.png"):
         load_unlabelled(str(folder))
+
+
+def test_arff_libsvm_and_json_lines_are_read_as_pictures_too(tmp_path):
+    flat = X.reshape(len(X), -1)
+    attributes = "".join(f"@attribute p{number} numeric\n" for number in range(784))
+    arff = "\n".join(",".join(map(str, [*row, 7])) for row in flat)
+    (tmp_path / "own.arff").write_text(f"@relation own\n{attributes}@attribute class {{7}}\n@data\n{arff}\n")
+    sparse = ("7 " + " ".join(f"{n}:{value}" for n, value in enumerate(row, 1) if value or n == 784) for row in flat)
+    (tmp_path / "own.libsvm").write_text("\n".join(sparse))
+    (tmp_path / "own.jsonl").write_text("\n".join(json.dumps({"image": row.tolist()}) for row in flat))
+    for name in ("own.arff", "own.libsvm", "own.jsonl"):
+        images, _ = load_pictures(str(tmp_path / name))
+        assert is_array_file(name)
+        assert [each.tolist() for each in images.values()] == X.tolist()
+
+
+def test_tables_of_labels_and_lists_of_pictures_in_a_folder_are_not_taken_for_images(tmp_path):
+    (tmp_path / "x_test.csv").write_text("\n".join(",".join(map(str, row)) for row in X.reshape(len(X), -1)))
+    (tmp_path / "y_test.csv").write_text("\n".join("7" for _ in X))
+    assert (load_unlabelled(str(tmp_path)).images == X).all()
+    folder = tmp_path / "listed"
+    (folder / "images").mkdir(parents=True)
+    for number, image in enumerate(X):
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+    (folder / "labels.csv").write_text("file,label\n" + "\n".join(f"{number}.png,7" for number in range(len(X))))
+    found = load_unlabelled(str(folder))
+    assert (found.images == X).all()
+    assert found.names == [f"images/{number}.png" for number in range(len(X))]

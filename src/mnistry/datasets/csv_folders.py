@@ -40,6 +40,16 @@ def find_tables(folder: Path) -> list[Path]:
     return sorted(lists or [each for each in others if csv_lines.is_libsvm(each) or _holds_numbers(each)])
 
 
+def find_image_tables(folder: Path) -> list[Path]:
+    """The tables of a folder that may hold images: no submissions, labels alone, or lists of pictures."""
+    tables = [each for each in find_tables(folder) if not _is_submission(each)]
+    return [each for each in tables if read_labels(each) is None and not _is_list(each)]
+
+
+def _is_submission(path: Path) -> bool:
+    return "submission" in path.name.lower()
+
+
 def is_json_lines(path: Path) -> bool:
     """Tell whether a file is named as one with a JSON object in each line."""
     return _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson"))
@@ -188,7 +198,7 @@ def read_labels(path: Path) -> list[str] | None:
 
 def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
     """The tables of a folder by split; what else is there is remarked on."""
-    tables = [each for each in find_tables(folder) if "submission" not in each.name.lower()]
+    tables = [each for each in find_tables(folder) if not _is_submission(each)]
     named = {_split_of(each) for each in tables} - {None}
     unnamed = [each for each in tables if _split_of(each) is None]
     is_train = len(unnamed) == 1 and "train" not in named

@@ -153,7 +153,7 @@ def _read(place: Path) -> Found:
 
 
 def _read_folder(folder: Path) -> Found:
-    tables = [each for each in csv_folders.find_tables(folder) if "submission" not in each.name.lower()]
+    tables = csv_folders.find_image_tables(folder)
     tests = [each for each in tables if "test" in each.name.lower()]
     if len(tests or tables) == 1:
         return _number_images(*csv_tables.read_images((tests or tables)[0]))

@@ -48,7 +48,10 @@ STRIP_PIXELS = 2_000_000  # that are converted at a time
 OVER = 1e-3  # floats may be so much over 1, by rounding
 PDF_DPI = 200  # dots per inch at which a page is drawn
 PDF, TIFF = b"%PDF-", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files of several pages begin
-ARRAYS = ".csv", ".npy", ".npz", ".parquet", "-ubyte"  # how files of many images end
+ARRAYS = (
+    ".csv", ".tsv", ".arff", ".jsonl", ".libsvm", ".svm", ".npy", ".npz", ".parquet", "-ubyte", ".idx",
+)  # fmt: skip # how files of many images end
+PACKED = re.compile(r"\.(gz|bz2|xz)$")
 DRAWINGS = b"<svg", b"<?xml", b"<!DOCTYPE svg"
 PAGE = re.compile(r"(?P<path>.+)#page=(?P<number>[1-9][0-9]{0,5})", re.DOTALL)  # RFC 8118 names pages of PDF so
 ORIENTATION = 0x0112  # EXIF
@@ -390,10 +393,10 @@ def _scale(kind: np.dtype[Any], low: float, high: float) -> float:
 def is_array_file(name: str) -> bool:
     """Tell whether a file is named like a table or an array of images.
 
-    >>> is_array_file("test.csv.gz"), is_array_file("7.png")
-    (True, False)
+    >>> is_array_file("test.csv.gz"), is_array_file("mnist.arff"), is_array_file("7.png")
+    (True, True, False)
     """
-    return name.lower().removesuffix(".gz").endswith(ARRAYS)
+    return PACKED.sub("", name.lower()).endswith(ARRAYS)
 
 
 def _hint(name: str) -> str:
