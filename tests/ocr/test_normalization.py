@@ -10,7 +10,7 @@ from helpers.writing import STROKES, digit
 from mnistry.ocr import normalization
 from mnistry.ocr import normalization as forming
 from mnistry.ocr.components import stroke_width
-from mnistry.ocr.normalization import BOX, SIDE, is_normalized, normalize
+from mnistry.ocr.normalization import BOX, SIDE, is_normalized, normalize, normalize_small
 
 
 def ink(character: str, **options: object) -> np.ndarray:
@@ -120,3 +120,19 @@ def test_digits_are_drawn_a_few_at_a_time(monkeypatch):
     images = normalize(stroke for _ in range(300))
     assert images.shape == (300, 28, 28)
     assert drawn == [128, 128, 44]
+
+
+def test_small_digits_keep_their_greys_and_get_mnists_size_and_place():
+    small = np.zeros((16, 14), np.float32)
+    small[4:12, 5:7] = 1.0  # a stroke of 8 rows
+    small[4:12, 7] = 0.3  # and its faded edge
+    first, second = normalize_small([small, np.pad(small, 9)])
+    np.testing.assert_array_equal(first, second)
+    rows, columns = np.nonzero(first > 200)
+    assert rows.max() - rows.min() + 1 == pytest.approx(BOX, abs=2)
+    assert [rows.mean(), columns.mean()] == pytest.approx([SIDE / 2 - 0.5] * 2, abs=1)
+    across = first[SIDE // 2].astype(int)
+    assert int(across.max()) == 255
+    faded = across[columns.max() + 1 : columns.max() + 3]
+    assert ((faded > 20) & (faded < 200)).all()
+    assert normalize_small([]).shape == (0, SIDE, SIDE)

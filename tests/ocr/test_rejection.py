@@ -11,7 +11,7 @@ from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit
 from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.small_writing import doubt_differences
+from mnistry.ocr.small_writing import merge_readings
 from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")
@@ -137,8 +137,11 @@ def test_strokes_of_one_component_are_a_letter():
 
 def test_small_digits_that_two_readings_differ_in_are_not_sure():
     first, other = [taken(0), taken(1)], [taken(0), replace(taken(1), digit=replace(taken(1).digit, digit=8))]
-    assert [each.digit.sure for each in doubt_differences([first], [other])[0]] == [True, False]
-    assert [each.digit.sure for each in doubt_differences([first], [first[:1]])[0]] == [False, False]
+    assert [each.digit.sure for each in merge_readings([first], [other])[0]] == [True, False]
+    assert [each.digit.sure for each in merge_readings([first], [first[:1]])[0]] == [False, False]
+    unlikely = replace(first[1], digit=replace(first[1].digit, digitness=0.1))
+    (merged,) = merge_readings([[first[0], unlikely]], [other])
+    assert [(each.digit.digit, each.digit.sure) for each in merged] == [(first[0].digit.digit, True), (8, False)]
 
 
 @pytest.mark.parametrize(("clear", "kept"), [(6, [True] * 6 + [False] * 3), (4, [True] * 4 + [False] * 3), (3, None)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,11 +22,11 @@ from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
-from mnistry.ocr.normalization import is_normalized, normalize
+from mnistry.ocr.normalization import is_normalized, normalize, normalize_small
 from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
-from mnistry.ocr.small_writing import doubt_differences, enlarged
+from mnistry.ocr.small_writing import enlarged, merge_readings, soft_crop
 from mnistry.ocr.text import line_texts
 from mnistry.ocr.thumbnail import thumbnail
 
@@ -63,6 +64,7 @@ class Interpretation:
         turned: quarter turns, anticlockwise, by which the ink was turned before.
         shape: (height, width) of the turned ink.
         hypotheses: how many images the recognizer may have been asked about.
+        height: the usual height of its lines of writing, 0 where there are none.
         too_many: whether there was more ink, or more to ask about, than writing has; then nothing is read.
     """
 
@@ -71,6 +73,7 @@ class Interpretation:
     turned: int
     shape: tuple[int, ...]
     hypotheses: int
+    height: float
     too_many: bool
 
     @property
@@ -115,13 +118,13 @@ def read(
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
     best, chosen = _rejoin(recognizer, chosen, best)
-    large = enlarged(picture, best.found.lines)
+    large = None if best.too_many else enlarged(picture, best.height)
     if large is not None:
-        other, ink, inks = _best_ink(recognizer, large)
+        other, ink, inks = _best_ink(recognizer, large, small=True)
         lines = best.found.lines, other.found.lines
         if sum(map(len, lines[1])) >= sum(map(len, lines[0])):
             picture, best, chosen, tried, lines = large, other, ink, inks, lines[::-1]
-        best = replace(best, found=replace(best.found, lines=doubt_differences(*lines)))
+        best = replace(best, found=replace(best.found, lines=merge_readings(*lines)))
     alone = None if best.all_sure else _as_one_digit(recognizer, picture, best, tried)
     return alone or _as_reading(picture, _upright(recognizer, chosen, best))
 
@@ -226,19 +229,19 @@ def _best_of(
 
 
 def _best_ink(
-    recognizer: Classifier, picture: Picture
+    recognizer: Classifier, picture: Picture, *, small: bool = False
 ) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Interpretation]]]:
     """The most believable reading of the picture as it is, its ink, and all inks that were tried."""
     candidates = foreground_candidates(picture.pixels)
     chosen = next(candidates)
-    best = _interpret(recognizer, chosen)
+    best = _interpret(recognizer, chosen, small=small)
     tried = [(chosen, best)]
     left = MOST_HYPOTHESES - best.cost  # all inks share it: a pattern is as much of one in each of them
     while left > ANOTHER and (not best.sure or chosen.partial):
         ink = next(candidates, None)
         if ink is None:
             break
-        other = _interpret(recognizer, ink, most=left)
+        other = _interpret(recognizer, ink, most=left, small=small)
         left -= other.cost
         tried.append((ink, other))
         if chosen.partial:
@@ -252,10 +255,12 @@ def _best_ink(
     return best, chosen, tried
 
 
-def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES) -> Interpretation:
+def _interpret(
+    recognizer: Classifier, ink: Foreground, turned: int = 0, most: int = MOST_HYPOTHESES, *, small: bool = False
+) -> Interpretation:
     """Read ink: frames away, lines, digits, and anything that is not a digit rejected. Boxes are in the ink's pixels.
 
-    Where the ink may make more than `most` digits, none is read.
+    Where the ink may make more than `most` digits, none is read. Digits of `small` writing are seen in grey.
     """
     cleaned = _clean(ink)
     layout = segment_lines(cleaned.parts, ink.contrast)
@@ -271,9 +276,10 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
         drawn += sum((right - left) * (bottom - top) for _, _, (left, top, right, bottom) in spans)
         if drawn > MOST_DRAWN:
             return None
-        crops = (_crop(ink, layout.pieces, *span) for span in spans)
+        crop, draw = (soft_crop, normalize_small) if small else (_crop, normalize)
+        crops = (crop(ink, layout.pieces, *span) for span in spans)
         again = len(answers) + len(wanted) <= SECOND_LOOKS
-        digits = _digits(recognizer, normalize(crops), [box for _, _, box in spans], again=again)
+        digits = _digits(recognizer, draw(crops), [box for _, _, box in spans], again=again)
         for key, digit, span in zip(wanted, digits, spans, strict=True):
             answers[key] = DecodedDigit(digit, *span)
         return [digit.score for digit in digits]
@@ -283,7 +289,8 @@ def _interpret(recognizer: Classifier, ink: Foreground, turned: int = 0, most: i
     judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
     judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
     count = sum(len(each) for each in found)
-    return Interpretation(judged, cleaned, turned, ink.mask.shape, count, too_many=ways is None)
+    height = median([line.height for line in layout.lines]) if layout.lines else 0.0
+    return Interpretation(judged, cleaned, turned, ink.mask.shape, count, height, too_many=ways is None)
 
 
 def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
