@@ -18,6 +18,8 @@ FOLDER = SOURCE / "reporting" / "locale"
 KOREAN = FOLDER / "ko" / "LC_MESSAGES" / "mnistry.po"
 PAGES = ("reporting/templates/lesson.html", "reporting/templates/draw.html", "reporting/templates/draw_script.html")
 METHODS = [
+    ("cli/progress.py", "python"),
+    ("cli/tutorial.py", "python"),
     ("reporting/plots.py", "python"),
     ("training/report.py", "python"),
     ("training/lesson/**.py", "python"),

@@ -11,7 +11,7 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 
 
 class Page(HTMLParser):
-    """A page taken apart: tags, attributes, and the text that a reader sees."""
+    """A page taken apart: tags, attributes, and the text that a reader sees, as a whole and in pieces."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(convert_charrefs=True)
@@ -19,11 +19,11 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.unbalanced: list[str] = []
         self._open: list[str] = []
-        self._pieces: list[str] = []
+        self.pieces: list[str] = []
         self.feed(self.source)
         self.close()
         self.unbalanced += self._open
-        self.text = " ".join(" ".join(self._pieces).split())
+        self.text = " ".join(" ".join(self.pieces).split())
         self.images = [attributes for tag, attributes in self.tags if tag == "img"]
         self.figures = [attributes for tag, attributes in self.tags if tag == "svg"]
 
@@ -40,4 +40,4 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if not {"style", "title", "script"} & set(self._open):
-            self._pieces.append(data)
+            self.pieces.append(data)

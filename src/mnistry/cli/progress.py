@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,9 +25,11 @@ from rich.progress import (
 )
 
 from mnistry.datasets.loading import Dataset
+from mnistry.reporting.language import ENGLISH, Language, message
 from mnistry.runtime import run_folder
 from mnistry.runtime.callbacks import Callbacks
 from mnistry.training import text as training_text
+from mnistry.training.lesson.terminal import title
 
 if TYPE_CHECKING:
     from mnistry.training.loop import TrainProgress
@@ -49,19 +52,21 @@ def warn(text: str) -> None:
     print("\n".join(["", *lines, ""]), file=sys.stderr, flush=True)
 
 
-def warn_about(dataset: Dataset) -> None:
+def warn_about(dataset: Dataset, language: Language = ENGLISH) -> None:
     """Warn that a data set replaces MNIST, and of anything else that is wrong with its source."""
     for remark in dataset.remarks:
         warn(remark)
     if dataset.fallback is not None:
-        warn(f"THIS IS NOT MNIST: going on with {dataset.title}, which come with the software.\n{dataset.fallback}")
+        head = message("THIS IS NOT MNIST: going on with {title}, which come with the software.", title=title(dataset))
+        warn(f"{language.say(head)}\n{dataset.fallback}")
 
 
-def for_the_lesson(bars: LiveBars, *, wait: bool = False) -> Callbacks:
+def for_the_lesson(bars: LiveBars, language: Language, *, wait: bool = False) -> Callbacks:
     """Show the steps and the progress of the lesson.
 
     Args:
         bars: for the progress.
+        language: of what is said.
         wait: for Enter after each step but the last.
     """
 
@@ -72,7 +77,11 @@ def for_the_lesson(bars: LiveBars, *, wait: bool = False) -> Callbacks:
             sys.stdin.readline()
 
     return Callbacks(
-        step=waiting if wait else step, loaded=warn_about, training=bars.training, download=bars.download, warning=warn
+        step=waiting if wait else step,
+        loaded=partial(warn_about, language=language),
+        training=bars.training,
+        download=bars.download,
+        warning=warn,
     )
 
 
@@ -91,18 +100,23 @@ def for_an_evaluation(bars: LiveBars) -> Callbacks:
     return Callbacks(loaded=warn_about, download=bars.download, progress=bars.parts, warning=warn)
 
 
-def say_where(folder: Path, result: Result) -> None:
+def say_where(folder: Path, result: Result, language: Language = ENGLISH) -> None:
     """Print where the report is; the last line of a run."""
     if result.dataset.fallback is not None:
-        warn(f"This was not MNIST but {result.dataset.title}: see the reasons above and in the report.")
-    print(f"report  {folder / run_folder.REPORT}   ({result.seconds['total']:.1f} s in all)")
+        warning = message(
+            "This was not MNIST but {title}: see the reasons above and in the report.", title=title(result.dataset)
+        )
+        warn(language.say(warning))
+    head, took = message("report"), message("{seconds:.1f} s in all", seconds=result.seconds["total"])
+    print(f"{language.say(head)}  {folder / run_folder.REPORT}   ({language.say(took)})")
 
 
 class LiveBars:
     """Progress bars on standard error, gone when the work is done; plain lines or nothing elsewhere."""
 
-    def __init__(self) -> None:
-        """Show nothing yet."""
+    def __init__(self, language: Language = ENGLISH) -> None:
+        """Show nothing yet; a training is shown in this language."""
+        self._language = language
         self._console = Console(stderr=True)
         self._shown: Progress | None = None
         self._task = TaskID(0)
@@ -131,15 +145,20 @@ class LiveBars:
         """Show epoch, steps a second, loss, accuracy and the time left."""
         if not self._console.is_terminal:
             return
-        if self._description != "train":
-            text = TextColumn("epoch {task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}")
-            self._start("train", moment.epochs * moment.steps, text, TimeRemainingColumn(), TextColumn("left"))
+        say = self._language.say
+        name = say(message("train"))
+        if self._description != name:
+            text = TextColumn("{task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}")
+            left = TextColumn(say(message("left")))
+            self._start(name, moment.epochs * moment.steps, text, TimeRemainingColumn(), left)
+        accuracy = moment.logs.get("accuracy", math.nan)
+        logs = message("loss {loss:.4f}  accuracy {accuracy:.2%}", loss=moment.logs["loss"], accuracy=accuracy)
         self._update(
             (moment.epoch - 1) * moment.steps + moment.step,
             done=moment.epoch == moment.epochs and moment.step == moment.steps,
-            epoch=f"{moment.epoch}/{moment.epochs}",
-            rate=f"{moment.steps_per_second:,.0f} steps/s",
-            logs=f"loss {moment.logs['loss']:.4f}  accuracy {moment.logs.get('accuracy', math.nan):.2%}",
+            epoch=say(message("epoch {n}/{epochs}", n=moment.epoch, epochs=moment.epochs)),
+            rate=say(message("{rate:,.0f} steps/s", rate=moment.steps_per_second)),
+            logs=say(logs),
         )
 
     def parts(self, what: str, done: int, total: int) -> None:

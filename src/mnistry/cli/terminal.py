@@ -8,6 +8,8 @@ import sys
 
 import typer
 
+from mnistry.reporting.language import pad
+
 
 def colour() -> bool | None:
     """Decide about colour: never with NO_COLOR, else where the stream is a terminal (None leaves that to typer)."""
@@ -24,10 +26,10 @@ def quote(word: object) -> str:
     return shlex.quote(str(word))
 
 
-def suggest(command: str, why: str) -> None:
+def suggest(command: str, why: str, head: str = "next") -> None:
     """Print the next useful command to standard error, if that is a terminal."""
     if sys.stderr.isatty():
         sys.stdout.flush()
         typer.echo(
-            typer.style("next    ", dim=True) + f"{command}   " + typer.style(why, dim=True), err=True, color=colour()
+            typer.style(pad(head, 8), dim=True) + f"{command}   " + typer.style(why, dim=True), err=True, color=colour()
         )

@@ -11,7 +11,7 @@ import typer
 from mnistry.cli import terminal
 from mnistry.cli.keras_loading import import_keras
 from mnistry.cli.options import DataDirOption, IndexOption, given, with_config
-from mnistry.reporting.language import LanguageName
+from mnistry.reporting.language import Language, LanguageName, choose_language, message
 from mnistry.runtime import provenance
 from mnistry.training.config import TrainConfig
 
@@ -45,7 +45,8 @@ def tutorial(
     from mnistry.cli import progress
     from mnistry.tutorial import tutorial as run_lesson
 
-    with progress.LiveBars() as bars:
+    language = Language(lang or choose_language())
+    with progress.LiveBars(language) as bars:
         folder, result = run_lesson(
             TrainConfig(**chosen),
             dataset=dataset.result(),
@@ -53,7 +54,8 @@ def tutorial(
             index=index,
             out=out,
             language=lang,
-            callbacks=progress.for_the_lesson(bars, wait=step),
+            callbacks=progress.for_the_lesson(bars, language, wait=step),
         )
-    progress.say_where(folder, result)
-    terminal.suggest("mnistry read photo.jpg", "reads your own handwriting")
+    progress.say_where(folder, result, language)
+    why, head = message("reads your own handwriting"), message("next")
+    terminal.suggest("mnistry read photo.jpg", language.say(why), language.say(head))

@@ -11,7 +11,6 @@ import importlib.resources
 import locale
 import os
 import re
-import textwrap
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ LanguageName = Literal["en", "ko"]
 LANGUAGES: tuple[LanguageName, ...] = ("en", "ko")
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order in which POSIX looks at them
 DOMAIN = "mnistry"
+WHOLE = re.compile(r"(?:[^\s`]|`[^`]*`|`)+")  # words, with the code in them in one piece
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,16 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """A text in lines of at most `columns` columns, broken at spaces only.
+    """A text in lines of at most `columns` columns, broken at spaces, but not in code between backticks that fits.
 
     >>> wrap("일흔 개의 숫자", 9)
     ['일흔 개의', '숫자']
+    >>> wrap("or read it: `mnistry read a.png`.", 24)
+    ['or read it:', '`mnistry read a.png`.']
     """
     lines: list[str] = []
-    for word in textwrap.dedent(text).split():
+    whole = WHOLE.findall(text)
+    for word in (part for each in whole for part in ([each] if count_columns(each) <= columns else each.split())):
         if lines and count_columns(lines[-1]) + 1 + count_columns(word) <= columns:
             lines[-1] += f" {word}"
         else:

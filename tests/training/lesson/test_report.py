@@ -103,7 +103,7 @@ def test_each_step_has_code_reasons_and_something_to_try(page: Page, number: int
         "python 3.99.1",
         "processor an abacus",
         "12.5 s to train",
-        "train (60, 28, 28) (60,)",
+        "training data (60, 28, 28) (60,)",
         "1 1.5000 50.00% 0.25",  # the first epoch
         "3 0.5000 83.33% 0.25",  # the last one
         "The finished network gets 100.00% of the training images right, and 96.50% of the test images.",
@@ -128,6 +128,22 @@ def test_the_korean_page_has_the_same_numbers(tmp_path: Path) -> None:
     ):
         assert words in page.text
     assert "Look before you train" not in page.text
+    assert "프로세서 an abacus" in page.text
+    assert "학습 데이터 (60, 28, 28) (60,)" in page.text
+    left = {
+        piece.strip() for piece in page.pieces if re.search("[A-Za-z]{4}", piece) and not re.search("[가-힣]", piece)
+    }
+    code = {
+        each for each in left if re.search(r"[=(\[]|^--|^mnistry |\.(gz|py|ipynb)$", each)
+    }  # lines of Keras, and commands
+    assert left - code <= NAMES_IN_KOREAN
+
+
+NAMES_IN_KOREAN = {  # texts on the Korean page that are names, or in the words of who wrote them
+    "MNIST", "MNIST,", "Softmax", "softmax", "relu", "dropout", "relu, dropout", "Flatten", "sparse", "Adam", "argmax",
+    "python", "mnistry", "keras", "jaxlib", "numpy", "English", "an abacus",
+    "a folder of mine",
+}  # fmt: skip
 
 
 def data_of(page: Page) -> dict:

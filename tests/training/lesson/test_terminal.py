@@ -127,7 +127,7 @@ def test_epochs_are_a_line_each() -> None:
     assert terminal.train(records(1), facts, ENGLISH).startswith("1 epoch of 45 steps\n")
     assert terminal.train(records(1), facts, KOREAN).split("\n") == [
         "1에포크, 에포크마다 45단계",
-        "에포크 1/1   손실 0.5000   정확도  50.00%    1.50 s",
+        "에포크 1/1   손실 0.5000   정확도  50.00%    1.50초",
     ]
 
 

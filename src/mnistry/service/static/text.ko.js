@@ -96,7 +96,7 @@ export default {
     `숫자 ${samples}개에 맞추었습니다. ` +
     (held ? `따로 남겨 둔 ${held}개에서 오류가 ${before}개에서 ${after}개가 되었고, ` : "") +
     `내장 숫자 ${check.n.toLocaleString("ko")}개에서는 ${check.before}개에서 ${check.after}개가 되었습니다.`,
-  inUse: (file) => `이제 이 페이지는 맞춘 모델 ${file}을 씁니다.`,
+  inUse: (file) => `이제 이 페이지는 맞춘 모델을 씁니다: ${file}`,
 
   silent: "서버가 응답하지 않습니다. 쓴 내용은 그대로 있으며, 서버가 돌아오면 다시 보냅니다.",
   status: (status) => `서버가 상태 코드 ${status}로 응답했습니다.`,

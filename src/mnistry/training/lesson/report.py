@@ -13,12 +13,12 @@ from mnistry.datasets.dataset import Dataset
 from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
-from mnistry.reporting.language import LANGUAGES, Language, LanguageName, choose_language, message
+from mnistry.reporting.language import LANGUAGES, Language, LanguageName, Message, choose_language, message
 from mnistry.training import report as training_report
 from mnistry.training.lesson import drawings
 from mnistry.training.lesson.snapshots import Network
 from mnistry.training.lesson.steps import ROW, Facts, steps
-from mnistry.training.lesson.terminal import commonest, title
+from mnistry.training.lesson.terminal import commonest, source, title
 from mnistry.training.result import Result
 
 TEMPLATE = "lesson.html"
@@ -88,6 +88,21 @@ class Report:
         html.save_figures(drawn, self._folder)
 
 
+def _name_facts() -> dict[str, Message]:
+    """The names of the machine's facts and of the parts of the time, which records have in English."""
+    return {
+        "system": message("system"),
+        "processor": message("processor"),
+        "cores": message("cores"),
+        "import": message("import"),
+        "load": message("load the data"),
+        "build": message("build the network"),
+        "train": message("train"),
+        "evaluate": message("evaluate"),
+        "total": message("total"),
+    }
+
+
 def render_page(
     result: Result, facts: Facts, network: Network, drawn: Mapping[str, Drawing], language: LanguageName | None = None
 ) -> str:
@@ -115,6 +130,8 @@ def render_page(
         row_number=ROW,
         sample=result.sample,
         title=title(result.dataset),
+        source=source(result.dataset),
+        names=_name_facts(),
         **training_report.collect_facts(result),
     )
 

@@ -49,7 +49,7 @@ def paragraph(head: str, said: Message, side: int, language: Language) -> str:
 def load(dataset: Dataset, language: Language) -> str:
     """The source of the data, and the four shapes."""
     head = message("{title}, {n:,} images", title=title(dataset), n=len(dataset.x_train) + len(dataset.x_test))
-    lines = [*wrap(f"{language.say(head)} ({dataset.source})", COLUMNS)]
+    lines = [*wrap(f"{language.say(head)} ({language.say(source(dataset))})", COLUMNS)]
     columns = max(len(f"{x.shape} {x.dtype}") for x, _ in dataset.splits.values())
     side = max(len(f"x_{name}") for name in dataset.splits)
     for name, (x, y) in dataset.splits.items():
@@ -61,6 +61,11 @@ def load(dataset: Dataset, language: Language) -> str:
 def title(dataset: Dataset) -> Message | str:
     """The name of a data set."""
     return message("the UCI digits") if dataset.name == "digits" else dataset.title
+
+
+def source(dataset: Dataset) -> Message | str:
+    """The source of a data set."""
+    return message("embedded, enlarged from 8×8") if dataset.name == "digits" else dataset.source
 
 
 def one_image(pixels: np.ndarray, index: int, language: Language) -> str:
@@ -152,10 +157,11 @@ def train(records: Sequence[dict[str, Any]], facts: Facts, language: Language) -
     loss, accuracy = language.say(message("loss")), language.say(message("accuracy"))
     name, n = language.say(message("epoch")), len(records)
     side = max(len(f"{record['loss']:.4f}") for record in records)
+    times = [message("{seconds:5.2f} s", seconds=record["seconds"]) for record in records]
     lines = [
         f"{name} {record['epoch']:>{len(str(n))}}/{n}   {loss} {record['loss']:{side}.4f}   "
-        f"{accuracy} {record['accuracy']:7.2%}   {record['seconds']:5.2f} s"
-        for record in records
+        f"{accuracy} {record['accuracy']:7.2%}   {language.say(took)}"
+        for record, took in zip(records, times, strict=True)
     ]
     left_out = n - EPOCHS_SHOWN
     if left_out > 0:
