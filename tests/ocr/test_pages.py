@@ -128,6 +128,18 @@ def test_digits_of_six_pixels_are_read_by_their_greys(recognizer, text, pen, see
     assert recognizer.read(page.image()).text == text
 
 
+@pytest.mark.parametrize(
+    ("quarters", "lines", "seed"),
+    [(1, "57557 85547", 45), (1, "43589 255", 33), (2, "88808 21079", 13), (2, "766 097", 37), (3, "05525 2519", 29)],
+)
+def test_a_page_that_makes_likely_digits_on_its_side_or_head_is_read_upright(recognizer, quarters, lines, seed):
+    page = Page(340, 200)
+    for i, text in enumerate(lines.split()):
+        page.write(text, (30, 25 + 85 * i), 48, pen=5, slant=0.1, seed=seed + i)
+    reading = recognizer.read(page.image().rotate(90 * quarters, expand=True))
+    assert reading.text.split() == lines.split()
+
+
 @pytest.mark.parametrize("photo", [False, True])
 def test_the_teeth_of_a_comb_are_no_digits(recognizer, photo):
     page = Page(560, 130)

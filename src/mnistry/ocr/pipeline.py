@@ -24,7 +24,7 @@ from mnistry.ocr.image_io import Picture, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.normalization import is_normalized, normalize, normalize_small
 from mnistry.ocr.rejection import Judgement, reject_implausible
-from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped
+from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped, doubt
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.small_writing import enlarged, merge_readings, soft_crop
 from mnistry.ocr.text import line_texts
@@ -38,8 +38,9 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and its
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
 BETTER = 0.2  # by how much another polarity must be more believable
 OUTSIDE = 2.0  # the same for what lies outside of a sheet
-DOUBTFUL, UPRIGHT = 0.8, 0.96  # mean scores: below the first a page is tried turned, from the second on it is upright
-TURN = 0.15  # by how much a turned page must be more believable
+SURELY_UPRIGHT, UPRIGHT = 0.95, 0.96  # mean scores: below the first a page is tried turned; the least of a turned one
+TURN, AS_LIKELY = 0.05, 0.02  # by how much a turned page must be more believable than upright; than another turn
+DOUBTFUL, WHOLE_STROKES = 0.8, 0.15  # mean score: below it gaps in strokes are closed; by how much that must be better
 GAPS = (1.0, 2.0)  # stroke widths: gaps in broken strokes that are closed
 MOST_EDGES = 450_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
 MOST_TURNED = 1500  # hypotheses: with more it is not tried which side is up
@@ -84,7 +85,12 @@ class Interpretation:
     @property
     def sure(self) -> bool:
         """True if any digit is sure."""
-        return any(each.digit.sure for line in self.found.lines for each in line)
+        return self.sure_digits > 0
+
+    @property
+    def sure_digits(self) -> int:
+        """The number of digits that are sure."""
+        return sum(each.digit.sure for line in self.found.lines for each in line)
 
     @property
     def all_sure(self) -> bool:
@@ -294,18 +300,29 @@ def _interpret(
 
 
 def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -> Interpretation:
-    """The reading of the ink as it is, or turned by a quarter or a half where that is much more believable."""
-    if upright.too_many or upright.found.quality >= DOUBTFUL:
+    """The reading of the ink as it is, or turned by a quarter or a half where that is more believable.
+
+    Where two of the turned readings are as believable, none of their digits is sure.
+    """
+    if upright.too_many or upright.found.quality >= SURELY_UPRIGHT:
         return upright
     if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED:
         return upright
-    best, most = upright, MORE * upright.hypotheses
-    for turns in (1, 2, 3):
-        other = _interpret(recognizer, ink.turn(turns), turns, most)
-        least = max(upright.found.quality + TURN, UPRIGHT, best.found.quality if best is not upright else 0.0)
-        if other.found.characters >= FEW and other.found.quality >= least and other.score > upright.score:
-            best = other
+    least = max(upright.found.quality + TURN, UPRIGHT)
+    turned = [_interpret(recognizer, ink.turn(turns), turns, MORE * upright.hypotheses) for turns in (1, 2, 3)]
+    likely = [other for other in turned if other.found.characters >= FEW and other.found.quality >= least]
+    likely = sorted((other for other in likely if other.sure_digits > upright.sure_digits), key=_quality, reverse=True)
+    if not likely:
+        return upright
+    best = likely[0]
+    if len(likely) > 1 and best.found.quality - likely[1].found.quality < AS_LIKELY:
+        lines = [[doubt(each) for each in line] for line in best.found.lines]
+        return replace(best, found=replace(best.found, lines=lines))
     return best
+
+
+def _quality(page: Interpretation) -> float:
+    return page.found.quality
 
 
 def _rejoin(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
@@ -318,7 +335,7 @@ def _rejoin(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> 
     for gap in GAPS:
         closed = ink.close_gaps(gap)
         other = _interpret(recognizer, closed, most=MORE * broken.hypotheses)
-        least = max(broken.found.quality + TURN, DOUBTFUL, best.found.quality if best is not broken else 0.0)
+        least = max(broken.found.quality + WHOLE_STROKES, DOUBTFUL, best.found.quality if best is not broken else 0.0)
         if other.sure and other.found.quality >= least and other.score > broken.score:
             best, chosen = other, closed
     return best, chosen
