@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -55,6 +57,25 @@ def test_korean_pages_are_korean_and_the_others_are_there(site):
     assert {path.name for path in site.glob("*.html")} - {"404.html", "search.html"} <= {
         path.name for path in (site / "ko").glob("*.html")
     }
+
+
+def test_every_link_within_the_site_leads_somewhere(site):
+    pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html") if path.name != "404.html"}
+    names = {path: set(re.findall(r'\s(?:id|name)="([^"]+)"', text)) for path, text in pages.items()}
+    lost = []
+    for path, text in pages.items():
+        for address in set(re.findall(r'(?:href|src)="((?!\w+:|//)[^"]+)"', text)):
+            target, _, name = unquote(html.unescape(address)).partition("#")
+            place = (path.parent / target).resolve() if target else path
+            place = place / "index.html" if place.is_dir() else place
+            if not place.is_file() or (name and place in names and name not in names[place]):
+                lost.append((path.relative_to(site).as_posix(), address))
+    assert lost == []
+
+
+def test_the_first_page_links_to_itself_in_the_other_language(site):
+    assert '<a href="ko/index.html">한국어</a>' in (site / "index.html").read_text(encoding="utf-8")
+    assert '<a href="../index.html">English</a>' in (site / "ko" / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_search_finds_both_languages(site):

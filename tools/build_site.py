@@ -71,7 +71,11 @@ def rewritten(source: str, page: str) -> str:
         moved = posixpath.relpath(_place(target, source), posixpath.dirname(page) or ".")
         return f"{match[1]}{moved}{match[3] or ''}{match[4]}"
 
-    return LINK.sub(link, (ROOT / source).read_text(encoding="utf-8"))
+    text = LINK.sub(link, (ROOT / source).read_text(encoding="utf-8"))
+    stem, is_korean = page.removesuffix(".md").removesuffix(".ko"), page.endswith(".ko.md")
+    other, address = (f"{stem}.md", f"../{stem}.html") if is_korean else (f"{stem}.ko.md", f"ko/{stem}.html")
+    # The site takes a link to a page for one to that page in the same language, but leaves HTML alone.
+    return re.sub(rf"\[([^\]]+)\]\({re.escape(other)}\)", rf'<a href="{address}">\1</a>', text)
 
 
 def _place(target: str, source: str) -> str:
