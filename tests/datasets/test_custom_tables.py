@@ -359,6 +359,32 @@ def test_standardized_pixels_of_mnist_are_restored(tmp_path: Path) -> None:
     assert said(loaded, "mean of 0.1307")
 
 
+def test_other_standardized_pixels_are_scaled_where_the_background_is_left(tmp_path: Path) -> None:
+    parts = X / 255
+    np.savez(tmp_path / "own.npz", x=((parts - parts.mean()) / parts.std()).astype(np.float32), y=Y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded)
+    assert said(loaded, "of which a mean seems to be taken off, are scaled to 0–255")
+    by_pixel = (parts - parts.mean(axis=0)) / (parts.std(axis=0) + 1e-6)  # no background is left: nothing to go by
+    np.savez(tmp_path / "own.npz", x=by_pixel, y=Y)
+    assert "pixels must be from 0 to 255" in refused(tmp_path / "own.npz")
+
+
+@pytest.mark.parametrize(("labels", "expected"), [(2 * ONE_HOT - 1, Y), (ONE_HOT.astype(bool), Y), (Y > 0, Y > 0)])
+def test_labels_of_other_kinds(labels: np.ndarray, expected: np.ndarray, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", X_tr=X[:50], y_tr=labels[:50], X_te=X[50:], y_te=labels[50:])
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded, expected)
+    assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
+
+
+def test_probabilities_are_no_labels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", samples=X, gt=0.9 * ONE_HOT + 0.03)
+    assert "or one-hot, with one 1 in each row; received float64 (60, 3). Of probabilities" in refused(
+        tmp_path / "own.npz"
+    )
+
+
 def test_dark_ink_is_inverted_as_pictures_that_are_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", x=255 - X, y=Y)
     loaded = load(tmp_path / "own.npz")

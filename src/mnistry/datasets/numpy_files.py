@@ -25,8 +25,11 @@ from mnistry.runtime.files import short
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 MAX_PICKLE = 100_000_000  # bytes of labels that were stored as Python objects
-X_WORDS = {"x", "image", "images", "img", "imgs", "data", "pictures", "pixels", "features", "inputs", "input"}
-Y_WORDS = {"y", "label", "labels", "target", "targets", "class", "classes", "digit", "output"}
+X_WORDS = {
+    "x", "image", "images", "img", "imgs", "data", "pictures", "pixels", "features", "inputs", "input", "samples",
+}  # fmt: skip
+Y_WORDS = {"y", "label", "labels", "lbls", "target", "targets", "class", "classes", "digit", "output", "gt", "truth"}
+SPLIT_ENDS = {"tr": "train", "te": "test", "va": "validation"}  # as in X_tr
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, UnicodeDecodeError)
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -115,7 +118,7 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
                 )
             ]
             images = [each for each in found if _role(each) == "images"]
-            tests = [each for each in images if find_split(each.name, prefix=True) == "test"]
+            tests = [each for each in images if _split_of(each.name) == "test"]
             if len(tests or images) != 1:
                 raise DataError(
                     f"{name} has {len(images)} arrays of images: {list_names([each.name for each in found])}. Save the "
@@ -212,7 +215,7 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
     by_split: dict[str, dict[str, list[_Array]]] = {}
     extra = []
     for array in _by_position(arrays):
-        role, split = _role(array), find_split(array.name, prefix=True) or "train"
+        role, split = _role(array), _split_of(array.name) or "train"
         if role is None:
             extra.append(array)
         else:
@@ -236,6 +239,11 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
     if "train" not in chosen:
         raise DataError(f"{name} has no images to train on. {_say_expected(arrays)}")
     return chosen, extra
+
+
+def _split_of(name: str) -> str | None:
+    """The split that an array is named after: x_train, test_images, X_te."""
+    return find_split(name, prefix=True) or SPLIT_ENDS.get(split_words(name)[-1] if split_words(name) else "")
 
 
 def _say_expected(arrays: list[_Array]) -> str:
@@ -334,10 +342,15 @@ def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.nd
     y, said = (_objects(array, name) if array.header.dtype.hasobject else _values(array, name)), []
     if y.ndim == 2 and 1 in y.shape:
         y = y.reshape(-1)
-    if y.ndim == 2 and y.dtype.kind in "buif" and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+    if y.ndim == 2 and y.dtype.kind in "buif" and _is_one_hot(y):
         y, said = y.argmax(axis=1), [f"labels are one-hot, of {y.shape[1]} classes"]
     if y.ndim != 1:
-        raise DataError(f"{name} must be (n,), the class of each image; received {y.dtype} {y.shape}.")
+        raise DataError(
+            f"{name} must be (n,), the class of each image, or one-hot, with one 1 in each row; received {y.dtype} "
+            f"{y.shape}. Of probabilities save the best: y.argmax(axis=1)."
+        )
+    if y.dtype.kind == "b":
+        return y.astype(np.str_), said
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "replace"), said
     if y.dtype.kind == "U":
@@ -348,6 +361,12 @@ def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.nd
     for index in np.flatnonzero(wrong):
         problems.add(f"{name}[{index}]", f"labels must be whole numbers from 0; received {y[index]:g}")
     return np.where(wrong, 0, y).astype(np.int64).astype(np.str_), said
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    """Tell whether one number in each row is 1, and the others 0, or all of them -1."""
+    ones = y == 1
+    return bool((ones.sum(axis=1) == 1).all() and ((y[~ones] == 0).all() or (y[~ones] == -1).all()))
 
 
 def _objects(array: _Array, name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from mnistry.errors import DataError
 SMALLEST_SIDE = 8  # pixels: of images that are rows of numbers
 WHITES = (15, 16)  # the brightest value where grey levels are of four bits, as in scikit-learn's digits
 MEAN, SPREAD = 0.1307, 0.3081  # of MNIST's pixels: taken off and divided by in many PyTorch programs
+BACKGROUND, MOST_DEVIATIONS = 0.2, 20  # share of pixels that are the least; standard deviations of standardized ones
 STANDARDIZED = (-MEAN / SPREAD, (1 - MEAN) / SPREAD)
 
 Place = Callable[[tuple[int, ...]], str]
@@ -25,7 +26,8 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
 
     Numbers up to 255 are taken as they are, fractions among them rounded; if none is above 1, all are parts of white,
     0–1; if some are below 0, from -1 to 1, or from -0.5 to 0.5 where those are the least and the largest. Whole
-    numbers of 16 bits are scaled, numbers up to 15 or 16 taken for four bits, and MNIST's usual standardization undone.
+    numbers of 16 bits are scaled, numbers up to 15 or 16 taken for four bits, and MNIST's usual standardization undone,
+    as is any other of which the background, the least number, is left in many pixels.
 
     Args:
         values: bool, integers or floats of any shape.
@@ -52,6 +54,11 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
             return _scale(values, 127.5, 127.5), "pixels from -1 to 1 are scaled to 0–255"
         if np.allclose((least, top), STANDARDIZED, atol=0.002):
             return _scale(values, 255 * SPREAD, 255 * MEAN), "pixels with MNIST's mean of 0.1307 taken off are restored"
+        if -MOST_DEVIATIONS < least < 0 < top < MOST_DEVIATIONS and (values == least).mean() >= BACKGROUND:
+            factor = 255 / (float(top) - float(least))
+            return _scale(values, factor, -factor * float(least)), (
+                f"pixels from {least:.3g} to {top:.3g}, of which a mean seems to be taken off, are scaled to 0–255"
+            )
         if least >= 0 and 1 < top <= 255 and not (values == np.rint(values)).all():
             return _scale(values, 1.0), "fractions of grey levels are rounded"
     wrong = ~np.isfinite(values) | (values < 0) | (values > 255)
