@@ -118,7 +118,7 @@ def test_products_of_each_form(monkeypatch: pytest.MonkeyPatch) -> None:
     choose = convolution._choose_form
     monkeypatch.setattr(convolution, "_choose_form", lambda *a: (forms.append(choose(*a)), forms[-1])[1])
     kinds: list[tuple[int, dict[str, Any], tuple[int, ...]]] = [
-        (2, {"padding": "same"}, (6, 7, 3)),  # the gradient by the input as a convolution
+        (2, {"padding": "same"}, (6, 7, 3)),  # both gradients of the same products
         (33, {"padding": "same"}, (5, 4, 40)),
         (9, {"dilation_rate": (2, 1)}, (8, 5, 2)),
         (3, {"strides": (1, 2)}, (6, 7, 4)),
@@ -128,20 +128,16 @@ def test_products_of_each_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "pool", "computed"),
-    [
-        (3, (2, None, "valid"), (6, 10)),  # of 7 by 10
-        (4, (2, 3, "valid"), (5, 8)),  # of 6 by 9
-        (3, (3, 2, "same"), (7, 10)),
-    ],
+    ("pool", "computed"), [((2, None, "valid"), (6, 10)), ((2, 3, "valid"), (5, 8)), ((3, 2, "same"), (7, 10))]
 )
 def test_outputs_that_no_pool_takes_are_not_computed(
-    kernel: int, pool: tuple[Any, ...], computed: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    pool: tuple[Any, ...], computed: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[convolution.Block] = []
     forward = convolution._forward
     monkeypatch.setattr(convolution, "_forward", lambda *a: (made.append(a[3]), forward(*a))[1])
-    assert_same(([layers.Conv2D(40, kernel, activation="relu"), layers.MaxPooling2D(*pool)], (9, 12, 2)))
+    parts = [[layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(*pool)] for filters in (2, 40)]
+    assert_same(*((each, (9, 12, 2)) for each in parts))
     assert {block.window.out for block in made if block.pool is not None} == {computed}
 
 

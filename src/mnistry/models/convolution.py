@@ -191,24 +191,26 @@ def _kernel_gradient(x: Any, gradient: Any, kernel: Any, window: Window) -> Any:
         return _dot_pixels(jnp.concatenate(_rows(seen, window), axis=-1), gradient)
     if form == "rows of inputs":
         return jnp.stack([_dot_pixels(part, gradient) for part in _rows(seen, window)])
-    vertical = window._replace(before=(0, 0))
-    shifted = [spread(gradient, (seen.shape[1], window.out[1]), vertical, i, 0) for i in range(rows)]
-    side_by_side = _dot_pixels(seen, jnp.concatenate(shifted, axis=-1))
+    side_by_side = _dot_pixels(seen, _shift_rows(gradient, seen.shape[1], window))
     return side_by_side.reshape(columns, channels, rows, filters).transpose(2, 0, 1, 3)
+
+
+def _shift_rows(gradient: Any, height: int, window: Window) -> Any:
+    """For every row of inputs, the gradients of the outputs that each row of the kernel computes from it."""
+    vertical = window._replace(before=(0, 0))
+    shape = (height, window.out[1])
+    return jnp.concatenate([spread(gradient, shape, vertical, i, 0) for i in range(window.size[0])], axis=-1)
 
 
 def _input_gradient(gradient: Any, kernel: Any, shape: tuple[int, int], window: Window) -> Any:
     rows, columns, channels, filters = kernel.shape
     if window.stride == (1, 1) and rows < LARGE_KERNEL and filters <= min(channels, FEW_FILTERS):
-        edges = [
-            ((size - 1) * dilation - before, (size - 1) * dilation - after)
-            for size, dilation, before, after in zip(
-                window.size, window.dilation, window.before, window.after, strict=True
-            )
-        ]
-        before, after = zip(*edges, strict=True)
-        back = window._replace(before=before, after=after, out=shape)
-        return _products(gradient, kernel[::-1, ::-1].swapaxes(2, 3), back)
+        (before, _), (after, _) = window.before, window.after
+        shifted = _shift_rows(gradient, before + shape[0] + after, window)  # compiled once, for both gradients
+        parts = _dot(shifted, kernel.transpose(0, 3, 1, 2).reshape(rows * filters, -1))
+        parts = lax.pad(parts, jnp.zeros((), parts.dtype), [(0, 0, 0), (-before, -after, 0), (0, 0, 0), (0, 0, 0)])
+        horizontal = window._replace(size=(1, columns), before=(0, window.before[1]), out=(shape[0], window.out[1]))
+        return sum(spread(part, shape, horizontal, 0, j) for j, part in enumerate(jnp.split(parts, columns, axis=-1)))
     places = itertools.product(range(rows), range(columns))
     if window.stride == (1, 1):
         parts = jnp.split(_dot(gradient, kernel.transpose(3, 0, 1, 2).reshape(filters, -1)), rows * columns, axis=-1)
