@@ -1,4 +1,4 @@
-"""What the lesson says beside its steps, in both languages."""
+"""The words of the lesson beside its steps, in both languages."""
 
 from __future__ import annotations
 

@@ -457,6 +457,14 @@ def test_published_tables_without_a_usual_ending(names: tuple[str, str], tmp_pat
     assert (len(loaded.x_train), len(loaded.x_test)) == (50, 10)
 
 
+def test_files_beside_pictures_that_cannot_be_unpacked_are_passed_over(tmp_path: Path) -> None:
+    for label in range(2):
+        pictures(tmp_path / str(label))
+    for name in ("notes.txt", "backup"):
+        (tmp_path / name).write_bytes(gzip.compress(bytes(1000))[:15])
+    assert said(load(tmp_path), "passed over 2 files")
+
+
 def test_the_line_that_names_excels_separator_is_passed_over(tmp_path: Path) -> None:
     path = table(tmp_path / "own.csv", ["label", *PIXELS], Y, FLAT, separator=";")
     path.write_text(f"sep=;\n{path.read_text()}")

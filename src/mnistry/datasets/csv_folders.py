@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import re
 import zlib
@@ -57,17 +58,22 @@ def is_json_lines(path: Path) -> bool:
 
 def _lists_pictures(path: Path) -> bool:
     """Tell whether a text names a picture and its label in its first line."""
-    cells = re.split(r"[\s,;|]+", csv_lines.first_line(path, FIRST).strip())
+    cells = _first_cells(path)
     return len(cells) == 2 and find_picture(path.parent, cells[0]) is not None
 
 
 def _holds_numbers(path: Path) -> bool:
     """Tell whether a file begins with a line of many numbers."""
-    try:
-        cells = re.split(r"\s*[\s,;|]\s*", csv_lines.first_line(path, FIRST).strip())
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return False
+    cells = _first_cells(path)
     return len(cells) >= LEAST_CELLS and all(map(is_number, cells[1:-1]))
+
+
+def _first_cells(path: Path) -> list[str]:
+    """The cells of a text's first line, whatever parts them; none where it cannot be unpacked."""
+    try:
+        return re.split(r"\s*[\s,;|]\s*", csv_lines.first_line(path, FIRST).strip())
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError):
+        return []
 
 
 def read(path: Path) -> LoadedSplits:
