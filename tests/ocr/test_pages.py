@@ -98,16 +98,30 @@ def test_one_digit_beside_a_sign_is_read(recognizer):
     assert recognizer.read(page.image()).text == "5"
 
 
-def test_a_percent_sign_is_no_number(recognizer):
+def ring(page: Page, x: float, y: float) -> None:
+    angles = np.linspace(0, 2 * np.pi, 20)
+    page.line(np.stack([x + 7 * np.cos(angles), y + 8 * np.sin(angles)], axis=1), BLACK, 4)
+
+
+@pytest.mark.parametrize("rings", [((152, 38), (190, 76)), ((171, 48), (190, 79)), ((157, 45), (176, 78))])
+def test_a_percent_sign_is_no_number(recognizer, rings):
     page = Page(300, 130)
     page.write("25", (40, 35), 56, pen=4, seed=1)
     page.line([(190, 30), (155, 95)], BLACK, 4)
-    for x, y in ((152, 38), (190, 76)):
-        angles = np.linspace(0, 2 * np.pi, 20)
-        page.line(np.stack([x + 7 * np.cos(angles), y + 8 * np.sin(angles)], axis=1), BLACK, 4)
+    for x, y in rings:  # apart from the slash, or the upper or the lower one touches it
+        ring(page, x, y)
     reading = recognizer.read(page.image())
     assert reading.text == "25"
     assert "sign" in {each.reason for each in reading.skipped}
+
+
+@pytest.mark.parametrize(("digit", "seed"), [("0", 1), ("7", 2), ("3", 3)])
+def test_a_degree_sign_is_no_zero(recognizer, digit, seed):
+    page = Page(200, 120)
+    page.write(digit, (30, 35), 56, pen=4, seed=seed)
+    ring(page, 95, 38)
+    reading = recognizer.read(page.image())
+    assert (reading.text, [each.reason for each in reading.skipped]) == (digit, ["sign"])
 
 
 @pytest.mark.parametrize(

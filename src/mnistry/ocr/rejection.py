@@ -45,6 +45,7 @@ TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
 WIDE_SIGN = 1.3  # of the line's height: the next digit is no farther from a sign
 SHORT = 0.9  # of the line's height: digits beside a sign count for at least that
+DEGREE = 0.5  # of the height of the digit before it: a degree sign at most
 STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smooth stroke
 BROAD = 0.35  # of its height: what is narrower is a single stroke
 BESIDE = 4  # digits to each side with which a sign is compared
@@ -244,6 +245,8 @@ def _signs_between(characters: Characters) -> set[int]:
 def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
     """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants."""
     taken = digits[at]
+    if taken.digit.name == "0" and at and _is_raised(taken.box, digits[at - 1].box):
+        return True
     if taken.digit.name != "1" and taken.digit.sure:
         return False
     before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
@@ -267,6 +270,11 @@ def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
         return False  # the shape of its stroke takes most of the time, and cannot matter
     bend, deviation = _stroke(taken.digit.image)
     return deviation < STRAIGHT and (slash or abs(bend) >= BENT)
+
+
+def _is_raised(ring: Box, before: Box) -> bool:
+    """Tell whether a ring is a degree sign: low, and above the middle of the digit before it."""
+    return height_of(ring) <= DEGREE * height_of(before) and 2 * ring[3] <= before[1] + before[3]
 
 
 def _stroke(image: np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, median
+from mnistry.ocr.components import Components, as_bytes, median
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
@@ -35,6 +35,8 @@ NEAR = 0.25  # how far above or below its neighbour a small piece may lie
 WIDE = 0.7  # what is wider may be more than one digit
 CUT_SPACING, CUT_REACH, CUT_BLUR = 0.06, 0.1, 0.03
 RING, SLASH, RING_OFF = (0.15, 0.65), 0.7, 0.25  # heights of the rings and the stroke of a percent sign; how far off
+UNDER, TIP, STEEP = 0.2, 0.1, -0.2  # of its width, a ring lies under the slash; of its height, the tip; columns a row
+ASIDE = 0.15  # of its height: the tip is no farther from where the slash points
 # One digit known to be all of the ink:
 STRAY = 0.02  # of the largest component's area
 APART_AT_MOST = 0.5  # of the digit's size: a small part farther away does not belong to it
@@ -167,13 +169,13 @@ def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -
 
 
 def _percent_signs(parts: Components, large: np.ndarray, small: np.ndarray, usual: float) -> np.ndarray:
-    """The components that make percent signs: a slash between two rings, the upper left and the lower right one."""
+    """The components that make percent signs: a slash between two rings, one of which may touch it."""
     found: list[int] = []
     both = np.concatenate([large, small])
     shape = parts.widths[both] / parts.heights[both]
     low = RING[0] * usual, RING[1] * usual
     rings = both[(shape >= 0.4) & (shape <= 2.2) & (parts.heights[both] >= low[0]) & (parts.heights[both] <= low[1])]
-    if len(rings) < 2:
+    if not len(rings):
         return np.array(found, np.int64)
     x, y = (parts.left[rings] + parts.right[rings]) / 2, (parts.top[rings] + parts.bottom[rings]) / 2
     for i in large[parts.heights[large] >= SLASH * usual].tolist():
@@ -182,8 +184,19 @@ def _percent_signs(parts: Components, large: np.ndarray, small: np.ndarray, usua
         inside = (y > top - RING_OFF * usual) & (y < bottom + RING_OFF * usual)
         before = (x < across) & (parts.right[rings] > left - RING_OFF * usual) & (y < down) & inside
         after = (x > across) & (parts.left[rings] < right + RING_OFF * usual) & (y > down) & inside
-        if before.sum() == 1 and after.sum() == 1 and _is_slash(parts.labels[top:bottom, left:right] == i):
-            found += [i, int(rings[before][0]), int(rings[after][0])]
+        if before.sum() + after.sum() not in (1, 2) or max(before.sum(), after.sum()) > 1:
+            continue
+        stroke = parts.labels[top:bottom, left:right] == i
+        if before.any() and after.any():
+            is_sign = _is_slash(stroke)
+        elif after.any():
+            under = parts.left[rings[after][0]] < right - UNDER * parts.widths[rings[after][0]]
+            is_sign = under and _is_slash_with_ring(stroke)
+        else:
+            over = parts.right[rings[before][0]] > left + UNDER * parts.widths[rings[before][0]]
+            is_sign = over and _is_slash_with_ring(stroke[::-1, ::-1])
+        if is_sign:
+            found += [i, *rings[before].tolist(), *rings[after].tolist()]
     return np.array(found, np.int64)
 
 
@@ -195,6 +208,23 @@ def _is_slash(stroke: np.ndarray) -> bool:
     slope, start = np.polyfit(y, x, 1)
     off = float(np.std(x - slope * y - start))
     return bool(slope < -0.1 and off <= 0.1 * stroke.shape[0])
+
+
+def _is_slash_with_ring(stroke: np.ndarray) -> bool:
+    """Tell whether ink, bool (height, width), is a slash that has a ring at its upper left, and ends above that."""
+    height = len(stroke)
+    y, x = np.nonzero(stroke)
+    lower = y >= height / 2
+    if lower.sum() < 3 or stroke.shape[1] < 3:
+        return False
+    slope, start = np.polyfit(y[lower], x[lower], 1)
+    off = float(np.std(x[lower] - slope * y[lower] - start))
+    tip = y < TIP * height
+    apart = abs(float(np.mean(x[tip] - slope * y[tip] - start)))
+    contours, hierarchy = cv2.findContours(as_bytes(stroke), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    holes = [contour[:, 0].mean(axis=0) for contour, kin in zip(contours, hierarchy[0], strict=True) if kin[3] >= 0]
+    beside = any(column < slope * row + start and row < (1 - TIP) * height for column, row in holes)
+    return bool(beside and slope < STEEP and off <= 0.06 * height and apart <= ASIDE * height)
 
 
 def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
