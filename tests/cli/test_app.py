@@ -273,7 +273,7 @@ def test_the_lesson_waits_after_each_step_and_speaks_korean(tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr.count("[Enter]") == 10
     assert "11  예측\n" in answer.stdout
-    assert re.search(r"^report  runs/tutorial-1/report\.html", answer.stdout, re.MULTILINE)
+    assert re.search(r"^보고서  runs/tutorial-1/report\.html   \(모두 \d+\.\d초\)$", answer.stdout, re.MULTILINE)
 
 
 def test_a_run_warns_first_and_last_that_this_was_not_mnist(lesson):
