@@ -65,7 +65,7 @@ class Interpretation:
         turned: quarter turns, anticlockwise, by which the ink was turned before.
         shape: (height, width) of the turned ink.
         hypotheses: how many images the recognizer may have been asked about.
-        height: the usual height of its lines of writing, 0 where there are none.
+        height: the usual height of its digits, or of its lines of writing where no digit is read, or 0.
         too_many: whether there was more ink, or more to ask about, than writing has; then nothing is read.
     """
 
@@ -295,7 +295,8 @@ def _interpret(
     judged = reject_implausible(layout, taken, cleaned, recognizer.info.digit_threshold)
     judged.marks.extend(Mark(tuple(int(side) for side in box), "frame") for box in cleaned.boxes)  # type: ignore[arg-type] # four
     count = sum(len(each) for each in found)
-    height = median([line.height for line in layout.lines]) if layout.lines else 0.0
+    kept = [each.height for line in judged.lines for each in line]
+    height = median(kept or [line.height for line in layout.lines] or [0.0])
     return Interpretation(judged, cleaned, turned, ink.mask.shape, count, height, too_many=ways is None)
 
 
