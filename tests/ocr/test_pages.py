@@ -11,6 +11,7 @@ from PIL import ImageDraw, ImageFont
 
 from helpers.writing import BLACK, BLUE, FINER, RED, Page
 from mnistry import Recognizer
+from mnistry.ocr import open_image, pipeline
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,17 @@ def test_a_page_that_makes_likely_digits_on_its_side_or_head_is_read_upright(rec
         page.write(text, (30, 25 + 85 * i), 48, pen=5, slant=0.1, seed=seed + i)
     reading = recognizer.read(page.image().rotate(90 * quarters, expand=True))
     assert reading.text.split() == lines.split()
+
+
+def test_small_print_beside_a_large_number_is_no_small_writing(recognizer):
+    page = Page(360, 200)
+    page.write("175810", (40, 20), 44, pen=4, seed=1)
+    image = page.image()
+    for i, text in enumerate(("Total of all bills", "See the other side", "Name and address")):
+        ImageDraw.Draw(image).text((40, 90 + 24 * i), text, fill=BLACK, font=ImageFont.load_default(10))
+    page_as_it_is, _, _ = pipeline._best_ink(recognizer, open_image(image))
+    assert page_as_it_is.height == pytest.approx(48, abs=8)
+    assert recognizer.read(image).text == "175810"
 
 
 @pytest.mark.parametrize("photo", [False, True])
