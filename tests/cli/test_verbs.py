@@ -78,7 +78,7 @@ REFUSED = {
     "predict nothing.onnx --dataset digits": (1, r"There is no model file nothing\.onnx"),
     "evaluate nothing.onnx --dataset digits": (1, r"There is no model file nothing\.onnx"),
     "export runs/train-1": (1, "There is no run folder runs/train-1"),
-    "export mine.keras": (1, "mine.keras is neither a run folder nor a whole Keras model"),
+    "export mine.keras": (1, "mine.keras is damaged: it begins as a Keras model and breaks off"),
     "export there.txt --classes a,b": (2, "--classes, --pixels and --fit are for Keras models"),
     "adapt nothing": (2, "There is no file or folder .*/nothing. A data set of your own is "),
     "adapt nothing --out there.txt": (2, r"there\.txt exists already. Name another file with --out"),
