@@ -30,6 +30,7 @@ ACROSS = 0.5  # of the ink on a sheet: so much goes on beyond its rim if it is n
 MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
 RUN_TO_WIDTH = 0.8  # strokes are crossed aslant by most rows and columns
 SAMPLE = 50_000  # pixels from which the noise is estimated
+ABOVE_ANY = 512.0  # above any contrast; a power of two, so that sums with it are exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +207,10 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
 
 def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.ndarray:
     """For each component the contrast that 15% of its pixels exceed: that of the middle of its strokes."""
-    ordered = values[np.lexsort((values, numbers))]
+    ordered = np.sort(numbers * ABOVE_ANY + values)
     ends = np.cumsum(parts.areas)
-    usual: np.ndarray = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
-    return usual
+    usual = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
+    return (usual - np.arange(len(parts)) * ABOVE_ANY).astype(np.float32)
 
 
 def _stroke_width(mask: np.ndarray) -> float:
