@@ -209,8 +209,9 @@ def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.nda
     """For each component the contrast that 15% of its pixels exceed: that of the middle of its strokes."""
     ordered = np.sort(numbers * ABOVE_ANY + values)
     ends = np.cumsum(parts.areas)
-    usual = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
-    return (usual - np.arange(len(parts)) * ABOVE_ANY).astype(np.float32)
+    chosen = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
+    usual: np.ndarray = (chosen - np.arange(len(parts)) * ABOVE_ANY).astype(np.float32)
+    return usual
 
 
 def _stroke_width(mask: np.ndarray) -> float:
