@@ -487,6 +487,14 @@ def test_a_list_finds_its_pictures_in_a_folder_of_any_name(folder: str, tmp_path
     assert "there is no picture '0.png'" in refused(tmp_path / "labels.csv")
 
 
+def test_a_list_finds_pictures_that_were_added_after_it_was_refused(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    path = table(tmp_path / "labels.csv", ["filename", "label"], [f"{n}.png" for n in range(60)], Y)
+    assert "there is no picture '0.png'" in refused(path)
+    pictures(tmp_path / "archive" / "all of them")
+    assert same(load(path))
+
+
 def test_a_list_with_one_hot_labels(tmp_path: Path) -> None:
     names = pictures(tmp_path / "images")
     stems = [name.removesuffix(".png") for name in names]

@@ -91,6 +91,9 @@ def test_models_of_other_kinds_are_named_with_a_way_out(name, tmp_path):
     with pytest.raises(ModelError) as caught:
         mnistry.Recognizer(tmp_path / name)
     assert sentence in str(caught.value)
+    with pytest.raises(ModelError) as caught:
+        mnistry.export(tmp_path / name, tmp_path / "own.onnx")
+    assert sentence in str(caught.value)
     if name == "saved_model.pb":
         with pytest.raises(ModelError, match=r"is a SavedModel of TensorFlow"):
             mnistry.Recognizer(tmp_path)

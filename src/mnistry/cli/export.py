@@ -10,7 +10,7 @@ import typer
 
 from mnistry.cli.keras_loading import import_keras
 from mnistry.cli.options import PixelsOption
-from mnistry.errors import ModelError, RunError, UsageError
+from mnistry.errors import RunError, UsageError
 
 
 def export(
@@ -48,10 +48,7 @@ def export(
     from mnistry.models import foreign_files, onnx_file
     from mnistry.training import export as exports
 
-    told = foreign_files.describe(model.expanduser())
-    if told is not None:
-        raise ModelError(told)
-
+    foreign_files.refuse(model)
     if model.expanduser().is_dir() or not onnx_file.is_keras(model):
         if classes is not None or pixels is not None or fit is not None:
             raise UsageError("--classes, --pixels and --fit are for Keras models: a run knows its own.")

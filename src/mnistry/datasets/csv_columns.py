@@ -277,19 +277,20 @@ def find_picture(folder: Path, name: str) -> Path | None:
     return others[0] if len(others) == 1 else None
 
 
-def _folders_below(folder: Path) -> tuple[Path, ...]:
-    try:
-        return _list_folders(folder, folder.stat().st_mtime_ns)
-    except OSError:
-        return ()
+def forget_folders() -> None:
+    """Have `find_picture` look anew at what folders hold: they may have changed since another table was read."""
+    _folders_below.cache_clear()
 
 
 @lru_cache(maxsize=8)
-def _list_folders(folder: Path, _changed: int) -> tuple[Path, ...]:
-    """The folders in a folder and in these, as they were when it changed last."""
-    first = [each for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name)]
-    second = [inner for each in first[:MAX_FOLDERS] for inner in each.iterdir() if inner.is_dir()]
-    return (*first, *second)[:MAX_FOLDERS]
+def _folders_below(folder: Path) -> tuple[Path, ...]:
+    """The folders in a folder and in these; none if they are too many, as a picture may be in any of them."""
+    try:
+        first = [each for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name)]
+        second = [inner for each in first[:MAX_FOLDERS] for inner in each.iterdir() if inner.is_dir()]
+    except OSError:
+        return ()
+    return (*first, *second) if len(first) + len(second) <= MAX_FOLDERS else ()
 
 
 def _picture_at(places: Sequence[Path], relative: Path) -> Path | None:

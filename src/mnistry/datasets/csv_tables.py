@@ -22,6 +22,7 @@ from mnistry.datasets.csv_columns import (
     find_by_values,
     find_list,
     find_picture,
+    forget_folders,
     is_name,
     is_number,
     is_one_hot,
@@ -98,6 +99,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, short(path)
         self._length = 0  # of images in one cell
+        forget_folders()
         self._reader = csv_lines.choose_reader(path)
         first = [line for _, line in islice(self._reader.lines(), LOOKED_AT)]
         if not first:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from mnistry.errors import ModelError
 from mnistry.models.onnx_file import HDF5
 from mnistry.runtime.files import short
 
@@ -39,17 +40,22 @@ BY_ENDING = {
 }
 
 
-def describe(path: Path) -> str | None:
-    """Name the kind of a model that is not taken, and what to do with it; None where it may be a model file.
+def refuse(path: Path) -> None:
+    """Refuse a model of a kind that is not taken, by its name, and say what to do with it.
 
     Args:
         path: of a file or folder; it need not exist.
+
+    Raises:
+        ModelError: it is such a model.
     """
+    path = path.expanduser()
     try:
         what = _kind(path)
     except (OSError, ValueError):
-        return None  # whoever reads it says what is wrong
-    return None if what is None else f"{short(path)} is {what.format(name=path.name)}."
+        return  # whoever reads it says what is wrong
+    if what is not None:
+        raise ModelError(f"{short(path)} is {what.format(name=path.name)}.")
 
 
 def _kind(path: Path) -> str | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 import mnistry
 from mnistry.errors import MnistryError, ModelError, UsageError
-from mnistry.models import hdf5_check, keras_form, onnx_converter, onnx_export, onnx_file
+from mnistry.models import foreign_files, hdf5_check, keras_form, onnx_converter, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import ModelMetadata
@@ -43,6 +43,7 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
         ModelError: it is none, is damaged, too large, or holds a program of its own.
     """
     where, name = Path(path).expanduser(), short(Path(path))
+    foreign_files.refuse(where)
     if not onnx_file.is_keras(where):
         raise ModelError(f"{name} is not a Keras model: expected a .keras or .h5 file.")
     try:

@@ -38,9 +38,7 @@ def read(model: str | os.PathLike[str]) -> bytes:
         path = path / onnx_file.EXPORTED
     if onnx_file.is_keras(path):
         return _convert(path)
-    told = foreign_files.describe(path.expanduser())
-    if told is not None:
-        raise ModelError(told)
+    foreign_files.refuse(path)
     return onnx_file.read(path)
 
 

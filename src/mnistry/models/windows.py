@@ -65,7 +65,7 @@ def pick(padded: Any, window: Window, i: int, j: int) -> Any:
 
 
 def spread(values: Any, shape: tuple[int, int], window: Window, i: int, j: int) -> Any:
-    """Put values back where `_pick` took them from, in an image without padding; zeros elsewhere."""
+    """Put values back where `pick` took them from, in an image without padding; zeros elsewhere."""
     edges = [(0, 0, 0)]
     for axis, place in enumerate((i, j)):
         stride, count = window.stride[axis], window.out[axis]

@@ -252,9 +252,9 @@ def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     finer = min(SAMPLES, -(-max(pixels.shape) // CELLS))
     drawn = Image.fromarray(pixels).resize((width * finer, height * finer), Image.Resampling.NEAREST)
-    blocks = np.asarray(drawn).reshape(height, finer, width, finer, 3).transpose(0, 2, 4, 1, 3)
     if finer == 1:
         return np.asarray(drawn, np.float32)
+    blocks = np.asarray(drawn).reshape(height, finer, width, finer, 3).transpose(0, 2, 4, 1, 3)
     medians: np.ndarray = np.median(blocks.reshape(height, width, 3, finer * finer), axis=3).astype(np.float32)
     return medians
 
