@@ -41,6 +41,17 @@ def test_tracked_files_are_small() -> None:
     assert [path.name for path in tracked() if path.stat().st_size > 2_000_000] == []
 
 
+def test_no_path_of_one_machine_is_tracked() -> None:
+    place = re.compile(r"(?<![\w.$}])/(?:work|root|tmp|mnt|Users)/\w[^\s\"')`]*")
+    found = [
+        (path.name, match.group())
+        for path in tracked()
+        if path.suffix not in {".png", ".jpg", ".onnx", ".mo", ".npz", ".gz", ".ico", ".woff2", ".pdf", ".heic"}
+        for match in place.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []
+
+
 def test_modules_have_at_most_450_lines() -> None:
     modules = [path for path in tracked() if path.suffix == ".py" and (ROOT / "src") in path.parents]
     assert len(modules) > 100
