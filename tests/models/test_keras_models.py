@@ -368,7 +368,7 @@ def test_no_program_in_a_file_is_run(tmp_path):
     with pytest.raises(ModelError, match="needs 'system' of 'os', which is not Keras's own"):
         keras_models.load(path)
     (tmp_path / "own.keras").write_bytes(b"PK\3\4 no archive")
-    with pytest.raises(ModelError, match="own.keras is damaged: it begins as a Keras model"):
+    with pytest.raises(ModelError, match=r"own\.keras is damaged: it begins as a Keras model"):
         keras_models.load(tmp_path / "own.keras")
 
 
