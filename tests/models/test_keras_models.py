@@ -105,6 +105,7 @@ NETWORKS = {
         L.RandomFlip(), L.RandomRotation(0.1), L.GaussianNoise(0.1), L.Dropout(0.2), L.ActivityRegularization(0.1)
     ),
     "LSTM": lambda: chain(L.LSTM(4), shape=(28, 28)),
+    "ConvLSTM2D": lambda: chain(L.Reshape((4, 7, 28, 1)), L.ConvLSTM2D(2, 3), L.Flatten(), shape=(28, 28)),
     "GRU both ways": lambda: chain(L.Bidirectional(L.GRU(3)), shape=(28, 28)),
     "attention": lambda: graph(attended),
     "a row of pixels": lambda: chain(L.Dense(16, "relu"), shape=(784,)),

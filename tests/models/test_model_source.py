@@ -80,6 +80,12 @@ OTHERS = {
     "own.json": (b'{"class_name": "Sequential"}', "own.json is text in JSON: a network without weights."),
     "own.tflite": (b"\x1c\0\0\0TFL3" + bytes(40), "own.tflite is a model of TensorFlow Lite."),
     "own.safetensors": (b"\2\0\0\0\0\0\0\0{}", "own.safetensors is weights without a network."),
+    "text.png": (
+        b"\x89PNG\r\n\x1a\n" + bytes(30),
+        "text.png is a picture, not a model. To read the digits in it: mnistry read",
+    ),
+    "own.npz": (zipped("x_train.npy"), "own.npz is data, not a model. Name it with --dataset"),
+    "test.csv": (b"label,pixel0\n", "test.csv is data, not a model."),
     "saved_model.pb": (b"\x08\x01\x12", "saved_model.pb is a SavedModel of TensorFlow."),
 }
 

@@ -78,7 +78,7 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     chosen = _pixel_columns(plain, label)
     if chosen is not None:
         return _with_the_rest(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
-    if label is None and pixels.side_of(n - 1) is not None:
+    if label is None and pixels.shape_of(n - 1) is not None:
         return find_by_values(rows[0] if rows else head, rows, path)
     raise DataError(f"{short(path)} {_other_columns(n)}")
 
@@ -138,15 +138,15 @@ def _pixel_columns(names: Sequence[str], label: int | None) -> list[int] | None:
     others = [n for n in range(len(names)) if n != label]
     kinds = [re.sub(r"\d+", "#", names[n]) for n in others]
     kind, most = Counter(kinds).most_common(1)[0]
-    if "#" in kind and most > len(others) / 2 and pixels.side_of(most) is not None:
+    if "#" in kind and most > len(others) / 2 and pixels.shape_of(most) is not None:
         return [n for n, each in zip(others, kinds, strict=True) if each == kind]
     kept = [n for n in others if names[n].lower() not in wording.INDICES]
-    return next((each for each in (others, kept) if pixels.side_of(len(each)) is not None), None)
+    return next((each for each in (others, kept) if pixels.shape_of(len(each)) is not None), None)
 
 
 def _split_column(names: Sequence[str], taken: Container[int | None]) -> int | None:
     rest = {n: name for n, name in enumerate(names) if n not in taken}
-    name = wording.find_named(rest.values(), ("split", "subset", "set", "usage"))
+    name = wording.find_named(rest.values(), wording.SPLIT_COLUMNS)
     return None if name is None else next(n for n, each in rest.items() if each == name)
 
 
@@ -165,7 +165,7 @@ def find_packed(rows: Sequence[Sequence[str]], path: Path) -> int | None:
                 f"{short(path)}, column {number + 1}: NumPy has written an array in short, with '...' for most of its "
                 "numbers. Save it in whole, with .tolist(), or the arrays with np.savez."
             )
-        if pixels.side_of(len(cells)) is not None and all(map(is_number, cells)):
+        if pixels.shape_of(len(cells)) is not None and all(map(is_number, cells)):
             return number
     return None
 
@@ -208,15 +208,15 @@ def find_list(head: Sequence[str], path: Path) -> Layout | None:
 def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
     """The columns of a table without a header: a label first or last, perhaps an index before it."""
     n = len(head)
-    if pixels.side_of(n) is not None:
+    if pixels.shape_of(n) is not None:
         return Layout(n, None, tuple(range(n)))
     whole = [row for row in rows if len(row) == n]
-    if pixels.side_of(n - 1) is not None:
+    if pixels.shape_of(n - 1) is not None:
         first, last = ([row[place].strip() for row in whole] for place in (0, n - 1))
         if _likeness(last) > _likeness(first):
             return Layout(n, n - 1, tuple(range(n - 1)), said=(f"the labels are the last column, number {n}",))
         return Layout(n, 0, tuple(range(1, n)))
-    if pixels.side_of(n - 2) is not None and counts([row[0] for row in whole]):
+    if pixels.shape_of(n - 2) is not None and counts([row[0] for row in whole]):
         rest = find_by_values(list(head)[1:], [row[1:] for row in whole], path)
         return Layout(
             n,
@@ -230,7 +230,7 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
     groups = [
         (columns, rest)
         for k in range(2, min(MAX_CLASSES, n))
-        if pixels.side_of(n - k) is not None
+        if pixels.shape_of(n - k) is not None
         for columns, rest in ((range(k), range(k, n)), (range(n - k, n), range(n - k)))
         if is_one_hot(whole, columns, all_of_them=True)
     ]

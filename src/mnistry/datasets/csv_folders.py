@@ -14,8 +14,8 @@ import numpy as np
 
 from mnistry.datasets import csv_lines, wording
 from mnistry.datasets.csv_columns import TRUE, clean_label, counts, find_picture, is_number, is_one_hot
-from mnistry.datasets.csv_tables import SPLIT_NAMES, Table, find_separator, read_parts, split_cells
-from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors, join, list_names, natural
+from mnistry.datasets.csv_tables import Table, find_separator, read_parts, split_cells
+from mnistry.datasets.labelled import SPLITS, Labelled, LoadedSplits, ValidationErrors, join, list_names, natural
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -145,7 +145,7 @@ def _read_split(
     if not labels and len({re.sub(r"\d+", "#", table.name) for table in tables}) == 1:
         remarks.append(f"{short(path)}: {list_names([table.name for table in tables])} are parts of one table.")
         several = [read_parts(table, split, problems, remarks) for table in tables]
-        joined = {name: [each[name] for each in several if name in each] for name in SPLIT_NAMES}
+        joined = {name: [each[name] for each in several if name in each] for name in SPLITS}
         return {name: join(parts) for name, parts in joined.items() if parts}
     raise DataError(
         f"{short(path)} holds several tables for {split}: {list_names([each.name for each in tables])}. Name "
@@ -223,7 +223,7 @@ def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
         remarks.append(
             f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
         )
-    return {split: found[split] for split in SPLIT_NAMES if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def _is_list(table: Path) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from mnistry.datasets.labelled import MAX_BYTES
+from mnistry.datasets.pixels import shape_of
 from mnistry.errors import DataError
 from mnistry.reporting.text import format_count
 from mnistry.runtime.files import short
@@ -179,14 +180,16 @@ class _Libsvm:
             indices = [int(pair.partition(":")[0]) for pair in self._pairs(line, number)]
             least, most = min([least, *indices]), max([most, *indices])
         count = most + 1 - least
-        side = next((side for side in SIDES if LEAST_FILLED * side * side <= count <= side * side), None)
-        if side is None:
+        squares = (side * side for side in SIDES)
+        whole = count if len(shape_of(count) or ()) == 3 else 0  # coloured images have something in their last pixel
+        self._pixels = whole or next((each for each in squares if LEAST_FILLED * each <= count <= each), 0)
+        if not self._pixels:
             raise DataError(
                 f"{name} is a LIBSVM file with {count} features, which make no square image of a usual size: "
                 f"{', '.join(f'{each}×{each}' for each in SIDES)}."
             )
-        _check_size(path, number, side * side)
-        self._first, self._pixels = least, side * side
+        _check_size(path, number, self._pixels)
+        self._first, side = least, (shape_of(self._pixels) or (0,))[0]
         self.said = [f"it is a LIBSVM file; its {count} features are taken as images of {side}×{side}"]
 
     def _pairs(self, line: str, number: int) -> list[str]:

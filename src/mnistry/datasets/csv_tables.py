@@ -28,7 +28,7 @@ from mnistry.datasets.csv_columns import (
     is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors
+from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, part_by_split
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.runtime.files import short
@@ -37,7 +37,6 @@ ROWS_AT_A_TIME = 1000
 LOOKED_AT = 1000  # rows that decide which column is the label, where no header says it
 SEPARATORS = ",;\t|"
 DECIMAL_COMMA, POINT = re.compile(r"-?\d+,\d+"), re.compile(r"(?<=\d),(?=\d)")
-SPLIT_NAMES = ("train", "test", "validation")
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
 MISSING = ("", "nan", "NaN", "NAN")  # labels that are none
 
@@ -76,12 +75,7 @@ def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list
         return table.files(split, problems, remarks)
     part, splits = table.rows(problems)
     remarks += table.said
-    if table.layout.split is None:
-        return {split: part}
-    found = {each: np.array([find_split(cell, prefix=True) == each for cell in splits]) for each in SPLIT_NAMES}
-    for row in np.flatnonzero(~np.any(list(found.values()), axis=0)):
-        problems.add(part.origins[int(row)], f"{splits[row]!r:.40} names no split")
-    return {each: part.of(mask) for each, mask in found.items() if mask.any()}
+    return {split: part} if table.layout.split is None else part_by_split(part, splits, problems)
 
 
 class _Rows(NamedTuple):
@@ -140,19 +134,19 @@ class Table:
                     what = f"the label is {label or 'empty'}"
                     problems.add(f"{self.name}, row {number}, column {self.layout.label + 1}", what)
         parts = [part.values for part in read if len(part.values)]
-        side = pixels.side_of(parts[0].shape[1] if parts else PIXELS) or 0
-        values = np.concatenate(parts) if parts else np.zeros((0, side * side), np.uint8)
+        values = np.concatenate(parts) if parts else np.zeros((0, PIXELS), np.uint8)
         columns = self.layout.pixels or [self.layout.packed or 0] * values.shape[1]
 
         def place(index: tuple[int, ...]) -> str:
             return f"{self.name}, row {numbers[index[0]]}, column {columns[index[1]] + 1}"
 
         scaled, said = pixels.to_uint8(values, place, problems)
-        self.said += [f"{self.name}: {said}."] if said else []
-        if self.layout.packed is not None:
-            self.said.append(f"{self.name}: column {self.layout.packed + 1} holds images of {side}×{side} pixels.")
+        images, arranged = pixels.arrange(scaled, None, self.name)
+        if self.layout.packed is not None and images.ndim == 3:
+            arranged = f"column {self.layout.packed + 1} holds images of {images.shape[1]}×{images.shape[2]} pixels"
+        self.said += [f"{self.name}: {each}." for each in (said, arranged) if each is not None]
         where = make_numbered_origins(self.path.name, numbers, ROW)
-        part = Labelled(scaled.reshape(-1, side, side), np.array(labels, np.str_), where)
+        part = Labelled(images, np.array(labels, np.str_), where)
         return part, [split for rows_ in read for split in rows_.splits]
 
     def _lines(self) -> csv_lines.Lines:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mnistry.datasets import (
     archives,
+    array_files,
     csv_folders,
     file_kinds,
     idx_files,
@@ -108,7 +109,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
         start = file_kinds.first_bytes(place)
         if start.startswith(b"PK"):
             return _read_zip(place, make)
-        if start[:4] == b"PAR1":
+        if parquet.is_one(start):
             return make(place, parquet.read(place))
         if place.suffix.lower() in (".npz", ".parquet", ".zip"):
             raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
@@ -116,6 +117,9 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
             return make(place, idx_files.read(place.parent, place.name))
         if start[:2] == b"\0\0":
             raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
+        if array_files.is_one(start):
+            with array_files.as_npz([place]) as npz:
+                return make(place, numpy_files.read_npz(npz, name))
         told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)
         if told is not None:
             raise DataError(told)
@@ -174,6 +178,9 @@ def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
     tables = csv_folders.find_split_tables(image_folder.find_flat_splits(folder))
     if tables:
         return csv_folders.read_split_tables(folder, tables)
+    if arrays := array_files.find(folder):
+        with array_files.as_npz(arrays) as npz:
+            return numpy_files.read_npz(npz, short(folder))
     inner = [each for each in folder.iterdir() if not is_hidden(each.name)]
     folders = [each for each in inner if each.is_dir()]
     if not folders and any(each.suffix.lower() == ".npz" for each in inner):

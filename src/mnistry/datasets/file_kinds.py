@@ -37,7 +37,7 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"version https://git-lfs", "a pointer of Git LFS, not the data", "fetch the data with: git lfs pull"),
     (b"7z\xbc\xaf'\x1c", "a 7-Zip archive", ARCHIVE),
     (b"Rar!", "a RAR archive", ARCHIVE),
-    (b"ARROW1", "an Arrow file", ARROW),
+    (b"\x28\xb5\x2f\xfd", "packed with Zstandard", "unpack it with: zstd -d {name}"),
     (b"FEA1", "a Feather file", ARROW),
     (b"SQLite format 3", "an SQLite database", "write its images and labels into a CSV or NPZ file"),
     (b"%PDF", "a PDF document", "take its pictures out into a folder for each class"),

@@ -17,6 +17,7 @@ from mnistry.datasets import array_headers
 from mnistry.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
+TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # of numbers, by the third byte
 QMNIST = b"\0\0\x0c\x02"  # how its labels begin: 32-bit integers, two dimensions
 QMNIST_COLUMNS = 8  # class, writer and the like
 MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that claims more is not believed
@@ -78,6 +79,28 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
         return np.frombuffer(payload, np.uint8, offset=header_size).reshape(shape)
     except ValueError:  # a dimension of 0 among absurd ones
         raise DataError(f"{name} is damaged: its header promises an array {shape}. Fetch it again.") from None
+
+
+def parse_any(payload: bytes, name: str) -> np.ndarray:
+    """Parse the array in an IDX file of any type of numbers, with any dimensions.
+
+    Args:
+        payload: the unpacked bytes of the whole file.
+        name: the name of the file in errors.
+
+    Raises:
+        DataError: the header is not that of an IDX file, or the size differs from the header's.
+    """
+    start = 4 + 4 * payload[3] if len(payload) > 3 else 4
+    if len(payload) < start or payload[:2] != b"\0\0" or payload[2] not in TYPES:
+        raise DataError(f"{name} is not an IDX file: it begins with {payload[:4].hex(' ') or 'nothing'}.")
+    shape, kind = struct.unpack(f">{payload[3]}I", payload[4:start]), np.dtype(TYPES[payload[2]])
+    if len(payload) - start != math.prod(shape) * kind.itemsize:
+        raise DataError(
+            f"{name} is damaged: its header promises {math.prod(shape):,} numbers {shape} of {kind.itemsize} bytes, "
+            f"received {len(payload) - start:,} bytes. Fetch it again."
+        )
+    return np.frombuffer(payload, kind, offset=start).reshape(shape)
 
 
 def parse_labels(payload: bytes, name: str) -> np.ndarray:

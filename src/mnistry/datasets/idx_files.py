@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import file_kinds, idx
+from mnistry.datasets import file_kinds, idx, label_arrays, pixels
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import Labelled, LoadedSplits
+from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors
 from mnistry.datasets.wording import SPLITS, find_split
 from mnistry.errors import DataError
 from mnistry.runtime.files import read_bytes, short
@@ -20,7 +20,7 @@ NAME = re.compile(
     r"(?P<kind>images|labels)[-._](?:idx[13][-_]ubyte|idx2[-_]int)(?:\.gz)?"
 )
 ALIKE = re.compile(r"idx|ubyte", re.IGNORECASE)  # in names of another form
-KINDS = {b"\0\0\x08\x03": "images", b"\0\0\x08\x01": "labels"}  # by the first bytes of a file
+IMAGES, LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # the usual first bytes of a file
 NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
 UPPER, LOWER = (tuple(map(chr, range(first, first + 26))) for first in (65, 97))
 DIGITS = tuple("0123456789")
@@ -52,8 +52,12 @@ def _role(path: Path) -> tuple[str, str, str] | None:
         return match["set"], SPLITS[match["split"]], match["kind"]
     if ALIKE.search(path.name) is None or not path.is_file():
         return None
-    kind = KINDS.get(file_kinds.first_bytes(path)[:4])
-    return None if kind is None else ("", find_split(path.name, prefix=True) or "train", kind)
+    start = file_kinds.first_bytes(path)[:4]
+    if start[:2] != b"\0\0" or len(start) < 4 or start[2] not in idx.TYPES:
+        return None
+    said = next((kind for kind in ("images", "labels") if kind[:-1] in path.name.lower()), None)
+    kind = said or ("images" if start[3] > 2 else "labels")
+    return "", find_split(path.name, prefix=True) or "train", kind
 
 
 def read(folder: Path, one: str | None = None) -> LoadedSplits:
@@ -88,7 +92,9 @@ def read(folder: Path, one: str | None = None) -> LoadedSplits:
         if split not in splits
     ]
     parts = {
-        split: _pair(_one_of(files[split, "images"], remarks), _one_of(files[split, "labels"], remarks), classes)
+        split: _pair(
+            _one_of(files[split, "images"], remarks), _one_of(files[split, "labels"], remarks), classes, remarks
+        )
         for split in splits
     }
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
@@ -132,11 +138,44 @@ def _content(path: Path) -> bytes:
     return idx.unpack(read_bytes(path, idx.MAX_BYTES), name)
 
 
-def _pair(images: Path, labels: Path, classes: Sequence[str]) -> Labelled:
-    names = (short(images), short(labels))
-    x, y = idx.parse_pair(_content(images), _content(labels), names=names, side=None)
-    known = np.array([*classes, *(str(number) for number in range(len(classes), 256))])
-    return Labelled(x, known[y], make_numbered_origins(images.name, np.arange(len(x)), ITEM))
+def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> Labelled:
+    names, contents = (short(images), short(labels)), (_content(images), _content(labels))
+    usual = contents[0][:4] == IMAGES and contents[1][:4] in (LABELS, idx.QMNIST)
+    if usual or any(content[:2] != b"\0\0" for content in contents):
+        x, y = idx.parse_pair(*contents, names=names, side=None)
+        text, said = y.astype(np.str_), list[str]()
+    else:
+        problems = ValidationErrors()
+        y = (
+            idx.parse_labels(contents[1], names[1])
+            if contents[1][:4] == idx.QMNIST
+            else idx.parse_any(contents[1], names[1])
+        )
+        text, said = label_arrays.to_text(y, names[1], problems)
+        x, more = pixels.to_images(idx.parse_any(contents[0], names[0]), len(text), names[0], problems)
+        problems.refuse(names[0])
+        if len(x) != len(text):
+            raise DataError(
+                f"{names[0]} has {len(x):,} images but {names[1]} has {len(text):,} labels: they do not match."
+            )
+        remarks += [f"{name}: {each}." for name, those in zip(names, (more, said), strict=True) for each in those]
+    known = {str(number): name for number, name in enumerate(classes)}
+    named = np.array([known.get(each, each) for each in text.tolist()], np.str_)
+    return Labelled(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
+
+
+def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Read the images of a file in MNIST's format, uint8 (n, height, width, …), and remarks.
+
+    Raises:
+        DataError: it is damaged, or holds no images.
+    """
+    content, name, problems = _content(path), short(path), ValidationErrors()
+    if content[:4] in (IMAGES, LABELS) or content[:2] != b"\0\0":
+        return idx.parse(content, path.name, dimensions=3), []
+    x, said = pixels.to_images(idx.parse_any(content, name), None, name, problems)
+    problems.refuse(name)
+    return x, [f"{name}: {each}." for each in said]
 
 
 def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:

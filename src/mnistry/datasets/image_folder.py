@@ -11,7 +11,15 @@ import numpy as np
 
 from mnistry.datasets import file_kinds, file_names
 from mnistry.datasets.dataset import make_file_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, LoadedSplits, ValidationErrors, list_names, natural
+from mnistry.datasets.labelled import (
+    SPLITS,
+    EncodedImage,
+    Labelled,
+    LoadedSplits,
+    ValidationErrors,
+    list_names,
+    natural,
+)
 from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -19,7 +27,6 @@ from mnistry.reporting.text import format_count
 from mnistry.runtime.files import short
 
 MIX_SEED = 0
-SPLITS = ("train", "test", "validation")
 
 Pairs = list[tuple[Path, str]]
 """Pictures, each with the name of its class."""

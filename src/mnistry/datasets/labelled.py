@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mnistry.datasets.dataset import Origins, join_origins
+from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError
 
 EXAMPLES = 10  # problems that are listed one by one
 MAX_BYTES = 2_000_000_000  # of one split or file, unpacked: two and a half million images of 28×28
+SPLITS = ("train", "test", "validation")
 DIGITS = frozenset("0123456789")
 
 
@@ -117,6 +119,16 @@ def join(parts: Sequence[Labelled]) -> Labelled:
             raise DataError(f"{where.files[0]} and {where.files[-1]} have images of different sizes.")
         return Labelled(np.concatenate(arrays), labels, where)
     return Labelled([each for part in parts for each in part.images], labels, where)
+
+
+def part_by_split(part: Labelled, names: Sequence[str], problems: ValidationErrors) -> dict[str, Labelled]:
+    """Part images by the names of their splits; names of none are problems."""
+    where = {name: find_split(name, prefix=True) for name in set(names)}
+    masks = {split: np.array([where[name] == split for name in names], bool) for split in SPLITS}
+    for row, name in enumerate(names):
+        if where[name] is None:
+            problems.add(part.origins[row], f"{name!r:.40} names no split")
+    return {split: part.of(mask) for split, mask in masks.items() if mask.any()}
 
 
 def class_name(label: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import pickletools
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.constants import IMAGE_SIZE
-from mnistry.datasets import array_headers, pixels, wording
+from mnistry.datasets import array_headers, label_arrays, pixels, wording
 from mnistry.datasets.array_headers import Header
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, join, list_names
@@ -29,6 +29,7 @@ X_WORDS = {
     "x", "image", "images", "img", "imgs", "data", "pictures", "pixels", "features", "inputs", "input", "samples",
 }  # fmt: skip
 Y_WORDS = {"y", "label", "labels", "lbls", "target", "targets", "class", "classes", "digit", "output", "gt", "truth"}
+SPLIT_CLASS = re.compile(r"([a-zA-Z]+)[ _-]?(.+)")  # train0: the split, and the class
 SPLIT_ENDS = {"tr": "train", "te": "test", "va": "validation"}  # as in X_tr
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, UnicodeDecodeError)
 
@@ -41,13 +42,17 @@ class _Array(NamedTuple):
     open: Opener
 
 
-def read_npz(path: Path) -> LoadedSplits:
+def read_npz(path: Path, called: str | None = None) -> LoadedSplits:
     """Read arrays in one NPZ file; see `_read`.
+
+    Args:
+        path: of the file.
+        called: its name in remarks and errors.
 
     Raises:
         DataError: the file is damaged, or its arrays cannot be told apart.
     """
-    name = short(path)
+    name = called or short(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = [each for each in archive.namelist() if each.endswith(".npy")]
@@ -96,13 +101,13 @@ def find_npy_files(folder: Path) -> list[Path]:
     return sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npy" and each.is_file())
 
 
-def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
+def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list[str]]:
     """Read the images of an NPY or NPZ file that may have no labels: uint8 (n, height, width, …), and remarks.
 
     Raises:
         DataError: the file is damaged, or there is not one array of images to choose.
     """
-    name = short(path)
+    name = called or short(path)
     problems = ValidationErrors()
     try:
         if path.suffix.lower() == ".npy":
@@ -153,7 +158,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     arrays = [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
     classes = _find_class_arrays(arrays)
     if classes:
-        return _one_a_class(arrays, classes, name)
+        return _one_a_class(classes, name)
     chosen, extra = _chosen(arrays, name)
     _check_size([array.header for pair in chosen.values() for array in pair], name)
     problems = ValidationErrors()
@@ -179,31 +184,46 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
 
 
-def _find_class_arrays(arrays: list[_Array]) -> list[str]:
-    """The classes that arrays of images are named after, as Quick, Draw! has them; none where they are not."""
-    names = [array.name for array in arrays]
+def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str]]]:
+    """Arrays that each hold the images of one class, by split, with the classes that they are named after.
+
+    Quick, Draw! has them as full_numpy_bitmap_cat, MATLAB users as train0 and test0. Empty where they are not such.
+    """
     shapes = {array.header.shape[1:] for array in arrays}
     plain = all(array.header.dtype.kind in "buif" and len(array.header.shape) > 1 for array in arrays)
     if len(arrays) < 2 or len(shapes) != 1 or not plain or any(_role(array) != "images" for array in arrays):
-        return []
-    classes = wording.strip_prefix(names)
+        return {}
+    found: dict[str, list[tuple[_Array, str]]] = {}
+    for array in arrays:
+        match = SPLIT_CLASS.fullmatch(array.name)
+        split = None if match is None else find_split(match[1])
+        found.setdefault(split or "train", []).append((array, match[2] if match is not None and split else array.name))
+    for split, pairs in found.items():
+        names = wording.strip_prefix([name for _, name in pairs])
+        found[split] = [(array, name) for (array, _), name in zip(pairs, names, strict=True)]
+    classes = {name for _, name in found.get("train", [])}
     usual = X_WORDS | Y_WORDS
     known = any(find_split(name, prefix=True) or set(split_words(name)) & usual for name in classes)
-    return [] if known or names[0].startswith("arr_") else classes
+    if known or len(classes) < 2 or arrays[0].name.startswith("arr_"):
+        return {}
+    return found if all({name for _, name in pairs} <= classes for pairs in found.values()) else {}
 
 
-def _one_a_class(arrays: list[_Array], classes: Sequence[str], name: str) -> LoadedSplits:
+def _one_a_class(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -> LoadedSplits:
     """Read arrays that each hold the images of one class."""
-    _check_size([array.header for array in arrays], name)
-    problems, remarks, parts = ValidationErrors(), dict[str, None](), []
-    for array, label in zip(arrays, classes, strict=True):
-        x, said = _pixels(array, array.header.shape[0], name, problems)
-        labels = np.full(len(x), label)
-        parts.append(Labelled(x, labels, make_numbered_origins(array.name, np.arange(len(x)), ITEM)))
-        remarks |= dict.fromkeys(said)
+    _check_size([array.header for pairs in found.values() for array, _ in pairs], name)
+    problems, remarks, parts = ValidationErrors(), dict[str, None](), dict[str, list[Labelled]]()
+    for split, pairs in found.items():
+        for array, label in pairs:
+            x, said = _pixels(array, array.header.shape[0], name, problems)
+            where = make_numbered_origins(array.name, np.arange(len(x)), ITEM)
+            parts.setdefault(split, []).append(Labelled(x, np.full(len(x), label), where))
+            remarks |= dict.fromkeys(said)
     problems.refuse(name)
-    told = [f"{name}: each array holds the images of a class: {list_names(classes)}."]
-    return LoadedSplits(join(parts), remarks=(*told, *(f"{name}: {each}." for each in remarks)))
+    classes = list_names([label for _, label in found["train"]])
+    told = (f"{name}: each array holds the images of a class: {classes}.", *(f"{name}: {each}." for each in remarks))
+    joined = {split: join(those) for split, those in parts.items()}
+    return LoadedSplits(joined["train"], joined.get("test"), joined.get("validation"), told)
 
 
 def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:
@@ -271,7 +291,7 @@ def _role(array: _Array) -> str | None:
         return "labels" if len(shape) <= 2 else "images"
     if dtype.kind not in "buif":
         return "labels" if len(shape) == 1 else None
-    if len(shape) >= 3 or (len(shape) == 2 and pixels.side_of(shape[1]) is not None):
+    if len(shape) >= 3 or (len(shape) == 2 and pixels.shape_of(shape[1]) is not None):
         return "images"
     return "labels" if len(shape) in (1, 2) and 0 not in shape else None
 
@@ -284,7 +304,7 @@ def _said(x: _Array, y: _Array, split: str) -> int:
 
 
 def _fits(x: Header, y: Header) -> bool:
-    return bool(x.shape) and bool(y.shape) and y.shape[0] in (x.shape[0], x.shape[-1])
+    return bool(x.shape) and bool(y.shape) and bool({y.shape[0], y.shape[-1]} & {x.shape[0], x.shape[-1]})
 
 
 def _header(opener: Opener, name: str) -> Header:
@@ -321,52 +341,14 @@ def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationEr
         raise DataError(f"{called} holds Python objects, which are never loaded. Save it as numbers.")
     if header.dtype.kind not in "buif":
         raise DataError(f"{called} must be numbers (n, 28, 28); received {header.dtype} {header.shape}.")
-    values, arranged = pixels.arrange(_values(array, called), labels, called)
-
-    def place(index: tuple[int, ...]) -> str:
-        return f"{called}[{index[0]}], row {index[1]}, column {index[2]}"
-
-    scaled, said = pixels.to_uint8(values, place, problems)
-    if (
-        scaled.ndim == 4
-        and scaled.shape[1:3] == (IMAGE_SIZE, IMAGE_SIZE)
-        and (scaled[..., :3] == scaled[..., :1]).all()
-        and scaled.shape[3] == 3
-    ):
-        scaled = scaled[..., 0]  # grey, stored three times
-    return scaled, [each for each in (arranged, said) if each is not None]
+    return pixels.to_images(_values(array, called), labels, called, problems)
 
 
 def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
     """Labels as text, str (n,), and the assumptions."""
-    y, said = (_objects(array, name) if array.header.dtype.hasobject else _values(array, name)), []
-    if y.ndim == 2 and 1 in y.shape:
-        y = y.reshape(-1)
-    if y.ndim == 2 and y.dtype.kind in "buif" and _is_one_hot(y):
-        y, said = y.argmax(axis=1), [f"labels are one-hot, of {y.shape[1]} classes"]
-    if y.ndim != 1:
-        raise DataError(
-            f"{name} must be (n,), the class of each image, or one-hot, with one 1 in each row; received {y.dtype} "
-            f"{y.shape}. Of probabilities save the best: y.argmax(axis=1)."
-        )
-    if y.dtype.kind == "b":
-        return y.astype(np.str_), said
-    if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8", "replace"), said
-    if y.dtype.kind == "U":
-        return y, said
-    if y.dtype.kind not in "uif":
-        raise DataError(f"{name} must be whole numbers or text; received {y.dtype}.")
-    wrong = ~np.isfinite(y) | (y < 0) | (y != np.rint(y)) | (y > 2**31)
-    for index in np.flatnonzero(wrong):
-        problems.add(f"{name}[{index}]", f"labels must be whole numbers from 0; received {y[index]:g}")
-    return np.where(wrong, 0, y).astype(np.int64).astype(np.str_), said
-
-
-def _is_one_hot(y: np.ndarray) -> bool:
-    """Tell whether one number in each row is 1, and the others 0, or all of them -1."""
-    ones = y == 1
-    return bool((ones.sum(axis=1) == 1).all() and ((y[~ones] == 0).all() or (y[~ones] == -1).all()))
+    return label_arrays.to_text(
+        _objects(array, name) if array.header.dtype.hasobject else _values(array, name), name, problems
+    )
 
 
 def _objects(array: _Array, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Parquet tables: pictures with labels as the Hugging Face hub has MNIST, or pixels and a label."""
+"""Parquet and Arrow tables: pictures with labels as the Hugging Face hub has MNIST, or pixels and a label."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mnistry.datasets import pixels, wording
+from mnistry.datasets.csv_columns import BRACKETS, find_packed
 from mnistry.datasets.dataset import ROW, make_numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
@@ -22,6 +23,7 @@ from mnistry.datasets.labelled import (
     ValidationErrors,
     join,
     list_names,
+    part_by_split,
 )
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
@@ -32,16 +34,20 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20_000_000
 ROWS_AT_A_TIME = 1000
+ENDINGS, ARROW = (
+    (".parquet", ".arrow"),
+    (b"ARROW1", b"\xff\xff\xff\xff"),
+)  # names; first bytes of Arrow files and streams
 DEPTH = 3  # folders below the one that is named, as in a clone of a hub's repository
 
 
 def find_files(folder: Path) -> list[Path]:
-    """The Parquet files in and below a folder; hidden folders are left out."""
+    """The Parquet and Arrow files in and below a folder; hidden folders are left out."""
     found = []
     for parent, folders, names in os.walk(folder):
         depth = len(Path(parent).relative_to(folder).parts)
         folders[:] = sorted(each for each in folders if each[0] not in "._" and depth < DEPTH)
-        found += [Path(parent) / name for name in sorted(names) if name.endswith(".parquet") and name[0] not in "._"]
+        found += [Path(parent) / name for name in sorted(names) if name.endswith(ENDINGS) and name[0] not in "._"]
     return found
 
 
@@ -56,8 +62,17 @@ def read(path: Path) -> LoadedSplits:
     problems = ValidationErrors()
     tables = {split: [_Table(each, problems) for each in paths] for split, paths in splits.items()}
     problems.refuse(short(path))
-    parts = {split: join([table.read_labelled(problems) for table in those]) for split, those in tables.items()}
+    found: dict[str, list[Labelled]] = {}
+    for split, those in tables.items():
+        for table in those:
+            part = table.read_labelled(problems)
+            several = part_by_split(part, table.splits, problems) if table.splits else {split: part}
+            for name, each in several.items():
+                found.setdefault(name, []).append(each)
     problems.refuse(short(path))
+    parts = {split: join(those) for split, those in found.items()}
+    if "train" not in parts:
+        raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts)}.")
     said = [each for those in tables.values() for table in those for each in table.said]
     return LoadedSplits(
         parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys([*remarks, *said]))
@@ -101,37 +116,42 @@ def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
 
 
 class _Columns(NamedTuple):
-    """The columns of a table: the label, or one-hot ones; and pictures, lists of pixels, or a column for each pixel."""
+    """The columns of a table.
+
+    The label, or one-hot ones; pictures, lists of pixels, or a column for each pixel; and what names the split.
+    """
 
     label: str | None
     one_hot: Sequence[str] = ()
     pictures: str | None = None
     lists: str | None = None
     pixels: Sequence[str] = ()
+    split: str | None = None
     said: Sequence[str] = ()
 
     @property
     def all(self) -> list[str]:
         """The columns that are read."""
-        single = [each for each in (self.label, self.pictures, self.lists) if each is not None]
+        single = [each for each in (self.label, self.pictures, self.lists, self.split) if each is not None]
         return [*single, *self.one_hot, *self.pixels]
 
 
 class _Table:
-    """The content of a file: labels, and pictures or pixels; rows are counted from 1."""
+    """The content of a file: labels, perhaps splits, and pictures or pixels; rows are counted from 1."""
 
     def __init__(self, path: Path, problems: ValidationErrors, *, labelled: bool = True) -> None:
         self.name, self._file = short(path), path.name
         self.said: list[str] = []
+        self.splits: list[str] = []
         self._pictures: list[EncodedImage] = []
         self._pixels: list[np.ndarray] = []
         self._rows = 0
         labels: list[str] = []
-        pyarrow, file = _open(path, self.name)
+        pyarrow, file, rows = _open(path, self.name)
         try:
-            columns = _columns(file.schema_arrow, self.name, labelled=labelled)
-            if file.metadata.num_rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
-                raise DataError(f"{self.name} claims {file.metadata.num_rows:,} rows, which is more than is read.")
+            columns = _columns(file.schema_arrow, _find_packed(file, path), self.name, labelled=labelled)
+            if rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
+                raise DataError(f"{self.name} claims {rows:,} rows, which is more than is read.")
             self.said += [f"{self.name}: {each}." for each in columns.said]
             names = _class_names(file.schema_arrow, columns.label)
             for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns.all):
@@ -140,6 +160,8 @@ class _Table:
                 elif columns.one_hot:
                     marks = np.stack([batch.column(each).to_numpy(zero_copy_only=False) for each in columns.one_hot], 1)
                     labels.extend(self._hot(marks, wording.strip_prefix(columns.one_hot), problems))
+                if columns.split is not None:
+                    self.splits.extend(str(each) for each in batch.column(columns.split).to_pylist())
                 if columns.pictures is not None:
                     self._take_pictures(batch.column(columns.pictures), problems)
                 elif columns.lists is not None:
@@ -216,11 +238,11 @@ class _Table:
             self._pictures.append(EncodedImage(place, content or b""))
 
     def _take_lists(self, column: pyarrow.Array, problems: ValidationErrors) -> None:
-        """Take pixels that are a list, or a list of lists, in each row."""
+        """Take pixels that are a list, a list of lists, or numbers in a text, in each row."""
         rows: list[np.ndarray] = []
         for number, value in enumerate(column.to_pylist(), self._rows + 1):
             try:
-                row = np.asarray(value, np.float32)
+                row = np.asarray(value.translate(BRACKETS).split() if isinstance(value, str) else value, np.float32)
             except (ValueError, TypeError):
                 row = np.empty(0, np.float32)
             first = self._pixels[0][0] if self._pixels else rows[0] if rows else row
@@ -250,29 +272,68 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return values if values.dtype == bool else values.astype(np.float32)
 
 
-def _open(path: Path, name: str) -> tuple[Any, Any]:
-    """The library and the file."""
+class _ArrowFile:
+    """An Arrow file or stream, with the part of a Parquet file's methods that is used."""
+
+    def __init__(self, path: Path) -> None:
+        from pyarrow import ipc, memory_map
+
+        mapped = memory_map(str(path))
+        is_file = mapped.read(len(ARROW[0])) == ARROW[0]
+        mapped.seek(0)
+        self._table = (ipc.open_file if is_file else ipc.open_stream)(mapped).read_all()
+        self.schema_arrow, self.rows, self.size = self._table.schema, self._table.num_rows, self._table.nbytes
+
+    def iter_batches(self, rows: int, columns: Sequence[str]) -> Iterator[pyarrow.RecordBatch]:
+        """The table, some rows at a time."""
+        yield from self._table.select(columns).to_batches(max_chunksize=rows)
+
+
+def is_one(start: bytes) -> bool:
+    """Tell whether a file is a Parquet or an Arrow file, by its first bytes."""
+    return start.startswith((b"PAR1", *ARROW))
+
+
+def _open(path: Path, name: str) -> tuple[Any, Any, int]:
+    """The library, the file, and the number of its rows."""
     require("A Parquet file", "pyarrow")
     import pyarrow
     import pyarrow.parquet
 
     try:
+        with path.open("rb") as start:
+            if start.read(8).startswith(ARROW):
+                table = _ArrowFile(path)
+                _check_size(table.size, name)
+                return pyarrow, table, table.rows
         file = pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{name} is damaged or not a Parquet file: {_first_line(error)}.") from None
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-    size = sum(group.total_byte_size for group in groups)
+    _check_size(sum(group.total_byte_size for group in groups), name)
+    return pyarrow, file, file.metadata.num_rows
+
+
+def _check_size(size: int, name: str) -> None:
     if size > MAX_BYTES:
         raise DataError(f"{name} unpacks to {size:,} bytes; more than {MAX_BYTES:,} are not read.")
-    return pyarrow, file
 
 
-def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
-    """Tell the columns apart, by their names and types."""
+def _find_packed(file: Any, path: Path) -> str | None:
+    """The column of text whose cells hold all pixels of an image, by the first row; None if there is none."""
+    texts = [each.name for each in file.schema_arrow if _is_text(each.type)]
+    first = next(file.iter_batches(1, columns=texts), None) if texts else None
+    row = [] if first is None else [first.column(each)[0].as_py() or "" for each in texts]
+    found = find_packed([row], path) if row else None
+    return None if found is None else texts[found]
+
+
+def _columns(schema: pyarrow.Schema, packed: str | None, name: str, *, labelled: bool) -> _Columns:
+    """Tell the columns apart, by their names and types, and by the column of text that holds pixels."""
     label = wording.find_named(schema.names, wording.LABELS)
     rest = [each for each in schema.names if each != label]
-    picture = _picture_column(schema, rest, name)
-    lists = [each for each in rest if _is_list(schema.field(each).type)]
+    picture = _picture_column(schema, rest, name) if packed is None else None
+    lists = [each for each in rest if _is_list(schema.field(each).type)] if packed is None else [packed]
     if picture is None and len(lists) != 1:
         chosen = _pixel_columns(rest)
         if chosen is None:
@@ -288,6 +349,8 @@ def _columns(schema: pyarrow.Schema, name: str, *, labelled: bool) -> _Columns:
         found = _Columns(label, lists=picture or lists[0])
     else:
         found = _Columns(label, pictures=picture)
+    split = wording.find_named((each for each in rest if _is_text(schema.field(each).type)), wording.SPLIT_COLUMNS)
+    found = found._replace(split=split if labelled else None)
     return found if label is not None or not labelled else _with_label(found, schema, name)
 
 
@@ -315,10 +378,10 @@ def _pixel_columns(names: Sequence[str]) -> list[str] | None:
     """The columns of pixels: those named alike but for numbers, or all but columns that count rows."""
     kinds = [re.sub(r"\d+", "#", each) for each in names]
     kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
-    if "#" in kind and most > len(names) / 2 and pixels.side_of(most) is not None:
+    if "#" in kind and most > len(names) / 2 and pixels.shape_of(most) is not None:
         return [each for each, its in zip(names, kinds, strict=True) if its == kind]
     kept = [each for each in names if each.lower() not in wording.INDICES]
-    return next((list(each) for each in (names, kept) if pixels.side_of(len(each)) is not None), None)
+    return next((list(each) for each in (names, kept) if pixels.shape_of(len(each)) is not None), None)
 
 
 def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> str | None:
@@ -345,6 +408,12 @@ def _is_list(kind: pyarrow.DataType) -> bool:
     import pyarrow.types as types
 
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:

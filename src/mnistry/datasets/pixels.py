@@ -11,7 +11,8 @@ from mnistry.constants import IMAGE_SIZE
 from mnistry.datasets.labelled import EXAMPLES, ValidationErrors
 from mnistry.errors import DataError
 
-SMALLEST_SIDE = 8  # pixels: of images that are rows of numbers
+SMALLEST_SIDE, SMALLEST_COLOURED = 8, 20  # pixels: of images that are rows of numbers, grey and in three colours
+LOOKED_AT = 100  # rows that tell how colours are stored
 WHITES = (15, 16)  # the brightest value where grey levels are of four bits, as in scikit-learn's digits
 MEAN, SPREAD = 0.1307, 0.3081  # of MNIST's pixels: taken off and divided by in many PyTorch programs
 BACKGROUND, MOST_DEVIATIONS = 0.2, 20  # share of pixels that are the least; standard deviations of standardized ones
@@ -86,21 +87,50 @@ def _tell(values: np.ndarray, wrong: np.ndarray, place: Place, problems: Validat
         problems.add(place(index), f"{rule}; received {values[index]:g}", times=rest)
 
 
-def side_of(columns: int) -> int | None:
-    """The side of a square image with this number of pixels; None if there is none of a sensible size.
+def shape_of(columns: int) -> tuple[int, ...] | None:
+    """The shape of a square image with this many numbers, grey or in three colours; None if there is none.
 
-    >>> side_of(784), side_of(64), side_of(785)
-    (28, 8, None)
+    >>> shape_of(784), shape_of(3072), shape_of(785)
+    ((28, 28), (32, 32, 3), None)
     """
-    side = math.isqrt(max(0, columns))
-    return side if side * side == columns and side >= SMALLEST_SIDE else None
+    for channels, smallest in ((1, SMALLEST_SIDE), (3, SMALLEST_COLOURED)):
+        side = math.isqrt(max(0, columns) // channels)
+        if channels * side * side == columns and side >= smallest:
+            return (side, side) if channels == 1 else (side, side, channels)
+    return None
+
+
+def to_images(x: np.ndarray, images: int | None, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
+    """Bring an array of numbers into the form of images: uint8 (n, height, width) or (n, height, width, 3 or 4).
+
+    Args:
+        x: see `arrange` and `to_uint8`.
+        images: the number of labels, where it is known.
+        name: the name of the array in errors.
+        problems: takes numbers that are no pixels.
+
+    Returns:
+        The images, 0–255, and the assumptions.
+
+    Raises:
+        DataError: it is not an array of images.
+    """
+    values, arranged = arrange(x, images, name)
+
+    def place(index: tuple[int, ...]) -> str:
+        return f"{name}[{index[0]}], row {index[1]}, column {index[2]}"
+
+    scaled, said = to_uint8(values, place, problems)
+    if scaled.shape[1:] == (IMAGE_SIZE, IMAGE_SIZE, 3) and (scaled == scaled[..., :1]).all():
+        scaled = scaled[..., 0]  # grey, stored three times
+    return scaled, [each for each in (arranged, said) if each is not None]
 
 
 def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, str | None]:
     """Arrange an array as images (n, height, width) or (n, height, width, 3 or 4).
 
     Args:
-        x: numbers; (n, height, width), (n, pixels), or with channels first or last.
+        x: numbers; (n, height, width), (n, pixels), with channels first or last, or rows of coloured pixels.
         images: the number of labels, where it is known: it tells which axis counts images.
         name: the name of the array in errors.
 
@@ -111,11 +141,15 @@ def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, s
         DataError: it is not an array of images.
     """
     said = None
-    if images is not None and x.ndim in (2, 3) and x.shape[0] != images == x.shape[-1]:
+    if images is not None and x.ndim in (2, 3, 4) and x.shape[0] != images == x.shape[-1]:
         x = np.moveaxis(x, -1, 0)  # as MATLAB has them
         said = "images are counted by its last axis"
-    if x.ndim == 2 and (side := side_of(x.shape[1])) is not None:
-        return x.reshape(len(x), side, side), said if side == IMAGE_SIZE else f"rows are images of {side}×{side}"
+    if x.ndim == 2 and (shape := shape_of(x.shape[1])) is not None:
+        if len(shape) == 3:
+            return _arrange_colours(x, shape[0])
+        return x.reshape(len(x), *shape), said if shape[
+            0
+        ] == IMAGE_SIZE else f"rows are images of {shape[0]}×{shape[0]}"
     if x.ndim == 4 and x.shape[3] not in (1, 3, 4) and x.shape[1] in (1, 3, 4):
         x, said = np.moveaxis(x, 1, 3), said if x.shape[1] == 1 else "channels are its second axis"
     if x.ndim == 4 and x.shape[3] == 1:
@@ -123,3 +157,16 @@ def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, s
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (3, 4)) or 0 in x.shape[1:]:
         raise DataError(f"{name} must be images (n, 28, 28) or (n, height, width); received {x.dtype} {x.shape}.")
     return x, said
+
+
+def _arrange_colours(rows: np.ndarray, side: int) -> tuple[np.ndarray, str]:
+    """Rows of coloured images as (n, side, side, 3): a plane for each colour, or three numbers for each pixel.
+
+    Pixels below each other are alike in the one order, and less so in the other.
+    """
+    seen = rows[:: max(1, len(rows) // LOOKED_AT)].astype(np.float32)
+    planes, mixed = seen.reshape(-1, 3, side, side), seen.reshape(-1, side, side, 3)
+    if np.abs(np.diff(planes, axis=2)).mean() <= np.abs(np.diff(mixed, axis=1)).mean():
+        told = f"rows are coloured images of {side}×{side}, all of their red first"
+        return np.moveaxis(rows.reshape(-1, 3, side, side), 1, 3), told
+    return rows.reshape(-1, side, side, 3), f"rows are coloured images of {side}×{side}, pixel by pixel"

@@ -13,10 +13,10 @@ import numpy as np
 
 from mnistry.datasets import (
     archives,
+    array_files,
     csv_folders,
     csv_tables,
     file_kinds,
-    idx,
     idx_files,
     image_folder,
     kinds,
@@ -29,7 +29,7 @@ from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
-from mnistry.runtime.files import read_bytes, short
+from mnistry.runtime.files import short
 
 HEADER = ("ImageId", "Label")  # as in Kaggle's competition
 MAX_TEMPLATE = 50_000_000  # bytes of a sample submission
@@ -136,11 +136,13 @@ def _read(place: Path) -> Found:
             return _open_now(_read(_only(folder)))
     if start.startswith(b"\x93NUMPY"):
         return _number_images(*numpy_files.read_images(place))
-    if start[:4] == b"PAR1":
+    if array_files.is_one(start):
+        with array_files.as_npz([place]) as npz:
+            return _number_images(*numpy_files.read_images(npz, short(place)))
+    if parquet.is_one(start):
         return _number_images(*parquet.read_images(place))
     if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):
-        x = idx.parse(idx.unpack(read_bytes(place, idx.MAX_BYTES), place.name), place.name, dimensions=3)
-        return _number_images(x, [])
+        return _number_images(*idx_files.read_images(place))
     if image_folder.is_picture(place):
         return [EncodedImage(str(place))], [place.name], []
     told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)

@@ -39,6 +39,7 @@ LABELS = (
 )  # fmt: skip
 INDICES = ("", "index", "id", "unnamed: 0", "imageid", "image_id", "row", "row_id", "no", "number", "__index_level_0__")
 BESIDE = (*INDICES, "__key__", "__url__", "path", "file", "filename", "file_name", "name", "split")  # are no labels
+SPLIT_COLUMNS = ("split", "subset", "set", "usage")
 PICTURES = ("image", "images", "img", "picture", "pixel_values")
 
 ADDED = ("__MACOSX", "__pycache__")  # folders that computers add

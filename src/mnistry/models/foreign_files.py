@@ -1,4 +1,4 @@
-"""Models of other kinds, which are not taken: the name of each, and the way to one that is."""
+"""Models of other kinds, and files that are none: the name of each, and what to do with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ SAVED_MODEL = (
     "a SavedModel of TensorFlow. Where TensorFlow is: tf.keras.models.load_model({name!r}).save('own.h5'), then name "
     "own.h5"
 )
+PICTURE = "a picture, not a model. To read the digits in it: mnistry read {name}"
+DATA = "data, not a model. Name it with --dataset: mnistry predict MODEL --dataset {name}"
 BY_START: tuple[tuple[bytes, str], ...] = (
+    *((start, PICTURE) for start in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%PDF")),
+    *((start, DATA) for start in (b"\x93NUMPY", b"PAR1", b"ARROW1", b"\0\0\x08\x01", b"\0\0\x08\x03")),
     *(
         (b"\x80" + bytes([version]), f"a pickle, which can run any program when it is opened. {REBUILD}")
         for version in range(2, 6)
@@ -37,6 +41,7 @@ BY_ENDING = {
     ".index": f"a checkpoint of TensorFlow: {WEIGHTS_ONLY}",
     ".ckpt": f"a checkpoint: {WEIGHTS_ONLY}",
     ".mlmodel": f"a model of Core ML. {REBUILD}",
+    **dict.fromkeys((".csv", ".tsv", ".arff", ".jsonl", ".libsvm"), DATA),
 }
 
 
@@ -67,6 +72,8 @@ def _kind(path: Path) -> str | None:
         start = file.read(START)
     if start.startswith(ZIP):
         return _zip_kind(path)
+    if start[8:12] == b"WEBP" or start[4:8] == b"ftyp":
+        return PICTURE
     if start[4:8] == b"TFL3":
         return f"a model of TensorFlow Lite. {REBUILD}"
     if start.startswith(HDF5) or (start.startswith(ONNX_LIKE) and path.suffix.lower() == ".onnx"):
@@ -82,6 +89,8 @@ def _zip_kind(path: Path) -> str | None:
         names = archive.namelist()
     if "config.json" in names:
         return None
+    if any(name.endswith(".npy") for name in names):
+        return DATA
     if any(name.endswith("data.pkl") for name in names):
         return f"a file of PyTorch, with a pickle inside. {REBUILD}"
     return f"a ZIP file without a Keras model: it holds {', '.join(names[:3]) or 'nothing'}"

@@ -277,6 +277,9 @@ class _Converter:
         if name in ("dot_general", "conv_general_dilated"):  # JAX multiplies whole numbers and fractions as they are
             kinds = [each.aval.dtype for each in equation.invars]
             given = [as_float(self.graph, value, kind) for value, kind in zip(given, kinds, strict=True)]
+        if name == "conv_general_dilated" and all(isinstance(each, Const) for each in given):
+            alike = [jax.numpy.asarray(each.whole(), np.float32) for each in given if isinstance(each, Const)]
+            return [Const(shapes[0], _array(equation.primitive.bind(*alike, **params)))]  # as a first state of zeros is
         if name not in CONVERTERS:
             raise NoConversionError(f"it computes {name.replace('_', ' ')}")
         return [CONVERTERS[name](self.graph, given, shapes[0], {**params, "_equation": equation})]

@@ -49,7 +49,8 @@ OVER = 1e-3  # floats may be so much over 1, by rounding
 PDF_DPI = 200  # dots per inch at which a page is drawn
 PDF, TIFF = b"%PDF-", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files of several pages begin
 ARRAYS = (
-    ".csv", ".tsv", ".arff", ".jsonl", ".libsvm", ".svm", ".npy", ".npz", ".parquet", "-ubyte", ".idx",
+    ".csv", ".tsv", ".arff", ".jsonl", ".libsvm", ".svm", ".npy", ".npz", ".parquet", ".arrow", ".h5", ".hdf5", ".mat",
+    "-ubyte", ".idx",
 )  # fmt: skip # how files of many images end
 PACKED = re.compile(r"\.(gz|bz2|xz)$")
 DRAWINGS = b"<svg", b"<?xml", b"<!DOCTYPE svg"
