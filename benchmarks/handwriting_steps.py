@@ -1,12 +1,14 @@
-"""Measure the worth of each step of reading: the figures without it, on the pictures of `handwriting.py`.
+"""Measure the worth of each step of reading: the figures without it, on people's pictures and on composed pages.
 
-    python benchmarks/handwriting_steps.py [FOLDER]
+    MNISTRY_DATA_DIR=... python benchmarks/handwriting_steps.py [FOLDER]
 
-The last rows are what the same network makes of the same pictures without a reader.
+The pictures are those of `handwriting.py`, the pages those of `pages.py` with another seed. The last rows are what the
+same network makes of the same pictures without a reader.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,7 +19,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from PIL import Image
 
+import pages
 from handwriting import FOLDER, RESULTS, nondigit, several, simple_means, single
 from mnistry import Recognizer
 from mnistry.ocr import binarization, decoding, normalization, pipeline, segmentation
@@ -30,21 +34,27 @@ from mnistry.ocr.result import DecodedDigit
 from mnistry.runtime import files, provenance
 
 KINDS = ("single", "photo_crops")
+SEED, EACH = 2029, 6  # pages of each kind
 
 
 def main(folder: Path = FOLDER) -> None:
     """Leave out one step at a time and write `results/handwriting_steps.json`."""
     recognizer = Recognizer.load()
+    composed = {
+        kind: [compose(np.random.default_rng([SEED, *kind.encode(), i])) for i in range(EACH)]
+        for kind, compose in pages.KINDS.items()
+    }
     rows = {}
     for name, patches in STEPS.items():
         with ExitStack() as stack:
             for where, what, instead in patches:
                 stack.enter_context(patch.object(where, what, instead))
-            rows[name] = figures(recognizer, folder)
+            rows[name] = figures(recognizer, folder) | on_pages(recognizer, composed)
         print(name, rows[name], flush=True)
     simple = {kind: simple_means(recognizer, folder, kind) for kind in KINDS}
     content = {
         "command": "python benchmarks/handwriting_steps.py",
+        "pages": {"seed": SEED, "n": EACH * len(composed)},
         "steps": rows,
         "simple": simple,
         "environment": provenance.describe_environment(),
@@ -61,6 +71,18 @@ def figures(recognizer: Recognizer, folder: Path) -> dict[str, float]:
         "exact": found["exact"],
         "errors_per_100": found["errors_per_100"],
         "nondigit": nondigit(recognizer, folder)["sure_read"],
+    }
+
+
+def on_pages(recognizer: Recognizer, composed: Mapping[str, list[tuple[Image.Image, str]]]) -> dict[str, float]:
+    """The figures of the composed pages: read exactly, as a mean over kinds; sure and wrong, of all their digits."""
+    scores = [
+        pages.score(kind, [(recognizer.read(image), label) for image, label in those])
+        for kind, those in composed.items()
+    ]
+    return {
+        "pages_exact": statistics.mean(each["exact"] / each["n"] for each in scores),
+        "pages_sure_and_wrong": sum(each["sure_and_wrong"] for each in scores) / sum(each["digits"] for each in scores),
     }
 
 
@@ -145,13 +167,15 @@ SIMPLE = {
 def table(content: Mapping[str, Any]) -> str:
     """The results as a Markdown table."""
     heads = ("without", "one digit", "cut from photos", "several, exact", "wrong of 100", "no digit, yet sure")
+    heads += ("pages, exact", "sure and wrong of 100")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name, row in content["steps"].items():
         cells = [f"{row[key]:.1%}" for key in ("single", "photo_crops", "exact")]
-        lines.append(f"| {name} | {' | '.join(cells)} | {row['errors_per_100']:.1f} | {row['nondigit']:.1%} |")
+        cells += [f"{row['errors_per_100']:.1f}", f"{row['nondigit']:.1%}", f"{row['pages_exact']:.1%}"]
+        lines.append(f"| {name} | {' | '.join(cells)} | {100 * row['pages_sure_and_wrong']:.1f} |")
     for name, key in SIMPLE.items():
         cells = [f"{content['simple'][kind][key]:.1%}" for kind in KINDS]
-        lines.append(f"| {name} | {' | '.join(cells)} | | | |")
+        lines.append(f"| {name} | {' | '.join(cells)} | | | | | |")
     return "\n".join(lines)
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
+import sys
 
+import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
+
+from mnistry.service import connections
 
 OVERRIDDEN = {
     "connection_made": ["transport"],
@@ -53,3 +58,23 @@ def test_a_cycle_tells_what_is_left_of_its_request():
     for used in ("self.more_body = True", "self.response_complete = False", "self.app_state.copy()"):
         assert used in source
     assert "def capture_signals" in inspect.getsource(uvicorn.Server)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can filter what arrives at a socket")
+def test_a_listener_that_is_to_close_makes_no_connection_that_it_would_reset():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        listener.setblocking(False)
+        address = listener.getsockname()
+        with socket.create_connection(address) as early, socket.socket() as late:
+            connections._turn_away_newcomers(listener)
+            late.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                late.connect(address)  # asks, and gets no answer: it will ask again, and be refused
+            served, _ = listener.accept()
+            with served:
+                early.sendall(b"still heard")
+                assert served.recv(100) == b"still heard"
+            with pytest.raises(BlockingIOError):
+                listener.accept()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import mnistry
+from mnistry.cli import interruption
 from mnistry.cli.adapt import adapt
 from mnistry.cli.batch import batch
 from mnistry.cli.data import data
@@ -25,7 +25,6 @@ from mnistry.cli.train import train
 from mnistry.cli.tutorial import tutorial
 from mnistry.errors import MnistryError, missing_extra
 
-INTERRUPTED, TERMINATED = 130, 143
 OLD_OPTIONS = {"at-once": "max-concurrent", "validation": "validation-split"}  # still understood, no longer shown
 
 LEARN, TRAIN, READ, SERVE = "Learn", "Train and evaluate", "Read", "Serve"  # the groups of verbs in the help
@@ -36,12 +35,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without these characters gets question marks
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that half-written files are removed
+    interruption.listen()
     try:
         app(prog_name="mnistry")
     except MnistryError as error:
         print_error(str(error))
-        sys.exit(error.exit_status)
+        interruption.leave(error.exit_status)
     except ModuleNotFoundError as error:
         missing = missing_extra(" ".join(["mnistry", *sys.argv[1:2]]), error.name)
         if missing is None:
@@ -60,8 +59,9 @@ def main() -> None:
             print_error(f"{what}: {error.strerror or error}.")
         sys.exit(1)
     except SystemExit as error:
-        if error.code in (INTERRUPTED, TERMINATED):
+        if error.code in (interruption.INTERRUPTED, interruption.TERMINATED):
             print_error("interrupted; nothing half-written is left behind.")
+            interruption.leave(error.code)
         raise
 
 

@@ -24,6 +24,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from mnistry.cli.interruption import raise_again
 from mnistry.datasets.loading import Dataset
 from mnistry.reporting.language import ENGLISH, Language, message
 from mnistry.runtime import run_folder
@@ -70,14 +71,15 @@ def for_the_lesson(bars: LiveBars, language: Language, *, wait: bool = False) ->
         wait: for Enter after each step but the last.
     """
 
-    def waiting(number: int, name: str, text: str) -> None:
+    def listen(number: int, name: str, text: str) -> None:
         step(number, name, text)
-        if number < STEPS:
+        raise_again()
+        if wait and number < STEPS:
             print("[Enter] ", end="", file=sys.stderr, flush=True)
             sys.stdin.readline()
 
     return Callbacks(
-        step=waiting if wait else step,
+        step=listen,
         loaded=partial(warn_about, language=language),
         training=bars.training,
         download=bars.download,
@@ -91,6 +93,7 @@ def for_a_training(bars: LiveBars) -> Callbacks:
     def epoch(record: dict[str, Any], epochs: int) -> None:
         bars.clear()
         print(training_text.format_epoch(record, epochs), flush=True)
+        raise_again()
 
     return Callbacks(loaded=warn_about, training=bars.training, epoch=epoch, download=bars.download, warning=warn)
 
@@ -133,6 +136,7 @@ class LiveBars:
 
     def download(self, name: str, received: int, size: int) -> None:
         """Show how much of a file has arrived."""
+        raise_again()
         if not self._console.is_terminal:
             if received == size:
                 print(f"Downloaded {name}, {size:,} bytes.", file=sys.stderr, flush=True)
@@ -143,6 +147,7 @@ class LiveBars:
 
     def training(self, moment: TrainProgress) -> None:
         """Show epoch, steps a second, loss, accuracy and the time left."""
+        raise_again()
         if not self._console.is_terminal:
             return
         say = self._language.say
@@ -163,6 +168,7 @@ class LiveBars:
 
     def parts(self, what: str, done: int, total: int) -> None:
         """Show the name of the work, the part that is done, and the time left."""
+        raise_again()
         if not self._console.is_terminal:
             return
         if self._description != "done":
@@ -172,6 +178,7 @@ class LiveBars:
 
     def pictures(self, done: int, total: int, rate: float) -> None:
         """Show how many pictures are read, how many a second, and the time left."""
+        raise_again()
         seconds = (total - done) / rate if rate else None
         left = "" if seconds is None else f"{timedelta(seconds=round(seconds))} left"
         speed = f"{rate:,.0f} pictures/s" if rate else "starting"

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import signal
 import socket
+import struct
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +34,7 @@ RESERVED_FILES = 128  # file descriptors for everything but connections: process
 ACCEPTED_AT_ONCE = 16  # connections that are accepted in one round of the event loop; all fit into the reserve
 LAST_WORD_SECONDS = 0.5  # of a stopping server: for requests that are on their way over connections it has
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SO_ATTACH_FILTER, BPF_RETURN = 26, 6  # of Linux (socket(7), linux/filter.h); a filter that returns 0 keeps nothing
 
 
 class Places:
@@ -225,6 +229,7 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         waiting = []
         for listener in listeners:
+            _turn_away_newcomers(listener)
             with contextlib.suppress(OSError):
                 while True:
                     waiting.append(listener.accept()[0])
@@ -243,3 +248,12 @@ class Server(uvicorn.Server):
 
     def _any_idle(self) -> bool:
         return any(isinstance(each, Connection) and each.idle for each in self.server_state.connections)
+
+
+def _turn_away_newcomers(listener: socket.socket) -> None:
+    """Drop what arrives at a listening socket, where the system can: no connection is made that close would reset."""
+    if sys.platform == "linux":
+        drop = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
+        filter_ = struct.pack("@HP", 1, ctypes.addressof(drop))
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)

@@ -1,0 +1,75 @@
+"""Ctrl-C and SIGTERM are heard wherever they arrive."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mnistry.cli import interruption, progress
+from mnistry.reporting.language import ENGLISH
+
+# A signal arrives in a callback of the garbage collector, where Python drops what its handler raises.
+DROPPED = """
+import gc, signal, sys, time
+from mnistry.cli import interruption
+
+interruption.listen()
+
+def collect(*_):
+    gc.callbacks.remove(collect)
+    signal.raise_signal(signal.{name})
+
+gc.callbacks.append(collect)
+gc.collect()
+print("dropped", flush=True)
+try:
+    time.sleep(60)
+except BaseException as error:
+    print(type(error).__name__, flush=True)
+    interruption.leave(7)
+"""
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "SystemExit")])
+def test_a_signal_whose_exception_is_dropped_comes_again(name: str, kind: str) -> None:
+    program = [sys.executable, "-c", DROPPED.format(name=name)]
+    answer = subprocess.run(program, capture_output=True, text=True, timeout=50, check=False)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (7, f"dropped\n{kind}\n", "")
+
+
+def test_other_exceptions_that_are_dropped_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "__unraisablehook__", shown.append)
+    dropped: Any = SimpleNamespace(exc_type=ValueError)
+    interruption._hear_dropped(dropped)
+    assert shown == [dropped]
+
+
+@pytest.mark.parametrize(
+    ("received", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit), (None, None)]
+)
+def test_a_signal_that_nobody_heard_is_raised_at_the_next_report(
+    received: int | None, error: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruption, "_received", received)
+    record = {"epoch": 1, "loss": 0.5, "accuracy": 0.9, "seconds": 1.0}
+    with progress.LiveBars() as bars:
+        reports = (
+            lambda: bars.parts("search", 2, 3),
+            lambda: bars.pictures(1, 2, 3.0),
+            lambda: bars.download("it", 1, 2),
+            lambda: bars.training(SimpleNamespace()),  # type: ignore[arg-type] # it is looked at in a terminal only
+            lambda: progress.for_the_lesson(bars, ENGLISH).step(1, "Load", "the data"),
+            lambda: progress.for_a_training(bars).epoch(record, 2),
+        )
+        for report in reports:
+            if error is None:
+                report()
+            else:
+                with pytest.raises(error):
+                    report()
