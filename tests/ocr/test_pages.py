@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from helpers.writing import BLACK, BLUE, FINER, RED, Page
 from mnistry import Recognizer
@@ -176,3 +176,29 @@ def test_the_teeth_of_a_comb_are_no_digits(recognizer, photo):
         page.write(name, (66 + 80 * i, 40), 48, pen=4, seed=i)
     reading = recognizer.read(page.photo() if photo else page.image())
     assert reading.text.replace(" ", "") == "652690"
+
+
+@pytest.mark.parametrize(("spacing", "colour", "width"), [(26, (60, 140, 90), 2.2), (7, (150, 175, 225), 1.0)])
+def test_numbers_on_squared_paper_are_read_without_its_squares(recognizer, spacing, colour, width):
+    page = Page(420, 240)
+    page.rule(spacing, colour, width, squared=True)
+    page.write("5083", (40, 30), 70, ink=BLUE, seed=4)
+    page.write("24", (60, 140), 70, ink=BLUE, seed=5)
+    image = page.photo(dimmest=0.5).rotate(1.5, Image.Resampling.BICUBIC, fillcolor=(150, 147, 140))
+    assert recognizer.read(image).text == "5083\n24"
+
+
+def test_squares_as_dark_as_a_pencil_leave_its_digits(recognizer):
+    page = Page(420, 140)
+    page.rule(30, (110, 110, 110), 1, squared=True)
+    page.write("5083", (40, 35), 70, ink=(110, 110, 110), pen=3, seed=1)
+    assert recognizer.read(page.photo()).text == "5083"
+
+
+def test_a_crop_of_a_cell_with_pale_and_dark_sides_is_read(recognizer):
+    page = Page(80, 80)
+    page.line([(8, 0), (8, 80)], (190, 190, 190), 1.5)
+    page.line([(73, 0), (73, 80)], BLACK, 2)
+    page.line([(0, 6), (80, 6)], (190, 190, 190), 1.5)
+    page.write("3", (26, 20), 42, ink=BLUE, seed=1)
+    assert recognizer.read(page.image()).text == "3"

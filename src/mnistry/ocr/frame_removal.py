@@ -30,6 +30,8 @@ THICKER = 1.8  # times as thick as the lines around it: a piece that does not be
 LARGER = 1.25  # usual heights: what encloses ink and is lower is a digit with a remnant in its loop
 RIM = 0.6  # of a remnant's pixels lie along the outline of a frame, for it to be part of that
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
+NARROW, SQUARE = 1.5, 1.3  # usual heights: a column of a table is no narrower; the sides of a square of squared paper
+CROSSED_BY = 70  # percentile of the rows
 FLAT = 5  # times as long as thick: a line
 
 
@@ -184,9 +186,22 @@ def _lines(
     found = np.zeros_like(mask)
     _paint(found, labels_x, level, chosen_x, long_x[2])
     _paint(found.T, labels_y, upright, chosen_y, long_y[2])
-    down = np.concatenate([_ends(upright)[chosen_y], _ends(ruled_y)])[:, :, ::-1]
+    borders_y = [] if _is_squared(gone, usual) else ruled_y
+    down = np.concatenate([_ends(upright)[chosen_y], _ends(borders_y)])[:, :, ::-1]
     across = np.concatenate([_ends(level)[chosen_x].reshape(-1, 4), long_x[1]])
     return found, across, down.reshape(-1, 4)
+
+
+def _is_squared(gone: np.ndarray, usual: float) -> bool:
+    """Tell whether rulings, bool (height, width), are those of squared paper, and no borders of a table's columns."""
+    across, down = _spacing(gone), _spacing(gone.T)
+    return 0 < across < NARROW * usual or 0 < max(across, down) <= SQUARE * min(across, down)
+
+
+def _spacing(gone: np.ndarray) -> float:
+    """The distance of the upright rulings in pixels, by how many most rows cross; 0 for fewer than three."""
+    crossed = float(np.percentile(np.count_nonzero(gone[:, 1:] > gone[:, :-1], axis=1), CROSSED_BY))
+    return gone.shape[1] / crossed if crossed >= 3 else 0.0
 
 
 def _paint(

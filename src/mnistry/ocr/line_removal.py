@@ -2,7 +2,8 @@
 
 A line is found by votes: each column of pixels names the short vertical runs of ink in it, and each run votes for the
 lines through it, of all slopes. What lies along the line and is no darker than it goes; ink that crosses it, or lies
-on it and is darker, stays.
+on it and is darker, stays. Where all writing is clearly darker than the rulings, whatever is as pale as they are goes:
+lines that were not found, crossings, millimetres.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 
-from mnistry.ocr.components import find_components, median, spread
+from mnistry.ocr.components import as_bytes, find_components, median, spread
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -32,6 +34,11 @@ THICKEST = 0.03  # of the shorter side
 BENT = 0.03  # of the length: the height of the arc that a line may make
 WIDE = 0.85  # of the picture: a line so long need not reach its edges
 MOSTLY_RULING = 0.6  # of a remnant's pixels
+DARK_RULING = 0.3  # of what is darker, it may be rulings: with more, one of them is itself darker than the others
+CELLS, AROUND = 16, 5  # along the longer side, and of a neighbourhood, in which the rulings' contrast is averaged
+RIDGE = 0.97  # of the contrast of the pixels beside it: the middle of a line or of a stroke
+LIMITS = np.geomspace(1.25, 3.0, 23)  # times as dark as the rulings around: ink is darker, if few ridges are near that
+BAND, DEEP, LEAST_INK = 0.07, 0.1, 0.02  # of its logarithm, to both sides; of the ridges above; of all ridges
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +76,56 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
     usual = float(np.percentile(contrast[mask], 75))
     level, level_on = _find_ruled(mask, contrast, width, usual)
     upright, upright_on = _find_ruled(mask.T, contrast.T, width, usual)
-    if not (level.any() or upright.any()):
+    gone = level | upright.T
+    if not gone.any():
         return mask
-    return _without_remnants(mask & ~level & ~upright.T, level_on | upright_on.T)
+    dark = _darker(mask, contrast, gone)
+    return _without_remnants(mask & ~gone, level_on | upright_on.T) if dark is None else dark
+
+
+def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray | None:
+    """The ink that is darker than the rulings around it, bool (height, width); None where that cannot be told.
+
+    Args:
+        mask: bool (height, width), ink and rulings.
+        contrast: float32 (height, width).
+        ruled: bool (height, width), pixels of rulings.
+    """
+    height, width = mask.shape
+    if not ruled[height // 8 : -(height // 8), width // 8 : -(width // 8)].any():  # the sides of a cell
+        return None
+    around = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
+    ridges = mask & (contrast >= RIDGE * around)
+    times = contrast / _usual_contrast(contrast, ruled)
+    logs = np.sort(np.log(times[ridges]))
+    limits = np.log(LIMITS)
+    near = np.searchsorted(logs, limits + BAND) - np.searchsorted(logs, limits - BAND)
+    above = len(logs) - np.searchsorted(logs, limits)
+    shares = np.where(above >= LEAST_INK * len(logs), near / np.maximum(above, 1), np.inf)
+    best = int(shares.argmin())
+    if shares[best] > DEEP:
+        return None
+    dark = mask & (times > LIMITS[best])
+    if np.count_nonzero(dark & ruled) > DARK_RULING * np.count_nonzero(dark):
+        return None
+    ink: np.ndarray = mask & cv2.dilate(as_bytes(dark), np.ones((3, 3), np.uint8)).view(bool)
+    return ink
+
+
+def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
+    """The mean contrast of the rulings around each pixel, as the light has it: float32 (height, width)."""
+    height, width = ruled.shape
+    scale = CELLS / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    sums, counts = (
+        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        for each in (np.where(ruled, contrast, 0), ruled)
+    )
+    few = 0.02 * counts.mean()
+    usual = sums.sum() / counts.sum()
+    sums, counts = (cv2.blur(each, (AROUND, AROUND), borderType=cv2.BORDER_REPLICATE) for each in (sums, counts))
+    shade: np.ndarray = cv2.resize((sums + few * usual) / (counts + few), (width, height))
+    return shade
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
@@ -94,7 +148,7 @@ def _find_ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: flo
     gone, touched = np.zeros_like(mask), np.zeros_like(mask)
     if not _far_enough(mask):
         return gone, touched
-    runs = _short_runs(mask, contrast, max(2.0, 1.6 * width))
+    runs = _short_runs(mask, contrast, max(3.0, 1.6 * width))
     bin_size = max(2.0, 0.8 * width)
     every = max(1, -(-len(runs.columns) // MOST_VOTERS))  # columns
     enough = ENOUGH * mask.shape[1] / every
