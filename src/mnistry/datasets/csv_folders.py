@@ -27,6 +27,7 @@ LIBSVM_ENDINGS = {".t": "test", ".val": "validation"}
 UCI_ENDINGS = {".tra": "train", ".tes": "test"}  # as of optdigits and pendigits
 FIRST = 20_000  # bytes of the first line
 LEAST_CELLS = 64  # numbers in a line of a table whose name does not say that it is one
+MAX_LIST, MAX_LISTS = 50_000_000, 4  # bytes of a list in JSON, and the number of such files in a folder
 MAX_COLUMNS = 256  # of a table of labels
 
 
@@ -37,6 +38,8 @@ def find_tables(folder: Path) -> list[Path]:
     if named:
         return sorted(named, key=lambda path: natural(path.name))
     lists = [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)]
+    rows = [each for each in files if each.suffix.lower() == ".json" and each.stat().st_size <= MAX_LIST]
+    lists += [each for each in rows if len(rows) <= MAX_LISTS and _is_list(each)]
     others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
     return sorted(lists or [each for each in others if csv_lines.is_libsvm(each) or _holds_numbers(each)])
 
@@ -51,9 +54,9 @@ def _is_submission(path: Path) -> bool:
     return "submission" in path.name.lower()
 
 
-def is_json_lines(path: Path) -> bool:
-    """Tell whether a file is named as one with a JSON object in each line."""
-    return _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson"))
+def is_json(path: Path) -> bool:
+    """Tell whether a file is named as JSON, or as one with a JSON object in each line."""
+    return _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson", ".json"))
 
 
 def _lists_pictures(path: Path) -> bool:

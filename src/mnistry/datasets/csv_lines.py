@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from mnistry.datasets import file_kinds, wording
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.datasets.pixels import shape_of
 from mnistry.errors import DataError
@@ -53,6 +54,8 @@ def choose_reader(path: Path) -> Reader:
     first = next((line for _, line in _number_lines(path) if line.strip() and line[0] != "%"), "")
     if first.lower().startswith("@relation"):
         return _Arff(path)
+    if path.suffix.lower() == ".json":
+        return _Json(path)
     if first.startswith("{") and first.rstrip().endswith("}"):
         return _JsonLines(path)
     return _Libsvm(path) if LIBSVM.fullmatch(first) else _Plain(path)
@@ -168,6 +171,55 @@ class _JsonLines:
             [each if isinstance(each, str) else json.dumps(each) for each in cells]
         )
         return sink.getvalue()
+
+
+class _Json(_JsonLines):
+    """A JSON file of rows, as a list of objects or as pandas writes them, or of a label for each picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.said = path, list[str]()
+        try:
+            content = json.loads(" ".join(line for _, line in _number_lines(path)))
+        except (ValueError, RecursionError):
+            raise DataError(f"{short(path)} is damaged: it is not JSON.") from None
+        self._rows = _find_rows(content)
+        if not self._rows:
+            told = file_kinds.describe(path, file_kinds.first_bytes(path))
+            raise DataError(f"{short(path)} is not a list of objects with the same keys. {told or ''}".rstrip())
+        self._names = list(self._rows[0])
+
+    def lines(self) -> Lines:
+        yield 0, self._write(self._names)
+        for number, row in enumerate(self._rows, 1):
+            if row.keys() != set(self._names):
+                raise DataError(
+                    f"{short(self._path)}, object {number}: expected the keys {', '.join(self._names)}, received "
+                    f"{', '.join(row)}."
+                )
+            yield number, self._write([row[name] for name in self._names])
+
+
+def _find_rows(content: Any) -> list[dict[str, Any]]:
+    """The rows of a table in JSON; empty where it is none."""
+    if isinstance(content, dict) and len(content) == 1 and isinstance(next(iter(content.values())), list):
+        (content,) = content.values()  # {"data": [{…}, …]}
+    if isinstance(content, list):
+        return content if content and all(isinstance(each, dict) for each in content) else []
+    if not isinstance(content, dict) or not content:
+        return []
+    values = list(content.values())
+    if all(isinstance(each, str | int) for each in values):
+        return [{"file": name, "label": label} for name, label in content.items()]
+    of_texts = all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in values)
+    if of_texts and not wording.find_named(content, wording.LABELS):  # {"cat": ["1.png", …], …}
+        return [{"file": name, "label": label} for label, names in content.items() for name in names]
+    if all(isinstance(each, dict) for each in values):
+        if not all(key.isdigit() for key in values[0]):
+            return [{"file": name, **row} for name, row in content.items()]
+        values = [list(each.values()) for each in values]  # {"label": {"0": 7, "1": 3, …}, …}
+    if all(isinstance(each, list) and len(each) == len(values[0]) for each in values):
+        return [dict(zip(content, row, strict=True)) for row in zip(*values, strict=True)]
+    return []
 
 
 class _Libsvm:

@@ -102,7 +102,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
     name = short(place)
     try:
         if place.is_dir():
-            return _read_archive(place, make) if _holds_archives(place) else make(place, _read_folder(place))
+            return _read_archive(place, make) if _holds_archives(place) else make(place, read_folder(place))
         if not place.is_file():
             what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
@@ -120,7 +120,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
         if array_files.is_one(start):
             with array_files.as_npz([place]) as npz:
                 return make(place, numpy_files.read_npz(npz, name))
-        told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)
+        told = None if csv_folders.is_json(place) else file_kinds.describe(place, start)
         if told is not None:
             raise DataError(told)
         if archives.is_tar(place):
@@ -150,7 +150,7 @@ def _read_zip(place: Path, make: Make[Made]) -> Made:
 def _read_archive(place: Path, make: Make[Made]) -> Made:
     """Read an archive, or a folder of archives, unpacked."""
     with archives.unpack(place) as folder:
-        found = _read_folder(folder)
+        found = read_folder(folder)
         return make(
             place, replace(found, remarks=tuple(each.replace(short(folder), short(place)) for each in found.remarks))
         )
@@ -166,7 +166,16 @@ def _holds_archives(folder: Path) -> bool:
     return bool(archives.find(folder)) and not others and not any(reader(folder) for reader in readers)
 
 
-def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
+def read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
+    """Read a folder by its look.
+
+    Args:
+        folder: holds files of data, or folders of pictures.
+        depth: the number of folders above it that hold nothing else.
+
+    Raises:
+        DataError: there is nothing, it has another form, or something in it is wrong.
+    """
     if idx_files.is_there(folder):
         return idx_files.read(folder)
     if csv_folders.find_tables(folder):
@@ -190,7 +199,7 @@ def _read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
         and depth < MAX_DEPTH
         and not any(image_folder.is_picture(each) for each in folders[0].iterdir())
     ):
-        return _read_folder(folders[0], depth + 1)  # an archive that was unpacked into a folder of its own
+        return read_folder(folders[0], depth + 1)  # an archive that was unpacked into a folder of its own
     return image_folder.read(folder)
 
 
@@ -277,6 +286,13 @@ def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[
     elif _is_emnist(place) and not _has_digits(parts["train"]) and isinstance(found.train.images, np.ndarray):
         remarks.append("EMNIST's files have rows for columns: turned upright.")
         parts = _turn_upright(parts, kinds.TRANSPOSED)
+    names = kinds.find_names(np.asarray(parts["train"].images), parts["train"].labels) if ink else {}
+    if names:
+        how = "10 is 0" if names["1"] == "1" else "each is one more than its digit"
+        remarks.append(f"The labels are from 1 to 10, and the images show that {how}: named as the digits.")
+        for split, part in parts.items():
+            labels = np.array([names.get(each, each) for each in part.labels.tolist()], np.str_)
+            parts[split] = Labelled(part.images, labels, part.origins)
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation")), kind
 
 

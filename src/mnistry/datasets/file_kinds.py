@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -70,6 +71,9 @@ def describe(path: Path, start: bytes) -> str | None:
         path: of the file.
         start: its first bytes, unpacked where it is packed with gzip.
     """
+    if start.startswith(b"PK") and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return describe_zip(path, archive.namelist())
     lower = start.lstrip().lower()
     for magic, kind, remedy in BY_START:
         if start.startswith(magic) or (magic[:1] in b"@<{[" and lower.startswith(magic)):

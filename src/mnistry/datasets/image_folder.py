@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import file_kinds, file_names
+from mnistry.datasets import file_kinds, file_names, label_files
 from mnistry.datasets.dataset import make_file_origins
 from mnistry.datasets.labelled import (
     SPLITS,
@@ -44,7 +44,9 @@ def read(folder: Path) -> LoadedSplits:
     """
     problems, remarks = ValidationErrors(), list[str]()
     if not _folders(folder):
-        return _read_flat(folder)
+        return _read_flat(folder, _visible_pictures(folder))
+    if _are_pictures_and_labels(_folders(folder)):
+        return read(folder / label_files.PICTURES)
     places = _split_folders(folder)
     if places:
         known = {path for paths in places.values() for path in paths}
@@ -71,18 +73,25 @@ def read(folder: Path) -> LoadedSplits:
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_sum_remarks(remarks)))
 
 
-def _read_flat(folder: Path) -> LoadedSplits:
-    """Read the pictures of a folder without folders, whose names hold the classes."""
-    pictures = _visible_pictures(folder)
+def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
+    """Read pictures without folders of classes: a file beside each holds its class, or its name does."""
     how = "Put the pictures of each class into a folder of its name"
     if not pictures:
         told = (file_kinds.describe(each, file_kinds.first_bytes(each)) for each in sorted(folder.iterdir()))
         known = next((each for each in told if each is not None), None)
         raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
+    if (part := _beside(folder, pictures, remarks := list[str]())) is not None:
+        return LoadedSplits(_label_pictures(folder, part), remarks=tuple(remarks))
     named, why = file_names.read(pictures)
     if named is None:
+        others = [each.name for each in sorted(folder.iterdir()) if each.is_file() and not is_hidden(each.name)]
+        others = [name for name in others if not is_picture(Path(name))]
+        told = (file_kinds.describe(folder / name, file_kinds.first_bytes(folder / name)) for name in others)
+        known = next(filter(None, told), f"{list_names(others)}: not a list of pictures with a label each.")
+        unread = f" Beside them: {known}" if others else ""
         raise DataError(
             f"{short(folder)} holds pictures, but no folders, and {why}. {how}, or list names and labels in labels.csv."
+            f"{unread}"
         )
     splits = named.splits or ["train"] * len(pictures)
     listing: dict[str, Pairs] = {}
@@ -96,6 +105,16 @@ def _read_flat(folder: Path) -> LoadedSplits:
         remarks.append(f"{short(folder)}: passed over {format_count(others, 'file')} not named like a picture.")
     parts = {split: _label_pictures(folder, pairs) for split, pairs in listing.items()}
     return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+
+
+def _beside(folder: Path, pictures: Sequence[Path], remarks: list[str]) -> Pairs | None:
+    """Pictures with the labels in files beside them; None where there are no such files."""
+    found = label_files.read(pictures)
+    if found is None:
+        return None
+    labels, ending = found
+    remarks.append(f"{short(folder)}: the classes are read in the {ending} files beside the pictures.")
+    return list(zip(pictures, labels, strict=True))
 
 
 def _visible_pictures(folder: Path) -> list[Path]:
@@ -184,8 +203,10 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
     found: Pairs = []
     others = 0
     classes = _folders(folder)
-    flat = [] if classes else _visible_pictures(folder)
+    flat = find_pictures(folder) if _are_pictures_and_labels(classes) else [] if classes else _visible_pictures(folder)
     if flat:
+        if (pairs := _beside(folder, flat, remarks)) is not None:
+            return pairs
         named, why = file_names.read(flat)
         if named is not None:
             remarks.append(
@@ -212,6 +233,12 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
     if others:
         remarks.append(f"{short(folder)}: passed over {others:,} files that are not pictures or lie in no class.")
     return found
+
+
+def _are_pictures_and_labels(folders: Sequence[Path]) -> bool:
+    """Tell whether folders are one of pictures and one of the files with their labels."""
+    names = {each.name for each in folders}
+    return label_files.PICTURES in names and names <= {label_files.PICTURES, *label_files.LABELS} and len(names) > 1
 
 
 def _label_pictures(folder: Path, pairs: Pairs) -> Labelled:

@@ -143,6 +143,32 @@ def find_turn(images: np.ndarray, labels: np.ndarray) -> str | None:
     return turn if share >= TURNED and as_they_are <= max(UPRIGHT, share / 2) else None
 
 
+def find_names(images: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+    """Tell the digits that labels from 1 to 10 stand for: 10 may be 0, as in MATLAB, or each be one too many.
+
+    Args:
+        images: uint8 (n, 28, 28), upright digits, bright ink on black.
+        labels: str (n,).
+
+    Returns:
+        The digits by label; empty where there are other labels, or the built-in model does not read them so.
+    """
+    ways = [{str(n): str(n % 10) for n in range(1, 11)}, {str(n): str(n - 1) for n in range(1, 11)}]
+    if "10" not in labels or not set(labels.tolist()) <= set(ways[0]):
+        return {}
+    from mnistry.models.classifier import Classifier
+
+    chosen = np.unique(np.linspace(0, len(labels) - 1, 2 * LOOKED_AT).round().astype(int))
+    chosen = np.unique(np.concatenate([chosen, np.flatnonzero(labels == "10")[:LOOKED_AT]]))
+    read = Classifier.load(threads=1).predict(np.ascontiguousarray(images[chosen])).argmax(axis=1).astype(np.str_)
+    tens = labels[chosen] == "10"
+    for way in ways:
+        right = np.array([way[each] for each in labels[chosen].tolist()]) == read
+        if right.mean() >= TURNED and right[tens].mean() >= TURNED:
+            return way
+    return {}
+
+
 def _open_image(images: Images, index: int) -> np.ndarray | None:
     if isinstance(images, np.ndarray):
         return np.asarray(images[index])

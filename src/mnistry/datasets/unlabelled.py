@@ -16,6 +16,7 @@ from mnistry.datasets import (
     array_files,
     csv_folders,
     csv_tables,
+    custom,
     file_kinds,
     idx_files,
     image_folder,
@@ -27,7 +28,7 @@ from mnistry.datasets import (
 )
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
-from mnistry.datasets.wording import is_hidden
+from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -145,7 +146,7 @@ def _read(place: Path) -> Found:
         return _number_images(*idx_files.read_images(place))
     if image_folder.is_picture(place):
         return [EncodedImage(str(place))], [place.name], []
-    told = None if csv_folders.is_json_lines(place) else file_kinds.describe(place, start)
+    told = None if csv_folders.is_json(place) else file_kinds.describe(place, start)
     if told is not None:
         raise DataError(told)
     if archives.is_tar(place):
@@ -165,10 +166,36 @@ def _read_folder(folder: Path) -> Found:
         return _read(idx_tests[0])
     pictures = image_folder.find_pictures(folder)
     if not pictures:
+        return _read_arrays(folder)
+    by_split: dict[str, list[Path]] = {}
+    for path in pictures:
+        parents = reversed(path.relative_to(folder).parts[:-1])
+        by_split.setdefault(next(filter(None, map(find_split, parents)), ""), []).append(path)
+    wanted = next((split for split in ("test", "validation") if split in by_split and "train" in by_split), None)
+    remarks = []
+    if wanted is not None:
+        others = [split or "no split" for split in by_split if split != wanted]
+        remarks.append(
+            f"{short(folder)}: answered are the {len(by_split[wanted]):,} pictures in folders for {wanted}, not those "
+            f"for {' and '.join(others)}. Name another folder to have them answered."
+        )
+    chosen = pictures if wanted is None else by_split[wanted]
+    names = sorted((path.relative_to(folder).as_posix() for path in chosen), key=natural)
+    return [EncodedImage(str(folder / name)) for name in names], names, remarks
+
+
+def _read_arrays(folder: Path) -> Found:
+    """Read a folder of arrays or Parquet files: its test images, if it has some."""
+    files = parquet.find_files(folder) or numpy_files.find_npy_files(folder) or array_files.find(folder)
+    files = [each for each in files if find_split(each.stem, prefix=True) == "test"] or files
+    if len(files) == 1:
+        return _read(files[0])
+    if not any(each.is_file() for each in folder.rglob("*")):
         raise DataError(f"{short(folder)} holds no pictures, and no test.csv.")
-    names = [path.relative_to(folder).as_posix() for path in pictures]
-    order = sorted(range(len(names)), key=lambda place: natural(names[place]))
-    return [EncodedImage(str(pictures[place])) for place in order], [names[place] for place in order], []
+    found = custom.read_folder(folder)
+    split, part = ("train", found.train) if found.test is None else ("test", found.test)
+    remarks = [f"{short(folder)}: answered are its {split} images; their labels are not used."]
+    return _number_images(part.images, [*found.remarks, *remarks])
 
 
 def _only(folder: Path) -> Path:
