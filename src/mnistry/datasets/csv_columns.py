@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from mnistry.datasets import pixels, wording
+from mnistry.datasets import base64_pictures, pixels, wording
 from mnistry.datasets.labelled import list_names
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -34,7 +34,7 @@ class Layout:
         columns: the number of all of them.
         label: the index of the column of labels; None if there is none.
         pixels: the indices of the columns of pixels.
-        files: the index of the column of file names, in a list of files.
+        files: the index of the column of file names, in a list of files, or of pictures in base64.
         split: the index of the column that names the split.
         packed: the index of the column whose cells hold all pixels of an image.
         one_hot: the indices of columns of which one is 1 in each row, with the names of their classes.
@@ -253,9 +253,16 @@ def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path
         if number == label:
             continue
         cells = [row[number].strip() for row in whole[:20]]
+        if base64_pictures.decode(cells[0]) is not None:
+            return number
         known = sum(find_picture(path.parent, cell) is not None for cell in cells)
         if known > len(cells) / 2 or (known and any(Path(cell).suffix.lower() in SUFFIXES for cell in cells)):
             return number
+        if all(cell.lower().startswith(("http://", "https://")) for cell in cells):
+            raise DataError(
+                f"{short(path)}, column {number + 1}, holds addresses in the web, such as {cells[0]:.80}. Nothing is "
+                "fetched from there: put the pictures into a folder images beside the table, by the same names."
+            )
         if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
             return number
     return None
@@ -273,13 +280,33 @@ def find_picture(folder: Path, name: str) -> Path | None:
     found = next((place for tail in tails if (place := _picture_at(usual, tail)) is not None), None)
     if found is not None or not tails:
         return found
-    others = [place for each in _folders_below(folder) if (place := _picture_at((each,), tails[-1])) is not None]
+    below = _folders_below(folder)
+    others = [place for each in below if (place := _picture_at((each,), tails[-1])) is not None]
+    others = others or [place for each in dict.fromkeys((*usual, *below)) if (place := _alike(each, tails[-1].name))]
     return others[0] if len(others) == 1 else None
+
+
+def _alike(folder: Path, name: str) -> Path | None:
+    """The picture whose name differs in capital letters only, or by an ending that was left out; None if not one."""
+    found = _pictures_by_name(folder).get(name.lower(), ())
+    return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def _pictures_by_name(folder: Path) -> dict[str, list[Path]]:
+    """The pictures in a folder, by their names in lower case, with and without an ending."""
+    found: dict[str, list[Path]] = {}
+    for each in folder.iterdir() if folder.is_dir() else ():
+        if each.suffix.lower() in SUFFIXES:
+            found.setdefault(each.name.lower(), []).append(each)
+            found.setdefault(each.stem.lower(), []).append(each)
+    return found
 
 
 def forget_folders() -> None:
     """Have `find_picture` look anew at what folders hold: they may have changed since another table was read."""
     _folders_below.cache_clear()
+    _pictures_by_name.cache_clear()
 
 
 @lru_cache(maxsize=8)

@@ -25,6 +25,7 @@ from mnistry.runtime.files import short
 MAX_LINE = 4_000_000  # characters
 MAX_CELL_LINES = 200  # of one quoted cell: an array of 784 numbers, as pandas writes it, has about 50
 OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+ENCODINGS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # by their marks
 LIBSVM = re.compile(r"[+-]?\d{1,9}(\.0*)?( +\d{1,9}:[^ :]+)+ *")
 LIBSVM_START = re.compile(rb"[+-]?\d{1,9}(\.0*)? +\d{1,9}:[-+.0-9eE]+ ")
 SIDES = (8, 16, 20, 28, 32, 48, 64, 96, 128)  # of images whose last pixels may all be left out, as they are zero
@@ -210,6 +211,8 @@ def _find_rows(content: Any) -> list[dict[str, Any]]:
     values = list(content.values())
     if all(isinstance(each, str | int) for each in values):
         return [{"file": name, "label": label} for name, label in content.items()]
+    if all(map(wording.find_split, content)) and all(map(_find_rows, values)):
+        return [{**row, "split": split} for split, rows in content.items() for row in _find_rows(rows)]
     of_texts = all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in values)
     if of_texts and not wording.find_named(content, wording.LABELS):  # {"cat": ["1.png", …], …}
         return [{"file": name, "label": label} for label, names in content.items() for name in names]
@@ -340,13 +343,15 @@ def _undecodable(path: Path) -> int:
 
 
 def _open_text(path: Path, name: str) -> IO[str]:
-    """The file as text: UTF-8, or UTF-16 if its mark says so; packed or not."""
+    """The file as text: UTF-8, or UTF-16 or UTF-32 if it begins so; packed or not."""
     if path.exists() and not path.is_file():
         raise DataError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not a data file.")
     raw = _open_bytes(path)
-    start = raw.read(2)
+    start = raw.read(4)
     raw.seek(0)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = next((name for begin, name in ENCODINGS if start.startswith(begin)), "utf-8-sig")
+    if len(start) == 4 and start[1] == start[3] == 0 < min(start[0], start[2]):
+        encoding = "utf-16-le"  # without its mark
     return io.TextIOWrapper(raw, encoding, newline=None)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import csv_lines, pixels
+from mnistry.datasets import base64_pictures, csv_lines, pixels
 from mnistry.datasets.csv_columns import (
     BRACKETS,
     PIXELS,
@@ -31,6 +31,7 @@ from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origi
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, part_by_split
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
@@ -103,6 +104,8 @@ class Table:
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
         self._header = any(not is_number(cell) for cell in head[1:] or head) and any(is_name(cell) for cell in head)
+        below = self._cells(first[1])[0] if len(first) > 1 else ""  # a list of files, with numbers for names of columns
+        self._header |= _names_picture(below) and is_name(head[0]) and not _names_picture(head[0])
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]
         self._commas = self._separator in ";\t|" and any(
@@ -160,7 +163,7 @@ class Table:
 
     def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
         """The pictures of a list of files, by split."""
-        found: dict[str, list[tuple[Path, str]]] = {}
+        found: dict[str, list[tuple[EncodedImage, str, str]]] = {}
         layout, folder = self.layout, self.path.parent
         known: dict[Path, tuple[str, int]] = {}
         moved = twice = 0
@@ -170,7 +173,8 @@ class Table:
                 problems.add(f"{self.name}, row {number}", f"expected {layout.columns} columns, received {len(cells)}")
                 continue
             name, label = cells[layout.files or 0].strip(), self._label(cells)
-            place = find_picture(folder, name)
+            content = base64_pictures.decode(name)
+            place = find_picture(folder, name) if content is None else Path(f"{self.path.name}, row {number}")
             if place is None:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
             elif label in MISSING:
@@ -183,28 +187,29 @@ class Table:
             elif known[place][1] != number:
                 twice += 1
             else:
-                moved += (
-                    not place.as_posix()
-                    .rpartition(".")[0]
-                    .endswith(name.replace("\\", "/").removeprefix("./").removesuffix(place.suffix))
-                )
+                here = place.as_posix().rpartition(".")[0].lower()
+                said = name.replace("\\", "/").removeprefix("./").lower().removesuffix(place.suffix.lower())
+                moved += content is None and not here.endswith(said)
                 where = split if layout.split is None else find_split(cells[layout.split].strip())
                 if where is None:
                     problems.add(f"{self.name}, row {number}", f"{cells[layout.split or 0]!r:.40} names no split")
                 else:
-                    found.setdefault(where, []).append((place, label))
-        remarks.append(f"{self.name} is a list of files: {sum(map(len, found.values())):,} pictures are taken.")
+                    origin = str(place) if content is not None else place.relative_to(folder).as_posix()
+                    found.setdefault(where, []).append((EncodedImage(str(place), content), label, origin))
+        encoded = any(picture.content for those in found.values() for picture, _, _ in those)
+        what = "holds pictures in base64" if encoded else "is a list of files"
+        remarks.append(f"{self.name} {what}: {sum(map(len, found.values())):,} pictures are taken.")
         if moved:
             remarks.append(f"{self.name}: the folders before {moved:,} names are not here and are passed over.")
         if twice:
             remarks.append(f"{self.name}: {twice:,} rows name a picture again, with the same label.")
         return {
             name: Labelled(
-                [EncodedImage(str(path)) for path, _ in pairs],
-                np.array([label for _, label in pairs], np.str_),
-                make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs]),
+                [picture for picture, _, _ in those],
+                np.array([label for _, label, _ in those], np.str_),
+                make_file_origins([origin for _, _, origin in those]),
             )
-            for name, pairs in found.items()
+            for name, those in found.items()
         }
 
     def _quickly(self, rows: Sequence[tuple[int, str]]) -> _Rows | None:
@@ -308,6 +313,10 @@ def find_separator(line: str, path: Path) -> str:
     words = line.split()
     listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
     return " " if listed_ or len(words) > LEAST_SPACED else ","
+
+
+def _names_picture(cell: str) -> bool:
+    return Path(cell.strip()).suffix.lower() in SUFFIXES
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

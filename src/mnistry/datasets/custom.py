@@ -17,6 +17,7 @@ from mnistry.datasets import (
     array_files,
     csv_folders,
     file_kinds,
+    idx,
     idx_files,
     image_folder,
     kinds,
@@ -115,7 +116,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
             raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
         if idx_files.is_one(place):
             return make(place, idx_files.read(place.parent, place.name))
-        if start[:2] == b"\0\0":
+        if start[:2] == b"\0\0" and start[2] in idx.TYPES and file_kinds.describe(place, start) is None:
             raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
         if array_files.is_one(start):
             with array_files.as_npz([place]) as npz:

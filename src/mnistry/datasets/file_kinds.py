@@ -27,7 +27,12 @@ ARCHIVE = "unpack it and name the folder"
 ONE_PICTURE = "name the folder of folders of classes; to read digits in it: mnistry read {name}"
 JSON = "pd.read_json({name!r}).to_csv('own.csv', index=False), with a column label and one of the pixels"
 TORCH = "images, labels = (each.numpy() for each in torch.load({name!r})), then " + SAVE
+TFRECORD_IS, TFRECORD = "a TFRecord file", "iterate tf.data.TFRecordDataset({name!r}), then " + SAVE
 MODEL = "name it as the model: mnistry predict {name} --dataset DATA"
+
+TABLE = "write it as CSV or Parquet"
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5", b"P6")  # how they begin, and:
+PICTURES_AT_4, PICTURES_AT_8 = (b"ftyphei", b"ftypmif1", b"ftypavif"), b"WEBP"
 
 BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", HDF5),
@@ -42,7 +47,16 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"FEA1", "a Feather file", ARROW),
     (b"SQLite format 3", "an SQLite database", "write its images and labels into a CSV or NPZ file"),
     (b"%PDF", "a PDF document", "take its pictures out into a folder for each class"),
-    *((magic, "one picture", ONE_PICTURE) for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
+    *((magic, "one picture", ONE_PICTURE) for magic in PICTURES),
+    *(
+        (magic, "a file of R", "in R: write.csv(data, 'own.csv', row.names = FALSE)")
+        for magic in (b"RDX", b"X\n\0\0\0")
+    ),
+    *(
+        (magic, kind, TABLE)
+        for magic, kind in ((b"ORC", "an ORC table"), (b"Obj\x01", "an Avro file"), (b"<stata", "a Stata file"))
+    ),
+    *((magic, "a program, not data", "name the file that holds the images") for magic in (b"MZ", b"\x7fELF")),
     (b"<!doctype", "a web page, not the data", "download the file itself"),
     (b"<html", "a web page, not the data", "download the file itself"),
     (b"{", "a JSON file", JSON),
@@ -55,10 +69,18 @@ BY_ENDING = {
     ".pkl": (PICKLE_IS, PICKLE),
     ".pickle": (PICKLE_IS, PICKLE),
     ".onnx": ("a model, not data", MODEL),
-    ".tfrecord": ("a TFRecord file", "iterate tf.data.TFRecordDataset({name!r}), then " + SAVE),
+    ".tfrecords": (TFRECORD_IS, TFRECORD),
+    ".mdb": ("an LMDB database", "read it with lmdb in Python, then " + SAVE),
+    ".sas7bdat": ("a SAS file", TABLE),
+    ".sav": ("an SPSS file", TABLE),
+    ".msgpack": ("a MessagePack file", TABLE),
+    ".py": ("a program, not data", "name the file or folder that it reads"),
+    ".ipynb": ("a notebook, not data", "name the file or folder that it reads"),
+    ".tfrecord": (TFRECORD_IS, TFRECORD),
 }
 IN_ZIP: tuple[tuple[str, str, str], ...] = (
     ("[Content_Types].xml", "an Excel or Office file", "save the sheet as CSV"),
+    ("mimetype", "an OpenDocument file", "save the sheet as CSV"),
     ("model.weights.h5", "a Keras model, not data", MODEL),
     ("data.pkl", "a file of PyTorch, with a pickle inside", TORCH),
 )
@@ -78,8 +100,18 @@ def describe(path: Path, start: bytes) -> str | None:
     for magic, kind, remedy in BY_START:
         if start.startswith(magic) or (magic[:1] in b"@<{[" and lower.startswith(magic)):
             return _sentence(path, kind, remedy)
+    if start[4:8] == b"ftyp":
+        what = ("one picture", ONE_PICTURE) if is_picture(start) else ("a video", "take its pictures out into a folder")
+        return _sentence(path, *what)
+    if ".tfrecord-" in path.name:  # mnist-train.tfrecord-00000-of-00001
+        return _sentence(path, TFRECORD_IS, TFRECORD)
     ending = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
     return _sentence(path, *BY_ENDING[ending]) if ending in BY_ENDING else None
+
+
+def is_picture(start: bytes) -> bool:
+    """Tell whether a file begins as a picture does."""
+    return start.startswith(PICTURES) or start[4:].startswith(PICTURES_AT_4) or start[8:12] == PICTURES_AT_8
 
 
 def describe_zip(path: Path, members: list[str]) -> str | None:

@@ -46,7 +46,7 @@ def read(folder: Path) -> LoadedSplits:
     if not _folders(folder):
         return _read_flat(folder, _visible_pictures(folder))
     if _are_pictures_and_labels(_folders(folder)):
-        return read(folder / label_files.PICTURES)
+        return read(next(each for each in _folders(folder) if each.name.lower() in label_files.PICTURES))
     places = _split_folders(folder)
     if places:
         known = {path for paths in places.values() for path in paths}
@@ -77,21 +77,17 @@ def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
     """Read pictures without folders of classes: a file beside each holds its class, or its name does."""
     how = "Put the pictures of each class into a folder of its name"
     if not pictures:
-        told = (file_kinds.describe(each, file_kinds.first_bytes(each)) for each in sorted(folder.iterdir()))
+        files = sorted(folder.iterdir(), key=lambda each: (each.suffix == ".json", each.name))
+        told = (file_kinds.describe(each, file_kinds.first_bytes(each)) for each in files if each.is_file())
         known = next((each for each in told if each is not None), None)
         raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
     if (part := _beside(folder, pictures, remarks := list[str]())) is not None:
         return LoadedSplits(_label_pictures(folder, part), remarks=tuple(remarks))
     named, why = file_names.read(pictures)
     if named is None:
-        others = [each.name for each in sorted(folder.iterdir()) if each.is_file() and not is_hidden(each.name)]
-        others = [name for name in others if not is_picture(Path(name))]
-        told = (file_kinds.describe(folder / name, file_kinds.first_bytes(folder / name)) for name in others)
-        known = next(filter(None, told), f"{list_names(others)}: not a list of pictures with a label each.")
-        unread = f" Beside them: {known}" if others else ""
         raise DataError(
             f"{short(folder)} holds pictures, but no folders, and {why}. {how}, or list names and labels in labels.csv."
-            f"{unread}"
+            f"{label_files.explain(folder)}"
         )
     splits = named.splits or ["train"] * len(pictures)
     listing: dict[str, Pairs] = {}
@@ -123,8 +119,10 @@ def _visible_pictures(folder: Path) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
-    """Tell whether a file's name ends like that of a picture."""
-    return path.suffix.lower() in SUFFIXES
+    """Tell whether a file's name ends like that of a picture; one without an ending may begin like a picture."""
+    if path.suffix:
+        return path.suffix.lower() in SUFFIXES
+    return path.is_file() and file_kinds.is_picture(file_kinds.first_bytes(path))
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -214,7 +212,7 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
             )
             return list(zip(flat, named.labels, strict=True))
         if split == "train":
-            problems.add(short(folder), f"it holds no folders of classes, and {why}")
+            problems.add(short(folder), f"it holds no folders of classes, and {why}.{label_files.explain(folder)}")
             return []
         remarks.append(
             f"{short(folder)}: its pictures are in no folders of classes, so they have no labels and are not used. "
@@ -228,7 +226,9 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
         if not pictures and split != "train":
             remarks.append(f"{short(each)}: there are no pictures in it.")
         elif not pictures:
-            problems.add(short(each), "there are no pictures in it: put some in, or remove the folder")
+            endings = sorted({path.suffix or path.name for path in _files(each)})
+            but = f" (it holds {list_names(endings)} files, which are not read as pictures)" if endings else ""
+            problems.add(short(each), f"there are no pictures in it{but}: put some in, or remove the folder")
         found.extend((path, each.name) for path in pictures)
     if others:
         remarks.append(f"{short(folder)}: passed over {others:,} files that are not pictures or lie in no class.")
@@ -237,8 +237,9 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
 
 def _are_pictures_and_labels(folders: Sequence[Path]) -> bool:
     """Tell whether folders are one of pictures and one of the files with their labels."""
-    names = {each.name for each in folders}
-    return label_files.PICTURES in names and names <= {label_files.PICTURES, *label_files.LABELS} and len(names) > 1
+    names = {each.name.lower() for each in folders}
+    pictures = names & label_files.PICTURES
+    return len(pictures) == 1 < len(names) and names - pictures <= label_files.LABELS
 
 
 def _label_pictures(folder: Path, pairs: Pairs) -> Labelled:

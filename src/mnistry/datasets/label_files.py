@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from mnistry.datasets import wording
+from mnistry.datasets import file_kinds, wording
 from mnistry.datasets.csv_columns import clean_label
 from mnistry.errors import DataError
-from mnistry.runtime.files import short
+from mnistry.ocr.image_io import SUFFIXES
+from mnistry.runtime.files import read_bytes, short
 
 ENDINGS = (".txt", ".cls", ".json", ".xml")
-PICTURES, LABELS = "images", ("labels", "annotations")  # folders of pictures, and of the files for them beside it
+PICTURES = {"images", "image", "imgs", "jpegimages", "pictures"}  # names of folders of pictures, in any case
+LABELS = {"labels", "label", "annotations", "annotation"}  # and of the files for them beside it
 LEAST = 0.5  # share of pictures that have such a file
-MAX_BYTES = 1_000_000
+MAX_BYTES, MAX_LIST = 1_000_000, 500_000_000  # of one label, and of all labels of a set
 MAX_LABEL = 80  # characters
 BOXES = re.compile(r"\d+( +\d*\.?\d+(e-\d+)?){4,}", re.IGNORECASE)  # YOLO: class, centre and size; or a polygon
 REGIONS = ("shapes", "annotations", "objects", "regions", "bbox")  # keys of files that label parts of pictures
@@ -48,11 +51,32 @@ def read(pictures: Sequence[Path]) -> tuple[list[str], str] | None:
 
 def _find(picture: Path) -> Path | None:
     """The file with the label of a picture."""
-    parts = picture.parent.parts
-    last = next((n for n in range(len(parts) - 1, 0, -1) if parts[n] == PICTURES), None)
-    beside = [] if last is None else [Path(*parts[:last], each, *parts[last + 1 :]) for each in LABELS]
-    places = [folder / picture.with_suffix(end).name for folder in (picture.parent, *beside) for end in ENDINGS]
+    folder = next((each for each in picture.parents if each.name.lower() in PICTURES), None)
+    beside = (
+        [] if folder is None else [each / picture.parent.relative_to(folder) for each in find_folders(folder.parent)]
+    )
+    places = [each / picture.with_suffix(end).name for each in (picture.parent, *beside) for end in ENDINGS]
     return next((each for each in places if each.is_file()), None)
+
+
+@lru_cache(maxsize=8)
+def find_folders(folder: Path) -> tuple[Path, ...]:
+    """The folders for labels in a folder."""
+    return tuple(each for each in folder.iterdir() if each.name.lower() in LABELS and each.is_dir())
+
+
+def explain(folder: Path) -> str:
+    """Name the files beside pictures that hold labels of another kind, and what to do: a sentence; empty if none do."""
+    places = [folder, *find_folders(folder), *find_folders(folder.parent)]
+    files = sorted(each for place in places for each in place.iterdir() if each.is_file() and each.name[0] != ".")
+    for each in files:
+        start = file_kinds.first_bytes(each)
+        if each.suffix.lower() == ".json" and b'"images"' in read_bytes(each, MAX_LIST):
+            return f" {each.name} labels parts of pictures, as COCO does. {CUT_OUT}."
+        told = file_kinds.describe(each, start) if each.suffix.lower() not in SUFFIXES else None
+        if told is not None:
+            return f" Beside them: {told}"
+    return ""
 
 
 def _read(file: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import pixels, wording
+from mnistry.datasets import base64_pictures, pixels, wording
 from mnistry.datasets.csv_columns import BRACKETS, find_packed
 from mnistry.datasets.dataset import ROW, make_numbered_origins
 from mnistry.datasets.labelled import (
@@ -149,7 +149,7 @@ class _Table:
         labels: list[str] = []
         pyarrow, file, rows = _open(path, self.name)
         try:
-            columns = _columns(file.schema_arrow, _find_packed(file, path), self.name, labelled=labelled)
+            columns = _columns(file.schema_arrow, *_find_in_texts(file, path), self.name, labelled=labelled)
             if rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
                 raise DataError(f"{self.name} claims {rows:,} rows, which is more than is read.")
             self.said += [f"{self.name}: {each}." for each in columns.said]
@@ -233,6 +233,7 @@ class _Table:
         for value in column.to_pylist():
             place = f"{self.name}, row {len(self._pictures) + 1}"
             content = value.get("bytes") if isinstance(value, dict) else value
+            content = base64_pictures.decode(content) if isinstance(content, str) else content
             if not content:
                 problems.add(place, "it holds no bytes of a picture")
             self._pictures.append(EncodedImage(place, content or b""))
@@ -319,20 +320,21 @@ def _check_size(size: int, name: str) -> None:
         raise DataError(f"{name} unpacks to {size:,} bytes; more than {MAX_BYTES:,} are not read.")
 
 
-def _find_packed(file: Any, path: Path) -> str | None:
-    """The column of text whose cells hold all pixels of an image, by the first row; None if there is none."""
+def _find_in_texts(file: Any, path: Path) -> tuple[str | None, str | None]:
+    """The columns of text whose cells hold all pixels of an image, and a picture in base64, by the first row."""
     texts = [each.name for each in file.schema_arrow if _is_text(each.type)]
     first = next(file.iter_batches(1, columns=texts), None) if texts else None
     row = [] if first is None else [first.column(each)[0].as_py() or "" for each in texts]
     found = find_packed([row], path) if row else None
-    return None if found is None else texts[found]
+    encoded = (name for name, cell in zip(texts, row, strict=False) if base64_pictures.decode(cell) is not None)
+    return None if found is None else texts[found], next(encoded, None)
 
 
-def _columns(schema: pyarrow.Schema, packed: str | None, name: str, *, labelled: bool) -> _Columns:
-    """Tell the columns apart, by their names and types, and by the column of text that holds pixels."""
+def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, name: str, *, labelled: bool) -> _Columns:
+    """Tell the columns apart, by their names and types, and by the columns of text that hold pixels or pictures."""
     label = wording.find_named(schema.names, wording.LABELS)
     rest = [each for each in schema.names if each != label]
-    picture = _picture_column(schema, rest, name) if packed is None else None
+    picture = encoded or (_picture_column(schema, rest, name) if packed is None else None)
     lists = [each for each in rest if _is_list(schema.field(each).type)] if packed is None else [packed]
     if picture is None and len(lists) != 1:
         chosen = _pixel_columns(rest)
@@ -392,7 +394,10 @@ def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> 
         return found[0] if len(found) == 1 else None
     kind = schema.field(usual).type
     if not _holds_bytes(kind) and not _is_list(kind):
-        raise DataError(f"{name}: column {usual} must hold the bytes of picture files; it is {kind!s:.80}.")
+        raise DataError(
+            f"{name}: column {usual} must hold the bytes of picture files; it is {kind!s:.80}. A list of names "
+            "of files is read as CSV: pd.read_parquet(path).to_csv('labels.csv', index=False)."
+        )
     return usual
 
 
