@@ -19,6 +19,7 @@ from mnistry.datasets import file_kinds, wording
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.datasets.pixels import shape_of
 from mnistry.errors import DataError
+from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
 from mnistry.runtime.files import short
 
@@ -210,6 +211,8 @@ def _find_rows(content: Any) -> list[dict[str, Any]]:
         return []
     values = list(content.values())
     if all(isinstance(each, str | int) for each in values):
+        if not any(Path(name).suffix.lower() in SUFFIXES for name in content):
+            return []
         return [{"file": name, "label": label} for name, label in content.items()]
     if all(map(wording.find_split, content)) and all(map(_find_rows, values)):
         return [{**row, "split": split} for split, rows in content.items() for row in _find_rows(rows)]
