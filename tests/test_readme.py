@@ -24,7 +24,7 @@ from helpers.running import running, serve
 from helpers.writing import digit
 from mnistry.batch import job
 from mnistry.cli.app import app
-from mnistry.ocr import text as ocr_text
+from mnistry.cli.read import draw_digits
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -148,7 +148,7 @@ def test_the_package_page_shows_what_the_command_prints():
     page = (ROOT / "docs" / "package.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     reading = mnistry.read(ROOT / "examples" / "375.jpg")
-    printed = f"{ocr_text.seen(reading.digits, 88)}\n\n{reading.text}\n"
+    printed = f"{draw_digits(reading.digits, 88)}\n\n{reading.text}\n"
     assert shown.splitlines()[-1] == printed.splitlines()[-1] == "375"
     pairs = list(zip_longest(shown.ljust(len(printed)), printed, fillvalue=" "))
     assert sum(one != other for one, other in pairs) < 0.1 * len(pairs), f"docs/package.md shows another:\n{printed}"

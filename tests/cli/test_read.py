@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from helpers.writing import Page, digit, save_pictures
+from mnistry.cli.read import draw_digits, format_lines
 from mnistry.ocr import image_io, recognizer
-from mnistry.ocr import text as ocr_text
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.ocr.result import Digit, Reading
 from mnistry.ocr.visualization import Album, annotate
@@ -223,8 +223,8 @@ def test_what_is_not_sure_is_marked_and_nothing_else():
         Digit(i, 0.9, np.zeros(10), (0, 0, 1, 1), i != 0, 1.0, np.zeros((28, 28), np.uint8), NAMES) for i in (1, 0)
     ]
     reading = Reading("10 0\n1", (*digits, digits[1], digits[0]), "x.png")
-    assert ocr_text.lines(reading, named=False, unsure="<{}>".format) == "1<0> <0>\n1"
-    assert ocr_text.lines(reading, named=True) == "x.png: 10 0\nx.png: 1"
+    assert format_lines(reading, named=False, unsure="<{}>".format) == "1<0> <0>\n1"
+    assert format_lines(reading, named=True) == "x.png: 10 0\nx.png: 1"
 
 
 def test_many_pictures_are_read_by_several_processes_in_their_order(tmp_path, monkeypatch):
@@ -287,6 +287,6 @@ def test_an_album_gives_every_picture_a_name_of_its_own(tmp_path):
 def test_images_beside_each_other_fit_the_terminal():
     digits = Recognizer.load().read(np.asarray(digit("3"))).digits * 5
     for width in (28, 80, 200):
-        lines = ocr_text.seen(digits, width).splitlines()
+        lines = draw_digits(digits, width).splitlines()
         assert max(len(line) for line in lines) <= max(28, width)
         assert sum(line.count("3 ") >= 1 for line in lines) >= 1

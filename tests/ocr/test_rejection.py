@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mnistry.ocr.decoding import merge_readings
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit
 from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.small_writing import merge_readings
 from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")

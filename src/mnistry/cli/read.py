@@ -8,9 +8,10 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +24,16 @@ from mnistry.reporting.text import format_count
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mnistry.cli.progress import LiveBars
     from mnistry.ocr.image_io import Source
-    from mnistry.ocr.result import Reading, ReadResult
+    from mnistry.ocr.result import Digit, Reading, ReadResult
     from mnistry.ocr.visualization import Album
 
+SHADES = " ░▒▓█"
+BETWEEN = "  "  # two images beside each other
+TOP = 3
 SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not readable"  # outcomes of a picture
 
 
@@ -89,28 +95,26 @@ def read(
 
 def _print(result: ReadResult, *, alone: bool) -> None:
     """Print a result; the answer comes last."""
-    from mnistry.ocr import text as ocr_text
-
     reading = result.reading
     if reading is None:
         terminal.print_error(str(result.error))
         return
     if alone and sys.stdout.isatty() and reading.digits:
-        print(f"{ocr_text.seen(reading.digits, shutil.get_terminal_size().columns)}\n")
-    text = ocr_text.lines(reading, named=not alone, unsure=partial(typer.style, fg="yellow"))
+        print(f"{draw_digits(reading.digits, shutil.get_terminal_size().columns)}\n")
+    text = format_lines(reading, named=not alone, unsure=partial(typer.style, fg="yellow"))
     typer.echo(text, color=terminal.colour())
     _say_what_is_missing(reading)
 
 
 def _print_csv(result: ReadResult) -> None:
     """Print the numbers of a picture as rows of a table."""
-    from mnistry.ocr import text as ocr_text
+    from mnistry.ocr.result import table
 
     if result.reading is None:
         terminal.print_error(str(result.error))
         return
     rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerows([result.source, *row] for row in ocr_text.table(result.reading))
+    rows.writerows([result.source, *row] for row in table(result.reading))
     sys.stdout.flush()
     _say_what_is_missing(result.reading)
 
@@ -194,3 +198,56 @@ def _bars(total: int) -> LiveBars | None:
     from mnistry.cli import progress
 
     return progress.LiveBars()
+
+
+def format_lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) -> str:
+    """Write the text of a picture.
+
+    Args:
+        reading: of the picture.
+        named: whether each line begins with the picture's name.
+        unsure: marks the name of a digit that is not sure.
+    """
+    parts, at = [], 0
+    for digit in reading.digits:
+        start = reading.text.index(digit.name, at)
+        parts += [reading.text[at:start], digit.name if digit.sure else unsure(digit.name)]
+        at = start + len(digit.name)
+    text = "".join([*parts, reading.text[at:]])
+    return "\n".join(f"{reading.source}: {line}" if named else line for line in text.split("\n"))
+
+
+def draw_digits(digits: Sequence[Digit], width: int) -> str:
+    """Draw each digit as the network saw it, with its three best answers below, as many beside each other as fit.
+
+    Args:
+        digits: in reading order.
+        width: of the terminal, in characters.
+    """
+    blocks = [[*draw_image(digit.image), *_answers(digit)] for digit in digits]
+    across = max(1, (width + len(BETWEEN)) // (28 + len(BETWEEN)))
+    rows = [blocks[start : start + across] for start in range(0, len(blocks), across)]
+    return "\n\n".join(
+        "\n".join(BETWEEN.join(line.ljust(28) for line in parts).rstrip() for parts in zip_longest(*row, fillvalue=""))
+        for row in rows
+    )
+
+
+def draw_image(pixels: np.ndarray) -> list[str]:
+    """Draw an image, uint8 (28, 28), as 14 lines of 28 characters: a character is as high as two are wide.
+
+    >>> import numpy as np
+    >>> draw_image(np.full((28, 28), 255, np.uint8))[0]
+    '████████████████████████████'
+    """
+    import numpy as np
+
+    halved = pixels.reshape(14, 2, 28).mean(axis=1)
+    levels = np.rint(halved / 255 * (len(SHADES) - 1)).astype(np.int64)
+    return ["".join(SHADES[level] for level in row) for row in levels]
+
+
+def _answers(digit: Digit) -> list[str]:
+    best = sorted(range(len(digit.probabilities)), key=lambda i: -digit.probabilities[i])[:TOP]
+    answers = "  ".join(f"{digit.class_names[i]} {digit.probabilities[i]:.0%}" for i in best)
+    return [answers] if digit.sure else [answers, "not sure"]

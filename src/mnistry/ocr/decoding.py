@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise
 
 import numpy as np
 
+from mnistry.ocr.result import DecodedDigit, doubt
 from mnistry.ocr.segmentation import Line
 
 MOST_PIECES = 9  # a digit
@@ -26,6 +27,7 @@ CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
 ROUND, CLEAR, SMALL_RING = 0.6, 0.9, 0.25  # width by height, score, and part of that cost, of a small zero
 ROUNDS = 4  # in which few hypotheses are asked about; then all that may matter
+DOUBTFUL = 0.5  # digit score
 BROAD, BROAD_COST = 1.2, 3.0  # widths by height; a broader digit costs this for each that is too much
 
 
@@ -244,3 +246,20 @@ def _cuts(line: Line) -> list[int]:
         changes[at + 1] += 1
         changes[last[part] + 1] -= 1
     return list(accumulate(changes))
+
+
+def merge_readings(
+    taken: Sequence[Sequence[DecodedDigit]], other: Sequence[Sequence[DecodedDigit]]
+) -> list[list[DecodedDigit]]:
+    """The digits of one of two readings, not sure where they differ; what is hardly a digit there is the other's."""
+    alike = [len(line) for line in taken] == [len(line) for line in other]
+    if not alike:
+        return [[doubt(each) for each in line] for line in taken]
+    return [[_merge(*both) for both in zip(*lines, strict=True)] for lines in zip(taken, other, strict=True)]
+
+
+def _merge(one: DecodedDigit, other: DecodedDigit) -> DecodedDigit:
+    if one.digit.name == other.digit.name:
+        return one
+    seen = other.digit if one.digit.digitness < DOUBTFUL <= other.digit.digitness else one.digit
+    return doubt(replace(one, digit=seen))

@@ -13,7 +13,7 @@ import re
 import shlex
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ MAX_PIXELS_OF = {  # where the library that unpacks a format holds the picture s
     "HEIF": 50_000_000,  # telephones write 48 million
 }
 WORKING_PIXELS = 3_200_000  # larger pictures are reduced: writing that fills a page is still some 30 pixels high
+SMALL = 14  # pixels: writing no higher is small, and read in the picture enlarged
+ENLARGED_PIXELS = 500_000  # of a picture that is enlarged
 MAX_ELONGATION = 400  # one side against the other: beyond it there is nothing to read
 STRIP_PIXELS = 2_000_000  # that are converted at a time
 OVER = 1e-3  # floats may be so much over 1, by rounding
@@ -403,3 +405,13 @@ def is_array_file(name: str) -> bool:
 def _hint(name: str) -> str:
     """The command for images in a table or an array, if a file is named like one."""
     return f" For the images in it: mnistry predict MODEL --dataset {shlex.quote(name)}" if is_array_file(name) else ""
+
+
+def enlarge(picture: Picture, height: float) -> Picture | None:
+    """The picture at twice its size, or None where its lines of writing are high, or there are none."""
+    if not 0 < height <= SMALL or picture.pixels.shape[0] * picture.pixels.shape[1] > ENLARGED_PIXELS:
+        return None
+    import cv2
+
+    pixels = cv2.resize(picture.pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return replace(picture, pixels=pixels)

@@ -17,6 +17,7 @@ import numpy as np
 
 from mnistry.constants import BOX_SIZE as BOX
 from mnistry.constants import IMAGE_SIZE as SIDE
+from mnistry.ocr.binarization import Foreground
 from mnistry.ocr.components import bounding_box, stroke_width
 
 FINE = 4  # fine pixels along a side of a pixel
@@ -26,6 +27,7 @@ FIELD = FULL + 2 * MARGIN
 THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2.1 to 2.9 thick
 CHUNK = 128  # digits drawn at a time
 FAINT = 0.08  # of the ink: fainter greys around small digits are paper
+SOFT, FADED = 3, 0.49  # pixels around a digit of small writing; its strength there at most
 
 
 def normalize(inks: Iterable[np.ndarray]) -> np.ndarray:
@@ -184,3 +186,20 @@ def _centre_of_mass(image: np.ndarray) -> tuple[float, float]:
     rows, columns = image.sum(axis=1, dtype=np.float64), image.sum(axis=0, dtype=np.float64)
     mass = rows.sum()
     return float(np.arange(len(rows)) @ rows / mass), float(np.arange(len(columns)) @ columns / mass)
+
+
+def soft_crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The contrast of the ink of the pieces `start` to `stop` - 1 of small writing, and of all that fades around it.
+
+    It is a part of their strongest; 0.5 and more is theirs.
+    """
+    height, width = pieces.shape
+    left, top, right, bottom = box
+    area = slice(max(0, top - SOFT), min(height, bottom + SOFT)), slice(max(0, left - SOFT), min(width, right + SOFT))
+    own = (pieces[area] >= start) & (pieces[area] < stop)
+    near = cv2.dilate(own.view(np.uint8), np.ones((2 * SOFT - 1, 2 * SOFT - 1), np.uint8)).view(bool)
+    contrast = ink.contrast[area]
+    share = contrast / max(float(contrast[own].max()), 1e-6)
+    around = np.where(near & (ink.strength[area] < 0.5), np.minimum(share, FADED), 0)
+    cropped: np.ndarray = np.where(own, np.maximum(share, 0.5), around).astype(np.float32)
+    return cropped

@@ -18,16 +18,14 @@ import numpy as np
 from mnistry.ocr.background import content_region
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
 from mnistry.ocr.components import bounding_box, find_components
-from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses
+from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses, merge_readings
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
-from mnistry.ocr.image_io import Picture, open_image
+from mnistry.ocr.image_io import Picture, enlarge, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
-from mnistry.ocr.normalization import is_normalized, normalize, normalize_small
+from mnistry.ocr.normalization import is_normalized, normalize, normalize_small, soft_crop
 from mnistry.ocr.rejection import Judgement, reject_implausible
-from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped, doubt
+from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
-from mnistry.ocr.small_writing import enlarged, merge_readings, soft_crop
-from mnistry.ocr.text import line_texts
 from mnistry.ocr.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -124,7 +122,7 @@ def read(
         return Reading("" if digit is None else digit.name, () if digit is None else (digit,), picture.name)
     best, chosen, tried = _best_ink(recognizer, picture)
     best, chosen = _rejoin(recognizer, chosen, best)
-    large = None if best.too_many else enlarged(picture, best.height)
+    large = None if best.too_many else enlarge(picture, best.height)
     if large is not None:
         other, ink, inks = _best_ink(recognizer, large, small=True)
         lines = best.found.lines, other.found.lines
