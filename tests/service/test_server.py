@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import io
 import json
 import re
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import urllib.parse
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,10 +239,16 @@ def ways(content: bytes) -> list[tuple[bytes, str]]:
         (json.dumps({"image": url}).encode(), "application/json"),
         (json.dumps({"picture": base64.urlsafe_b64encode(content).decode().rstrip("=")}).encode(), "application/json"),
         (json.dumps({"data": base64.encodebytes(content).decode()}).encode(), "application/json; charset=utf-8"),
+        (json.dumps({"filename": "a.png", "image": url}).encode(), "application/json"),
+        (json.dumps(url).encode(), "application/json"),
+        (form(base64.b64encode(content), 'form-data; name="image"'), "multipart/form-data; boundary=b"),
+        (urllib.parse.urlencode({"image": url}).encode(), "application/x-www-form-urlencoded"),
+        (b"image=" + base64.b64encode(content), "application/x-www-form-urlencoded"),
+        (base64.b64encode(content), "application/x-www-form-urlencoded"),
     ]
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(17))
 def test_a_picture_may_be_sent_in_a_form_a_data_url_or_json(server, number):
     body, kind = ways(written("35"))[number]
     answer = server.post(f"{READ}?images=true", body, headers={"content-type": kind} if kind else {})
@@ -274,13 +282,50 @@ def test_a_picture_may_be_sent_in_a_form_a_data_url_or_json(server, number):
         (b'{"image": "aaa?"}', "application/json", "The picture is not valid base64."),
         (b'{"image": ""}', "application/json", "picture is empty"),
         (b'{"image": "aGVsbG8="}', "application/json", "picture is not a picture"),
+        (b'{"image": "https://example.org/a.png"}', "application/json", "Pictures are not fetched from addresses"),
+        (b'["aaaa"]', "application/json", "The JSON must be an object with one text"),
     ],
-    ids=range(17),
+    ids=range(19),
 )  # fmt: skip
 def test_what_holds_no_picture_is_refused_with_the_ways_that_work(server, body, kind, said):
     answer = server.post(READ, body, headers={"content-type": kind} if kind else {})
     assert answer.status == 422
     assert answer.json["detail"].startswith(said)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, zlib.compress])
+def test_a_body_may_be_packed(server, packed):
+    encoding = {"content-encoding": "gzip" if packed is gzip.compress else "deflate"}
+    assert server.post(READ, packed(written("35")), headers=encoding).json["text"] == "35"
+    body, kind = ways(written("35"))[0]
+    assert server.post(READ, packed(body), headers={**encoding, "content-type": kind}).json["text"] == "35"
+    cut = server.post(READ, packed(written("35"))[:-9], headers=encoding).json["detail"]
+    assert cut == "The body is cut short. Send the picture without a Content-Encoding."
+    bomb = server.post(READ, packed(bytes(50_000_000)), headers=encoding).json["detail"]
+    assert bomb.startswith("The body unpacks to 40,000,000 bytes or more.")
+    assert_problem(
+        server.post(READ, b"abc", headers=encoding), 422, "The body is not packed as its Content-Encoding says."
+    )
+    said = "The Content-Encoding 'br' is not taken. Send the picture without, or with gzip."
+    assert_problem(server.post(READ, b"abc", headers={"content-encoding": "br"}), 415, said)
+
+
+def test_an_option_is_there_once(server):
+    said = "The query parameter 'single' is there more than once. Leave one."
+    assert_problem(server.post(f"{READ}?single=true&single=false", written("35")), 422, said)
+
+
+@pytest.mark.parametrize("shape", [(2, 784), (2, 28, 28, 1)])
+def test_a_batch_may_be_rows_of_pixels_or_have_a_channel(server, shape):
+    images = np.arange(2 * 784).reshape(2, 28, 28) % 256
+    answers = [
+        server.post(
+            "/api/predict", json.dumps({"images": each.tolist()}).encode(), headers={"content-type": "application/json"}
+        ).json
+        for each in (images, images.reshape(shape))
+    ]
+    assert answers[0] == answers[1]
+    assert len(answers[0]["digits"]) == 2
 
 
 # Wrong requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ from mnistry.service.security import Access
 from mnistry.service.worker_pool import Pool
 
 FORM = "multipart/form-data"
+PACKINGS = ("gzip", "x-gzip", "deflate")  # of a body, by its Content-Encoding
 NO_STORE = {"cache-control": "no-store"}
 READ, PREDICT, MODEL, OPENAPI = "/api/read", "/api/predict", "/api/model", "/openapi.json"
 CORRECTIONS, ADAPT = "/api/corrections", "/api/adapt"
@@ -133,10 +135,19 @@ def _add_work(app: FastAPI, service: Service) -> None:
     )
     async def read(request: Request, options: Annotated[schemas.ReadOptions, Query()]) -> Response:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
+        twice = [
+            each for each, times in Counter(key for key, _ in request.query_params.multi_items()).items() if times > 1
+        ]
+        if twice:
+            raise Problem(422, f"The query parameter {twice[0][:100]!r} is there more than once. Leave one.")
         name = "".join(character if character.isprintable() else "?" for character in options.name)
         content_type = request.headers.get("content-type", "")
+        packing = request.headers.get("content-encoding", "identity").strip().lower()
+        if packing not in ("", "identity", *PACKINGS):
+            sentence = f"The Content-Encoding {packing[:50]!r} is not taken. Send the picture without, or with gzip."
+            raise Problem(415, sentence, {"accept-encoding": ", ".join(PACKINGS)})
         asked = {each: getattr(options, each) for each in ("single", "images", "explain", "steps", "page")}
-        job = jobs.Read(name, content_type, **asked)
+        job = jobs.Read(name, content_type, packing in PACKINGS, **asked)
         return await service.answer(request, job)
 
     @app.post(

@@ -42,7 +42,7 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
     """
     from mnistry.ocr.image_io import open_image, page_count
 
-    content, file_name = uploads.extract_picture(body, job.content_type)
+    content, file_name = uploads.extract_picture(body, job.content_type, packed=job.packed)
     name = job.name or file_name or "picture"
     if not content:
         raise PictureError(f"{name} is empty: it has 0 bytes.")
@@ -196,6 +196,8 @@ def _from_json(content: bytes) -> np.ndarray:
         array = np.array(given["images"])
     except ValueError:  # rows of different lengths
         array = np.empty(0, object)
+    if array.shape[1:] in ((SIDE**2,), (SIDE, SIDE, 1)):
+        array = array.reshape(-1, SIDE, SIDE)
     whole = array.dtype.kind in "iu" and array.shape[-2:] == (SIDE, SIDE) and array.ndim in (2, 3)
     if not whole or array.size == 0 or array.min() < 0 or array.max() > 255:
         raise UsageError(f"`images` must be n × 28 × 28 whole numbers from 0 to 255; {EXPECTED}.")

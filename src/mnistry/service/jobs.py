@@ -18,6 +18,7 @@ class Read:
     Attributes:
         name: name of the picture in the answer and in errors; None takes a form's file name, or "picture".
         content_type: Content-Type of the body: it may be a form or JSON with the picture in it.
+        packed: whether the body is packed, by gzip or zlib.
         single: the picture shows one digit.
         images: give each digit's image too, as the network sees it.
         explain: give heat maps, and the answers to the digits only resized.
@@ -27,6 +28,7 @@ class Read:
 
     name: str | None = None
     content_type: str = ""
+    packed: bool = False
     single: bool = False
     images: bool = False
     explain: bool = False

@@ -39,7 +39,7 @@ class BodyLimits:
 
     def most(self, media_type: str) -> int:
         """Bytes of one body of a media type: base64 takes a third more than the picture, a form a little more."""
-        if media_type in ("application/json", "text/plain"):
+        if media_type in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
             return self.bytes * 4 // 3 + ENVELOPE
         return self.bytes + (ENVELOPE if media_type == "multipart/form-data" else 0)
 

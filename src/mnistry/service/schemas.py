@@ -218,7 +218,7 @@ def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         408: "The body came too slowly.",
         409: "The server takes no corrections, or has too few.",
         413: "The body is too large.",
-        415: "The body is a form, which this path does not take.",
+        415: "The body is a form, which this path does not take, or it is packed otherwise than by gzip.",
         421: "The server does not answer to the name in the Host header.",
         422: "The picture, the batch or the query is not valid.",
         503: "There is too much to do, or the server is starting or stopping.",
@@ -239,7 +239,7 @@ def describe_picture_body() -> dict[str, Any]:
     content["text/plain"] = {"schema": {"type": "string", "examples": [EXAMPLE]}}
     description = (
         "The picture's bytes, whatever the Content-Type; or a form with one file, a data URL, or JSON with the picture "
-        "in base64."
+        "in base64. It may be packed by gzip."
     )
     body = {"required": True, "description": description, "content": content}
     return {"requestBody": body, "x-codeSamples": [{"lang": lang, "source": code} for lang, code in SAMPLES]}

@@ -1,4 +1,4 @@
-"""The picture in a request's body: the body itself, a file in a form, a data URL, or JSON with base64."""
+"""The picture in a request's body: the body itself, a file or text in a form, a data URL, or JSON with base64."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import base64
 import binascii
 import json
 import re
+import zlib
 from email.message import Message
 from email.parser import BytesHeaderParser
 from urllib.parse import unquote_to_bytes
 
 from mnistry.errors import UsageError
 
-FORM, JSON = "multipart/form-data", "application/json"
+FORM, FIELDS, JSON = "multipart/form-data", "application/x-www-form-urlencoded", "application/json"
+FIELD = re.compile(rb"[\w.-]{1,40}=")
+NAMES = ("name", "filename", "file_name")  # keys of JSON that name the picture
+LEAST_TEXT = 60  # characters of a picture in base64
+STARTS = tuple(
+    base64.b64encode(start) for start in (b"\x89PN", b"\xff\xd8\xff", b"GIF", b"RIF", b"%PD", b"II*", b"MM\0")
+)
 DATA_URL = re.compile(rb"data:(?P<kind>[^,;]*)(?P<parameters>(?:;[^,;]*)*?)(?P<base64>;base64)?,", re.IGNORECASE)
+MOST_UNPACKED = 40_000_000  # bytes
+MOST_NAME = 200  # characters
 MOST_HEAD = 8192  # bytes before the comma of a data URL, or of the headers of a form's part
 WAYS = (
     "Send the picture's bytes as the body, a form with one file (curl -F file=@photo.png), a data URL, "
@@ -21,25 +30,42 @@ WAYS = (
 )
 
 
-def extract_picture(body: bytes, content_type: str) -> tuple[bytes, str | None]:
+def extract_picture(body: bytes, content_type: str, *, packed: bool = False) -> tuple[bytes, str | None]:
     """The picture in a request's body.
 
     Args:
         body: the whole body.
         content_type: the Content-Type header; only a form and JSON need it, as pictures name their own format.
+        packed: whether the body is packed, by gzip or zlib.
 
     Returns:
         The picture's bytes, and its file name where a form tells one.
 
     Raises:
-        UsageError: a form, a data URL or JSON is damaged, or holds no picture or several.
+        UsageError: a form, a data URL or JSON is damaged, or holds no picture or several; or the body cannot be
+            unpacked.
     """
+    body = _unpack(body) if packed else body
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == FORM:
         return _in_form(body, content_type)
     if media_type == JSON:
-        return _in_json(body), None
-    return (_in_data_url(body), None) if body[:5].lower() == b"data:" else (body, None)
+        return _in_json(body)
+    if media_type == FIELDS and (field := FIELD.match(body)) is not None:
+        return _in_text(unquote_to_bytes(body[field.end() :].partition(b"&")[0]).replace(b" ", b"+")), None
+    return (_in_text(body) if body[:5].lower() == b"data:" or body.startswith(STARTS) else body), None
+
+
+def _unpack(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, by its header
+    try:
+        unpacked = unpacker.decompress(body, MOST_UNPACKED)
+    except zlib.error:
+        raise UsageError("The body is not packed as its Content-Encoding says.") from None
+    if not unpacker.eof:
+        cut = "is cut short" if len(unpacked) < MOST_UNPACKED else f"unpacks to {MOST_UNPACKED:,} bytes or more"
+        raise UsageError(f"The body {cut}. Send the picture without a Content-Encoding.")
+    return unpacked
 
 
 def _in_form(body: bytes, content_type: str) -> tuple[bytes, str | None]:
@@ -58,8 +84,8 @@ def _in_form(body: bytes, content_type: str) -> tuple[bytes, str | None]:
         disposition = str(headers.get("content-disposition", ""))
         if (name := _parameter(disposition, "content-disposition", "filename")) is not None:
             files.append((content, name or None))
-        elif content[:5].lower() == b"data:":
-            files.append((_in_data_url(content), None))
+        elif content[:5].lower() == b"data:" or len(content) >= LEAST_TEXT:
+            files.append((_in_text(content), None))
         else:
             field = _parameter(disposition, "content-disposition", "name") or ""
             raise UsageError(
@@ -70,14 +96,23 @@ def _in_form(body: bytes, content_type: str) -> tuple[bytes, str | None]:
     return files[0]
 
 
-def _in_json(body: bytes) -> bytes:
+def _in_json(body: bytes) -> tuple[bytes, str | None]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         raise UsageError(f"The body is not valid JSON. {WAYS}") from None
-    if not isinstance(content, dict) or len(content) != 1 or not isinstance(next(iter(content.values())), str):
+    fields = dict(content) if isinstance(content, dict) else {"image": content}
+    names = [fields.pop(key) for key in NAMES if len(fields) > 1 and isinstance(fields.get(key), str)]
+    picture = next(iter(fields.values()), None)
+    if len(fields) != 1 or len(names) > 1 or not isinstance(picture, str):
         raise UsageError(f"The JSON must be an object with one text, the picture; options belong in the query. {WAYS}")
-    text = next(iter(content.values())).strip().encode("utf-8", "replace")
+    return _in_text(picture.strip().encode("utf-8", "replace")), names[0][:MOST_NAME] if names else None
+
+
+def _in_text(text: bytes) -> bytes:
+    """The picture in a data URL, or in base64."""
+    if text[:8].lower().startswith((b"http://", b"https://")):
+        raise UsageError(f"Pictures are not fetched from addresses in the web. {WAYS}")
     return _in_data_url(text) if text[:5].lower() == b"data:" else _decode(text)
 
 
