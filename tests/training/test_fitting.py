@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import inspect
 import os
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas
 import pytest
@@ -408,6 +408,17 @@ def test_a_callback_stops_in_the_middle_of_an_epoch(images: Images) -> None:
     assert history.epoch == [0]
 
 
+def test_a_callback_stops_an_epoch_that_begins(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    stops = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(model, "stop_training", epoch == 1)
+    )
+    for train in (fit, keras.Model.fit):
+        model = lesson_network()
+        history = train(model, x, y, epochs=5, batch_size=10, verbose=0, callbacks=[stops])
+        assert (int(model.optimizer.iterations), history.epoch) == (11, [0, 1])  # Keras makes one step before it looks
+
+
 def test_an_interrupt_leaves_the_steps_done_in_the_model(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
 
@@ -468,8 +479,17 @@ def test_what_cannot_be_compiled_goes_to_keras_with_one_remark(images: Images) -
     ):
         with pytest.warns(UserWarning, match=reason) as remarks:
             history = fit(model, *data, batch_size=25 if len(data) == 2 else None, shuffle=False, verbose=0)
-        assert len([remark for remark in remarks if STEPWISE in str(remark.message)]) == 1
+        (remark,) = [remark for remark in remarks if STEPWISE in str(remark.message)]
+        assert remark.filename == __file__
         np.testing.assert_allclose(history.history["loss"], expected, rtol=1e-4)
+    with jax.disable_jit(), pytest.warns(UserWarning, match="told not to compile"):
+        history = fit(
+            lesson_network(), x, y, batch_size=25, shuffle=False, verbose=0, callbacks=keras.callbacks.History()
+        )
+    np.testing.assert_allclose(history.history["loss"], expected, rtol=1e-4)
+    with pytest.warns(UserWarning, match="steps_per_epoch=-1"):
+        history = fit(lesson_network(), x, y, batch_size=25, shuffle=False, verbose=0, steps_per_epoch=-1)
+    np.testing.assert_allclose(history.history["loss"], expected, rtol=1e-4)
     with pytest.raises(UsageError, match="devices=2 needs compiled epochs, but the data are not arrays"):
         fit(lesson_network(), Batches(), devices=2)
 
@@ -477,22 +497,18 @@ def test_what_cannot_be_compiled_goes_to_keras_with_one_remark(images: Images) -
 def test_a_model_that_jax_cannot_trace_goes_to_keras(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
 
-    class Untraceable(keras.layers.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.supports_jit = False
+    class Looks(keras.Sequential):
+        def train_step(self, state: Any, data: Any) -> Any:
+            assert float(np.asarray(data[0]).max()) > 0  # which needs values
+            return super().train_step(state, data)
 
-        def call(self, inputs: Any) -> Any:
-            return inputs * float(np.asarray(inputs).shape[-1])
-
-        def compute_output_spec(self, inputs: Any) -> Any:
-            return keras.KerasTensor(inputs.shape, inputs.dtype)
-
-    model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), Untraceable(), keras.layers.Dense(10)])
+    dense = keras.layers.Dense(10)
+    dense.supports_jit = False
+    model = Looks([keras.Input((28, 28)), keras.layers.Flatten(), dense])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.stop_training = False
-    with pytest.warns(UserWarning, match="cannot be compiled as a whole"), contextlib.suppress(Exception):
-        fit(model, x, y, verbose=0)  # Keras may mind too: its own error comes then
+    with pytest.warns(UserWarning, match="cannot be compiled as a whole"):
+        history = fit(model, x, y, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
 
 
 def test_values_that_make_no_sense_are_refused(images: Images) -> None:
@@ -503,11 +519,22 @@ def test_values_that_make_no_sense_are_refused(images: Images) -> None:
         fit(lesson_network(), x, y, seed=-1)
     with pytest.raises(ValueError, match=r"You must call `compile\(\)`"):
         fit(networks.tutorial(), x, y)
-    with (
-        pytest.raises(ValueError, match="Make sure all arrays contain the same number of samples"),
-        pytest.warns(UserWarning, match="cannot be compiled as a whole"),
+    with pytest.raises(UsageError, match=r"no values where they are masked: fill them"):
+        fit(lesson_network(), np.ma.masked_less(x, 9), y)
+    with pytest.raises(UsageError, match=r"validation_split must be at least 0 and below 1; received -0\.1"):
+        fit(lesson_network(), x, y, validation_split=-0.1)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # Keras's error comes alone
+def test_what_keras_refuses_is_refused_with_its_words(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    for odd, expected in (
+        ((x, y[:99]), "Make sure all arrays contain the same number of samples"),
+        ((x, y.astype(str)), "Invalid dtype: str"),
+        ((x[:, :20], y), "expected axis -1 of input shape"),
     ):
-        fit(lesson_network(), x, y[:99])
+        with pytest.raises(ValueError, match=expected):
+            fit(lesson_network(), *odd, verbose=0)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
@@ -661,6 +688,23 @@ def test_labels_may_be_missing(images: Images) -> None:
 
     here, there = fit(network(), x, verbose=0), network().fit(x, shuffle=False, verbose=0)
     assert here.history["loss"] == pytest.approx(there.history["loss"], rel=0.05)
+
+
+def test_the_bytes_of_numbers_may_be_in_the_other_order(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    models = [lesson_network(), lesson_network()]
+    histories = [
+        fit(model, x.astype(f"{order}f4"), y.astype(f"{order}i4"), verbose=0)
+        for model, order in zip(models, "<>", strict=True)
+    ]
+    assert histories[0].history == histories[1].history
+
+
+def test_a_validation_with_more_steps_than_there_are_says_so(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    for train in (fit, keras.Model.fit):
+        with pytest.warns(UserWarning, match="Your input ran out of data"):
+            train(lesson_network(), x, y, batch_size=32, validation_data=(x, y), validation_steps=20, verbose=0)
 
 
 @pytest.mark.parametrize("kind", ["csr", "bcoo", "frame"])

@@ -6,8 +6,6 @@ in one compiled program, and Python sees every step only if a callback wants to.
 
 from __future__ import annotations
 
-import sys
-import types
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,25 +13,14 @@ from typing import Any
 import numpy as np
 
 from mnistry.errors import UsageError
-from mnistry.models.backend import (
-    JAXEpochIterator,
-    JAXTrainer,
-    array_data_adapter,
-    array_slicing,
-    is_default,
-    keras,
-    model_supports_jit,
-)
+from mnistry.models.backend import JAXEpochIterator, JAXTrainer, array_data_adapter, array_slicing, is_default, keras
+from mnistry.training.fallback import find_obstacle, fit_with_keras
 from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 from mnistry.training.steps import SparseRows
 
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
-COST = (
-    "Python then runs every step by itself, which takes two to ten times as long for small networks. "
-    "Arrays in memory, and a model compiled without run_eagerly, jit_compile=False and steps_per_execution, are fast."
-)
 
 
 def fit(
@@ -100,7 +87,7 @@ def fit(
         The history, with a list over the epochs for the loss and for each metric.
 
     Raises:
-        UsageError: `model`, `seed`, `batch_size` or `devices` make no sense.
+        UsageError: `model`, `seed`, `batch_size`, `validation_split` or `devices` make no sense.
         ValueError: Keras refuses the model or the data.
 
     >>> from mnistry import load
@@ -116,6 +103,8 @@ def fit(
         raise UsageError(f"fit trains Keras models on the JAX backend; received {type(model).__name__}.")
     if seed < 0 or (batch_size or 0) < 0:
         raise UsageError(f"seed and batch_size must not be negative; received seed={seed}, batch_size={batch_size}.")
+    if validation_split < 0:
+        raise UsageError(f"validation_split must be at least 0 and below 1; received {validation_split}.")
     arguments = {
         "x": x,
         "y": y,
@@ -135,7 +124,7 @@ def fit(
         "validation_freq": validation_freq,
     }
     model._assert_compile_called("fit")
-    obstacle = _obstacle(model, (x, y, sample_weight))
+    obstacle = find_obstacle(model, (x, y, sample_weight), steps_per_epoch)
     if not obstacle:
         try:
             training = _Training(model, seed=seed, devices=devices, **arguments)
@@ -148,42 +137,7 @@ def fit(
             return training.run(progress)
     if devices > 1:
         raise UsageError(f"devices={devices} needs compiled epochs, but {obstacle}.")
-    warnings.warn(f"Keras's own fit takes over, as {obstacle}. {COST}", stacklevel=2)
-    history: keras.callbacks.History = _keras_fit()(model, **arguments)
-    return history
-
-
-def _keras_fit() -> Callable[..., Any]:
-    """Keras's own `fit`, also in a program that has put ours in its place."""
-    module = sys.modules[JAXTrainer.__module__]
-    if JAXTrainer.fit.__module__ != module.__name__:
-        fresh = types.ModuleType(module.__name__)
-        module.__loader__.exec_module(fresh)  # type: ignore[union-attr]  # a module of files has a loader that can
-        module = fresh
-    own: Callable[..., Any] = module.JAXTrainer.fit
-    return own
-
-
-def _obstacle(model: keras.Model, data: Any) -> str:
-    """The reason why Python must run every step by itself; "" if it need not."""
-    overridden = [
-        name
-        for name in ("fit", "make_train_function")
-        if getattr(type(model), name) not in (getattr(JAXTrainer, name), getattr(keras.Model, name))
-    ]
-    if overridden:
-        return f"{type(model).__name__} has a {overridden[0]} of its own"
-    if not array_data_adapter.can_convert_arrays(data):
-        return f"the data are not arrays in memory but of the type {type(data[0]).__name__}"
-    if model.run_eagerly:
-        return "the model is compiled with run_eagerly=True"
-    if not model.jit_compile and model_supports_jit(model):  # without support it is off by itself: see if JAX minds
-        return "the model is compiled with jit_compile=False"
-    if model.steps_per_execution != 1:
-        return f"the model is compiled with steps_per_execution={model.steps_per_execution}"
-    if keras.distribution.distribution() is not None:
-        return "keras.distribution places the data"
-    return ""
+    return fit_with_keras(model, arguments, obstacle)
 
 
 class _Training:
@@ -301,6 +255,7 @@ class _Training:
         model, session = self.model, self.session
         before = self._steps_made()
         first, until = self._next_steps(before)
+        every_step = every_step or model.stop_training  # a callback may have asked when the epoch began
         moments = session.advance(self.order, epoch + 1, self.epochs, first, until, every_step=every_step)
         model._jax_state_synced = True
         step, logs = 0, {}
@@ -388,6 +343,8 @@ class _Validation:
         for variables, changed in zip(parts[1:], after[1:], strict=True):
             for variable, value in zip(variables, changed, strict=True):
                 variable.assign(value)
+        if self.steps is not None and self.steps > self.iterator.data_adapter.num_batches:
+            self.iterator._interrupted_warning()
         heard.on_test_end(logs)
         return logs
 
@@ -412,14 +369,20 @@ def _arrays(iterator: Any) -> Any:
 
     Raises:
         ValueError: a sparse tensor of a kind whose rows cannot be gathered in a compiled program.
+        UsageError: an array is masked.
     """
 
     def whole(part: Any) -> Any:
+        if isinstance(part.array, np.ma.MaskedArray):
+            raise UsageError(
+                "NumPy's masked arrays have no values where they are masked: fill them with .filled(value)."
+            )
         if isinstance(part, array_slicing.ScipySparseSliceable):
             return SparseRows.from_scipy(part.array)
         if isinstance(part, array_slicing.JaxSparseSliceable):
             return SparseRows.from_bcoo(part.array)
-        return np.asarray(part.convert_to_jax_compatible(part[:]))
+        values = np.asarray(part.convert_to_jax_compatible(part[:]))
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     inputs = array_slicing.convert_to_sliceable(iterator.data_adapter._inputs, target_backend="jax")
     return keras.tree.map_structure(whole, inputs, none_is_leaf=False)

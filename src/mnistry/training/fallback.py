@@ -1,0 +1,89 @@
+"""Keras's own `fit`, for what cannot be compiled as a whole."""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mnistry.models.backend import JAXTrainer, array_data_adapter, jax, keras, model_supports_jit
+
+COST = (
+    "Python then runs every step by itself, which takes two to ten times as long for small networks. "
+    "Arrays in memory, and a model compiled without run_eagerly, jit_compile=False and steps_per_execution, are fast."
+)
+
+
+def find_obstacle(model: keras.Model, data: tuple[Any, Any, Any], steps_per_epoch: int | None) -> str:
+    """Find the reason why Python must run every step by itself.
+
+    Args:
+        model: compiled.
+        data: inputs, labels and weights of the samples, as they were given.
+        steps_per_epoch: as it was given.
+
+    Returns:
+        The end of a sentence; "" if there is no such reason.
+    """
+    overridden = [
+        name
+        for name in ("fit", "make_train_function")
+        if getattr(type(model), name) not in (getattr(JAXTrainer, name), getattr(keras.Model, name))
+    ]
+    if overridden:
+        return f"{type(model).__name__} has a {overridden[0]} of its own"
+    for name, part in zip(("data", "labels", "sample weights"), data, strict=True):
+        if not array_data_adapter.can_convert_arrays(part):
+            return f"the {name} are not arrays in memory but of the type {type(part).__name__}"
+    if model.run_eagerly:
+        return "the model is compiled with run_eagerly=True"
+    if not model.jit_compile and model_supports_jit(model):  # without support it is off by itself: see if JAX minds
+        return "the model is compiled with jit_compile=False"
+    if jax.config.jax_disable_jit:
+        return "JAX has been told not to compile (jax_disable_jit)"
+    if model.steps_per_execution != 1:
+        return f"the model is compiled with steps_per_execution={model.steps_per_execution}"
+    if keras.distribution.distribution() is not None:
+        return "keras.distribution places the data"
+    if steps_per_epoch is not None and steps_per_epoch < 0:
+        return f"steps_per_epoch={steps_per_epoch} means as many as there are"
+    return ""
+
+
+def fit_with_keras(model: keras.Model, arguments: Mapping[str, Any], obstacle: str) -> keras.callbacks.History:
+    """Call Keras's own `fit`. A warning says why when the training begins: what Keras refuses before needs none.
+
+    Args:
+        model: compiled.
+        arguments: of Keras's `fit`, by name.
+        obstacle: the reason, the end of a sentence.
+    """
+    caller = sys._getframe(2)  # the user's call of `mnistry.fit`
+    place = (caller.f_code.co_filename, caller.f_lineno)
+    registry = caller.f_globals.setdefault("__warningregistry__", {})
+
+    def warn(_logs: Any = None) -> None:
+        text = f"Keras's own fit takes over, as {obstacle}. {COST}"
+        warnings.warn_explicit(text, UserWarning, *place, registry=registry)
+
+    callbacks = arguments["callbacks"]
+    if isinstance(callbacks, keras.callbacks.CallbackList):  # the user's own, to which nothing is added
+        warn()
+    else:
+        given = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
+        callbacks = [*given, keras.callbacks.LambdaCallback(on_train_begin=warn)]
+    history: keras.callbacks.History = _keras_fit()(model, **{**arguments, "callbacks": callbacks})
+    return history
+
+
+def _keras_fit() -> Callable[..., Any]:
+    """Keras's own `fit`, also in a program that has put ours in its place."""
+    module = sys.modules[JAXTrainer.__module__]
+    if JAXTrainer.fit.__module__ != module.__name__:
+        fresh = types.ModuleType(module.__name__)
+        module.__loader__.exec_module(fresh)  # type: ignore[union-attr]  # a module of files has a loader that can
+        module = fresh
+    own: Callable[..., Any] = module.JAXTrainer.fit
+    return own
