@@ -35,6 +35,7 @@ BENT = 0.03  # of the length: the height of the arc that a line may make
 WIDE = 0.85  # of the picture: a line so long need not reach its edges
 MOSTLY_RULING = 0.6  # of a remnant's pixels
 DARK_RULING = 0.3  # of what is darker, it may be rulings: with more, one of them is itself darker than the others
+CELL_SIDE = 0.125  # of the picture: a side of a cell that was cropped is no farther from its edge
 CELLS, AROUND = 16, 5  # along the longer side, and of a neighbourhood, in which the rulings' contrast is averaged
 RIDGE = 0.97  # of the contrast of the pixels beside it: the middle of a line or of a stroke
 LIMITS = np.geomspace(1.25, 3.0, 23)  # times as dark as the rulings around: ink is darker, if few ridges are near that
@@ -79,8 +80,15 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
     gone = level | upright.T
     if not gone.any():
         return mask
-    dark = _darker(mask, contrast, gone)
+    dark = _darker(mask, contrast, gone) if _inside(level) or _inside(upright) else None
     return _without_remnants(mask & ~gone, level_on | upright_on.T) if dark is None else dark
+
+
+def _inside(lines: np.ndarray) -> bool:
+    """Tell whether any of nearly level lines runs from edge to edge, and is no side of a cell that was cropped."""
+    margin, edge = round(CELL_SIDE * len(lines)), 1 + int(_edge(lines.shape[1]))
+    inner = lines[margin : len(lines) - margin]
+    return bool(inner[:, :edge].any() and inner[:, -edge:].any())
 
 
 def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray | None:
@@ -91,9 +99,6 @@ def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.nda
         contrast: float32 (height, width).
         ruled: bool (height, width), pixels of rulings.
     """
-    height, width = mask.shape
-    if not ruled[height // 8 : -(height // 8), width // 8 : -(width // 8)].any():  # the sides of a cell
-        return None
     around = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
     ridges = mask & (contrast >= RIDGE * around)
     times = contrast / _usual_contrast(contrast, ruled)
