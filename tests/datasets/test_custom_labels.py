@@ -186,7 +186,7 @@ def test_pictures_in_base64(start, tmp_path):
 
 
 def test_addresses_in_the_web_are_not_fetched(tmp_path):
-    rows = [f"https://example.org/{name}.png,{label}" for name, label in zip(NAMES, Y, strict=True)]
+    rows = [f"https://somewhere.invalid/{name}.png,{label}" for name, label in zip(NAMES, Y, strict=True)]
     write(tmp_path / "own.csv", "\n".join(["url,label", *rows]))
     assert "Nothing is fetched from there: put the pictures into a folder images" in refused(tmp_path / "own.csv")
     write_pictures(tmp_path / "images")

@@ -14,7 +14,7 @@ def to_text(y: np.ndarray, name: str, problems: ValidationErrors) -> tuple[np.nd
     Args:
         y: (n,) or (n, 1), numbers or text; or one-hot (n, classes) or (classes, n), perhaps with -1 for 0.
         name: the name of the array in errors.
-        problems: takes numbers that are no labels.
+        problems: takes numbers that cannot be labels.
 
     Returns:
         The labels, str (n,), and the assumptions.

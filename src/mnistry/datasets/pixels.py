@@ -107,7 +107,7 @@ def to_images(x: np.ndarray, images: int | None, name: str, problems: Validation
         x: see `arrange` and `to_uint8`.
         images: the number of labels, where it is known.
         name: the name of the array in errors.
-        problems: takes numbers that are no pixels.
+        problems: takes numbers that cannot be pixels.
 
     Returns:
         The images, 0–255, and the assumptions.

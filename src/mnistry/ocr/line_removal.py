@@ -85,7 +85,7 @@ def remove_ruling_lines(mask: np.ndarray, contrast: np.ndarray, width: float) ->
 
 
 def _inside(lines: np.ndarray) -> bool:
-    """Tell whether any of nearly level lines runs from edge to edge, and is no side of a cell that was cropped."""
+    """Tell whether any of nearly level lines runs from edge to edge, and is not a side of a cell that was cropped."""
     margin, edge = round(CELL_SIDE * len(lines)), 1 + int(_edge(lines.shape[1]))
     inner = lines[margin : len(lines) - margin]
     return bool(inner[:, :edge].any() and inner[:, -edge:].any())

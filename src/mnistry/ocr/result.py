@@ -1,6 +1,6 @@
 """The result of reading a picture: its digits, and the text they make; on the way there, those of a line.
 
-A blank stands between numbers: where a gap is wider than the usual ones of the page, or a line of a table runs.
+There is a blank between numbers where a gap is wider than the usual ones of the page, or a line of a table runs.
 """
 
 from __future__ import annotations
