@@ -260,6 +260,10 @@ def test_of_several_outputs_the_classifier_is_taken_or_asked_for(tmp_path):
     thin = chain(L.Flatten(), L.Dense(10, "softmax"), L.Reshape((1, 10)), end=False)
     answers = mnistry.Recognizer(mnistry.export(thin, tmp_path / "own.onnx"))
     np.testing.assert_allclose(answers.predict(IMAGES), np.asarray(thin(IMAGES[..., None]))[:, 0], atol=1e-4)
+    image = keras.Input((28, 28))
+    named = keras.Model(image, {"digit": L.Dense(10, "softmax")(L.Flatten()(L.Rescaling(1 / 255)(image)))})
+    answers = mnistry.Recognizer(mnistry.export(named, tmp_path / "own.onnx"))
+    np.testing.assert_allclose(answers.predict(IMAGES), np.asarray(named(IMAGES)["digit"]), atol=1e-4)
 
 
 def argmax():

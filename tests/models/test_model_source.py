@@ -86,6 +86,11 @@ OTHERS = {
     ),
     "own.npz": (zipped("x_train.npy"), "own.npz is data, not a model. Name it with --dataset"),
     "test.csv": (b"label,pixel0\n", "test.csv is data, not a model."),
+    "own.pmml": (b'<?xml version="1.0"?><PMML/>', "own.pmml is a model in XML, of PMML or OpenVINO."),
+    "notes.txt": (
+        b"hello, this is a text",
+        "notes.txt is text, not a model: notes.txt is not an ONNX file. Name a file",
+    ),
     "saved_model.pb": (b"\x08\x01\x12", "saved_model.pb is a SavedModel of TensorFlow."),
 }
 
@@ -103,6 +108,20 @@ def test_models_of_other_kinds_are_named_with_a_way_out(name, tmp_path):
     if name == "saved_model.pb":
         with pytest.raises(ModelError, match=r"is a SavedModel of TensorFlow"):
             mnistry.Recognizer(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_keras_file_is_known_by_its_content(saved, ending, tmp_path):
+    saved[0].save(tmp_path / f"own{ending}")
+    (tmp_path / f"own{ending}").rename(tmp_path / "download.bin")
+    expected = saved[0].get_weights()[0]
+    assert np.array_equal(keras_models.load(tmp_path / "download.bin").get_weights()[0], expected)
+
+
+def test_an_onnx_file_of_another_program_is_named(tmp_path):
+    (tmp_path / "own.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(ModelError, match=r"own\.onnx is an ONNX file of pytorch, but none that mnistry export wrote"):
+        mnistry.Recognizer(tmp_path / "own.onnx")
 
 
 def test_weights_without_a_network_and_classes_of_ones_own_name_the_function(saved, tmp_path, monkeypatch):

@@ -161,7 +161,7 @@ def test_an_onnx_file_of_somebody_else():
         [value("y", TensorProto.FLOAT, [1])],
     )
     theirs = helper.make_model(graph, producer_name="pytorch")
-    with pytest.raises(ModelError, match="is an ONNX file, but none that mnistry export wrote: its facts are missing"):
+    with pytest.raises(ModelError, match="is an ONNX file of pytorch, but none that mnistry export wrote: its classes"):
         Recognizer.from_bytes(theirs.SerializeToString())
 
 
@@ -333,7 +333,9 @@ def test_flipped_bytes_are_told_as_damage_or_are_of_no_importance(content, image
             passed += 1
             np.testing.assert_array_equal(recognizer.predict(images), expected)
     assert passed < 200
-    assert all(re.search("damaged|facts are missing|not a model that this version", sentence) for sentence in told)
+    assert all(
+        re.search("damaged|calibration are missing|not a model that this version", sentence) for sentence in told
+    )
 
 
 FUZZ = """

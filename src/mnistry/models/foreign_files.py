@@ -21,6 +21,7 @@ SAVED_MODEL = (
     "own.h5"
 )
 PICTURE = "a picture, not a model. To read the digits in it: mnistry read {name}"
+NAME_ONE = "Name a file that mnistry export wrote, a run folder or a .keras file"
 DATA = "data, not a model. Name it with --dataset: mnistry predict MODEL --dataset {name}"
 BY_START: tuple[tuple[bytes, str], ...] = (
     *((start, PICTURE) for start in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%PDF")),
@@ -29,6 +30,8 @@ BY_START: tuple[tuple[bytes, str], ...] = (
         (b"\x80" + bytes([version]), f"a pickle, which can run any program when it is opened. {REBUILD}")
         for version in range(2, 6)
     ),
+    *((start, f"a model in XML, of PMML or OpenVINO. {REBUILD}") for start in (b"<?xml", b"<PMML", b"<net")),
+    (b"GGUF", f"a language model in GGUF. {REBUILD}"),
     (
         b"{",
         "text in JSON: a network without weights. In Python: keras.models.model_from_json(text), load_weights, then "
@@ -79,7 +82,11 @@ def _kind(path: Path) -> str | None:
     if start.startswith(HDF5) or (start.startswith(ONNX_LIKE) and path.suffix.lower() == ".onnx"):
         return None
     found = next((kind for magic, kind in BY_START if start.startswith(magic)), None)
-    return found or BY_ENDING.get(path.suffix.lower())
+    found = found or BY_ENDING.get(path.suffix.lower())
+    text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start)  # ONNX begins with a number below them
+    if found is None and start and text and path.suffix.lower() != ".onnx":
+        return f"text, not a model: {path.name} is not an ONNX file. {NAME_ONE}"
+    return found
 
 
 def _zip_kind(path: Path) -> str | None:

@@ -70,7 +70,7 @@ def _needs_a_form(model: keras.Model, shape: Shape) -> bool:
     except UsageError:
         return True
     found = _outputs(model, shape)
-    return len(found) != 1 or len(found[0][1]) != 2
+    return len(found) != 1 or len(found[0][1]) != 2 or isinstance(getattr(model, "output", None), dict | list)
 
 
 def _side(shape: tuple[int | None, ...]) -> int | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -48,7 +51,8 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
         raise ModelError(f"{name} is not a Keras model: expected a .keras or .h5 file.")
     try:
         _check(where, name)
-        model = keras.models.load_model(where, compile=False, safe_mode=True)
+        with _rightly_named(where) as named:
+            model = keras.models.load_model(named, compile=False, safe_mode=True)
     except (ModelError, KeyboardInterrupt):
         raise
     except Exception as error:  # Keras raises whatever the part that is damaged leads to
@@ -57,6 +61,19 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise ModelError(f"{name} holds a {type(model).__name__}, not a model.")
     return model
+
+
+@contextmanager
+def _rightly_named(path: Path) -> Iterator[Path]:
+    """The file by a name that ends as Keras expects it, which goes by that and not by the content."""
+    ending = ".keras" if zipfile.is_zipfile(path) else ".h5"
+    if path.suffix == ending:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="mnistry-") as place:
+        named = Path(place) / f"model{ending}"
+        shutil.copy(path, named)
+        yield named
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,10 +156,15 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
         model = Message(memoryview(content), MODEL)
         properties = [Message(each, PROPERTY) for each in model.all_bytes("metadata_props")]
         facts = {each.text("key"): each.bytes("value") for each in properties}
+        maker = "".join(f" of {each:.40}" for each in model.texts("producer_name") if each.isprintable())
     except ValueError as error:
         raise ModelError(f"{name} is not an ONNX file, or a damaged one: {error}. {HELP}") from None
     if not facts.keys() >= {KEY, DIGEST}:
-        raise ModelError(f"{name} is an ONNX file, but none that mnistry export wrote: its facts are missing. {HELP}")
+        raise ModelError(
+            f"{name} is an ONNX file{maker}, but none that mnistry export wrote: its classes, "
+            "scaling of pixels and calibration are missing. Build the same network in Keras, set its weights, and use "
+            "mnistry.export(model, path)."
+        )
     if compute_digest(facts[KEY], model.bytes("graph")) != bytes(facts[DIGEST]).decode("ascii", "replace"):
         raise ModelError(f"{name} is damaged: its content is not what its digest was made of. Get it once more.")
     try:
