@@ -17,7 +17,7 @@ from PIL import Image
 
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
-from mnistry.datasets.unlabelled import load_unlabelled
+from mnistry.datasets.unlabelled import load_pictures, load_unlabelled
 from mnistry.errors import DataError
 
 DIGITS = loading.load("digits")
@@ -276,3 +276,18 @@ def test_folders_of_arrays_and_parquet_files_are_answered(tmp_path):
         table = pyarrow.table({"image": [png(image) for image in X[part]]})
         pyarrow.parquet.write_table(table, tmp_path / "hub" / f"{split}-00000-of-00001.parquet")
     assert np.array_equal(load_unlabelled(str(tmp_path / "hub")).images, X[20:])
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_pictures_of_a_list_are_answered_in_its_order(labelled, tmp_path):
+    write_pictures(tmp_path / "images")
+    order = np.random.default_rng(0).permutation(30)
+    rows = [f"{NAMES[n]}.png" + f",{Y[n]}" * labelled for n in order]
+    path = write(tmp_path / "test.csv", "\n".join(["file,label" if labelled else "file", *rows]))
+    found = load_unlabelled(str(path))
+    assert np.array_equal(found.images, X[order])
+    assert found.names == [f"images/{NAMES[n]}.png" for n in order]
+    pictures, _ = load_pictures(str(path))
+    assert next(iter(pictures.values())) == tmp_path / "images" / f"{NAMES[order[0]]}.png"
+    if not labelled:
+        assert "has names of pictures: it has no labels" in refused(path)

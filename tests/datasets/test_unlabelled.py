@@ -162,7 +162,7 @@ def test_what_holds_no_images_is_refused(tmp_path):
         load_unlabelled(str(tmp_path / "empty"))
     with pytest.raises(DataError, match=r"own\.h5 is an HDF5 file"):
         load_unlabelled(str(of(tmp_path / "own.h5", b"\x89HDF\r\n\x1a\n" + bytes(99))))
-    with pytest.raises(DataError, match="is a list of files; name the folder"):
+    with pytest.raises(DataError, match=r"row 2: there is no picture 'a\.png'"):
         load_unlabelled(str(of(tmp_path / "list.csv", "file,label\na.png,1\nb.png,2\n")))
     with pytest.raises(UsageError, match="There is no data set named 'nothing'"):
         load_unlabelled("nothing")

@@ -127,6 +127,8 @@ def _table(place: Place) -> ImageFile:
     from mnistry.datasets import csv_tables
 
     images, _ = csv_tables.read_images(Path(place.path))
+    if not isinstance(images, np.ndarray):
+        raise DataError(f"{place.given} is a list of pictures. Name the folder that holds them.")
     if images.shape[1:] != (28, 28):
         raise DataError(f"{place.given} has images of {images.shape[1]}×{images.shape[2]} pixels, expected 28×28.")
     return ImageFile(place.given, io.BytesIO(np.ascontiguousarray(images).tobytes()), 0, len(images))

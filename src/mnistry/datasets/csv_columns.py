@@ -70,7 +70,7 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     whole = [row for row in rows if len(row) == n]
     if files is not None:
         one_hot, said = _one_hot_of_list(plain, whole, files)
-        if one_hot:
+        if one_hot or n == 1:
             return Layout(n, None, (), files, one_hot=one_hot, said=said)
     packed = find_packed(whole, path)
     if packed is not None:

@@ -17,6 +17,7 @@ from mnistry.datasets.csv_columns import (
     BRACKETS,
     PIXELS,
     TRUE,
+    Layout,
     clean_label,
     find_by_names,
     find_by_values,
@@ -28,7 +29,7 @@ from mnistry.datasets.csv_columns import (
     is_one_hot,
 )
 from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, part_by_split
+from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, join, part_by_split
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.ocr.image_io import SUFFIXES
@@ -42,8 +43,8 @@ LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts th
 MISSING = ("", "nan", "NaN", "NAN")  # labels that are none
 
 
-def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Read the images of a table that may have no labels: uint8 (n, height, width), and remarks.
+def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
+    """Read the images of a table or list that may have no labels, uint8 (n, height, width) or pictures; and remarks.
 
     Raises:
         DataError: see `read`.
@@ -51,11 +52,13 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     problems = ValidationErrors()
     table = Table(path)
     if table.layout.files is not None:
-        raise DataError(f"{short(path)} is a list of files; name the folder with the pictures.")
-    part, _ = table.rows(problems)
+        found = list(table.files("test", problems, table.said).values())
+    else:
+        found = [table.rows(problems)[0]]
     problems.refuse(short(path))
-    if not isinstance(part.images, np.ndarray):
-        raise DataError(f"{short(path)} holds no images.")
+    if not found:
+        raise DataError(f"{short(path)} holds no images, only a header.")
+    part = join(found)
     told = [f"{short(path)}: the labels are not used."] if table.layout.labelled else []
     return part.images, [*told, *table.said]
 
@@ -70,7 +73,7 @@ def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list
                 f"--dataset {shlex.quote(str(path))} --out submission.csv"
             )
             return {}
-        raise NoLabelsError(f"{short(path)} {_without_labels(table.layout.columns, path)}")
+        raise NoLabelsError(f"{short(path)} {_without_labels(table.layout, path)}")
     if table.layout.files is not None:
         remarks += table.said
         return table.files(split, problems, remarks)
@@ -177,7 +180,7 @@ class Table:
             place = find_picture(folder, name) if content is None else Path(f"{self.path.name}, row {number}")
             if place is None:
                 problems.add(f"{self.name}, row {number}", f"there is no picture {name!r:.80}")
-            elif label in MISSING:
+            elif label in MISSING and layout.labelled:
                 problems.add(f"{self.name}, row {number}", f"the label is {label or 'empty'}")
             elif known.setdefault(place, (label, number))[0] != label:
                 other, row = known[place]
@@ -324,9 +327,10 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return small if (small == values).all() else values
 
 
-def _without_labels(n: int, path: Path) -> str:
+def _without_labels(layout: Layout, path: Path) -> str:
+    what = "names of pictures" if layout.files is not None else f"{layout.columns} columns, all of them pixels"
     return (
-        f"has {n} columns, all of them pixels: it has no labels, as the test.csv of Kaggle's competition. Name the "
+        f"has {what}: it has no labels, as the test.csv of Kaggle's competition. Name the "
         "file that has them; it is split for you. For answers to these images: "
         f"mnistry predict MODEL --dataset {shlex.quote(str(path))}"
     )

@@ -93,7 +93,7 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     return UnlabelledImages(prepared, template or names_, header, tuple(remarks))
 
 
-def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
+def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes | Path], list[str]]:
     """Load the images of a table or an array as they are, to be read as pictures.
 
     Args:
@@ -101,7 +101,7 @@ def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
 
     Returns:
         The images by the file's name, # and their number from 1: uint8 (height, width) or (height, width, channels), or
-        the content of a picture's file; and remarks.
+        the content or the path of a picture's file; and remarks.
 
     Raises:
         DataError: there are none, or they cannot be read.
@@ -113,7 +113,9 @@ def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes], list[str]]:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
     except MemoryError:
         raise DataError(f"{name} needs more memory than there is.") from None
-    found = images if isinstance(images, np.ndarray) else [each.content or b"" for each in images]
+    if isinstance(images, np.ndarray):
+        return {f"{name}#{number}": image for number, image in zip(names, images, strict=True)}, remarks
+    found = [Path(each.name) if each.content is None else each.content for each in images]
     return {f"{name}#{number}": image for number, image in zip(names, found, strict=True)}, remarks
 
 
@@ -152,7 +154,14 @@ def _read(place: Path) -> Found:
     if archives.is_tar(place):
         with archives.unpack(place) as folder:
             return _open_now(_read(_only(folder)))
-    return _number_images(*csv_tables.read_images(place))
+    return _name_images(*csv_tables.read_images(place), place.parent)
+
+
+def _name_images(images: np.ndarray | Sequence[EncodedImage], remarks: list[str], folder: Path) -> Found:
+    """Images with their numbers, or those of a list of files with the names of these."""
+    if isinstance(images, np.ndarray) or any(each.content is not None for each in images):
+        return _number_images(images, remarks)
+    return images, [Path(each.name).relative_to(folder).as_posix() for each in images], remarks
 
 
 def _read_folder(folder: Path) -> Found:
