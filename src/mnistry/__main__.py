@@ -1,5 +1,5 @@
 """Let `python -m mnistry` do what `mnistry` does."""
 
-from mnistry.cli.app import main
+from mnistry.cli.app import run
 
-main()
+run()

@@ -73,3 +73,38 @@ def test_a_signal_that_nobody_heard_is_raised_at_the_next_report(
             else:
                 with pytest.raises(error):
                     report()
+
+
+LEAVES = """
+import atexit, sys, threading, time, types
+from mnistry.cli import interruption
+
+class TornDown:
+    def __del__(self):
+        print("torn down", flush=True)
+
+kept = TornDown()
+atexit.register(print, "called")
+print("buffered", end=" ")
+{before}
+interruption.end()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "printed"),
+    [
+        ("sys.modules['jax'] = types.ModuleType('jax')", "buffered called\n"),
+        ("", "buffered called\ntorn down\n"),
+        ("sys.modules |= dict.fromkeys(['jax', 'ray'], types)", "buffered called\ntorn down\n"),
+        (
+            "sys.modules['jax'] = types; threading.Thread(target=lambda: (time.sleep(0.3), print('done'))).start()",
+            "buffered done\ncalled\ntorn down\n",
+        ),
+    ],
+    ids=["JAX", "no JAX", "Ray", "a thread"],
+)
+def test_a_verb_that_did_its_work_leaves_without_tearing_jax_down(before: str, printed: str) -> None:
+    program = [sys.executable, "-c", LEAVES.format(before=before)]
+    answer = subprocess.run(program, capture_output=True, text=True, timeout=50, check=False)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, printed, "")

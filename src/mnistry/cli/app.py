@@ -30,6 +30,16 @@ OLD_OPTIONS = {"at-once": "max-concurrent", "validation": "validation-split"}  #
 LEARN, TRAIN, READ, SERVE = "Learn", "Train and evaluate", "Read", "Serve"  # the groups of verbs in the help
 
 
+def run() -> None:
+    """Be the program: run the command line, and end the process."""
+    try:
+        main()
+    except SystemExit as error:
+        if error.code:
+            raise
+    interruption.end()
+
+
 def main() -> None:
     """Run the command line. Exit with 0 (done), 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):

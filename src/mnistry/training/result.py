@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from mnistry.evaluation.metrics import Evaluation
 from mnistry.models.backend import keras
 from mnistry.models.networks import Layer
 from mnistry.runtime import files, run_folder
-from mnistry.training.calibration import Calibration
 from mnistry.training.config import ResolvedConfig
 from mnistry.training.lesson.steps import ROW
+
+if TYPE_CHECKING:
+    from mnistry.training.calibration import Calibration
 
 MODEL = "model.keras"
 

@@ -22,10 +22,8 @@ from mnistry.models.backend import keras, want_cpu_devices
 from mnistry.runtime import files, provenance, run_folder
 from mnistry.runtime.callbacks import NO_CALLBACKS, Callbacks
 from mnistry.training import checkpoints, recipes
-from mnistry.training.augmentation import pipeline
 from mnistry.training.checkpoints import Checkpoint
 from mnistry.training.config import ResolvedConfig, TrainConfig
-from mnistry.training.distillation import Distillation, load_teachers
 from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 from mnistry.training.steps import Augment
 
@@ -139,6 +137,9 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
     make = recipes.find_recipe(config.recipe).augment
     if make is None:
         return None
+    from mnistry.training.augmentation import pipeline  # which the lesson does without
+    from mnistry.training.distillation import Distillation, load_teachers
+
     classes = {"classes": len(class_names), "digits": tuple(class_names) == loading.DIGIT_NAMES}
     epochs = (
         config.epochs if config.initial is None else max(config.epochs, pipeline.LONG)
