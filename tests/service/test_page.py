@@ -386,6 +386,22 @@ def test_a_picture_that_the_browser_cannot_show_is_read(context, server):
     expect(page.locator("#unshown")).to_have_text("Your browser cannot show 47.tif. It is read all the same.")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no picture", "읽을 수 있는 그림이 아닙니다."),
+        (b"", "파일이 비어 있습니다."),
+        (b"<svg/>", "SVG 같은 XML 그림입니다."),
+    ],
+)
+def test_the_korean_page_says_in_korean_what_is_wrong_with_a_picture(browser, server, content, said):
+    with browser.new_context(locale="ko-KR") as context:
+        page = context.new_page()
+        page.goto(server.address)
+        hand_over(page, "drop", "text.png", content)
+        expect(page.locator("#trouble")).to_contain_text(said, timeout=15_000)
+
+
 @pytest.mark.parametrize(("number", "text"), [(0, "5"), (1, "2048"), (2, "317\n4906\n825\n160\n7394")])
 def test_the_empty_page_offers_samples(page, number, text):
     expect(page.locator("#samples button")).to_have_count(3)

@@ -67,7 +67,7 @@ async function post(path, body, signal) {
   const response = await send(path, { method: "POST", body, signal });
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
-  const sentence = problem.detail ?? text.status(response.status);
+  const sentence = text.problem(response.status, problem.detail);
   if (response.status !== 503) throw new Error(sentence);
   throw again(sentence, 1000 * Number(response.headers.get("retry-after") ?? 1));
 }
@@ -90,6 +90,6 @@ export async function call(path, content) {
   const options = content === undefined ? {} : { method: "POST", body: JSON.stringify(content), headers: { "content-type": "application/json" } };
   const response = await send(path, options);
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail ?? text.status(response.status));
+  if (!response.ok) throw new Error(text.problem(response.status, answer.detail));
   return answer;
 }

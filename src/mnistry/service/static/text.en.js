@@ -105,7 +105,7 @@ export default {
   inUse: (file) => `This page now uses the adapted model, ${file}.`,
 
   silent: "The server does not answer. What you wrote is still here; it is sent again as soon as it does.",
-  status: (status) => `The server answered with status ${status}.`,
+  problem: (status, sentence) => sentence ?? `The server answered with status ${status}.`,
   privacy: "What you write goes to this server and nowhere else. Only digits that you correct are kept.",
   more: "More",
   api: "API",

@@ -1,5 +1,15 @@
 // 페이지의 한국어 문장. All texts of the page in Korean, with the keys of text.en.js.
 
+// What the server says most often, in Korean.
+const PROBLEMS = [
+  [/ is not a picture that can be read/, "읽을 수 있는 그림이 아닙니다. PNG, JPEG, WebP, BMP, GIF, TIFF, PPM, AVIF, HEIC, PDF 파일을 골라 주세요."],
+  [/ is empty: /, "파일이 비어 있습니다. 다른 그림을 골라 주세요."],
+  [/ is a drawing in SVG/, "SVG 같은 XML 그림입니다. PNG로 내보낸 뒤 골라 주세요."],
+  [/ is damaged: /, "그림 파일이 손상되었습니다. 파일을 다시 받아 주세요."],
+  [/^The body has more than /, "파일이 너무 큽니다. 그림을 줄여서 골라 주세요."],
+  [/^The body came too slowly/, "그림이 너무 느리게 올라갔습니다. 그림을 줄이거나 더 빠른 연결을 써 주세요."],
+];
+
 export default {
   language: "한국어",
   title: "mnistry: 숫자를 써 보세요",
@@ -99,7 +109,11 @@ export default {
   inUse: (file) => `이제 이 페이지는 맞춘 모델을 씁니다: ${file}`,
 
   silent: "서버가 응답하지 않습니다. 쓴 내용은 그대로 있으며, 서버가 돌아오면 다시 보냅니다.",
-  status: (status) => `서버가 상태 코드 ${status}로 응답했습니다.`,
+  problem: (status, sentence) => {
+    if (!sentence) return `서버가 상태 코드 ${status}로 응답했습니다.`;
+    const known = PROBLEMS.find(([english]) => english.test(sentence));
+    return known ? known[1] : `서버의 답(영어): ${sentence}`;
+  },
   privacy: "쓴 내용은 이 서버에만 전달되고 다른 곳으로는 가지 않습니다. 직접 고친 숫자만 보관됩니다.",
   more: "더 보기",
   api: "API",
