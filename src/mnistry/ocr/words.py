@@ -29,6 +29,9 @@ LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
 CLEAR = 0.9  # mean score of the digits of a number
+# How often letters that pass for digits are read as each, against a tenth: l, I, i, r, t are 1, O, D, a, e are 0.
+LETTER_ODDS = {"1": 5.0, "0": 1.3, "2": 1.0, "5": 0.8, "7": 0.5, "8": 0.5, "6": 0.2}
+RARE, WORD_ODDS = 0.05, 60.0  # of the others; from these odds on, a number beside words is one of them
 
 
 Characters = list[tuple[Box, DecodedDigit | None]]
@@ -65,6 +68,11 @@ class Number:
         """The mean of its digits'."""
         return float(np.mean([each.digit.score for each in self.digits]))
 
+    @property
+    def word_odds(self) -> float:
+        """How much likelier letters are to be read as its digits than digits are."""
+        return math.prod(LETTER_ODDS.get(each.digit.name, RARE) for each in self.digits)
+
     @cached_property
     def letters(self) -> bool:
         """True if they are high and low in the way of letters: on one base line, the low ones all alike."""
@@ -92,7 +100,8 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[li
             short = len(number.digits) < FEW
             ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
             small = bool(clear) and number.height <= SMALL_PRINT * usual
-            word = bool(clear) and number.letters and (beside_words or len(number.digits) > FEW)
+            word = number.letters and (beside_words or (bool(clear) and len(number.digits) > FEW))
+            word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
             word |= small and (ring or (short and beside_words))
             unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
