@@ -64,6 +64,23 @@ def test_printed_words_as_high_as_a_number_are_no_digits(recognizer):
     assert recognizer.read(page.image()).text == "9525"
 
 
+@pytest.mark.parametrize("word", ["Gas", "Sex", "Oslo", "Filial"])
+def test_letters_as_high_and_low_as_digits_never_are_leave_a_short_number(recognizer, word):
+    page = Page(560, 130)
+    print_text(page, word, (20, 18), 72)
+    page.write("36", (380, 35), 52, seed=3)
+    reading = recognizer.read(page.image())
+    assert reading.text == "36"
+    assert "letters" in {mark.reason for mark in reading.skipped}
+
+
+@pytest.mark.parametrize("text", ["1111", "1011", "7111"])
+def test_a_number_of_ones_alone_is_no_word(recognizer, text):
+    page = Page(460, 130)
+    page.write(text, (60, 35), 52, seed=3)
+    assert recognizer.read(page.image()).text == text
+
+
 def test_letters_like_digits_far_from_a_number_are_no_digits(recognizer):
     page = Page(620, 420)
     print_text(page, "ID", (30, 20), 60)

@@ -73,6 +73,23 @@ class Number:
         """How much likelier letters are to be read as its digits than digits are."""
         return math.prod(LETTER_ODDS.get(each.digit.name, RARE) for each in self.digits)
 
+    @property
+    def _low(self) -> np.ndarray:
+        """Its digits as low as low letters: bool (n,)."""
+        heights = np.array([each.height for each in self.digits])
+        found: np.ndarray = (heights >= LOW_LETTERS[0] * heights.max()) & (heights <= LOW_LETTERS[1] * heights.max())
+        return found
+
+    @property
+    def small_zeros(self) -> bool:
+        """True if zeros are all that is low, as in many a hand."""
+        return all(each.digit.name == "0" for each, low in zip(self.digits, self._low, strict=True) if low)
+
+    @property
+    def sure(self) -> bool:
+        """True if all of its digits are sure, and not as high and low as letters."""
+        return not self.letters and all(each.digit.sure for each in self.digits)
+
     @cached_property
     def letters(self) -> bool:
         """True if they are high and low in the way of letters: on one base line, the low ones all alike."""
@@ -82,7 +99,7 @@ class Number:
         bottoms = np.array([each.box[3] for each in self.digits])
         tallest = heights.max()
         on_line = np.abs(bottoms - np.median(bottoms)) <= max(ON_LINE * tallest, 1)
-        low = heights[on_line & (heights >= LOW_LETTERS[0] * tallest) & (heights <= LOW_LETTERS[1] * tallest)]
+        low = heights[on_line & self._low]
         if heights[0] < CAPITAL * tallest or len(low) < 2 or on_line.mean() < MOST_ON_LINE:
             return False
         return bool(low.max() - low.min() <= max(ON_LINE * tallest, 1.5))
@@ -92,6 +109,7 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[li
     """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class."""
     clear = [number for line in lines for number in line if number.clear]
     usual = median(number.height for number in clear) if clear else 0.0
+    beside_number = any(len(number.digits) > 1 and number.sure for line in lines for number in line)
     beside_words = any(mark.reason == "letters" for mark in marks)
     kept: list[list[DecodedDigit]] = []
     for line in lines:
@@ -100,7 +118,8 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[li
             short = len(number.digits) < FEW
             ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
             small = bool(clear) and number.height <= SMALL_PRINT * usual
-            word = number.letters and (beside_words or (bool(clear) and len(number.digits) > FEW))
+            word = bool(clear) and number.letters and (beside_words or len(number.digits) > FEW)
+            word |= number.letters and not number.small_zeros and (beside_words or beside_number)
             word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
             word |= small and (ring or (short and beside_words))
             unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
