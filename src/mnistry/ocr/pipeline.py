@@ -27,7 +27,7 @@ from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
-from mnistry.ocr.words import WORD_ODDS, Number
+from mnistry.ocr.words import may_be_letters
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
@@ -311,7 +311,7 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
     least = max(upright.found.quality + TURN, UPRIGHT)
     turned = [_interpret(recognizer, ink.turn(turns), turns, MORE * upright.hypotheses) for turns in (1, 2, 3)]
     likely = [other for other in turned if other.found.characters >= FEW and other.found.quality >= least]
-    likely = [other for other in likely if not _may_be_letters(other)]
+    likely = [other for other in likely if not may_be_letters(other.found.lines)]
     likely = sorted((other for other in likely if other.sure_digits > upright.sure_digits), key=_quality, reverse=True)
     if not likely:
         return upright
@@ -320,11 +320,6 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
         lines = [[doubt(each) for each in line] for line in best.found.lines]
         return replace(best, found=replace(best.found, lines=lines))
     return best
-
-
-def _may_be_letters(page: Interpretation) -> bool:
-    """Tell whether the digits are those as which letters are read, above all 1."""
-    return Number([each for line in page.found.lines for each in line]).word_odds >= WORD_ODDS
 
 
 def _quality(page: Interpretation) -> float:

@@ -133,6 +133,11 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[li
     return [line for line in kept if line]
 
 
+def may_be_letters(lines: Sequence[Sequence[DecodedDigit]]) -> bool:
+    """Tell whether the digits of a page are those as which letters are read, above all 1."""
+    return Number([each for line in lines for each in line]).word_odds >= WORD_ODDS
+
+
 def _is_apart(number: Number, others: Sequence[Number], usual: float) -> bool:
     """Tell whether a number is neither near the others of a page nor in a column with one of them."""
     box = number.box
