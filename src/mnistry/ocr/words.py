@@ -70,7 +70,7 @@ class Number:
 
     @property
     def word_odds(self) -> float:
-        """How much likelier letters are to be read as its digits than digits are."""
+        """The odds that its digits are letters, by the digits that letters are read as."""
         return math.prod(LETTER_ODDS.get(each.digit.name, RARE) for each in self.digits)
 
     @property
