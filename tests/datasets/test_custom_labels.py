@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import tarfile
@@ -291,3 +292,57 @@ def test_the_pictures_of_a_list_are_answered_in_its_order(labelled, tmp_path):
     assert next(iter(pictures.values())) == tmp_path / "images" / f"{NAMES[order[0]]}.png"
     if not labelled:
         assert "has names of pictures: it has no labels" in refused(path)
+
+
+def test_columns_of_pixels_are_taken_in_the_order_of_their_numbers(tmp_path):
+    """As they are after they were sorted as text: pixel0, pixel1, pixel10, pixel100 …"""
+    order = sorted(range(784), key=lambda number: f"pixel{number}")
+    flat = X.reshape(30, 784)[:, order]
+    header = "label," + ",".join(f"pixel{number}" for number in order)
+    rows = [",".join(map(str, [label, *row])) for label, row in zip(Y, flat.tolist(), strict=True)]
+    loaded = load(write(tmp_path / "own.csv", "\n".join([header, *rows])))
+    assert same(loaded)
+    assert any("in the order of their numbers" in remark for remark in loaded.remarks)
+    columns = {f"pixel{number}": flat[:, place] for place, number in enumerate(order)}
+    pyarrow.parquet.write_table(pyarrow.table({"label": Y, **columns}), tmp_path / "own.parquet")
+    assert same(load(tmp_path / "own.parquet"))
+
+
+def test_tables_of_something_else_and_packed_copies_in_a_folder_are_passed_over(tmp_path):
+    """As in the folder of samples of notebooks in the web."""
+    table = "\n".join(",".join(map(str, [row["label"], *row["pixels"]])) for row in ROWS)
+    write(tmp_path / "mnist_train_small.csv", table)
+    write(tmp_path / "mnist_train_small.csv.gz", gzip.compress(table.encode()))
+    write(tmp_path / "california_housing_train.csv", "longitude,latitude,rooms\n1.5,2.5,3\n")
+    loaded = load(tmp_path)
+    assert same(loaded)
+    for name in ("california_housing_train.csv", "mnist_train_small.csv.gz"):
+        assert any("passed over" in remark and name in remark for remark in loaded.remarks)
+
+
+def test_empty_lines_in_a_table(tmp_path):
+    """As Python writes them on Windows without newline=''."""
+    header = "label," + ",".join(f"pixel{n}" for n in range(784))
+    rows = [",".join(map(str, [row["label"], *row["pixels"]])) for row in ROWS]
+    assert same(load(write(tmp_path / "own.csv", "\n\n" + "\r\r\n".join([header, *rows]))))
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [((X.astype(int) - 128).astype(np.int8), "-128 to 127"), (X.astype(np.uint16) * 16 + X // 16, "pixels of 12 bits")],
+)
+def test_grey_levels_of_cameras(x, said, tmp_path):
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=Y)
+    loaded = load(tmp_path / "own.npz")
+    assert same(loaded)
+    assert any(said in remark for remark in loaded.remarks)
+
+
+def test_pictures_that_are_pointers_or_web_pages_are_named(tmp_path):
+    write_pictures(tmp_path / "1")
+    write_pictures(tmp_path / "2")
+    write(tmp_path / "1" / "00001.png", "version https:" + "//git-lfs.github.com/spec/v1\n")
+    write(tmp_path / "2" / "00002.png", "<html>404</html>")
+    sentence = refused(tmp_path)
+    assert "00001.png is a pointer of Git LFS, not the data. To use it: fetch the data with: git lfs pull" in sentence
+    assert "00002.png is a web page, not the data" in sentence

@@ -26,6 +26,10 @@ BRACKETS = str.maketrans("[](),;", " " * 6)  # around and between numbers in one
 FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")
 
 
+class OtherColumnsError(DataError):
+    """A table that holds no images."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The columns of a table.
@@ -77,10 +81,14 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
         return _with_the_rest(Layout(n, label, packed=packed), plain, whole, path, {packed})
     chosen = _pixel_columns(plain, label)
     if chosen is not None:
-        return _with_the_rest(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
+        place = {name: number for number, name in enumerate(plain)}
+        ordered = [place[name] for name in wording.sort_numbered([plain[number] for number in chosen])]
+        said = ("the columns of pixels are taken in the order of their numbers",) if ordered != list(chosen) else ()
+        layout = _with_the_rest(Layout(n, label, tuple(ordered)), plain, whole, path, set(chosen))
+        return replace(layout, said=(*said, *layout.said))
     if label is None and pixels.shape_of(n - 1) is not None:
         return find_by_values(rows[0] if rows else head, rows, path)
-    raise DataError(f"{short(path)} {_other_columns(n)}")
+    raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
 
 
 def _one_hot_of_list(
@@ -136,6 +144,8 @@ def _with_the_rest(
 def _pixel_columns(names: Sequence[str], label: int | None) -> list[int] | None:
     """The columns of pixels: those named alike but for numbers, or all but the label and columns that count."""
     others = [n for n in range(len(names)) if n != label]
+    if not others:
+        return None
     kinds = [re.sub(r"\d+", "#", names[n]) for n in others]
     kind, most = Counter(kinds).most_common(1)[0]
     if "#" in kind and most > len(others) / 2 and pixels.shape_of(most) is not None:
@@ -239,7 +249,7 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
         place = f"the {'first' if columns[0] == 0 else 'last'} {len(columns)} columns"
         classes = tuple((column, str(number)) for number, column in enumerate(columns))
         return Layout(n, None, tuple(others), one_hot=classes, said=(f"the labels are one-hot, {place}",))
-    raise DataError(f"{short(path)} {_other_columns(n)}")
+    raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
 
 
 def _file_column(names: Sequence[str], rows: Sequence[Sequence[str]], path: Path, label: int | None) -> int | None:

@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import csv_lines, wording
-from mnistry.datasets.csv_columns import TRUE, clean_label, counts, find_picture, is_number, is_one_hot
+from mnistry.datasets.csv_columns import (
+    TRUE,
+    OtherColumnsError,
+    clean_label,
+    counts,
+    find_picture,
+    is_number,
+    is_one_hot,
+)
 from mnistry.datasets.csv_tables import Table, find_separator, read_parts, split_cells
 from mnistry.datasets.labelled import SPLITS, Labelled, LoadedSplits, ValidationErrors, join, list_names, natural
 from mnistry.datasets.wording import find_split
@@ -208,6 +216,12 @@ def read_labels(path: Path) -> list[str] | None:
 def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
     """The tables of a folder by split; what else is there is remarked on."""
     tables = [each for each in find_tables(folder) if not _is_submission(each)]
+    unpacked = {each.name for each in tables}
+    tables = [
+        each for each in tables if not unpacked & {each.name.removesuffix(end) for end in PACKED[1:]} - {each.name}
+    ]
+    if len(tables) > 1:
+        tables = [each for each in tables if not _holds_something_else(each)] or tables
     named = {_split_of(each) for each in tables} - {None}
     unnamed = [each for each in tables if _split_of(each) is None]
     is_train = len(unnamed) == 1 and "train" not in named
@@ -227,6 +241,17 @@ def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
             f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
         )
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def _holds_something_else(table: Path) -> bool:
+    """Tell whether a table holds neither images nor labels nor a list of pictures."""
+    try:
+        Table(table)
+    except OtherColumnsError:
+        return read_labels(table) is None
+    except DataError:
+        pass  # said when it is read
+    return False
 
 
 def _is_list(table: Path) -> bool:

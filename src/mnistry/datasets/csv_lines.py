@@ -88,17 +88,19 @@ class _Plain:
     def __init__(self, path: Path) -> None:
         self._path = path
         start = list(islice(_number_lines(path), 100))
-        self._skipped = next((n for n, (_, line) in enumerate(start) if not line.startswith("#")), 0)
+        self._skipped = next((n for n, (_, line) in enumerate(start) if line.strip() and line[0] != "#"), 0)
         self.said = list[str]()
         if start and EXCEL.fullmatch(start[0][1]):  # it names the separator, which is seen in the rows, too
             self._skipped = 1
             return
         if self._skipped and _commas(start[self._skipped - 1][1]) == _commas(start[self._skipped][1]) > 0:
             self._skipped -= 1  # a header, as np.savetxt writes it
-        self.said = [f"passed over {format_count(self._skipped, 'line')} of comment"] if self._skipped else []
+        comments = sum(bool(line.strip()) for _, line in start[: self._skipped])
+        self.said = [f"passed over {format_count(comments, 'line')} of comment"] if comments else []
 
     def lines(self) -> Lines:
-        lines = _join_quoted(islice(_number_lines(self._path), self._skipped, None))
+        filled = ((n, line) for n, line in islice(_number_lines(self._path), self._skipped, None) if line.strip())
+        lines = _join_quoted(filled)  # programs on Windows leave every other line empty
         for number, line in islice(lines, 1):
             yield number, line.removeprefix("#").lstrip() if self._skipped or line[:1] == "#" else line
         yield from lines

@@ -107,7 +107,9 @@ class Table:
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
         self._header = any(not is_number(cell) for cell in head[1:] or head) and any(is_name(cell) for cell in head)
-        below = self._cells(first[1])[0] if len(first) > 1 else ""  # a list of files, with numbers for names of columns
+        below = next(
+            (cells[0] for line in first[1:] if (cells := self._cells(line))), ""
+        )  # a list of files, with numbers for names of columns
         self._header |= _names_picture(below) and is_name(head[0]) and not _names_picture(head[0])
         self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
         rows = [self._cells(line) for line in first[int(self._header) :]]

@@ -381,7 +381,7 @@ def _pixel_columns(names: Sequence[str]) -> list[str] | None:
     kinds = [re.sub(r"\d+", "#", each) for each in names]
     kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
     if "#" in kind and most > len(names) / 2 and pixels.shape_of(most) is not None:
-        return [each for each, its in zip(names, kinds, strict=True) if its == kind]
+        return wording.sort_numbered([each for each, its in zip(names, kinds, strict=True) if its == kind])
     kept = [each for each in names if each.lower() not in wording.INDICES]
     return next((list(each) for each in (names, kept) if pixels.shape_of(len(each)) is not None), None)
 

@@ -13,6 +13,7 @@ from mnistry.errors import DataError
 
 SMALLEST_SIDE, SMALLEST_COLOURED = 8, 20  # pixels: of images that are rows of numbers, grey and in three colours
 LOOKED_AT = 100  # rows that tell how colours are stored
+BITS = (10, 12, 14, 16)  # of grey levels of cameras and scanners in medicine
 WHITES = (15, 16)  # the brightest value where grey levels are of four bits, as in scikit-learn's digits
 MEAN, SPREAD = 0.1307, 0.3081  # of MNIST's pixels: taken off and divided by in many PyTorch programs
 BACKGROUND, MOST_DEVIATIONS = 0.2, 20  # share of pixels that are the least; standard deviations of standardized ones
@@ -26,9 +27,9 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
     """Bring numbers of any type to 0–255.
 
     Numbers up to 255 are taken as they are, fractions among them rounded; if none is above 1, all are parts of white,
-    0–1; if some are below 0, from -1 to 1, or from -0.5 to 0.5 where those are the least and the largest. Whole
-    numbers of 16 bits are scaled, numbers up to 15 or 16 taken for four bits, and MNIST's usual standardization undone,
-    as is any other of which the background, the least number, is left in many pixels.
+    0–1; if some are below 0, from -1 to 1, or from -0.5 to 0.5 or -128 to 127, if those are the least and the most.
+    Whole numbers of 10 to 16 bits are scaled, numbers up to 15 or 16 taken for four bits, and MNIST's usual
+    standardization undone, as is any other of which the background, the least number, is left in many pixels.
 
     Args:
         values: bool, integers or floats of any shape.
@@ -43,11 +44,14 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
     top, least = (0, 0) if values.size == 0 else (values.max(), values.min())
     if least >= 0 and top in WHITES and values.size >= 100 * float(top):
         return _scale(values, 255 / top), f"its brightest pixel is {top:g}, which is taken as white"
+    if least == -128 and 1 < top <= 127 and (values == np.rint(values)).all():
+        return _scale(values, 1.0, 128.0), "pixels from -128 to 127 are brought to 0–255"
     if values.dtype.kind in "ui":
         if least >= 0 and top == 1:
             return values.astype(np.uint8) * np.uint8(255), None
-        if least >= 0 and values.dtype == np.uint16 and top > 4095:
-            return _scale(values, 1 / 257), "pixels of 16 bits are scaled to 0–255"
+        bits = next((bits for bits in BITS if top < 2**bits), 0) if least >= 0 and values.dtype == np.uint16 else 0
+        if bits and top > 255:
+            return _scale(values, 255 / (2**bits - 1)), f"pixels of {bits} bits are scaled to 0–255"
     elif np.isfinite(top) and np.isfinite(least):
         if -1 <= least < 0 and top <= 1:
             if (least, top) == (-0.5, 0.5):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
+from mnistry.datasets import file_kinds
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.errors import PictureError
@@ -24,6 +26,7 @@ from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
 
+ONE_PICTURE = " is one picture"
 BRIGHT = 127
 NO_INK = "no ink is found in it"
 MANY = 400  # pictures: with fewer, starting processes takes longer than they save
@@ -103,7 +106,9 @@ def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: 
     try:
         opened = open_image(picture.name if picture.content is None else picture.content, "it")
     except PictureError as error:
-        return str(error)
+        path = Path(picture.name)
+        told = file_kinds.describe(path, file_kinds.first_bytes(path)) if picture.content is None else None
+        return str(error) if told is None or ONE_PICTURE in told else told
     except MemoryError:
         return "it needs more memory than there is"
     grey = opened.pixels[:, :, 0]

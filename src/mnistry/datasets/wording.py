@@ -101,6 +101,23 @@ def find_named(names: Iterable[str], known: Iterable[str]) -> str | None:
     return next((by_word[word] for word in known if word in by_word), None)
 
 
+def sort_numbered(names: Sequence[str]) -> list[str]:
+    """Names with a number each in the order of these, if they count; else as they are.
+
+    >>> sort_numbered(["pixel0", "pixel10", "pixel1"]), sort_numbered(["1x10", "1x9"]), sort_numbered(["a2", "a0"])
+    (['pixel0', 'pixel10', 'pixel1'], ['1x10', '1x9'], ['a2', 'a0'])
+    >>> sort_numbered(["a1", "a3", "a2"])
+    ['a1', 'a2', 'a3']
+    """
+    found = [re.findall(r"\d+", name) for name in names]
+    if any(len(numbers) != 1 for numbers in found):
+        return list(names)
+    by_number = {int(number): name for (number,), name in zip(found, names, strict=True)}
+    ordered = sorted(by_number)
+    counted = len(ordered) == len(names) and ordered[-1] - ordered[0] == len(names) - 1
+    return [by_number[number] for number in ordered] if counted else list(names)
+
+
 def strip_prefix(names: Sequence[str]) -> list[str]:
     """Names without the words or letters that all begin with; as they are where too little would be left.
 
