@@ -46,8 +46,7 @@ class DataParallel:
 
     def replicate(self, tree: Any, *, copied: bool = False) -> Any:
         """Put arrays on each device, whole; `copied` ones never share memory with those given."""
-        may_alias = False if copied else None
-        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._replicated, may_alias=may_alias), tree)
+        return jax.device_put(tree, self._replicated, may_alias=False if copied else None)
 
     def split(self, batch: Any, batch_size: int) -> Any:
         """Inside a compiled step: put a part of the batch on each device."""
