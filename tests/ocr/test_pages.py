@@ -219,3 +219,123 @@ def test_a_crop_of_a_cell_with_pale_and_dark_sides_is_read(recognizer):
     page.line([(0, 6), (80, 6)], (190, 190, 190), 1.5)
     page.write("3", (26, 20), 42, ink=BLUE, seed=1)
     assert recognizer.read(page.image()).text == "3"
+
+
+def circle(page: Page, x: float, y: float, radius: float, pen: float) -> None:
+    angles = np.linspace(0, 2 * np.pi, 40)
+    page.line(np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1), BLACK, pen)
+
+
+def reasons(reading) -> set[str]:
+    return {mark.reason for mark in reading.skipped}
+
+
+def test_the_ticks_of_an_axis_are_no_ones(recognizer):
+    page = Page(420, 110)
+    page.line([(10, 35), (410, 35)], BLACK, 2)
+    for i, text in enumerate(("5", "20", "40", "60")):
+        page.line([(50 + 100 * i, 26), (50 + 100 * i, 44)], BLACK, 2)
+        page.write(text, (38 + 100 * i, 60), 26, seed=i)
+    assert recognizer.read(page.image()).text.replace(" ", "") == "5204060"
+
+
+def test_ones_beside_other_digits_on_a_ruling_stay(recognizer):
+    page = Page(420, 110)
+    page.line([(0, 61), (420, 61)], (120, 150, 200), 1.5)
+    page.write("1171", (60, 34), 44, pen=4, seed=3)
+    assert recognizer.read(page.image()).text == "1171"
+
+
+def test_a_heading_and_the_smaller_lines_below_it_are_read(recognizer):
+    page = Page(420, 300)
+    page.write("42", (60, 30), 100, pen=8, seed=1)
+    page.write("6569", (60, 170), 34, pen=3, seed=2)
+    page.write("3724", (60, 235), 34, pen=3, seed=3)
+    assert recognizer.read(page.image()).text == "42\n6569\n3724"
+
+
+def test_equals_signs_around_a_number_do_not_set_its_size(recognizer):
+    page = Page(460, 130)
+    for x in (30, 300):
+        for y in (58, 74):
+            page.line([(x, y), (x + 34, y)], BLACK, 7)
+    page.write("548", (100, 35), 60, pen=7, gap=0.6, seed=1)
+    assert recognizer.read(page.image()).text == "548"
+
+
+def test_low_open_boxes_below_digits_are_frames(recognizer):
+    page = Page(400, 110)
+    for i, text in enumerate("1964"):
+        left = 55 + 74 * i
+        page.line([(left, 62), (left, 84), (left + 62, 84), (left + 62, 62)], BLACK, 2.5)
+        page.write(text, (left + 18, 34), 42, pen=3, ink=BLUE, seed=i)
+    reading = recognizer.read(page.image())
+    assert reading.text == "1964"
+    assert reasons(reading) == {"frame"}
+
+
+@pytest.mark.parametrize("down", [0, 3, 6])
+def test_the_foot_of_a_two_near_the_corner_of_its_box_is_kept(recognizer, down):
+    page = Page(260, 110)
+    for i, text in enumerate("2232"):
+        left = 20 + 54 * i
+        page.line([(left, 26), (left + 42, 26), (left + 42, 82), (left, 82), (left, 26)], (90, 140, 200), 2)
+        page.write(text, (left + 14, 34 + down), 36, pen=2, ink=BLUE, seed=i)
+    assert recognizer.read(page.photo(seed=down)).text == "2232"
+
+
+def test_a_single_factor_of_a_product_is_read(recognizer):
+    page = Page(270, 260)
+    page.write("605", (130, 25), 40, pen=4, seed=1)
+    page.line([(30, 95), (52, 120)], BLACK, 4)
+    page.line([(52, 95), (30, 120)], BLACK, 4)
+    page.write("7", (195, 90), 40, pen=4, seed=2)
+    page.line([(25, 150), (245, 149)], BLACK, 4)
+    page.write("4235", (95, 175), 40, pen=4, seed=3)
+    assert recognizer.read(page.image()).text == "605\n7\n4235"
+
+
+def test_the_hole_of_a_price_tag_is_no_zero(recognizer):
+    page = Page(330, 130)
+    circle(page, 45, 68, 8, 3)
+    page.write("572", (95, 35), 60, pen=5, seed=1)
+    reading = recognizer.read(page.image())
+    assert reading.text == "572"
+    assert "sign" in reasons(reading)
+
+
+def test_a_word_among_the_words_of_a_first_column_is_no_number(recognizer):
+    page = Page(520, 330)
+    for row, (name, one, two) in enumerate((("Kim", "98", "288"), ("Olga", "35", "457"), ("Lisa", "42", "568"))):
+        print_text(page, name, (25, 25 + 100 * row), 32)
+        page.write(one, (190, 20 + 100 * row), 40, pen=4, seed=row)
+        page.write(two, (340, 20 + 100 * row), 40, pen=4, seed=9 + row)
+    assert recognizer.read(page.image()).text == "98 288\n35 457\n42 568"
+
+
+def test_the_other_side_of_the_sheet_shows_through(recognizer):
+    page = Page(560, 130)
+    page.write("6273", (280, 35), 60, pen=4, ink=(185, 185, 184), seed=2)
+    page.write("9451", (40, 35), 60, pen=4, seed=1)
+    assert recognizer.read(page.image()).text.startswith("9451")
+
+
+def test_syllables_with_rings_are_no_zeros(recognizer):
+    page = Page(300, 130)
+    for x in (60, 130, 200):  # as in Hangul
+        circle(page, x, 45, 15, 4)
+        page.line([(x - 22, 70), (x + 22, 70)], BLACK, 4)
+        page.line([(x - 8, 70), (x - 8, 95)], BLACK, 4)
+        page.line([(x + 8, 70), (x + 8, 95)], BLACK, 4)
+    assert not any(each.sure for each in recognizer.read(page.image()).digits)
+
+
+def test_the_box_of_an_answer_is_no_digit(recognizer):
+    page = Page(330, 180)
+    for y in (30, 105):
+        page.line([(25, y), (58, y), (58, y + 34), (25, y + 34), (25, y)], BLACK, 1.5)
+    page.line([(30, 112), (53, 133)], BLUE, 2.5)
+    page.line([(53, 112), (30, 133)], BLUE, 2.5)
+    page.write("938", (95, 28), 38, pen=4, ink=BLUE, seed=1)
+    page.write("564", (95, 103), 38, pen=4, ink=BLUE, seed=2)
+    assert recognizer.read(page.photo()).text == "938\n564"

@@ -22,6 +22,8 @@ SKIPPED, SKIPPED_SIZE, LARGEST = 0.3, 3.0, 1.2  # cost of passing over a piece: 
 TORN = 1.0  # cost of passing over a piece of a component, or of what looks like one, of which another may be taken
 WITHIN, CLOSE = 0.7, 0.12  # of its width; heights: a piece that lies above or below another one
 BESIDE = 12  # pieces to each side that are compared
+DASH = 0.4, 0.35  # heights: the most of a dash or an equals sign, and its least width
+TOGETHER, FARTHER = 0.12, 3.0  # heights between two pieces that may well be of one digit; joints for each more
 HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high with a gap between them
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
@@ -202,8 +204,11 @@ def _cost(line: Line, candidate: Hypothesis, shape: float, belief: float) -> flo
     return cost
 
 
-def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> int:
-    """Count the neighbours that it joins which are high, whole components, and have paper between them."""
+def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> float:
+    """Count the neighbours that it joins which are high, whole components, and have paper between them.
+
+    A dash or an equals sign counts by how far off it is.
+    """
     boxes: dict[int, np.ndarray] = {}
     counts: dict[int, int] = {}
     for i in range(candidate.start, candidate.stop):
@@ -214,7 +219,22 @@ def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> int
     whole = [
         box for part, box in boxes.items() if counts[part] == pieces_of[part] and box[3] - box[1] >= HIGH * line.height
     ]
-    return sum(bool(right[0] >= left[2]) for left, right in pairwise(sorted(whole, key=lambda box: int(box[0]))))
+    high = sum(bool(right[0] >= left[2]) for left, right in pairwise(sorted(whole, key=lambda box: int(box[0]))))
+    ordered = sorted(boxes.values(), key=lambda box: int(box[0]))
+    ends = np.maximum.accumulate([box[2] for box in ordered])
+    apart = max(
+        (
+            int(right[0] - end)
+            for left, right, end in zip(ordered, ordered[1:], ends, strict=False)
+            if _is_dash(left, line.height) or _is_dash(right, line.height)
+        ),
+        default=0,
+    )
+    return high + FARTHER * max(apart / line.height - TOGETHER, 0.0)
+
+
+def _is_dash(box: np.ndarray, height: float) -> bool:
+    return bool(box[3] - box[1] <= DASH[0] * height and box[2] - box[0] >= DASH[1] * height)
 
 
 def _cost_of_passing(line: Line, cuts: list[int], piece: int) -> float:

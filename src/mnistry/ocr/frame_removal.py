@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mnistry.ocr.components import Chain, Components, ThinInk, as_bytes, find_chains, find_components, find_thin, median
+from mnistry.ocr.line_removal import find_ticks
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 THICKEST = 0.3  # of the usual height: a frame's line
@@ -26,12 +27,14 @@ RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
 APART = 3.0  # usual heights: a gap within one line
 TEETH = 4  # of a comb, at least
+SLOTS = 2  # low open boxes beside each other, at least
 THICKER = 1.8  # times as thick as the lines around it: a piece that does not belong to them
 LARGER = 1.25  # usual heights: what encloses ink and is lower is a digit with a remnant in its loop
 RIM = 0.6  # of a remnant's pixels lie along the outline of a frame, for it to be part of that
 INNER = 0.3  # of the height of what encloses it: ink so high is more than a speck
 NARROW, SQUARE = 1.5, 1.3  # usual heights: a column of a table is no narrower; the sides of a square of squared paper
 CROSSED_BY = 70  # percentile of the rows
+AROUND = 0.8  # of the height of digits: the least side of a frame around them
 FLAT = 5  # times as long as thick: a line
 
 
@@ -60,6 +63,11 @@ class Cleaned:
         """No ink at all, in a picture of this shape (height, width)."""
         blank = np.zeros(shape, bool)
         return cls(blank, NO_LINES, NO_LINES, NO_LINES, blank, find_components(blank))
+
+    def frames(self, height: float) -> int:
+        """Count the frames around digits of this height."""
+        sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        return int((sides >= AROUND * height).all(axis=1).sum())
 
 
 NO_LINES = np.zeros((0, 4))
@@ -90,6 +98,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     else:
         cleaned = left
     around &= (parts.heights >= LARGER * usual) | ~(~around).any()
+    around |= find_ticks(cleaned, parts, lines | gone)
     if around.any():
         cleaned = np.append(~around, False)[parts.labels]
         parts = find_components(cleaned)
@@ -170,7 +179,8 @@ def _lines(
     thin_x, thin_y = (find_thin(each, thickest, DASH * usual) for each in (mask, mask.T))
     if not (is_ruled or _may_be_lines(thin_x, LEVEL, usual) or _may_be_lines(thin_y, UPRIGHT, usual)):
         side = max(SIDE * usual, SHORTEST)
-        if not (thin_x.widths > side).any() or not (thin_y.widths > side).any():  # nor two sides of a frame
+        sides_x, sides_y = ((thin.widths > side).sum() for thin in (thin_x, thin_y))
+        if sides_x < (1 if sides_y else SLOTS):  # nor two sides of a frame, nor the bottoms of low open boxes
             return np.zeros_like(mask), NO_LINES, NO_LINES
     ruled_x, ruled_y = (
         find_chains(find_thin(each, thickest, SIDE * usual)) if is_ruled else [] for each in (gone, gone.T)
@@ -182,7 +192,13 @@ def _lines(
         _long(chains, labels, parts.areas, near / 2, usual, least)
         for chains, labels, least in ((level, parts.labels, LEVEL), (upright, parts.labels.T, UPRIGHT))
     )
-    chosen_x, chosen_y = _frame_lines(level, upright, long_x[0], long_y[0], ruled_x, ruled_y, usual, near)
+    owners_x, owners_y = _owners(level, parts.labels), _owners(upright, parts.labels.T)
+    alone_x, alone_y = (
+        np.array([chain.area for chain in chains]) >= DASHED * parts.areas[owners]
+        for chains, owners in ((level, owners_x), (upright, owners_y))
+    )
+    joined = (owners_x[:, None] == owners_y) | alone_x[:, None] | alone_y  # no foot of a digit and side of its box
+    chosen_x, chosen_y = _frame_lines(level, upright, long_x[0], long_y[0], ruled_x, ruled_y, joined, usual, near)
     found = np.zeros_like(mask)
     _paint(found, labels_x, level, chosen_x, long_x[2])
     _paint(found.T, labels_y, upright, chosen_y, long_y[2])
@@ -232,7 +248,7 @@ def _long(
         a line those and the line's thickness.
     """
     chosen = np.array([chain.length >= max(least * usual, SHORTEST) for chain in chains], bool)
-    owners = [int(labels[chain.pixel]) for chain in chains]
+    owners = _owners(chains, labels).tolist()
     groups: dict[int, list[int]] = {}
     for i, chain in enumerate(chains):
         dash = chain.area >= DASHED * areas[owners[i]] and chain.length <= LONGEST_DASH * usual
@@ -258,6 +274,11 @@ def _long(
                     thick = float(np.average([chains[i].thick for i in pieces], weights=lengths**2))
                     of_chain |= dict.fromkeys(pieces, (*line, thick))
     return chosen, np.array(lines, np.float64).reshape(-1, 4), of_chain
+
+
+def _owners(chains: list[Chain], labels: np.ndarray) -> np.ndarray:
+    """The component to which each chain belongs: int (n,)."""
+    return np.array([labels[chain.pixel] for chain in chains], np.int64)
 
 
 def _collinear(ends: np.ndarray, near: float, gap: float) -> list[list[int]]:
@@ -306,19 +327,21 @@ def _frame_lines(
     is_upright: np.ndarray,
     ruled_level: list[Chain],
     ruled_upright: list[Chain],
+    joined: np.ndarray,
     usual: float,
     near: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the chains that are lines of a frame, a table or an underline: bool for each of `level` and of `upright`.
 
     Lines make what touches them lines too, but only pieces of about their own thickness: on squared paper, a stroke of
-    a digit may be as wide as a square.
+    a digit may be as wide as a square. `joined`, bool (level, upright), says which may touch each other at all.
     """
     x, y = _ends(level), _ends(upright)[:, :, ::-1]  # as (column, row) of the picture
     lengths_x, lengths_y = (np.array([chain.length for chain in chains]) for chains in (level, upright))
     is_level, is_upright = is_level.copy(), is_upright.copy()
     side_x, side_y = (each >= max(SIDE * usual, SHORTEST) for each in (lengths_x, lengths_y))
-    if not (is_level.any() or is_upright.any() or (side_x.any() and side_y.any()) or ruled_level or ruled_upright):
+    sides = side_x.sum() >= (1 if side_y.any() else SLOTS)
+    if not (is_level.any() or is_upright.any() or sides or ruled_level or ruled_upright):
         return is_level, is_upright
     piece_x, piece_y = (each >= PIECE * usual for each in (lengths_x, lengths_y))
     rulings_x, rulings_y = _ends(ruled_level), _ends(ruled_upright)[:, :, ::-1]
@@ -327,8 +350,10 @@ def _frame_lines(
         meets += np.abs(x[:, None, i] - y[None, :, j]).max(axis=2) <= near
     meets[~piece_x], meets[:, ~piece_y] = 0, 0
     framed_x, framed_y = _frames(meets * (side_x[:, None] & side_y))
-    is_level |= framed_x
+    slots = side_x & ((meets * joined).sum(axis=1) >= 2)
+    is_level |= framed_x | (slots & (slots.sum() >= SLOTS) & (not ruled_level and not ruled_upright))
     is_upright |= framed_y
+    meets *= joined
     thick_x, thick_y, ruled = (
         np.array([chain.thick for chain in chains]) for chains in (level, upright, [*ruled_level, *ruled_upright])
     )

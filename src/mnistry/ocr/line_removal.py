@@ -14,7 +14,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import as_bytes, find_components, median, spread
+from mnistry.ocr.components import Components, as_bytes, find_components, median, spread
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -33,6 +33,9 @@ USUAL = 15  # percentile of the contrasts along a line that is taken for its own
 THICKEST = 0.03  # of the shorter side
 BENT = 0.03  # of the length: the height of the arc that a line may make
 WIDE = 0.85  # of the picture: a line so long need not reach its edges
+MOST_TICKS = 200
+TICKS, TICK, TICK_HEIGHT = 3, 0.35, 5  # ticks of an axis, at least; width by height, at most; pixels, at least
+TICK_OFF = 0.15  # of their height and of the space between two: the most that they differ by
 MOSTLY_RULING = 0.6  # of a remnant's pixels
 DARK_RULING = 0.3  # of what is darker, it may be rulings: with more, one of them is itself darker than the others
 CELL_SIDE = 0.125  # of the picture: a side of a cell that was cropped is no farther from its edge
@@ -131,6 +134,43 @@ def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
     sums, counts = (cv2.blur(each, (AROUND, AROUND), borderType=cv2.BORDER_REPLICATE) for each in (sums, counts))
     shade: np.ndarray = cv2.resize((sums + few * usual) / (counts + few), (width, height))
     return shade
+
+
+def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.ndarray:
+    """Find the ticks of axes and rulers: short upright strokes on a line, alike and evenly spaced.
+
+    Args:
+        mask: bool (height, width), the ink without lines.
+        parts: its components.
+        lines: bool (height, width), the ink of rulings and other lines.
+
+    Returns:
+        bool (n,), the components that are ticks.
+    """
+    found = np.zeros(len(parts), bool)
+    strokes = (parts.widths <= TICK * parts.heights) & (parts.heights >= TICK_HEIGHT)
+    if np.count_nonzero(strokes) < TICKS or not lines.any():
+        return found
+    reach = cv2.dilate(as_bytes(lines), np.ones((3, 3), np.uint8)).view(bool)
+    rows, columns = np.nonzero(mask & reach)
+    numbers = parts.labels[rows, columns]
+    touching = np.bincount(numbers, minlength=len(parts))
+    at = np.bincount(numbers, rows, minlength=len(parts)) / np.maximum(touching, 1)  # the row of the line
+    across = (parts.left + parts.right) / 2
+    left = set(np.flatnonzero(strokes & (touching > 0))[:MOST_TICKS].tolist())
+    while left:
+        first = min(left, key=lambda i: float(across[i]))
+        height = float(parts.heights[first])
+        beside = np.array(sorted(left, key=lambda i: float(across[i])))
+        off = np.maximum(np.abs(at[beside] - at[first]), np.abs(parts.top[beside] - parts.top[first]))
+        alike = beside[
+            (off <= TICK_OFF * height + 1) & (np.abs(parts.heights[beside] - height) <= TICK_OFF * height + 1)
+        ]
+        spaces = np.diff(across[alike])
+        if len(alike) >= TICKS and np.abs(spaces - median(spaces)).max() <= TICK_OFF * median(spaces) + 1:
+            found[alike] = True
+        left -= set(alike.tolist())
+    return found
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:

@@ -337,7 +337,8 @@ def _rejoin(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> 
         closed = ink.close_gaps(gap)
         other = _interpret(recognizer, closed, most=MORE * broken.hypotheses)
         least = max(broken.found.quality + WHOLE_STROKES, DOUBTFUL, best.found.quality if best is not broken else 0.0)
-        if other.sure and other.found.quality >= least and other.score > broken.score:
+        framed = other.cleaned.frames(other.height) >= broken.cleaned.frames(other.height)
+        if framed and other.sure and other.found.quality >= least and other.score > broken.score:
             best, chosen = other, closed
     return best, chosen
 

@@ -21,6 +21,7 @@ from mnistry.ocr.words import (
     Number,
     drop_labels,
     drop_stroke,
+    find_stacked,
     height_of,
     mean_score,
     part_numbers_and_words,
@@ -29,6 +30,7 @@ from mnistry.ocr.words import (
 
 LENIENT = 0.4  # of the model's threshold: the digit score that is enough between digits
 MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
+WEAK = 0.47  # digit score of a sign at an end of a number whose digits are sure
 LEAST_SCORE = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 ASIDE = 2.0  # of the other digits' height: it is no farther to the side of them
@@ -36,6 +38,7 @@ REMNANT = 0.2  # of the line's height: a smaller piece passed over takes nothing
 CUT_SCORE = 0.95  # that a digit needs to be sure when it was cut off its neighbour
 MAJORITY = 0.5  # of the ink that may be writing: with less of it read as digits, none is sure
 DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may be a character
+LOWEST = 0.3  # the same, whatever is beside it
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is taken for a number; least mean score
@@ -45,6 +48,7 @@ TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
 BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
 WIDE_SIGN = 1.3  # of the line's height: the next digit is no farther from a sign
 SHORT = 0.9  # of the line's height: digits beside a sign count for at least that
+TINY = 0.36  # of the height of the digits beside it: a ring so low is no zero
 DEGREE = 0.5  # of the height of the digit before it: a degree sign at most
 STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smooth stroke
 BROAD = 0.35  # of its height: what is narrower is a single stroke
@@ -106,7 +110,11 @@ def reject_implausible(
     digits_found = sum(len(number.digits) for line in found for number in line)
     if 0 < letters <= FEW_LETTERS * (letters + digits_found):
         found, marks = judge(words=False)
-    kept = _of_page(drop_labels(found, marks), marks)
+    stacked: set[int] = set()
+    if marks or len(cleaned.boxes) or layout.left_out:
+        numbers = [number.digits for line in found for number in line]
+        stacked = find_stacked(numbers, layout.pieces)
+    kept = _of_page(drop_labels(found, marks, stacked), marks)
     doubtful = _torn(layout, kept)
     if _ink(layout, kept) < MAJORITY * layout.ink:
         doubtful = set(range(_pieces(layout)))
@@ -178,6 +186,8 @@ def _of_line(
                 kept.append(doubt(each))
             else:
                 kept.append(each)
+    kept, signs_at_ends = _without_weak_ends(kept, line.height)
+    marks += signs_at_ends
     if kept and np.mean([each.digit.score for each in kept]) < LEAST_SCORE:
         rejected += [Mark(each.box, "not a digit") for each in kept]
         kept = []
@@ -187,6 +197,17 @@ def _of_line(
         marks.append(replace(mark, in_number=inside and mark.reason == "not a digit"))
     groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * line.height)
     return [Number([each for _, each in group if each is not None]) for group in groups]
+
+
+def _without_weak_ends(kept: list[DecodedDigit], height: float) -> tuple[list[DecodedDigit], list[Mark]]:
+    """The digits of a line without what is hardly a digit at the ends of its numbers, if all others are sure."""
+    weak = [each for each in kept if each.digit.digitness < WEAK]
+    if not weak or len(kept) - len(weak) < 2 or not all(each.digit.sure for each in kept if each not in weak):
+        return kept, []
+    groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * height)
+    ends = [each for group in groups for _, each in (group[0], group[-1])]
+    signs = [each for each in weak if each in ends]
+    return [each for each in kept if each not in signs], [Mark(each.box, "sign") for each in signs]
 
 
 def _find_passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[int, Box]]:
@@ -212,7 +233,7 @@ def _characters(
     for group in split_at_gaps(found, WORD_GAP * line.height):
         tallest = min(max(height_of(box) for box, _ in group), line.height)
         for box, each in group:
-            if each is not None or height_of(box) >= DIGIT_SIZED * tallest:
+            if each is not None or height_of(box) >= max(DIGIT_SIZED * tallest, LOWEST * line.height):
                 characters.append((box, each))
             else:
                 low.append(box)
@@ -247,6 +268,8 @@ def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
     taken = digits[at]
     if taken.digit.name == "0" and at and _is_raised(taken.box, digits[at - 1].box):
         return True
+    if taken.digit.name == "0" and len(digits) > 1 and taken.height < TINY * median(each.height for each in digits):
+        return True
     if taken.digit.name != "1" and taken.digit.sure:
         return False
     before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
@@ -264,12 +287,12 @@ def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
     over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
     tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
     if taken.digit.name != "1":
-        return tall and not before  # such as a dollar
-    slash, bracket = tall and all(beside), taken.height >= BRACKET * height
+        return tall and (not before or (not after and taken.digit.score < LIKELY_DIGITS))  # such as a dollar
+    slash, bracket, brace = tall and all(beside), taken.height >= BRACKET * height, tall and not taken.digit.sure
     if not slash and not bracket:
         return False  # the shape of its stroke takes most of the time, and cannot matter
     bend, deviation = _stroke(taken.digit.image)
-    return deviation < STRAIGHT and (slash or abs(bend) >= BENT)
+    return (deviation < STRAIGHT and (slash or abs(bend) >= BENT)) or (deviation >= STRAIGHT and brace)
 
 
 def _is_raised(ring: Box, before: Box) -> bool:
@@ -359,6 +382,7 @@ def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[De
     others = [each for line in lines if len(line) > 1 for each in line]
     if not others:
         return lines
+    words = sum(mark.reason == "letters" for mark in marks) >= FEW
     usual = float(median(each.height for each in others))
     low, high = (factor * usual for factor in LONE_HEIGHTS)
     left = min(each.box[0] for each in others) - ASIDE * usual
@@ -367,7 +391,8 @@ def _of_page(lines: list[list[DecodedDigit]], marks: list[Mark]) -> list[list[De
     for line in lines:
         lone = line[0]
         beside = lone.box[2] >= left and lone.box[0] <= right
-        if len(line) > 1 or (lone.digit.sure and low <= lone.height <= high and beside):
+        likely = lone.digit.sure or (lone.digit.score >= LIKELY_DIGITS and not (words and lone.digit.name in "01"))
+        if len(line) > 1 or (likely and low <= lone.height <= high and beside):
             kept.append(line)
         else:
             marks.append(Mark(lone.box, "not a digit"))

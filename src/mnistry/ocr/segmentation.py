@@ -147,6 +147,7 @@ def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
     heights, areas = parts.heights[likely], parts.areas[likely].astype(np.float64)
     most = max(np.sort(areas)[-min(FEW, len(areas))], BLOT * areas.max())
     areas = np.minimum(areas, most)  # a blot does not decide alone
+    areas *= np.minimum(heights / parts.widths[likely], 1)  # nor do dashes
     if len(areas) <= FEW:
         areas = areas * heights  # nor does a small sign beside a digit
     order = np.argsort(heights)
@@ -158,11 +159,14 @@ def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -
     """The components that may be digits, and those that may be parts of one, dashes or dots: indices."""
     shallow = np.minimum(parts.heights, parts.widths) < EDGE_DEPTH * usual
     dropped = parts.at_edge(shape) & (shallow | (parts.heights > EDGE_HEIGHT * usual)) | _in_corner(parts, shape)
-    longer = np.maximum(parts.heights, parts.widths)
+    longer, narrow = np.maximum(parts.heights, parts.widths), parts.widths < WIDEST * usual
     solid = (parts.widths > 1.2 * parts.heights) & (parts.areas > SOLID * parts.widths * parts.heights)
-    large = (
-        ~solid & (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & (parts.widths < WIDEST * usual)
-    )
+    large = ~solid & (parts.heights >= SMALL * usual) & (parts.heights <= LARGE * usual) & narrow
+    larger = ~solid & (parts.heights > LARGE * usual) & (parts.heights <= GIANT * usual) & ~dropped
+    heading = np.flatnonzero(larger & (parts.widths < parts.heights))[:MOST]  # if no other writing lies beside it
+    middles = ((parts.top + parts.bottom) / 2)[_largest(parts, np.flatnonzero(large))]
+    beside = (middles > parts.top[heading, None]) & (middles < parts.bottom[heading, None])
+    large[heading[~beside.any(axis=1)]] = True
     small = (parts.heights < SMALL * usual) & (longer >= SPECK * usual) & (parts.widths < WIDEST_SMALL * usual)
     small &= parts.areas >= 3
     return _largest(parts, np.flatnonzero(large & ~dropped)), _largest(parts, np.flatnonzero(small & ~dropped))
@@ -247,7 +251,7 @@ def _without_pale(
         return large, small
     inside = parts.labels >= 0
     shades = np.bincount(parts.labels[inside], contrast[inside], minlength=len(parts)) / parts.areas
-    least = PALE * median(shades[large]) if len(large) else 0.0
+    least = PALE * float(np.percentile(shades[large], 75)) if len(large) else 0.0
     return large[shades[large] >= least], small[shades[small] >= least]
 
 

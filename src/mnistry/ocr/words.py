@@ -11,6 +11,7 @@ from statistics import median
 
 import numpy as np
 
+from mnistry.ocr.components import find_components
 from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line
 
@@ -18,7 +19,7 @@ WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
 NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
 LETTER, UNREADABLE = 0.3, 3.0  # surprise, in nats, at a character of a word; at most at one of a number
 WORD_BEGINS = 0.5  # cost, in nats, of a line that begins with a word
-CHANGES = (0.7, 0.3), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
+CHANGES = (0.7, 0.25), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
 SPACED, CLEARLY = 3.0, 0.2  # times the line's usual gap; the cost of changing where a gap is wide and so much wider
 EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
 ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
@@ -28,6 +29,11 @@ CAPITAL = 0.9  # of the tallest: the first letter
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
+ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
+ABOVE_WIDE, ABOVE_HIGH, ABOVE_BROAD = 0.3, 0.25, 1.6  # of the digit's sides: its own
+SYLLABLES, HALF = 2, 0.5  # such digits of a page that is in Hangul, at least; of a number that is a word
+CLOSER, CLOSEST = 0.25, 0.12  # of its height: how close that is, and how close if it is a digit
+OTHER_SIZE, MANY_WORDS = (0.8, 1.25), 2  # of that height; words of a column that is none of numbers
 CLEAR = 0.9  # mean score of the digits of a number
 # How often letters that pass for digits are read as each, against a tenth: l, I, i, r, t are 1, O, D, a, e are 0.
 LETTER_ODDS = {"1": 5.0, "0": 1.3, "2": 1.0, "5": 0.8, "7": 0.5, "8": 0.5, "6": 0.2}
@@ -105,16 +111,58 @@ class Number:
         return bool(low.max() - low.min() <= max(ON_LINE * tallest, 1.5))
 
 
-def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[list[DecodedDigit]]:
+def find_stacked(lines: Sequence[Sequence[DecodedDigit]], pieces: np.ndarray) -> set[int]:
+    """Find the digits with other ink close above or below, as the parts of Hangul syllables have it: first pieces.
+
+    Flat strokes, which may underline a digit, do not count; another digit only where it is closer than lines of
+    writing are.
+
+    Args:
+        lines: the digits of each line.
+        pieces: int32 (height, width), the number of the piece at each pixel, -1 where there is none.
+    """
+    digits = [each for line in lines for each in line]
+    parts = find_components(pieces >= 0)
+    own: list[np.ndarray] = []
+    scores = np.zeros(len(parts))  # of the digits that are whole components
+    for each in digits:
+        left, top, right, bottom = each.box
+        area = slice(top, bottom), slice(left, right)
+        inside = (pieces[area] >= each.start) & (pieces[area] < each.stop)
+        members, areas = np.unique(parts.labels[area][inside], return_counts=True)
+        own.append(members)
+        scores[members[areas == parts.areas[members]]] = each.digit.score
+    found = set()
+    for each, members in zip(digits, own, strict=True):
+        left, top, right, bottom = each.box
+        shared = np.minimum(parts.right, right) - np.maximum(parts.left, left)
+        apart = np.maximum(parts.top - bottom, top - parts.bottom) / each.height
+        beside = (shared >= ABOVE * np.minimum(parts.widths, right - left)) & (
+            parts.widths >= ABOVE_WIDE * (right - left)
+        )
+        beside &= parts.widths <= ABOVE_BROAD * max(right - left, each.height)
+        beside &= (parts.heights >= ABOVE_HIGH * each.height) & (parts.heights <= each.height / ABOVE_HIGH)
+        beside &= (apart >= -CLOSER) & (apart <= np.where(scores >= CLEAR, CLOSEST, CLOSER))
+        beside[members] = False
+        if beside.any():
+            found.add(each.start)
+    return found
+
+
+def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: set[int]) -> list[list[DecodedDigit]]:
     """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class."""
     clear = [number for line in lines for number in line if number.clear]
     usual = median(number.height for number in clear) if clear else 0.0
     beside_number = any(len(number.digits) > 1 and number.sure for line in lines for number in line)
+    middle = float(np.median([each.height for line in lines for number in line for each in number.digits] or [0]))
     beside_words = any(mark.reason == "letters" for mark in marks)
-    kept: list[list[DecodedDigit]] = []
+    syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
+    beside_syllables = sum(syllables) >= SYLLABLES
+    kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
         for number in line:
+            share = sum(each.start in stacked for each in number.digits) / len(number.digits)
             short = len(number.digits) < FEW
             ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
             small = bool(clear) and number.height <= SMALL_PRINT * usual
@@ -125,12 +173,30 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark]) -> list[li
             unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
+            word |= share >= HALF
             if word:
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
-            doubtful = number.letters or (ring and bool(clear) and beside_words)
-            kept[-1] += [doubt(each) if doubtful else each for each in number.digits]
-    return [line for line in kept if line]
+            other_size = not OTHER_SIZE[0] * middle <= number.height <= OTHER_SIZE[1] * middle
+            doubtful = number.letters or (bool(clear) and beside_words and (ring or other_size))
+            doubtful |= beside_syllables and short
+            digits = [doubt(each) if doubtful or each.start in stacked else each for each in number.digits]
+            kept[-1].append(Number(digits))
+    words = [mark.box for mark in marks if mark.reason == "letters"]
+    for line in kept:
+        if len(line) > 1 and _is_under_words(line[0], clear, words, usual):
+            marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
+    return [[each for number in line for each in number.digits] for line in kept if line]
+
+
+def _is_under_words(number: Number, clear: Sequence[Number], words: Sequence[Box], usual: float) -> bool:
+    """Tell whether a number is the first of a row of a table in whose first column there are words."""
+    near = IN_COLUMN * usual
+
+    def rows(boxes: Sequence[Box]) -> int:
+        return len({box[1] // max(round(usual), 1) for box in boxes if abs(box[0] - number.box[0]) <= near})
+
+    return rows(words) >= MANY_WORDS and 2 * rows([each.box for each in clear]) <= rows(words)
 
 
 def may_be_letters(lines: Sequence[Sequence[DecodedDigit]]) -> bool:
