@@ -33,8 +33,8 @@ ANGLE, SCALE, SHEAR, SHIFT = 7.0, 0.07, 0.1, 0.7  # standard deviations: degrees
 MOST_VARIANTS = 4_000
 REPEATED, GUARDING = 3_000, 8_000  # other digits: those that are shown again, and those that the change is checked by
 STEPS, RATE = 80, 0.0012  # of Adam
-FAITH = 30.0  # weight of the other digits against the samples
-PARTS = (0.7, 0.55, 0.4, 0.3, 0.2, 0.1)  # of the change: the largest that forgets nothing is taken
+FAITH = 300.0  # weight of the other digits against the samples
+PARTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1)  # of the change: the largest that forgets nothing is taken
 FORGOTTEN = 6 / 8_000  # of the guarding digits at most
 
 
