@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, drawing, write_folder
+from helpers.loaded import refused
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import Labelled, natural
@@ -37,12 +38,6 @@ def npz(folder: Path, train: Labelled, test: Labelled | None = None, **others: n
         arrays |= {"x_test": test.images, "y_test": test.labels}
     np.savez(folder / "own.npz", **arrays, **others)
     return folder / "own.npz"
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        loading.load(str(path))
-    return str(caught.value)
 
 
 # Properties of every form

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pyarrow.parquet
 import pytest
 import scipy.io
 
-from mnistry.datasets import loading, pixels
+from helpers.loaded import holds
+from mnistry.datasets import array_files, loading, pixels
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError
@@ -26,13 +29,7 @@ PLANES = COLOURED.transpose(0, 3, 1, 2).reshape(40, 3072)
 
 
 def same(loaded: Dataset) -> bool:
-    """Tell whether all images of X are there as they were, each with its label."""
-    pairs = [
-        (image.tobytes(), loaded.class_names[label])
-        for images, labels in loaded.splits.values()
-        for image, label in zip(images, labels, strict=True)
-    ]
-    return sorted(pairs) == sorted((image.tobytes(), str(label)) for image, label in zip(X, Y, strict=True))
+    return holds(loaded, X, Y)
 
 
 def hdf5(path: Path, **arrays: Any) -> Path:
@@ -183,3 +180,25 @@ def test_arrow_files_as_data_sets_of_the_hub_are_saved(tmp_path):
     with pyarrow.ipc.new_file(tmp_path / "own.arrow", table.schema) as sink:
         sink.write_table(table)
     assert np.array_equal(load_unlabelled(str(tmp_path / "own.arrow")).images, X[30:])
+
+
+def test_what_a_matlab_file_holds_is_counted_in_bytes_before_it_is_read(tmp_path, monkeypatch):
+    scipy.io.savemat(tmp_path / "own.mat", {"X": np.zeros((100, 8))})
+    monkeypatch.setattr(array_files, "MAX_BYTES", 6399)
+    with pytest.raises(SystemExit, match="it holds 6,400 bytes or more; more than 6,399 are not read"):
+        array_files._read_matlab(tmp_path / "own.mat")
+    monkeypatch.setattr(array_files, "MAX_BYTES", 6400)
+    assert array_files._read_matlab(tmp_path / "own.mat")["X"].shape == (100, 8)
+
+
+def test_a_file_that_unpacks_to_more_memory_than_is_given_is_refused(tmp_path):
+    packed = {"data": {"X": np.zeros(400_000_000, np.uint8)}}  # a structure: its size stands nowhere before it
+    scipy.io.savemat(tmp_path / "own.mat", packed, do_compression=True)
+    assert (tmp_path / "own.mat").stat().st_size < 1_000_000
+    program = (
+        "import sys; from mnistry.datasets import array_files; array_files.MEMORY = 300_000_000; "
+        "array_files.main(*sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.npz"), str(tmp_path / "own.mat")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "it needs more than 300,000,000 bytes of memory\n")

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, arrays, drawing
+from helpers.loaded import refused
 from mnistry.datasets import labelled, loading, numpy_files
 from mnistry.datasets import parquet as datasets_parquet
 from mnistry.datasets.unlabelled import load_unlabelled
@@ -28,12 +29,6 @@ X = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
 X[:, 0] = X[:, -1] = 0
 Y = np.arange(12) % 2
 HEADER = "label," + ",".join(f"pixel{number}" for number in range(784))
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        loading.load(str(path))
-    return str(caught.value)
 
 
 def same_images(loaded: loading.Dataset, images: np.ndarray = X) -> bool:

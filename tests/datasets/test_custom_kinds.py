@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from helpers.drawn import NAMES, write_folder
+from helpers.loaded import holds, refused
 from mnistry.datasets import archives, kinds, loading, numpy_files
 from mnistry.datasets.dataset import Dataset, count_learning, count_validation, split
 from mnistry.datasets.wording import find_split
@@ -34,20 +35,8 @@ def load(path: Path, **options: Any) -> Dataset:
     return loading.load(str(path), **options)
 
 
-def refused(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        load(path)
-    return str(caught.value)
-
-
 def same(loaded: Dataset, x: np.ndarray = X, y: np.ndarray = Y) -> bool:
-    """Tell whether all images are there, each with its label."""
-    pairs = [
-        (image.tobytes(), loaded.class_names[label])
-        for images, labels in loaded.splits.values()
-        for image, label in zip(images, labels, strict=True)
-    ]
-    return sorted(pairs) == sorted((image.tobytes(), str(label)) for image, label in zip(x, y, strict=True))
+    return holds(loaded, x, y)
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

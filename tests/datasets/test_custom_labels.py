@@ -16,10 +16,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from helpers.loaded import holds, refused
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.unlabelled import load_pictures, load_unlabelled
-from mnistry.errors import DataError
 
 DIGITS = loading.load("digits")
 X, Y = DIGITS.x_train[:30], DIGITS.y_train[:30] % 3
@@ -47,19 +47,8 @@ def load(path: Path) -> Dataset:
     return loading.load(str(path))
 
 
-def refused(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        load(path)
-    return str(caught.value)
-
-
 def same(loaded: Dataset) -> bool:
-    pairs = [
-        (image.tobytes(), loaded.class_names[label])
-        for images, labels in loaded.splits.values()
-        for image, label in zip(images, labels, strict=True)
-    ]
-    return sorted(pairs) == sorted((image.tobytes(), str(label)) for image, label in zip(X, Y, strict=True))
+    return holds(loaded, X, Y)
 
 
 @pytest.mark.parametrize(

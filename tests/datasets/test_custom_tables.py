@@ -14,10 +14,10 @@ import pandas
 import pytest
 from PIL import Image
 
+from helpers.loaded import holds, refused
 from mnistry.datasets import csv_lines, loading
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.unlabelled import load_unlabelled
-from mnistry.errors import DataError
 
 DIGITS = loading.load("digits")
 X, Y = DIGITS.x_train[:60], DIGITS.y_train[:60] % 3
@@ -31,22 +31,8 @@ def load(path: Path) -> Dataset:
     return loading.load(str(path))
 
 
-def refused(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        load(path)
-    return str(caught.value)
-
-
-def pairs(loaded: Dataset) -> list[tuple[bytes, str]]:
-    splits = loaded.splits.values()
-    return sorted(
-        (image.tobytes(), loaded.class_names[label]) for x, y in splits for image, label in zip(x, y, strict=True)
-    )
-
-
 def same(loaded: Dataset, labels: Any = Y, images: np.ndarray = X) -> bool:
-    """Tell whether all images are there, each with its label."""
-    return pairs(loaded) == sorted((image.tobytes(), str(label)) for image, label in zip(images, labels, strict=True))
+    return holds(loaded, images, labels)
 
 
 def said(loaded: Dataset, *words: str) -> bool:

@@ -62,7 +62,7 @@ def test_pixels_that_nobody_scales_name_the_command(tmp_path):
 
 
 def test_a_process_that_ends_without_a_word_is_told(saved, monkeypatch):
-    monkeypatch.setattr(model_source.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ModelError, match=r"my own\.keras cannot be opened: Keras ended while it did"):
         model_source.read(saved[1])
 

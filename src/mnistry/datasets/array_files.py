@@ -6,6 +6,7 @@ They are read in a process of its own: the libraries read some damaged files wit
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,11 @@ from mnistry.datasets import file_kinds
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError, require
 from mnistry.runtime.files import short
+from mnistry.runtime.module_process import last_line, run_module
 
 SECONDS = 300.0  # that a file may take; 2 GB take some 20
+MEMORY = 4 * MAX_BYTES  # that the process may take: what a file claims of its sizes is not always true
+SIZES = {"double": 8, "int64": 8, "uint64": 8, "single": 4, "int32": 4, "uint32": 4, "int16": 2, "uint16": 2}  # MATLAB
 HDF5, MATLAB = b"\x89HDF\r\n\x1a\n", b"MATLAB "
 ENDINGS = (".h5", ".hdf5", ".hdf", ".mat")
 NUMBERS, TEXTS = "buif", "SU"  # kinds of NumPy's types
@@ -50,25 +54,33 @@ def as_npz(files: Sequence[Path]) -> Iterator[Path]:
     require("An HDF5 or MATLAB file", "h5py", "scipy")
     with tempfile.TemporaryDirectory(prefix="mnistry-") as place:
         target = Path(place).resolve() / "arrays.npz"
-        command = [sys.executable, "-m", "mnistry.datasets.array_files", str(target), *map(str, files)]
         try:
-            done = subprocess.run(  # noqa: S603 - our own program
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
-            )
+            done = run_module("mnistry.datasets.array_files", str(target), *map(str, files), seconds=SECONDS)
         except subprocess.TimeoutExpired:
             raise DataError(f"{short(files[0])} was still being read after {SECONDS:g} seconds.") from None
         if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").splitlines()
-            told = said[-1] if said else "its library ended without a word"
+            told = last_line(done, "its library ended without a word")
             remedy = [text for each in files if (text := file_kinds.describe(each, file_kinds.first_bytes(each)))]
-            raise DataError(
-                f"{short(files[0])} cannot be read: {told.rstrip('.'):.300}. {remedy[0] if remedy else ''}".rstrip()
-            )
+            raise DataError(f"{short(files[0])} cannot be read: {told:.300}. {remedy[0] if remedy else ''}".rstrip())
         yield target
 
 
 def main(target: str, *files: str) -> None:
     """Write the arrays of files into one NPZ file."""
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    try:
+        arrays = _read(files)
+    except MemoryError:
+        sys.exit(f"it needs more than {MEMORY:,} bytes of memory")
+    if not arrays:
+        sys.exit("it holds no arrays of numbers or text")
+    np.savez(target, **arrays)  # type: ignore[arg-type] # none of them is named allow_pickle
+
+
+def _read(files: Sequence[str]) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for each in map(Path, files):
         before = f"{each.stem}_" if len(files) > 1 else ""
@@ -76,9 +88,7 @@ def main(target: str, *files: str) -> None:
             start = file.read(10)
         found = _read_matlab(each) if start.startswith(b"MATLAB 5.0") else _read_hdf5(each)
         arrays |= {before + name: array for name, array in found.items()}
-    if not arrays:
-        sys.exit("it holds no arrays of numbers or text")
-    np.savez(target, **arrays)  # type: ignore[arg-type] # none of them is named allow_pickle
+    return arrays
 
 
 def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
@@ -112,7 +122,7 @@ def _read_matlab(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a MATLAB file, also those in structures."""
     from scipy import io
 
-    _limit(sum(int(np.prod(shape)) for _, shape, _ in io.whosmat(path)))
+    _limit(sum(math.prod(shape) * SIZES.get(kind, 1) for _, shape, kind in io.whosmat(path)))
     found: dict[str, np.ndarray] = {}
 
     def take(name: str, value: np.ndarray) -> None:

@@ -37,6 +37,7 @@ def read(pictures: Sequence[Path]) -> tuple[list[str], str] | None:
     Raises:
         DataError: a picture has none, or they hold something else than a label.
     """
+    find_folders.cache_clear()  # there may be others since
     found = [_find(each) for each in pictures]
     ending = next((each.suffix for each in found if each is not None), "")
     if sum(each is not None for each in found) <= LEAST * len(pictures):

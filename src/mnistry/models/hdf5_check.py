@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mnistry.errors import ModelError
+from mnistry.runtime.module_process import last_line, run_module
 
 SECONDS = 30.0  # for all groups and attributes; everyday files take 0.2, most of it the start of Python
 WEIGHTS = ".weights.h5"
@@ -26,16 +27,12 @@ def check(path: Path, name: str) -> None:
     Raises:
         ModelError: the library cannot read them, or not in time.
     """
-    command = [sys.executable, "-m", "mnistry.models.hdf5_check", str(path)]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
-        )
+        done = run_module("mnistry.models.hdf5_check", str(path), seconds=SECONDS)
     except subprocess.TimeoutExpired:
         raise ModelError(f"{name} is damaged: HDF5 was still reading it after {SECONDS:g} seconds.") from None
     if done.returncode:
-        last = next(reversed(done.stderr.decode("utf-8", "replace").splitlines()), "HDF5 ended without a word")
-        raise ModelError(f"{name} is damaged: {last.rstrip('.'):.200}.")
+        raise ModelError(f"{name} is damaged: {last_line(done, 'HDF5 ended without a word'):.200}.")
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from mnistry.errors import ModelError, UsageError, require
 from mnistry.models import foreign_files, onnx_file
 from mnistry.runtime.files import short
+from mnistry.runtime.module_process import last_line, run_module
 
 SECONDS = 300.0  # that a Keras model may take to become a model file; everyday networks take 5
 
@@ -44,11 +44,8 @@ def read(model: str | os.PathLike[str]) -> bytes:
 
 def _convert(path: Path) -> bytes:
     require("A Keras model", "keras", "jax", "onnx")
-    command = [sys.executable, "-m", "mnistry.models.keras_models", str(path.expanduser())]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
-        )
+        done = run_module("mnistry.models.keras_models", str(path.expanduser()), seconds=SECONDS)
     except subprocess.TimeoutExpired:
         raise ModelError(f"{short(path)} took more than {SECONDS:.0f} seconds to become a model file.") from None
     if done.returncode == 0:
@@ -56,6 +53,6 @@ def _convert(path: Path) -> bytes:
     try:
         told = json.loads(done.stdout)
     except ValueError:
-        last = next(reversed(done.stderr.decode("utf-8", "replace").splitlines()), "it wrote no error")
-        raise ModelError(f"{short(path)} cannot be opened: Keras ended while it did: {last:.300}") from None
+        last = last_line(done, "it wrote no error")
+        raise ModelError(f"{short(path)} cannot be opened: Keras ended while it did: {last:.300}.") from None
     raise (UsageError if told["usage"] else ModelError)(told["error"])

@@ -1,0 +1,31 @@
+"""Modules of ours in a process of their own, for libraries that damaged files may keep busy without end, or end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def run_module(name: str, *arguments: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    """Run a module of this package, without input, and take in what it writes.
+
+    Args:
+        name: of the module, whose `__main__` part is run.
+        arguments: of the program.
+        seconds: that it may take.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was ended.
+    """
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", name, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def last_line(done: subprocess.CompletedProcess[bytes], otherwise: str) -> str:
+    """The last line that a program wrote to standard error, where Python names the error; or another text."""
+    return next(reversed(done.stderr.decode("utf-8", "replace").splitlines()), otherwise).rstrip(".")
