@@ -195,7 +195,7 @@ def test_a_long_list_of_classes_is_cut():
     [
         (lambda path: None, ModelError, "There is no model file"),
         (lambda path: path.mkdir(), ModelError, r"holds no model\.onnx.*mnistry export"),
-        (lambda path: path.write_text("hello"), ModelError, "is not an ONNX file"),
+        (lambda path: path.write_text("hello"), ModelError, "is text, not a model"),
     ],
 )
 def test_what_is_no_model_is_refused_and_no_folder_is_left(tmp_path, make, error, sentence):

@@ -89,7 +89,7 @@ OTHERS = {
     "own.pmml": (b'<?xml version="1.0"?><PMML/>', "own.pmml is a model in XML, of PMML or OpenVINO."),
     "notes.txt": (
         b"hello, this is a text",
-        "notes.txt is text, not a model: notes.txt is not an ONNX file. Name a file",
+        "notes.txt is text, not a model. Name a file",
     ),
     "saved_model.pb": (b"\x08\x01\x12", "saved_model.pb is a SavedModel of TensorFlow."),
 }

@@ -85,7 +85,7 @@ def _kind(path: Path) -> str | None:
     found = found or BY_ENDING.get(path.suffix.lower())
     text = all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start)  # ONNX begins with a number below them
     if found is None and start and text and path.suffix.lower() != ".onnx":
-        return f"text, not a model: {path.name} is not an ONNX file. {NAME_ONE}"
+        return f"text, not a model. {NAME_ONE}"
     return found
 
 
