@@ -87,10 +87,7 @@ OTHERS = {
     "own.npz": (zipped("x_train.npy"), "own.npz is data, not a model. Name it with --dataset"),
     "test.csv": (b"label,pixel0\n", "test.csv is data, not a model."),
     "own.pmml": (b'<?xml version="1.0"?><PMML/>', "own.pmml is a model in XML, of PMML or OpenVINO."),
-    "notes.txt": (
-        b"hello, this is a text",
-        "notes.txt is text, not a model. Name a file",
-    ),
+    "notes.txt": (b"hello, this is a text", "notes.txt is text, not a model. Name a file"),
     "saved_model.pb": (b"\x08\x01\x12", "saved_model.pb is a SavedModel of TensorFlow."),
 }
 
