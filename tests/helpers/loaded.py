@@ -1,4 +1,4 @@
-"""What became of a data set: its images with their labels, or the sentence that refuses it."""
+"""A data set as it was loaded: its images with their labels, or the sentence that refuses it."""
 
 from __future__ import annotations
 
