@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from mnistry.errors import UsageError
-from mnistry.models.backend import JAXEpochIterator, JAXTrainer, array_data_adapter, array_slicing, is_default, keras
+from mnistry.models.backend import (
+    JAXEpochIterator,
+    JAXTrainer,
+    array_data_adapter,
+    array_slicing,
+    is_default,
+    jax,
+    keras,
+)
 from mnistry.training.fallback import find_obstacle, fit_with_keras
 from mnistry.training.loop import TrainProgress, TrainSession, shuffle
 from mnistry.training.steps import SparseRows
@@ -21,6 +29,7 @@ from mnistry.training.steps import SparseRows
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
+ALIGNMENT = 64  # bytes, for XLA on a CPU
 
 
 def fit(
@@ -186,8 +195,6 @@ class _Training:
             shuffle=shuffle,
             class_weight=class_weight,
         )
-        model._symbolic_build(iterator=self.iterator)
-        self.iterator.reset()
         size = min(self.iterator.data_adapter.batch_size, self.iterator.data_adapter._num_samples)
         self.session = TrainSession(model, _arrays(self.iterator), size, devices=devices)
         self.validation = None
@@ -372,11 +379,17 @@ def _arrays(iterator: Any) -> Any:
         UsageError: an array is masked.
     """
 
-    def whole(part: Any) -> Any:
-        if isinstance(part.array, np.ma.MaskedArray):
+    def cast(array: Any) -> Any:
+        if isinstance(array, np.ma.MaskedArray):
             raise UsageError(
                 "NumPy's masked arrays have no values where they are masked: fill them with .filled(value)."
             )
+        wanted = keras.config.floatx()
+        if type(array) is not np.ndarray or array.dtype.kind != "f" or array.dtype == wanted:
+            return array
+        return _copy_aligned(array, jax.numpy.dtype(wanted))
+
+    def whole(part: Any) -> Any:
         if isinstance(part, array_slicing.ScipySparseSliceable):
             return SparseRows.from_scipy(part.array)
         if isinstance(part, array_slicing.JaxSparseSliceable):
@@ -384,8 +397,19 @@ def _arrays(iterator: Any) -> Any:
         values = np.asarray(part.convert_to_jax_compatible(part[:]))
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
-    inputs = array_slicing.convert_to_sliceable(iterator.data_adapter._inputs, target_backend="jax")
+    inputs = keras.tree.map_structure(cast, iterator.data_adapter._inputs, none_is_leaf=False)
+    inputs = array_slicing.convert_to_sliceable(inputs, target_backend="jax")
     return keras.tree.map_structure(whole, inputs, none_is_leaf=False)
+
+
+def _copy_aligned(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """A copy of another type that begins where JAX can use it without one more copy."""
+    size = array.size * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    copy: np.ndarray = memory[start : start + size].view(dtype).reshape(array.shape)
+    np.copyto(copy, array, casting="unsafe")
+    return copy
 
 
 def _purge(model: keras.Model) -> None:

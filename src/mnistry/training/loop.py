@@ -23,7 +23,18 @@ import numpy as np
 from mnistry.errors import UsageError
 from mnistry.models.backend import JAXTrainer, jax, keras, pythonify_logs
 from mnistry.models.cpu_tracing import cpu_forms
-from mnistry.training.steps import Augment, Data, DataParallel, State, Step, many_steps, one_step, test_step, train_step
+from mnistry.training.steps import (
+    Augment,
+    Data,
+    DataParallel,
+    State,
+    Step,
+    convert_sparse,
+    many_steps,
+    one_step,
+    test_step,
+    train_step,
+)  # fmt: skip
 
 SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a live display and a prompt Ctrl-C
 FIRST_DISPATCH_STEPS = 64
@@ -95,7 +106,7 @@ class TrainSession:
         self.augment = None if augment is None else (augment, seed)
         self.placement = DataParallel(devices, batch_size)
         # Keras makes the variables of optimizer and metrics when it sees the first batch; so does this, symbolically.
-        model._symbolic_build(data_batch=jax.tree.map(lambda leaf: leaf[:batch_size], data))
+        model._symbolic_build(data_batch=convert_sparse(jax.tree.map(lambda leaf: leaf[:batch_size], data)))
         model.reset_metrics()
         self.data: Data = self.placement.replicate(data)
         self.extra = self.placement.replicate(getattr(augment, "values", ()))

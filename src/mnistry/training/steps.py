@@ -138,9 +138,7 @@ def one_step(
     """
     chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
     batch = placement.split(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)
-    batch = jax.tree.map(
-        lambda leaf: leaf.to_bcoo() if _is_sparse(leaf) else leaf, batch, is_leaf=lambda leaf: _is_sparse(leaf)
-    )
+    batch = convert_sparse(batch)
     if augment is not None:
         make, seed = augment
         before = _steps_before(model, state)
@@ -165,8 +163,13 @@ def many_steps(
     return jax.lax.fori_loop(first, until, body, (state, logs))  # type: ignore[no-any-return]  # JAX says Any
 
 
-def _is_sparse(leaf: Any) -> bool:
-    return isinstance(leaf, SparseRows)
+def convert_sparse(batch: Data) -> Data:
+    """Convert the sparse parts of a batch to JAX's sparse matrices."""
+
+    def is_sparse(leaf: Any) -> bool:
+        return isinstance(leaf, SparseRows)
+
+    return jax.tree.map(lambda leaf: leaf.to_bcoo() if is_sparse(leaf) else leaf, batch, is_leaf=is_sparse)
 
 
 def _cast_like(before: Any, after: Any) -> Any:
