@@ -10,6 +10,7 @@ import pytest
 
 from mnistry.datasets import idx
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import GZIP
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (3, 28, 28), dtype=np.uint8)
@@ -227,7 +228,7 @@ def test_accidents_are_either_harmless_or_a_data_error(array: np.ndarray, compre
             outcomes["refused"] += 1
         else:
             assert packed(read) == idx.unpack(payload, "f")  # shape and values are what the bytes say
-            if payload.startswith(idx.GZIP_MAGIC):
+            if payload.startswith(GZIP):
                 np.testing.assert_array_equal(read, array)  # gzip's checksum lets no change of the content through
             outcomes["read"] += 1
     assert outcomes["refused"] > 1000

@@ -70,10 +70,8 @@ def compute_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
 
     A class without images has a threshold that nothing reaches, inf.
     """
-    own = probabilities[np.arange(len(labels)), labels]
-    classes = probabilities.shape[1]
-    counts = np.bincount(labels, minlength=classes)
-    sums = np.bincount(labels, weights=own, minlength=classes)
+    classes, own = probabilities.shape[1], compute_self_confidence(probabilities, labels)
+    counts, sums = (np.bincount(labels, weights, minlength=classes) for weights in (None, own))
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
 
 

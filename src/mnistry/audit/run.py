@@ -69,12 +69,11 @@ def check(
         command: what to type to have the check again.
         epochs: passes of each network over its images; None means the tutorial recipe's own.
     """
-    images, labels = (
-        np.concatenate([dataset.x_train, dataset.x_test]),
-        np.concatenate([dataset.y_train, dataset.y_test]),
-    )
+    images = np.concatenate([dataset.x_train, dataset.x_test])
+    labels = np.concatenate([dataset.y_train, dataset.y_test])
     epochs = epochs or recipes.find_recipe("tutorial").epochs(len(dataset.x_train))
-    plan = Plan(epochs) if _has_enough(labels) else None
+    judged_classes = int((np.bincount(labels) >= label_errors.FEWEST).sum())
+    plan = Plan(epochs) if judged_classes > 1 else None
     total = FORMER_PARTS + (plan.networks * plan.epochs if plan else 0)
 
     callbacks.progress("duplicates", 0, total)
@@ -97,11 +96,6 @@ def check(
         seconds=watch.seconds,
         environment=provenance.describe_environment(),
     )
-
-
-def _has_enough(labels: np.ndarray) -> bool:
-    """Tell whether two classes have enough images to judge their labels."""
-    return int((np.bincount(labels) >= label_errors.FEWEST).sum()) > 1
 
 
 def _check_labels(images: np.ndarray, labels: np.ndarray, classes: int, plan: Plan, callbacks: Callbacks) -> Labels:

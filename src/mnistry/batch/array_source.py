@@ -21,8 +21,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.batch import storage
-from mnistry.datasets import array_headers, idx
+from mnistry.datasets import array_headers
 from mnistry.errors import DataError, UsageError
+from mnistry.runtime.file_signatures import GZIP, NPY, ZIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
     from mnistry.batch.storage import Place
 
 PIXELS = 28 * 28
-NPY_MAGIC, ZIP_MAGIC, IDX_START = b"\x93NUMPY", b"PK\x03\x04", b"\0\0"
+IDX_START = b"\0\0"
 MAX_RATIO = 1100  # deflate cannot make more bytes of one: a header that promises more is not believed
 CHUNK = 1 << 20  # bytes
 HEAD = 1 << 16  # bytes by which a file is recognised
 CELLS = 28  # separators in its first line make a text a table: no path has that many
+DAMAGES = (
+    zlib.error, EOFError, gzip.BadGzipFile, zipfile.BadZipFile, struct.error, NotImplementedError, RuntimeError,
+    UnicodeDecodeError,  # of a name in an NPZ file
+)  # fmt: skip
 SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
 
@@ -78,7 +83,7 @@ class ImageFile:
 
 def is_image_file(head: bytes) -> bool:
     """Tell by its first bytes whether a file is one of those that are read here."""
-    return head.startswith((NPY_MAGIC, ZIP_MAGIC, IDX_START, idx.GZIP_MAGIC)) or _is_table(head)
+    return head.startswith((NPY, *ZIP, IDX_START, GZIP)) or _is_table(head)
 
 
 def _is_table(head: bytes) -> bool:
@@ -103,16 +108,16 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
         raw = storage.open_file(place)
         head = raw.read(HEAD)
         raw.seek(0)
-        if array is not None and not head.startswith(ZIP_MAGIC):
+        if array is not None and not head.startswith(ZIP):
             raise UsageError(
                 f"--column names an array of an NPZ file or a column of a Parquet file; {name} is neither."
             )
-        if head.startswith(ZIP_MAGIC):
+        if head.startswith(ZIP):
             return _in_archive(raw, name, array)
-        if head.startswith(NPY_MAGIC):
+        if head.startswith(NPY):
             return _npy(raw, name)
         size = _size(raw)
-        packed = head.startswith(idx.GZIP_MAGIC)
+        packed = head.startswith(GZIP)
         if _is_table(gzip.GzipFile(fileobj=raw).read(HEAD) if packed else head):
             return _table(place)
         raw.seek(0)
@@ -199,16 +204,7 @@ def _damage_told(name: str) -> Iterator[None]:
         yield
     except (DataError, UsageError):
         raise
-    except (
-        zlib.error,
-        EOFError,
-        gzip.BadGzipFile,
-        zipfile.BadZipFile,
-        struct.error,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,  # of a name in an NPZ file
-    ) as error:
+    except DAMAGES as error:
         raise DataError(f"{name} is damaged: {storage.explain_error(error)}.") from None
     except OSError as error:
         raise DataError(f"{name} cannot be read: {storage.explain_error(error)}.") from None

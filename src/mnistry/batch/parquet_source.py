@@ -12,6 +12,7 @@ import numpy as np
 from mnistry.batch import storage
 from mnistry.batch.array_source import PIXELS
 from mnistry.errors import DataError, UsageError
+from mnistry.runtime.file_signatures import is_picture
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 PICTURES, IMAGES = "pictures", "images"
 AT_ONCE = {PICTURES: 32, IMAGES: 2048}  # rows decoded at a time: pictures may have megabytes each
 BUFFER = 1 << 20  # bytes of a column that are fetched at a time
-SIGNATURES = (b"\x89PNG", b"\xff\xd8", b"RIFF", b"BM", b"GIF8", b"II*", b"MM", b"P5", b"P6")
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class ParquetRows:
         for batch in self._file.iter_batches(1, columns=[path], use_threads=False):
             value = _inner(batch.column(0), path)[0].as_py()
             if value is not None:
-                return len(value) == PIXELS and not value.startswith(SIGNATURES)
+                return len(value) == PIXELS and not is_picture(value)
         return False
 
 

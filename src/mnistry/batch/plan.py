@@ -122,15 +122,8 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
     import pyarrow as pa
 
     digest, groups, rows, passed_over = hashlib.sha256(), list[int](), list[int](), PassedOver()
-    schema = pa.schema(
-        [
-            ("part", pa.int32()),
-            ("file", pa.binary()),
-            ("first", pa.int64()),
-            ("rows", pa.int64()),
-            ("stamp", pa.string()),
-        ]
-    )
+    number = pa.int64()
+    schema = pa.schema({"part": pa.int32(), "file": pa.binary(), "first": number, "rows": number, "stamp": pa.string()})
     out.system.makedirs(out.below(FOLDER).path, exist_ok=True)
     with storage.open_new_file(out.below(FOLDER).below(LIST)) as sink, pa.ipc.new_file(sink, schema) as writer:
         for group in _groups(enumerate(_cut(list_pieces(source, passed_over), _sizes(source.kind)))):

@@ -14,10 +14,11 @@ from mnistry.batch.parquet_source import IMAGES, PICTURES, Column, ParquetRows
 from mnistry.batch.storage import Entry, Place
 from mnistry.errors import DataError, UsageError
 from mnistry.ocr.image_io import SUFFIXES
+from mnistry.runtime import file_signatures
 from mnistry.runtime.files import PassedOver
 
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
-PARQUET_MAGIC, PARQUET_SUFFIXES = b"PAR1", frozenset((".parquet", ".pq"))
+PARQUET_SUFFIXES = frozenset((".parquet", ".pq"))
 EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY, NPZ or CSV file, or a text file of paths"
 
 
@@ -133,7 +134,7 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
             head = file.read(HEAD)
     except OSError as error:
         raise DataError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
-    if head.startswith(PARQUET_MAGIC):
+    if head.startswith(file_signatures.PARQUET):
         found = ParquetRows(place).column(column)
         return PARQUET, found.kind, found.path
     if PurePosixPath(place.path).suffix.lower() in SUFFIXES:

@@ -82,10 +82,8 @@ class Reader:
         except MnistryError as error:
             return Counts(), f"On {platform.node()}: {error}"
         except Exception as error:  # OSError where a disk is full; a store's client has errors of its own
-            return (
-                Counts(),
-                f"On {platform.node()}: {self._out.given} cannot be written: {storage.explain_error(error)}.",
-            )
+            why = f"{self._out.given} cannot be written: {storage.explain_error(error)}."
+            return Counts(), f"On {platform.node()}: {why}"
 
     def _pieces(self, part: int) -> list[Piece]:
         """The pieces of a part. The first time, it is made sure that this machine sees what it needs."""

@@ -19,13 +19,14 @@ import numpy as np
 from mnistry.datasets import file_kinds
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError, require
+from mnistry.runtime.file_signatures import HDF5
 from mnistry.runtime.files import short
 from mnistry.runtime.module_process import last_line, run_module
 
 SECONDS = 300.0  # that a file may take; 2 GB take some 20
 MEMORY = 4 * MAX_BYTES  # that the process may take: what a file claims of its sizes is not always true
 SIZES = {"double": 8, "int64": 8, "uint64": 8, "single": 4, "int32": 4, "uint32": 4, "int16": 2, "uint16": 2}  # MATLAB
-HDF5, MATLAB = b"\x89HDF\r\n\x1a\n", b"MATLAB "
+MATLAB = b"MATLAB "
 ENDINGS = (".h5", ".hdf5", ".hdf", ".mat")
 NUMBERS, TEXTS = "buif", "SU"  # kinds of NumPy's types
 NOT_DATA = ("model_config", "layer_names", "keras_version")  # attributes of Keras models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from mnistry.datasets import file_kinds
+from mnistry.runtime.file_signatures import is_picture
 
 LEAST = 60  # characters
 URL_SAFE = str.maketrans("-_", "+/")
@@ -24,4 +24,4 @@ def decode(cell: str) -> bytes | None:
         content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         return None
-    return content if file_kinds.is_picture(content[: file_kinds.START]) else None
+    return content if is_picture(content) else None

@@ -11,6 +11,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -20,38 +21,31 @@ from mnistry.datasets.download import RemoteFile
 from mnistry.datasets.published import Arrays, Published
 from mnistry.errors import DataError
 
-TRAIN_IMAGES = RemoteFile(
-    "train-images-idx3-ubyte.gz",
-    size=9_912_422,
-    sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    unpacked_sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-)
-TRAIN_LABELS = RemoteFile(
-    "train-labels-idx1-ubyte.gz",
-    size=28_881,
-    sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    unpacked_sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-)
-TEST_IMAGES = RemoteFile(
-    "t10k-images-idx3-ubyte.gz",
-    size=1_648_877,
-    sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    unpacked_sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-)
-TEST_LABELS = RemoteFile(
-    "t10k-labels-idx1-ubyte.gz",
-    size=4_542,
-    sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-    unpacked_sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-)
+
+def _files(table: str, columns: int = 3) -> tuple[RemoteFile, ...]:
+    """Make files of a table of words: name, size, SHA-256 and, of four columns, that of the unpacked content."""
+    words = table.split()
+    rows = (words[start : start + columns] for start in range(0, len(words), columns))
+    return tuple(RemoteFile(name, int(size), *digests) for name, size, *digests in rows)
 
 
-def _files(table: str) -> tuple[RemoteFile, ...]:
-    """Make a file of each line of a table: its name, its size and its SHA-256."""
-    rows = (line.split() for line in table.split("\n") if line)
-    return tuple(RemoteFile(name, int(size), sha256) for name, size, sha256 in rows)
-
-
+MNIST_FILES = TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES = _files(
+    """
+    t10k-labels-idx1-ubyte.gz 4_542
+    f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6
+    ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+    train-labels-idx1-ubyte.gz 28_881
+    3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c
+    65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+    t10k-images-idx3-ubyte.gz 1_648_877
+    8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
+    0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+    train-images-idx3-ubyte.gz 9_912_422
+    440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
+    ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+    """,
+    columns=4,
+)
 FASHION_FILES = _files("""
     t10k-labels-idx1-ubyte.gz 5_148 67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5
     train-labels-idx1-ubyte.gz 29_515 a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845
@@ -75,30 +69,23 @@ EMNIST_FILES = _files("""
 """)
 
 
-def _four_idx_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
-    """As MNIST's own, Fashion-MNIST's and KMNIST's four files have them."""
-    of = {file.name.removesuffix(".gz"): file for file in unpacked}
-
-    def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = of[f"{split}-images-idx3-ubyte"], of[f"{split}-labels-idx1-ubyte"]
-        return idx.parse_pair(
-            unpacked[images], unpacked[labels], names=(names[images], names[labels]), classes=len(DIGIT_NAMES)
-        )
-
-    return (*pair("train"), *pair("t10k"))
-
-
-def _qmnist_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
-    """As QMNIST's files have them, whose labels are rows of eight numbers."""
+def _four_idx_files(
+    unpacked: Mapping[RemoteFile, bytes],
+    names: Mapping[RemoteFile, str],
+    *,
+    splits: tuple[str, str] = ("train", "t10k"),
+    labelled: str = "idx1-ubyte",
+) -> Arrays:
+    """The arrays in four IDX files, named as MNIST's; `labelled` is the form of the files of labels."""
     of = {file.name: file for file in unpacked}
 
     def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = of[f"qmnist-{split}-images-idx3-ubyte.gz"], of[f"qmnist-{split}-labels-idx2-int.gz"]
+        images, labels = of[f"{split}-images-idx3-ubyte.gz"], of[f"{split}-labels-{labelled}.gz"]
         return idx.parse_pair(
             unpacked[images], unpacked[labels], names=(names[images], names[labels]), classes=len(DIGIT_NAMES)
         )
 
-    return (*pair("train"), *pair("test"))
+    return (*pair(splits[0]), *pair(splits[1]))
 
 
 def _emnist_digits(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
@@ -114,16 +101,12 @@ def _emnist_digits(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFi
             parts = {split: (part(split, "images-idx3"), part(split, "labels-idx1")) for split in ("train", "test")}
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{names[file]} is damaged or not EMNIST's archive: {error}. Fetch it again.") from None
-    (x_train, y_train), (x_test, y_test) = (
-        idx.parse_pair(*parts[split], names=(names[file], names[file]), classes=len(DIGIT_NAMES))
-        for split in ("train", "test")
-    )
-    return (
-        np.ascontiguousarray(x_train.transpose(0, 2, 1)),
-        y_train,
-        np.ascontiguousarray(x_test.transpose(0, 2, 1)),
-        y_test,
-    )
+
+    def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
+        x, y = idx.parse_pair(*parts[split], names=(names[file], names[file]), classes=len(DIGIT_NAMES))
+        return np.ascontiguousarray(x.transpose(0, 2, 1)), y
+
+    return (*pair("train"), *pair("test"))
 
 
 MNIST = Published(
@@ -131,7 +114,7 @@ MNIST = Published(
     title="MNIST",
     about="MNIST: digits written by American census workers and school students, scanned, and set into fields of 28×28 "
     "pixels.",
-    files=(TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES),
+    files=MNIST_FILES,
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -172,7 +155,7 @@ QMNIST = Published(
     mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
     licence="BSD 3-Clause (Facebook, Inc.; Chhavi Yadav, Léon Bottou)",
     class_names=DIGIT_NAMES,
-    arrays=_qmnist_files,
+    arrays=partial(_four_idx_files, splits=("qmnist-train", "qmnist-test"), labelled="idx2-int"),
 )
 EMNIST_DIGITS = Published(
     name="emnist-digits",

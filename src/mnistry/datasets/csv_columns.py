@@ -79,12 +79,12 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     packed = find_packed(whole, path)
     if packed is not None:
         return _with_the_rest(Layout(n, label, packed=packed), plain, whole, path, {packed})
-    chosen = _pixel_columns(plain, label)
-    if chosen is not None:
-        place = {name: number for number, name in enumerate(plain)}
-        ordered = [place[name] for name in wording.sort_numbered([plain[number] for number in chosen])]
-        said = ("the columns of pixels are taken in the order of their numbers",) if ordered != list(chosen) else ()
-        layout = _with_the_rest(Layout(n, label, tuple(ordered)), plain, whole, path, set(chosen))
+    others = [number for number in range(n) if number != label]
+    places = find_pixel_columns([plain[number] for number in others])
+    if places is not None:
+        chosen = [others[place] for place in places]
+        said = ("the columns of pixels are taken in the order of their numbers",) if chosen != sorted(chosen) else ()
+        layout = _with_the_rest(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
         return replace(layout, said=(*said, *layout.said))
     if label is None and pixels.shape_of(n - 1) is not None:
         return find_by_values(rows[0] if rows else head, rows, path)
@@ -141,17 +141,24 @@ def _with_the_rest(
     return replace(layout, label=label, split=split, one_hot=one_hot, said=tuple(said))
 
 
-def _pixel_columns(names: Sequence[str], label: int | None) -> list[int] | None:
-    """The columns of pixels: those named alike but for numbers, or all but the label and columns that count."""
-    others = [n for n in range(len(names)) if n != label]
-    if not others:
+def find_pixel_columns(names: Sequence[str]) -> list[int] | None:
+    """The columns of pixels: those named alike but for numbers, or all but columns that count; None if there are none.
+
+    Args:
+        names: of all columns but the label.
+
+    Returns:
+        Their indices, in the order of the numbers in their names.
+    """
+    kinds = [re.sub(r"\d+", "#", name) for name in names]
+    kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
+    alike = [n for n, each in enumerate(kinds) if "#" in kind and most > len(names) / 2 and each == kind]
+    kept = [n for n, name in enumerate(names) if name.lower() not in wording.INDICES]
+    found = next((each for each in (alike, range(len(names)), kept) if pixels.shape_of(len(each)) is not None), None)
+    if found is None:
         return None
-    kinds = [re.sub(r"\d+", "#", names[n]) for n in others]
-    kind, most = Counter(kinds).most_common(1)[0]
-    if "#" in kind and most > len(others) / 2 and pixels.shape_of(most) is not None:
-        return [n for n, each in zip(others, kinds, strict=True) if each == kind]
-    kept = [n for n in others if names[n].lower() not in wording.INDICES]
-    return next((each for each in (others, kept) if pixels.shape_of(len(each)) is not None), None)
+    by_name = {names[n]: n for n in found}
+    return [by_name[name] for name in wording.sort_numbered(list(by_name))] if len(by_name) == len(found) else [*found]
 
 
 def _split_column(names: Sequence[str], taken: Container[int | None]) -> int | None:

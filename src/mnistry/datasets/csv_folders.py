@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +80,7 @@ def _first_cells(path: Path) -> list[str]:
     """The cells of a text's first line, whatever parts them; none where it cannot be unpacked."""
     try:
         return re.split(r"\s*[\s,;|]\s*", csv_lines.first_line(path, FIRST).strip())
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError):
+    except csv_lines.DAMAGES:
         return []
 
 
@@ -126,7 +123,7 @@ def _read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str
     problems.refuse(short(path))
     if "train" not in parts:
         raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts) or 'nothing'}.")
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
+    return LoadedSplits(**parts, remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _read_split(

@@ -21,11 +21,13 @@ from mnistry.datasets.pixels import shape_of
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
+from mnistry.runtime.file_signatures import GZIP
 from mnistry.runtime.files import short
 
 MAX_LINE = 4_000_000  # characters
 MAX_CELL_LINES = 200  # of one quoted cell: an array of 784 numbers, as pandas writes it, has about 50
-OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+DAMAGES = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)  # of a packed file
+OPENERS: dict[bytes, Callable[..., Any]] = {GZIP: gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 ENCODINGS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # by their marks
 LIBSVM = re.compile(r"[+-]?\d{1,9}(\.0*)?( +\d{1,9}:[^ :]+)+ *")
 LIBSVM_START = re.compile(rb"[+-]?\d{1,9}(\.0*)? +\d{1,9}:[-+.0-9eE]+ ")
@@ -67,7 +69,7 @@ def first_line(path: Path, most: int) -> str:
     """The first line of a text, no more than `most` bytes of it; packed or not.
 
     Raises:
-        OSError, EOFError, zlib.error, lzma.LZMAError: it cannot be read or unpacked.
+        OSError: it cannot be read, or one of `DAMAGES`: it cannot be unpacked.
     """
     with _open_bytes(path) as file:
         return file.readline(most).decode("utf-8", "replace")
@@ -78,7 +80,7 @@ def is_libsvm(path: Path) -> bool:
     try:
         with _open_bytes(path) as file:
             return LIBSVM_START.match(file.read(200)) is not None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+    except (OSError, *DAMAGES):
         return False
 
 
@@ -120,9 +122,7 @@ class _Arff:
         raise DataError(f"{short(path)} is an ARFF file without @data: it holds no rows.")
 
     def lines(self) -> Lines:
-        sink = io.StringIO()
-        csv.writer(sink, lineterminator="").writerow(self._names)
-        yield 0, sink.getvalue()
+        yield 0, _join_cells(self._names)
         for number, line in _number_lines(self._path):
             text = line.strip()
             if text[:1] == "{":
@@ -144,63 +144,60 @@ class _Arff:
 class _JsonLines:
     """A file with a JSON object in each line: the keys of the first are the header."""
 
+    item = "row"
+
     def __init__(self, path: Path) -> None:
         self._path, self.said = path, list[str]()
-        self._names = list(self._read(*next(_number_lines(path))))
+        self._names = list(next(self._rows())[1])
 
-    def _read(self, number: int, line: str) -> dict[str, Any]:
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise DataError(f"{short(self._path)}, row {number}: expected a JSON object, received {line[:40]!r}.")
-        return found
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, line in _number_lines(self._path):
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                found = None
+            if not isinstance(found, dict):
+                raise DataError(f"{short(self._path)}, row {number}: expected a JSON object, received {line[:40]!r}.")
+            yield number, found
 
     def lines(self) -> Lines:
-        yield 0, self._write(self._names)
-        for number, line in _number_lines(self._path):
-            row = self._read(number, line)
+        yield 0, _join_cells(self._names)
+        for number, row in self._rows():
             if row.keys() != set(self._names):
                 raise DataError(
-                    f"{short(self._path)}, row {number}: expected the keys {', '.join(self._names)}, received "
+                    f"{short(self._path)}, {self.item} {number}: expected the keys {', '.join(self._names)}, received "
                     f"{', '.join(row)}."
                 )
-            yield number, self._write([row[name] for name in self._names])
-
-    @staticmethod
-    def _write(cells: Sequence[Any]) -> str:
-        sink = io.StringIO()
-        csv.writer(sink, lineterminator="").writerow(
-            [each if isinstance(each, str) else json.dumps(each) for each in cells]
-        )
-        return sink.getvalue()
+            yield number, _join_cells([row[name] for name in self._names])
 
 
 class _Json(_JsonLines):
     """A JSON file of rows, as a list of objects or as pandas writes them, or of a label for each picture."""
 
+    item = "object"
+
     def __init__(self, path: Path) -> None:
-        self._path, self.said = path, list[str]()
         try:
             content = json.loads(" ".join(line for _, line in _number_lines(path)))
         except (ValueError, RecursionError):
             raise DataError(f"{short(path)} is damaged: it is not JSON.") from None
-        self._rows = _find_rows(content)
-        if not self._rows:
+        self._found = _find_rows(content)
+        if not self._found:
             told = file_kinds.describe(path, file_kinds.first_bytes(path))
             raise DataError(f"{short(path)} is not a list of objects with the same keys. {told or ''}".rstrip())
-        self._names = list(self._rows[0])
+        super().__init__(path)
 
-    def lines(self) -> Lines:
-        yield 0, self._write(self._names)
-        for number, row in enumerate(self._rows, 1):
-            if row.keys() != set(self._names):
-                raise DataError(
-                    f"{short(self._path)}, object {number}: expected the keys {', '.join(self._names)}, received "
-                    f"{', '.join(row)}."
-                )
-            yield number, self._write([row[name] for name in self._names])
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from enumerate(self._found, 1)
+
+
+def _join_cells(cells: Sequence[Any]) -> str:
+    """A line of CSV; what is not text is written as JSON."""
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="").writerow(
+        [each if isinstance(each, str) else json.dumps(each) for each in cells]
+    )
+    return sink.getvalue()
 
 
 def _find_rows(content: Any) -> list[dict[str, Any]]:
@@ -331,7 +328,7 @@ def _number_lines(path: Path) -> Lines:
             "Save it as UTF-8, or in Python: pd.read_csv(path, encoding='cp1252').to_csv('own.csv', index=False), with "
             "'cp949' for a Korean file."
         ) from None
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except DAMAGES as error:
         raise DataError(f"{name} is cut short or damaged: {str(error).rstrip('.'):.200}. Fetch it again.") from None
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None

@@ -236,7 +236,7 @@ class Table:
             labels = [layout.one_hot[place][1] for place in marks.argmax(axis=1)]
         else:
             labels = [clean_label(each) for each in self._column(lines, layout.label)]
-        return _Rows(_narrow(values), labels, self._column(lines, layout.split), [number for number, _ in rows])
+        return _Rows(pixels.narrow(values), labels, self._column(lines, layout.split), [number for number, _ in rows])
 
     def _column(self, lines: Sequence[str], column: int | None) -> list[str]:
         """The cells of a column, of lines without quotation marks; empty where there is none."""
@@ -322,11 +322,6 @@ def find_separator(line: str, path: Path) -> str:
 
 def _names_picture(cell: str) -> bool:
     return Path(cell.strip()).suffix.lower() in SUFFIXES
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    small = values.astype(np.uint8) if ((values >= 0) & (values <= 255)).all() else values
-    return small if (small == values).all() else values
 
 
 def _without_labels(layout: Layout, path: Path) -> str:

@@ -25,7 +25,7 @@ from mnistry.datasets import (
     parquet,
     preprocess,
 )
-from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import (
     Labelled,
@@ -39,6 +39,7 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import ZIP
 from mnistry.runtime.files import short
 
 TEST_PART = 1 / 5  # of each class, where the data are split here
@@ -108,7 +109,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
             what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
         start = file_kinds.first_bytes(place)
-        if start.startswith(b"PK"):
+        if start.startswith(ZIP):
             return _read_zip(place, make)
         if parquet.is_one(start):
             return make(place, parquet.read(place))
@@ -208,18 +209,16 @@ def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
     """Make a data set of the splits that were read."""
     remarks = list(found.remarks)
     found, kind = _prepare(place, found, kind, remarks)
-    train, test = (found.train, found.test) if found.test is not None else _split(found.train)
-    names = _class_names(train, {"test": test, "validation": found.validation}, short(place))
+    parts = found.all
+    if found.test is None:
+        parts["train"], parts["test"] = _split(found.train)
+    names = _class_names(parts, short(place))
     splits: dict[str, Any] = {}
-    for split, part in (("train", train), ("test", test), ("validation", found.validation)):
-        if part is not None:
-            splits |= {f"x_{split}": np.ascontiguousarray(part.images), f"y_{split}": _numbers(part, names)}
+    for split, part in parts.items():
+        splits |= {f"x_{split}": np.ascontiguousarray(part.images), f"y_{split}": _numbers(part, names)}
     for array in splits.values():
         array.setflags(write=False)
-    remarks += _remarks(train, test, found.validation, names, was_split=found.test is None)
-    origins = {"train": train.origins, "test": test.origins}
-    if found.validation is not None:
-        origins["validation"] = found.validation.origins
+    remarks += _remarks(parts, names, was_split=found.test is None)
     return Dataset(
         name=name_of(place),
         title=place.name,
@@ -232,7 +231,7 @@ def _dataset(place: Path, found: LoadedSplits, kind: Kind | None) -> Dataset:
             "class_names": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         },
         about=f"{place.name}: a data set of your own, 28×28 pixels.",
-        origins=origins,
+        origins={split: part.origins for split, part in parts.items()},
         remarks=tuple(remarks),
         kind=kind,
     )
@@ -242,24 +241,14 @@ def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[
     """Bring all images into the form that networks take: uint8 (n, 28, 28); labels are normalized."""
     seen, coloured, colour_tells = kinds.look(found)
     told, kind = kind, kind or seen
-    digits = are_digits(np.concatenate([np.unique(part.labels) for part in found.all.values()]))
-    problems = ValidationErrors()
     resized = any(
         not isinstance(part.images, np.ndarray) or part.images.shape[1:] != (28, 28) for part in found.all.values()
     )
-    images = {
-        split: preprocess.load_images(part, problems, kind=kind, digits=digits) for split, part in found.all.items()
-    }
-    if told is None and problems.inkless > INKLESS * sum(map(len, images.values())):
-        kind, problems = "pictures", ValidationErrors()  # they look like ink, but little is found
-        images = {
-            split: preprocess.load_images(part, problems, kind=kind, digits=digits) for split, part in found.all.items()
-        }
+    parts, problems = _load_images(found, kind)
+    if told is None and problems.inkless > INKLESS * sum(len(part.labels) for part in parts.values()):
+        kind = "pictures"  # they look like ink, but little is found
+        parts, problems = _load_images(found, kind)
     problems.refuse(short(place))
-    parts: dict[str, Labelled] = {}
-    for split, part in found.all.items():
-        labels = np.array([class_name(label) for label in part.labels.tolist()], np.str_)
-        parts[split] = Labelled(images[split], labels, part.origins)
     if kind == "pictures" and resized:
         remarks.append(
             "The images are pictures, not ink on paper: they are made grey and 28×28 pixels small. If they do show "
@@ -270,48 +259,57 @@ def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[
             "Many of the images are coloured, and their colour is dropped: only their brightness is kept. Classes that "
             "differ in colour alone cannot be told apart."
         )
-    bright = preprocess.is_dark_ink(np.asarray(parts["train"].images)) if kind == "ink" else np.zeros(1)
-    if bright.mean() > 0.5:
-        remarks.append(
-            f"{bright.mean():.0%} of the training images show dark ink on bright paper: inverted, as MNIST's are."
-        )
-        parts = {
-            split: Labelled(preprocess.invert_dark_ink(np.asarray(part.images)), part.labels, part.origins)
-            for split, part in parts.items()
-        }
-    ink = kind == "ink"
-    turn = kinds.find_turn(np.asarray(parts["train"].images), parts["train"].labels) if ink else None
+    if kind == "ink":
+        bright = preprocess.is_dark_ink(np.asarray(parts["train"].images)).mean()
+        if bright > 0.5:
+            remarks.append(
+                f"{bright:.0%} of the training images show dark ink on bright paper: inverted, as MNIST's are."
+            )
+            parts = _change_images(parts, preprocess.invert_dark_ink)
+    turn = kinds.find_turn(np.asarray(parts["train"].images), parts["train"].labels) if kind == "ink" else None
     if turn is not None:
         remarks.append(f"The digits lie {turn}: turned upright.")
-        parts = _turn_upright(parts, turn)
-    elif _is_emnist(place) and not _has_digits(parts["train"]) and isinstance(found.train.images, np.ndarray):
+        parts = _change_images(parts, kinds.TURNS[turn])
+    elif (
+        _is_emnist(place)
+        and not set(DIGIT_NAMES) <= set(parts["train"].labels.tolist())
+        and isinstance(found.train.images, np.ndarray)
+    ):
         remarks.append("EMNIST's files have rows for columns: turned upright.")
-        parts = _turn_upright(parts, kinds.TRANSPOSED)
-    names = kinds.find_names(np.asarray(parts["train"].images), parts["train"].labels) if ink else {}
+        parts = _change_images(parts, kinds.TURNS[kinds.TRANSPOSED])
+    names = kinds.find_names(np.asarray(parts["train"].images), parts["train"].labels) if kind == "ink" else {}
     if names:
         how = "10 is 0" if names["1"] == "1" else "each is one more than its digit"
         remarks.append(f"The labels are from 1 to 10, and the images show that {how}: named as the digits.")
         for split, part in parts.items():
             labels = np.array([names.get(each, each) for each in part.labels.tolist()], np.str_)
-            parts[split] = Labelled(part.images, labels, part.origins)
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation")), kind
+            parts[split] = replace(part, labels=labels)
+    return LoadedSplits(**parts, remarks=()), kind
 
 
-def _turn_upright(parts: Mapping[str, Labelled], turn: str) -> dict[str, Labelled]:
-    return {
-        split: Labelled(kinds.TURNS[turn](np.asarray(part.images)), part.labels, part.origins)
-        for split, part in parts.items()
+def _load_images(found: LoadedSplits, kind: Kind) -> tuple[dict[str, Labelled], ValidationErrors]:
+    """The splits with their images prepared as a kind, and what is wrong with some."""
+    problems = ValidationErrors()
+    digits = are_digits(np.concatenate([np.unique(part.labels) for part in found.all.values()]))
+    parts = {
+        split: Labelled(
+            preprocess.load_images(part, problems, kind=kind, digits=digits),
+            np.array([class_name(label) for label in part.labels.tolist()], np.str_),
+            part.origins,
+        )
+        for split, part in found.all.items()
     }
+    return parts, problems
+
+
+def _change_images(parts: Mapping[str, Labelled], change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Labelled]:
+    return {split: replace(part, images=change(np.asarray(part.images))) for split, part in parts.items()}
 
 
 def _is_emnist(place: Path) -> bool:
     """Tell whether a file or folder, or the data in it, is named like EMNIST's."""
     inside = [each.name for each in place.iterdir()] if place.is_dir() else []
     return any(name.lower().startswith("emnist") for name in (place.name, *inside))
-
-
-def _has_digits(part: Labelled) -> bool:
-    return len(set(part.labels.tolist()) & set("0123456789")) == 10
 
 
 def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
@@ -325,10 +323,11 @@ def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
     return all_of_it.of(~tested), all_of_it.of(tested)
 
 
-def _class_names(train: Labelled, others: Mapping[str, Labelled | None], name: str) -> tuple[str, ...]:
+def _class_names(parts: Mapping[str, Labelled], name: str) -> tuple[str, ...]:
+    train = parts["train"]
     learnt = set(train.labels.tolist())
-    for split, part in others.items():
-        strange = sorted(set() if part is None else set(part.labels.tolist()) - learnt, key=natural)
+    for split, part in parts.items():
+        strange = sorted(set(part.labels.tolist()) - learnt, key=natural)
         if strange:
             raise DataError(
                 f"{name} has {split} images of {list_names(strange)}, but no training images: nothing can learn that."
@@ -348,7 +347,7 @@ def _class_names(train: Labelled, others: Mapping[str, Labelled | None], name: s
         raise DataError(
             f"{name} has a class named {odd[0]!r:.100}. A name must be printable and have 1 to {MAX_NAME} characters."
         )
-    if others["test"] is not None and not len(others["test"].labels):
+    if not len(parts["test"].labels):
         raise DataError(f"{name} has no image to test on: no class has more than one.")
     return tuple(sorted(learnt, key=natural))
 
@@ -360,10 +359,8 @@ def _numbers(part: Labelled, names: Sequence[str]) -> np.ndarray:
     return np.array([number[name] for name in unique.tolist()], np.uint8)[inverse]
 
 
-def _remarks(
-    train: Labelled, test: Labelled, validation: Labelled | None, names: Sequence[str], *, was_split: bool
-) -> list[str]:
-    remarks = []
+def _remarks(parts: Mapping[str, Labelled], names: Sequence[str], *, was_split: bool) -> list[str]:
+    remarks, train, test = list[str](), parts["train"], parts["test"]
     if was_split:
         remarks.append(
             f"There is no test split: {len(test.labels):,} of the {len(train.labels) + len(test.labels):,} images, a "
@@ -377,9 +374,9 @@ def _remarks(
         remarks.append(
             f"There are no test images of {list_names(untested)}: nothing is known of how well they are read."
         )
-    if validation is not None:
+    if "validation" in parts:
         remarks.append(
-            f"There is a validation split of {len(validation.labels):,} images: it is used where training images would "
-            "be held out."
+            f"There is a validation split of {len(parts['validation'].labels):,} images: it is used where training "
+            "images would be held out."
         )
     return remarks

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 PART = ".part"
 CHUNK_BYTES = 1 << 16
+REASONS = (  # by words in the errors of the libraries
+    (("Read timed out",), "it stopped sending"),
+    (("resolve", "Name or service not known"), "its name cannot be resolved"),
+    (("refused",), "it refused the connection"),
+    (("IncompleteRead", "Connection aborted", "reset"), "the connection broke off"),
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far and the bytes expected."""
@@ -255,12 +261,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     text = str(error)
-    if "Read timed out" in text:
-        return "it stopped sending"
-    if "resolve" in text or "Name or service not known" in text:
-        return "its name cannot be resolved"
-    if "refused" in text:
-        return "it refused the connection"
-    if "IncompleteRead" in text or "Connection aborted" in text or "reset" in text:
-        return "the connection broke off"
-    return text.splitlines()[0][:200] if text else type(error).__name__
+    known = next((reason for words, reason in REASONS if any(each in text for each in words)), None)
+    return known or (text.splitlines()[0][:200] if text else type(error).__name__)

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from mnistry.errors import DataError
+from mnistry.runtime import file_signatures
 from mnistry.runtime.files import short
 
 START = 512  # bytes that are looked at
@@ -31,15 +32,13 @@ TFRECORD_IS, TFRECORD = "a TFRecord file", "iterate tf.data.TFRecordDataset({nam
 MODEL = "name it as the model: mnistry predict {name} --dataset DATA"
 
 TABLE = "write it as CSV or Parquet"
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"P5", b"P6")  # how they begin, and:
-PICTURES_AT_4, PICTURES_AT_8 = (b"ftyphei", b"ftypmif1", b"ftypavif"), b"WEBP"
 
 BY_START: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", HDF5),
+    (file_signatures.HDF5, "an HDF5 file", HDF5),
     (b"MATLAB 7.3", "a MATLAB file of version 7.3, which is HDF5", HDF5),
     (b"MATLAB 5.0", "a MATLAB file", MATLAB),
-    (b"\x93NUMPY", "one NumPy array", "name the folder that holds the labels too, or " + SAVE),
-    *((b"\x80" + bytes([version]), PICKLE_IS, PICKLE) for version in range(2, 6)),
+    (file_signatures.NPY, "one NumPy array", "name the folder that holds the labels too, or " + SAVE),
+    *((magic, PICKLE_IS, PICKLE) for magic in file_signatures.PICKLES),
     (b"version https://git-lfs", "a pointer of Git LFS, not the data", "fetch the data with: git lfs pull"),
     (b"7z\xbc\xaf'\x1c", "a 7-Zip archive", ARCHIVE),
     (b"Rar!", "a RAR archive", ARCHIVE),
@@ -47,7 +46,6 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
     (b"FEA1", "a Feather file", ARROW),
     (b"SQLite format 3", "an SQLite database", "write its images and labels into a CSV or NPZ file"),
     (b"%PDF", "a PDF document", "take its pictures out into a folder for each class"),
-    *((magic, "one picture", ONE_PICTURE) for magic in PICTURES),
     *(
         (magic, "a file of R", "in R: write.csv(data, 'own.csv', row.names = FALSE)")
         for magic in (b"RDX", b"X\n\0\0\0")
@@ -57,26 +55,21 @@ BY_START: tuple[tuple[bytes, str, str], ...] = (
         for magic, kind in ((b"ORC", "an ORC table"), (b"Obj\x01", "an Avro file"), (b"<stata", "a Stata file"))
     ),
     *((magic, "a program, not data", "name the file that holds the images") for magic in (b"MZ", b"\x7fELF")),
-    (b"<!doctype", "a web page, not the data", "download the file itself"),
-    (b"<html", "a web page, not the data", "download the file itself"),
-    (b"{", "a JSON file", JSON),
-    (b"[", "a JSON file", JSON),
+    *((magic, "a web page, not the data", "download the file itself") for magic in (b"<!doctype", b"<html")),
+    *((magic, "a JSON file", JSON) for magic in (b"{", b"[")),
 )
 BY_ENDING = {
-    ".h5": ("no HDF5 file, although its name says so", HDF5),
-    ".hdf5": ("no HDF5 file, although its name says so", HDF5),
+    **dict.fromkeys((".h5", ".hdf5"), ("no HDF5 file, although its name says so", HDF5)),
     ".mat": ("no MATLAB file of version 5, although its name says so", MATLAB),
-    ".pkl": (PICKLE_IS, PICKLE),
-    ".pickle": (PICKLE_IS, PICKLE),
+    **dict.fromkeys((".pkl", ".pickle"), (PICKLE_IS, PICKLE)),
     ".onnx": ("a model, not data", MODEL),
-    ".tfrecords": (TFRECORD_IS, TFRECORD),
+    **dict.fromkeys((".tfrecord", ".tfrecords"), (TFRECORD_IS, TFRECORD)),
     ".mdb": ("an LMDB database", "read it with lmdb in Python, then " + SAVE),
     ".sas7bdat": ("a SAS file", TABLE),
     ".sav": ("an SPSS file", TABLE),
     ".msgpack": ("a MessagePack file", TABLE),
     ".py": ("a program, not data", "name the file or folder that it reads"),
     ".ipynb": ("a notebook, not data", "name the file or folder that it reads"),
-    ".tfrecord": (TFRECORD_IS, TFRECORD),
 }
 IN_ZIP: tuple[tuple[str, str, str], ...] = (
     ("[Content_Types].xml", "an Excel or Office file", "save the sheet as CSV"),
@@ -93,25 +86,21 @@ def describe(path: Path, start: bytes) -> str | None:
         path: of the file.
         start: its first bytes, unpacked where it is packed with gzip.
     """
-    if start.startswith(b"PK") and zipfile.is_zipfile(path):
+    if start.startswith(file_signatures.ZIP) and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return describe_zip(path, archive.namelist())
     lower = start.lstrip().lower()
     for magic, kind, remedy in BY_START:
         if start.startswith(magic) or (magic[:1] in b"@<{[" and lower.startswith(magic)):
             return _sentence(path, kind, remedy)
+    if file_signatures.is_picture(start):
+        return _sentence(path, "one picture", ONE_PICTURE)
     if start[4:8] == b"ftyp":
-        what = ("one picture", ONE_PICTURE) if is_picture(start) else ("a video", "take its pictures out into a folder")
-        return _sentence(path, *what)
+        return _sentence(path, "a video", "take its pictures out into a folder")
     if ".tfrecord-" in path.name:  # mnist-train.tfrecord-00000-of-00001
         return _sentence(path, TFRECORD_IS, TFRECORD)
     ending = next((each.lower() for each in reversed(path.suffixes) if each.lower() != ".gz"), "")
     return _sentence(path, *BY_ENDING[ending]) if ending in BY_ENDING else None
-
-
-def is_picture(start: bytes) -> bool:
-    """Tell whether a file begins as a picture does."""
-    return start.startswith(PICTURES) or start[4:].startswith(PICTURES_AT_4) or start[8:12] == PICTURES_AT_8
 
 
 def describe_zip(path: Path, members: list[str]) -> str | None:
@@ -130,7 +119,7 @@ def first_bytes(path: Path) -> bytes:
         raise DataError(f"{short(path)} is not a regular file.")
     with path.open("rb") as file:
         start = file.read(START)
-    if start[:2] != b"\x1f\x8b":
+    if not start.startswith(file_signatures.GZIP):
         return start
     try:
         with gzip.open(path) as packed:

@@ -15,8 +15,8 @@ import numpy as np
 
 from mnistry.datasets import array_headers
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import GZIP
 
-GZIP_MAGIC = b"\x1f\x8b"
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # of numbers, by the third byte
 QMNIST = b"\0\0\x0c\x02"  # how its labels begin: 32-bit integers, two dimensions
 QMNIST_COLUMNS = 8  # class, writer and the like
@@ -33,7 +33,7 @@ def unpack(payload: bytes, name: str) -> bytes:
     Raises:
         DataError: the compressed stream is cut short, damaged, or unpacks to more than `MAX_BYTES`.
     """
-    if not payload.startswith(GZIP_MAGIC):
+    if not payload.startswith(GZIP):
         return payload
     try:
         unpacker = zlib.decompressobj(wbits=31)

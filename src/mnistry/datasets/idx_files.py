@@ -97,7 +97,7 @@ def read(folder: Path, one: str | None = None) -> LoadedSplits:
         )
         for split in splits
     }
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys(remarks)))
+    return LoadedSplits(**parts, remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _files(folder: Path) -> Files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
+from mnistry.runtime import file_signatures
 from mnistry.runtime.files import short
 
 MIX_SEED = 0
@@ -42,7 +44,7 @@ def read(folder: Path) -> LoadedSplits:
     Raises:
         DataError: there are none, or a class has no pictures.
     """
-    problems, remarks = ValidationErrors(), list[str]()
+    problems, remarks, others = ValidationErrors(), list[str](), Counter[Path]()
     if not _folders(folder):
         return _read_flat(folder, _visible_pictures(folder))
     if _are_pictures_and_labels(_folders(folder)):
@@ -50,27 +52,27 @@ def read(folder: Path) -> LoadedSplits:
     places = _split_folders(folder)
     if places:
         known = {path for paths in places.values() for path in paths}
-        others = [each.name for each in _folders(folder) if each not in known]
-        if others:
+        unnamed = [each.name for each in _folders(folder) if each not in known]
+        if unnamed:
             remarks.append(
-                f"{short(folder)}: passed over the folders {list_names(others)}: they are named after no split."
+                f"{short(folder)}: passed over the folders {list_names(unnamed)}: they are named after no split."
             )
         if "train" not in places:
             raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
         listing = {
-            split: [pair for path in paths for pair in _pictures(_innermost(path, split), problems, remarks, split)]
+            split: [
+                pair for path in paths for pair in _pictures(_innermost(path, split), problems, remarks, others, split)
+            ]
             for split, paths in places.items()
         }
     else:
-        listing = _split_inside(folder, problems, remarks)
-    loose = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
-    if loose:
-        remarks.append(f"{short(folder)}: passed over {loose:,} files that are not pictures or lie in no class.")
+        listing = _split_inside(folder, problems, remarks, others)
+    others[folder] += sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
     problems.refuse(short(folder))
     parts = {split: _label_pictures(folder, listing[split]) for split in SPLITS if listing.get(split)}
     if "train" not in parts:
         raise DataError(f"{short(folder)} holds no pictures to train on.")
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(_sum_remarks(remarks)))
+    return LoadedSplits(**parts, remarks=(*_report_others(others), *remarks))
 
 
 def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
@@ -100,7 +102,7 @@ def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
     if others:
         remarks.append(f"{short(folder)}: passed over {format_count(others, 'file')} not named like a picture.")
     parts = {split: _label_pictures(folder, pairs) for split, pairs in listing.items()}
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+    return LoadedSplits(**parts, remarks=tuple(remarks))
 
 
 def _beside(folder: Path, pictures: Sequence[Path], remarks: list[str]) -> Pairs | None:
@@ -122,7 +124,7 @@ def is_picture(path: Path) -> bool:
     """Tell whether a file's name ends like that of a picture; one without an ending may begin like a picture."""
     if path.suffix:
         return path.suffix.lower() in SUFFIXES
-    return path.is_file() and file_kinds.is_picture(file_kinds.first_bytes(path))
+    return path.is_file() and file_signatures.is_picture(file_kinds.first_bytes(path))
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -153,13 +155,15 @@ def find_flat_splits(folder: Path) -> dict[str, list[Path]]:
     return {} if any(_folders(path) for paths in found.values() for path in paths) else found
 
 
-def _split_inside(folder: Path, problems: ValidationErrors, remarks: list[str]) -> dict[str, Pairs]:
+def _split_inside(
+    folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path]
+) -> dict[str, Pairs]:
     """The pictures of folders of classes, which may each hold folders of the splits."""
     classes = _folders(folder)
     inside = {each: _split_folders(each) for each in classes}
     if not all("train" in places for places in inside.values()):
         _refuse_unclear(folder, classes)
-        return {"train": _pictures(folder, problems, remarks, "train")}
+        return {"train": _pictures(folder, problems, remarks, others, "train")}
     listing: dict[str, Pairs] = {}
     for each, places in inside.items():
         for split, paths in places.items():
@@ -196,10 +200,9 @@ def _refuse_unclear(folder: Path, classes: Sequence[Path]) -> None:
     )
 
 
-def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], split: str) -> Pairs:
-    """Each picture with the name of its class, in natural order."""
+def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path], split: str) -> Pairs:
+    """Each picture with the name of its class, in natural order; other files are counted by folder."""
     found: Pairs = []
-    others = 0
     classes = _folders(folder)
     flat = find_pictures(folder) if _are_pictures_and_labels(classes) else [] if classes else _visible_pictures(folder)
     if flat:
@@ -220,9 +223,8 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
         )
         return []
     for each in classes:
-        files = sum(1 for _ in _files(each))
         pictures = find_pictures(each)
-        others += files - len(pictures)
+        others[folder] += sum(1 for _ in _files(each)) - len(pictures)
         if not pictures and split != "train":
             remarks.append(f"{short(each)}: there are no pictures in it.")
         elif not pictures:
@@ -230,8 +232,6 @@ def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], spli
             but = f" (it holds {list_names(endings)} files, which are not read as pictures)" if endings else ""
             problems.add(short(each), f"there are no pictures in it{but}: put some in, or remove the folder")
         found.extend((path, each.name) for path in pictures)
-    if others:
-        remarks.append(f"{short(folder)}: passed over {others:,} files that are not pictures or lie in no class.")
     return found
 
 
@@ -255,17 +255,6 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(found, key=lambda entry: natural(entry.name))
 
 
-def _sum_remarks(remarks: list[str]) -> list[str]:
-    """Remarks on files passed over in the same folder as one."""
-    counted: dict[str, int] = {}
-    others = []
-    for remark in remarks:
-        start, _, rest = remark.partition(": passed over ")
-        number, _, tail = rest.partition(" ")
-        if tail.startswith("files that are not pictures"):
-            counted[start] = counted.get(start, 0) + int(number.replace(",", ""))
-        else:
-            others.append(remark)
-    return [
-        f"{start}: passed over {n:,} files that are not pictures or lie in no class." for start, n in counted.items()
-    ] + others
+def _report_others(others: Counter[Path]) -> list[str]:
+    told = "files that are not pictures or lie in no class"
+    return [f"{short(folder)}: passed over {n:,} {told}." for folder, n in others.items() if n]

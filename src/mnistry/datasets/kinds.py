@@ -6,11 +6,11 @@ Ink is brought into MNIST's form, as the picture reader does it. Pictures are ma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
-from mnistry.datasets.labelled import DIGITS, EncodedImage, Images, LoadedSplits
+from mnistry.datasets.labelled import DIGITS, Images, LoadedSplits
 from mnistry.errors import PictureError, UsageError
 from mnistry.ocr.image_io import open_image
 
@@ -44,13 +44,9 @@ def check_kind(kind: str | None) -> Kind | None:
     Raises:
         UsageError: there is no such kind.
     """
-    if kind is None:
-        return None
-    if kind == "ink":
-        return "ink"
-    if kind == "pictures":
-        return "pictures"
-    raise UsageError(f"The kind of a data set is ink or pictures; received {kind!r}.")
+    if kind not in (None, *KINDS):
+        raise UsageError(f"The kind of a data set is ink or pictures; received {kind!r}.")
+    return cast(Kind | None, kind)
 
 
 def look(found: LoadedSplits) -> tuple[Kind, bool, bool]:
@@ -60,12 +56,8 @@ def look(found: LoadedSplits) -> tuple[Kind, bool, bool]:
         The kind that most of them are of; whether they are coloured; and whether their classes differ in colour.
     """
     labels = found.train.labels
-    chosen = np.unique(np.linspace(0, max(0, len(labels) - 1), LOOKED_AT).round().astype(int)).tolist()
-    seen = [
-        (opened, labels[i])
-        for i in chosen
-        if len(labels) and (opened := _open_image(found.train.images, i)) is not None
-    ]
+    chosen = _spread(len(labels), LOOKED_AT).tolist()
+    seen = [(opened, labels[i]) for i in chosen if (opened := _open_image(found.train.images, i)) is not None]
     if not seen:
         return "ink", False, False
     votes = [is_ink(to_grey(pixels)) for pixels, _ in seen]
@@ -130,7 +122,7 @@ def find_turn(images: np.ndarray, labels: np.ndarray) -> str | None:
         return None
     from mnistry.models.classifier import Classifier
 
-    chosen = digits[np.unique(np.linspace(0, len(digits) - 1, 2 * LOOKED_AT).round().astype(int))]
+    chosen = digits[_spread(len(digits), 2 * LOOKED_AT)]
     model, truth = Classifier.load(threads=1), labels[chosen].astype(int)
 
     def read(seen: np.ndarray) -> float:
@@ -158,8 +150,7 @@ def find_names(images: np.ndarray, labels: np.ndarray) -> dict[str, str]:
         return {}
     from mnistry.models.classifier import Classifier
 
-    chosen = np.unique(np.linspace(0, len(labels) - 1, 2 * LOOKED_AT).round().astype(int))
-    chosen = np.unique(np.concatenate([chosen, np.flatnonzero(labels == "10")[:LOOKED_AT]]))
+    chosen = np.union1d(_spread(len(labels), 2 * LOOKED_AT), np.flatnonzero(labels == "10")[:LOOKED_AT])
     read = Classifier.load(threads=1).predict(np.ascontiguousarray(images[chosen])).argmax(axis=1).astype(np.str_)
     tens = labels[chosen] == "10"
     for way in ways:
@@ -169,12 +160,16 @@ def find_names(images: np.ndarray, labels: np.ndarray) -> dict[str, str]:
     return {}
 
 
+def _spread(n: int, most: int) -> np.ndarray:
+    """Indices below n, no more than `most`, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, most).round().astype(int)) if n else np.arange(0)
+
+
 def _open_image(images: Images, index: int) -> np.ndarray | None:
     if isinstance(images, np.ndarray):
         return np.asarray(images[index])
-    picture: EncodedImage = images[index]
     try:
-        return open_image(picture.name if picture.content is None else picture.content, "it").pixels
+        return open_image(images[index].source, "it").pixels
     except (PictureError, MemoryError):
         return None  # reported when all are opened
 

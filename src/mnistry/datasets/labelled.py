@@ -31,6 +31,11 @@ class EncodedImage:
     name: str
     content: bytes | None = None
 
+    @property
+    def source(self) -> str | bytes:
+        """Its bytes, or the path of its file."""
+        return self.name if self.content is None else self.content
+
 
 Images = np.ndarray | Sequence[EncodedImage]
 """Pixels, uint8 (n, height, width) or (n, height, width, 3 or 4); or pictures to be opened."""

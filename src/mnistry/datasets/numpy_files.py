@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -55,9 +56,7 @@ def read_npz(path: Path, called: str | None = None) -> LoadedSplits:
     name = called or short(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [each for each in archive.namelist() if each.endswith(".npy")]
-            openers = {each.removesuffix(".npy"): _opener(archive, each) for each in members}
-            return _read(openers, name)
+            return _read(_members(archive), name)
     except DAMAGES as error:
         raise DataError(f"{name} is damaged or not an NPZ file: {str(error).rstrip('.'):.200}.") from None
 
@@ -65,7 +64,7 @@ def read_npz(path: Path, called: str | None = None) -> LoadedSplits:
 def read_npy_folder(folder: Path) -> LoadedSplits:
     """Read the NPY files of a folder as the arrays of one NPZ file are read."""
     try:
-        return _read({each.stem: lambda each=each: each.open("rb") for each in find_npy_files(folder)}, short(folder))  # type: ignore[misc] # the loop's own each
+        return _read({each.stem: _opener(each) for each in find_npy_files(folder)}, short(folder))
     except OSError as error:
         raise DataError(f"{short(folder)} cannot be read: {error.strerror or error}.") from None
 
@@ -83,14 +82,13 @@ def read_npz_folder(folder: Path) -> LoadedSplits:
     try:
         with contextlib.ExitStack() as stack:
             for each in files:
-                archive = stack.enter_context(zipfile.ZipFile(each))
-                members = [name for name in archive.namelist() if name.endswith(".npy")]
+                members = _members(stack.enter_context(zipfile.ZipFile(each)))
                 if len(members) != 1:
                     raise DataError(
                         f"{short(folder)} holds several NPZ files, {list_names([file.name for file in files])}, and "
                         f"{each.name} has {len(members)} arrays. Name the file that you want."
                     )
-                openers[each.stem] = _opener(archive, members[0])
+                (openers[each.stem],) = members.values()
             return _read(openers, short(folder))
     except DAMAGES as error:
         raise DataError(f"{short(folder)}: an NPZ file is damaged: {str(error).rstrip('.'):.200}.") from None
@@ -108,44 +106,45 @@ def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list
         DataError: the file is damaged, or there is not one array of images to choose.
     """
     name = called or short(path)
-    problems = ValidationErrors()
     try:
         if path.suffix.lower() == ".npy":
-            arrays = [_Array(path.stem, _header(lambda: path.open("rb"), name), lambda: path.open("rb"))]
-            return _images(arrays[0], None, name, problems, [])
+            opener = _opener(path)
+            return _images(_Array(path.stem, _header(opener, name), opener), name)
         with zipfile.ZipFile(path) as archive:
-            found = [
-                _Array(each, _header(opener, f"{name}, {each}"), opener)
-                for each, opener in (
-                    (each.removesuffix(".npy"), _opener(archive, each))
-                    for each in archive.namelist()
-                    if each.endswith(".npy")
-                )
-            ]
+            found = _open_arrays(_members(archive), name)
             images = [each for each in found if _role(each) == "images"]
-            tests = [each for each in images if _split_of(each.name) == "test"]
-            if len(tests or images) != 1:
+            images = [each for each in images if _split_of(each.name) == "test"] or images
+            if len(images) != 1:
                 raise DataError(
                     f"{name} has {len(images)} arrays of images: {list_names([each.name for each in found])}. Save the "
                     "one that is meant in a file of its own."
                 )
-            remarks = [f"{name}: the images are those of {(tests or images)[0].name}."]
-            return _images((tests or images)[0], None, name, problems, remarks)
+            pixels_, remarks = _images(images[0], name)
+            return pixels_, [f"{name}: the images are those of {images[0].name}.", *remarks]
     except DAMAGES as error:
         raise DataError(f"{name} is damaged or not a file of NumPy's: {str(error).rstrip('.'):.200}.") from None
 
 
-def _images(
-    array: _Array, images: int | None, name: str, problems: ValidationErrors, remarks: list[str]
-) -> tuple[np.ndarray, list[str]]:
+def _images(array: _Array, name: str) -> tuple[np.ndarray, list[str]]:
+    problems = ValidationErrors()
     _check_size([array.header], name)
-    pixels_, said = _pixels(array, images, name, problems)
+    pixels_, said = _pixels(array, None, name, problems)
     problems.refuse(name)
-    return pixels_, [*remarks, *(f"{name}, {array.name}: {each}." for each in said)]
+    return pixels_, [f"{name}, {array.name}: {each}." for each in said]
 
 
-def _opener(archive: zipfile.ZipFile, member: str) -> Opener:
-    return lambda: archive.open(member)
+def _opener(path: Path) -> Opener:
+    return lambda: path.open("rb")
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, Opener]:
+    """What opens each array in an archive, by its name."""
+    names = [each for each in archive.namelist() if each.endswith(".npy")]
+    return {each.removesuffix(".npy"): partial(archive.open, each) for each in names}
+
+
+def _open_arrays(openers: Mapping[str, Opener], name: str) -> list[_Array]:
+    return [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
 
 
 def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
@@ -155,7 +154,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     (n, 28, 28) or (n, height, width), rows of pixels, or with channels; labels are (n,), (n, 1) or one-hot
     (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
     """
-    arrays = [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
+    arrays = _open_arrays(openers, name)
     classes = _find_class_arrays(arrays)
     if classes:
         return _one_a_class(classes, name)
@@ -172,16 +171,14 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
                 "not match."
             )
         parts[split] = Labelled(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
-        remarks += [
-            f"{name}, {array}: {each}." for array, each in [*((x.name, e) for e in more), *((y.name, e) for e in said)]
-        ]
+        remarks += [f"{name}, {array.name}: {each}." for array, those in ((x, more), (y, said)) for each in those]
     problems.refuse(name)
     unusual = [f"{x.name} with {y.name}" for split, (x, y) in chosen.items() if x.name not in NAMES]
     if unusual:
         remarks.insert(0, f"{name}: taken are {', '.join(unusual)}.")
     if extra:
         remarks.append(f"{name}: passed over {list_names([each.name for each in extra])}.")
-    return LoadedSplits(parts["train"], parts.get("test"), parts.get("validation"), tuple(remarks))
+    return LoadedSplits(**parts, remarks=tuple(remarks))
 
 
 def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str]]]:
@@ -223,7 +220,7 @@ def _one_a_class(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -
     classes = list_names([label for _, label in found["train"]])
     told = (f"{name}: each array holds the images of a class: {classes}.", *(f"{name}: {each}." for each in remarks))
     joined = {split: join(those) for split, those in parts.items()}
-    return LoadedSplits(joined["train"], joined.get("test"), joined.get("validation"), told)
+    return LoadedSplits(**joined, remarks=told)
 
 
 def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:
@@ -246,14 +243,11 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
         best = max((_said(x, y, split) for x, y in pairs), default=0)
         pairs = [(x, y) for x, y in pairs if _said(x, y, split) == best]
         if len(pairs) != 1:
-            one = len(roles["images"]) == len(roles["labels"]) == 1
-            if one:
-                pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: reported later
-            else:
-                has = {kind: [each.name for each in roles[kind]] for kind in roles}
-                lacks = [kind for kind, names in has.items() if not names]
+            if not len(roles["images"]) == len(roles["labels"]) == 1:
+                lacks = [kind for kind, those in roles.items() if not those]
                 what = f"no {' and no '.join(lacks)}" if lacks else "several arrays that may be the images or labels"
                 raise DataError(f"{name} has {what} for {split}. {_say_expected(arrays)}")
+            pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: reported later
         chosen[split] = pairs[0]
         extra += [each for each in (*roles["images"], *roles["labels"]) if each not in pairs[0]]
     if "train" not in chosen:
@@ -411,8 +405,10 @@ def _read_pickled(content: bytes) -> list[Any]:
                 stack[-1] = None
             case "GLOBAL" | "NONE":
                 stack.append(None)
-            case _ if argument is not None or opcode.name in ("NEWTRUE", "NEWFALSE"):
-                stack.append(argument if opcode.name not in ("NEWTRUE", "NEWFALSE") else opcode.name == "NEWTRUE")
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(opcode.name == "NEWTRUE")
+            case _ if argument is not None:
+                stack.append(argument)
             case _:
                 raise ValueError(opcode.name)
     return items

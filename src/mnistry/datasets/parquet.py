@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mnistry.datasets import base64_pictures, pixels, wording
-from mnistry.datasets.csv_columns import BRACKETS, find_packed
+from mnistry.datasets.csv_columns import BRACKETS, find_packed, find_pixel_columns
 from mnistry.datasets.dataset import ROW, make_numbered_origins
 from mnistry.datasets.labelled import (
     MAX_BYTES,
@@ -27,6 +25,7 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
+from mnistry.runtime.file_signatures import ARROW, PARQUET
 from mnistry.runtime.files import short
 
 if TYPE_CHECKING:
@@ -34,10 +33,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20_000_000
 ROWS_AT_A_TIME = 1000
-ENDINGS, ARROW = (
-    (".parquet", ".arrow"),
-    (b"ARROW1", b"\xff\xff\xff\xff"),
-)  # names; first bytes of Arrow files and streams
+ENDINGS = (".parquet", ".arrow")
 DEPTH = 3  # folders below the one that is named, as in a clone of a hub's repository
 
 
@@ -74,9 +70,7 @@ def read(path: Path) -> LoadedSplits:
     if "train" not in parts:
         raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts)}.")
     said = [each for those in tables.values() for table in those for each in table.said]
-    return LoadedSplits(
-        parts["train"], parts.get("test"), parts.get("validation"), tuple(dict.fromkeys([*remarks, *said]))
-    )
+    return LoadedSplits(**parts, remarks=tuple(dict.fromkeys([*remarks, *said])))
 
 
 def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
@@ -252,7 +246,7 @@ class _Table:
             else:
                 rows.append(row)
         if rows:
-            self._pixels.append(_narrow(np.stack(rows)))
+            self._pixels.append(pixels.narrow(np.stack(rows)))
 
     def _take_pixels(self, batch: pyarrow.RecordBatch, columns: Sequence[str], problems: ValidationErrors) -> None:
         for name in columns:
@@ -261,16 +255,7 @@ class _Table:
                 place = f"{self.name}, row {self._rows + missing[0] + 1}, column {name}"
                 problems.add(place, "a pixel is missing", times=len(missing))
         part = np.stack([batch.column(name).to_numpy(zero_copy_only=False) for name in columns], axis=1)
-        self._pixels.append(_narrow(np.nan_to_num(part, nan=0.0) if problems.count else part))
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    """Whole numbers that fit into bytes as bytes; others as float32."""
-    if values.size and values.dtype != bool and ((values >= 0) & (values <= 255)).all():
-        small = values.astype(np.uint8)
-        if (small == values).all():
-            return small
-    return values if values.dtype == bool else values.astype(np.float32)
+        self._pixels.append(pixels.narrow(np.nan_to_num(part, nan=0.0) if problems.count else part))
 
 
 class _ArrowFile:
@@ -292,7 +277,7 @@ class _ArrowFile:
 
 def is_one(start: bytes) -> bool:
     """Tell whether a file is a Parquet or an Arrow file, by its first bytes."""
-    return start.startswith((b"PAR1", *ARROW))
+    return start.startswith((PARQUET, *ARROW))
 
 
 def _open(path: Path, name: str) -> tuple[Any, Any, int]:
@@ -337,12 +322,13 @@ def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, na
     picture = encoded or (_picture_column(schema, rest, name) if packed is None else None)
     lists = [each for each in rest if _is_list(schema.field(each).type)] if packed is None else [packed]
     if picture is None and len(lists) != 1:
-        chosen = _pixel_columns(rest)
-        if chosen is None:
+        places = find_pixel_columns(rest)
+        if places is None:
             raise DataError(
                 f"{name} must have a column image, or 784 columns of pixels beside {label or 'the label'}; it has "
                 f"{len(rest)}: {list_names(rest)}."
             )
+        chosen = [rest[place] for place in places]
         for each in chosen:
             if not _is_number(schema.field(each).type):
                 raise DataError(f"{name}: column {each} must hold numbers; it is {schema.field(each).type!s:.80}.")
@@ -376,16 +362,6 @@ def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
     )
 
 
-def _pixel_columns(names: Sequence[str]) -> list[str] | None:
-    """The columns of pixels: those named alike but for numbers, or all but columns that count rows."""
-    kinds = [re.sub(r"\d+", "#", each) for each in names]
-    kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
-    if "#" in kind and most > len(names) / 2 and pixels.shape_of(most) is not None:
-        return wording.sort_numbered([each for each, its in zip(names, kinds, strict=True) if its == kind])
-    kept = [each for each in names if each.lower() not in wording.INDICES]
-    return next((list(each) for each in (names, kept) if pixels.shape_of(len(each)) is not None), None)
-
-
 def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> str | None:
     """The column of pictures: the one of a usual name, or the only one that holds bytes; None if there is none."""
     usual = wording.find_named(names, wording.PICTURES)
@@ -401,30 +377,29 @@ def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> 
     return usual
 
 
+def _is(kind: pyarrow.DataType, *names: str) -> bool:
+    """Tell whether a type is one of those that PyArrow names so."""
+    from pyarrow import types
+
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
+
+
 def _holds_bytes(kind: pyarrow.DataType) -> bool:
     """Tell whether a column may hold picture files: bytes, or a struct with bytes."""
-    import pyarrow.types as types
-
-    inner = kind.field("bytes").type if types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
-    return bool(types.is_binary(inner) or types.is_large_binary(inner))
+    inner = kind.field("bytes").type if _is(kind, "struct") and kind.get_field_index("bytes") >= 0 else kind
+    return _is(inner, "binary", "large_binary")
 
 
 def _is_list(kind: pyarrow.DataType) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+    return _is(kind, "list", "large_list", "fixed_size_list")
 
 
 def _is_text(kind: pyarrow.DataType) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+    return _is(kind, "string", "large_string")
 
 
 def _is_number(kind: pyarrow.DataType) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+    return _is(kind, "integer", "floating", "boolean")
 
 
 def _class_names(schema: pyarrow.Schema, label: str | None) -> list[str] | None:

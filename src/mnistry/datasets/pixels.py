@@ -73,6 +73,15 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
     return (_scale(values, 255.0), None) if top <= 1 else (values.astype(np.uint8, copy=False), None)
 
 
+def narrow(values: np.ndarray) -> np.ndarray:
+    """Whole numbers that fit into bytes as bytes; others as float32."""
+    if values.size and values.dtype != bool and ((values >= 0) & (values <= 255)).all():
+        small = values.astype(np.uint8)
+        if (small == values).all():
+            return small
+    return values if values.dtype == bool else values.astype(np.float32)
+
+
 def _scale(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
     """Scale numbers and round them, a part at a time: memory for one float32 copy of a part, not of all."""
     scaled = np.empty(values.shape, np.uint8)

@@ -104,7 +104,7 @@ def load_pictures(
 def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
     """Bring one picture into the form that networks take, uint8 (28, 28), or say why it cannot be."""
     try:
-        opened = open_image(picture.name if picture.content is None else picture.content, "it")
+        opened = open_image(picture.source, "it")
     except PictureError as error:
         path = Path(picture.name)
         told = file_kinds.describe(path, file_kinds.first_bytes(path)) if picture.content is None else None

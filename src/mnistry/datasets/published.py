@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +71,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     if folder is not None:
         place = _own_place(folder, published)
         try:
-            for each in (place, place / "raw", place / "MNIST" / "raw"):  # the last two as torchvision has them
+            for each in _subfolders(place):
                 found = _found_in(each, published)
                 if found is not None:
                     return found
@@ -102,17 +104,11 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
 
 def load_local(published: Published, folder: Path | None) -> Dataset | None:
     """Load the set from the folder that the user named, or from the cache; None where it is in neither."""
-    own = [] if folder is None else [_own_place(folder, published)]
-    for place in (
-        *(each / below for each in own for below in ("", "raw", "MNIST/raw")),
-        find_cache_folder(published.name),
-    ):
-        try:
-            found = _found_in(place, published)
-        except DataError:
-            continue
-        if found is not None:
-            return found
+    own = [] if folder is None else _subfolders(_own_place(folder, published))
+    for place in (*own, find_cache_folder(published.name)):
+        with contextlib.suppress(DataError):
+            if (found := _found_in(place, published)) is not None:
+                return found
     return None
 
 
@@ -135,6 +131,11 @@ class DamagedFolderError(DataError):
 
 class _IncompleteError(DataError):
     """Some of the files are there, not all: as after a download that was interrupted."""
+
+
+def _subfolders(place: Path) -> list[Path]:
+    """A folder, and those in it that torchvision makes."""
+    return [place, place / "raw", place / "MNIST" / "raw"]
 
 
 def _how_to_put_it_there(published: Published) -> str:
@@ -174,14 +175,11 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
             digests[file.name] = _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
     for array in arrays:
         array.setflags(write=False)
-    x_train, y_train, x_test, y_test = arrays
+    splits: dict[str, Any] = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
     return Dataset(
         name=published.name,
         title=published.title,
-        x_train=x_train,
-        y_train=y_train,
-        x_test=x_test,
-        y_test=y_test,
+        **splits,
         class_names=published.class_names,
         source=short(folder),
         licence=published.licence,

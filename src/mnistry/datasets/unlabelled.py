@@ -30,6 +30,7 @@ from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
 from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import NPY, ZIP
 from mnistry.runtime.files import short
 
 HEADER = ("ImageId", "Label")  # as in Kaggle's competition
@@ -127,7 +128,7 @@ def _read(place: Path) -> Found:
     if place.is_dir():
         return _read_folder(place)
     start = file_kinds.first_bytes(place)
-    if start.startswith(b"PK"):
+    if start.startswith(ZIP):
         try:
             with zipfile.ZipFile(place) as archive:
                 holds_arrays = any(member.endswith(".npy") for member in archive.namelist())
@@ -137,7 +138,7 @@ def _read(place: Path) -> Found:
             return _number_images(*numpy_files.read_images(place))
         with archives.unpack(place) as folder:
             return _open_now(_read(_only(folder)))
-    if start.startswith(b"\x93NUMPY"):
+    if start.startswith(NPY):
         return _number_images(*numpy_files.read_images(place))
     if array_files.is_one(start):
         with array_files.as_npz([place]) as npz:

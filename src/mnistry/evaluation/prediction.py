@@ -27,10 +27,6 @@ class DatasetPredictions:
         images: the images, with their names.
         answers: the model's predictions.
         class_names: of the model.
-
-    >>> answers = predict_dataset(None, "digits")
-    >>> len(answers.labels), answers.csv().splitlines()[0]
-    (360, 'ImageId,Label')
     """
 
     images: UnlabelledImages

@@ -38,14 +38,14 @@ def draw(result: ModelEvaluation) -> dict[str, Drawing]:
     drawn = draw_test(dataset, test)
     if result.corrupted:
         names = [each.name for each in result.corrupted]
-        first = dataset.x_test[:1]
-        spoilt = [first, *(corruptions.corrupt(name, first, seed=evaluation_result.CORRUPTION_SEED) for name in names)]
-        kinds = [evaluation_result.AS_THEY_ARE, *(evaluation_result.format_corruption(name) for name in names)]
-        drawn["corrupted"] = plots.draw_corrupted(np.concatenate(spoilt[1:]), kinds[1:])
+        first, seed = dataset.x_test[:1], evaluation_result.CORRUPTION_SEED
+        kinds = [evaluation_result.format_corruption(name) for name in names]
+        spoilt = np.concatenate([corruptions.corrupt(name, first, seed=seed) for name in names])
+        drawn["corrupted"] = plots.draw_corrupted(spoilt, kinds)
         wrong = [1 - test.accuracy, *(each.all.errors / each.all.n for each in result.corrupted)]
         wrong_and_sure = [result.sure.errors / test.n, *(each.sure.errors / each.all.n for each in result.corrupted)]
         drawn["robustness"] = plots.draw_robustness(
-            kinds, np.subtract(wrong, wrong_and_sure), np.asarray(wrong_and_sure)
+            [evaluation_result.AS_THEY_ARE, *kinds], np.subtract(wrong, wrong_and_sure), np.asarray(wrong_and_sure)
         )
     return drawn
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -58,7 +58,8 @@ def evaluate_model(
         MnistryError: the model, the data or the folder is missing, damaged or wrong, or they do not belong together.
     """
     watch = Stopwatch()
-    with _folder(out) as (work, folder):
+    nowhere: AbstractContextManager[tuple[Path | None, Path | None]] = nullcontext((None, None))
+    with nowhere if out is None else run_folder.create_folder(out, "evaluate") as (work, folder):
         named = None
         if dataset is not None and _is_keras(model):  # its classes are those of the data
             named = loading.load(dataset, data_dir=data_dir, progress=callbacks.download)
@@ -137,15 +138,6 @@ def _source(model: Any) -> str:
     if model is None:
         return SHIPPED
     return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the Keras model {model.name}"
-
-
-@contextlib.contextmanager
-def _folder(out: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, Path | None]]:
-    if out is None:
-        yield None, None
-    else:
-        with run_folder.create_folder(out, "evaluate") as folders:
-            yield folders
 
 
 def _find_dataset_name(info: ModelMetadata) -> str:

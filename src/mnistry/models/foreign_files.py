@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 
 from mnistry.errors import ModelError
-from mnistry.models.onnx_file import HDF5
+from mnistry.runtime.file_signatures import ARROW, HDF5, NPY, PARQUET, PICKLES, ZIP, is_picture
 from mnistry.runtime.files import short
 
 START = 16  # bytes that are looked at
-ZIP, ONNX_LIKE = b"PK\x03\x04", b"\x08"
+ONNX_LIKE = b"\x08"
 REBUILD = "Build the same network in Keras, set its weights, and use mnistry.export(model, path)"
 WEIGHTS_ONLY = (
     "weights without a network. Build the network in Python, then model.load_weights({name!r}) and "
@@ -24,12 +24,9 @@ PICTURE = "a picture, not a model. To read the digits in it: mnistry read {name}
 NAME_ONE = "Name a file that mnistry export wrote, a run folder or a .keras file"
 DATA = "data, not a model. Name it with --dataset: mnistry predict MODEL --dataset {name}"
 BY_START: tuple[tuple[bytes, str], ...] = (
-    *((start, PICTURE) for start in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"%PDF")),
-    *((start, DATA) for start in (b"\x93NUMPY", b"PAR1", b"ARROW1", b"\0\0\x08\x01", b"\0\0\x08\x03")),
-    *(
-        (b"\x80" + bytes([version]), f"a pickle, which can run any program when it is opened. {REBUILD}")
-        for version in range(2, 6)
-    ),
+    (b"%PDF", PICTURE),
+    *((start, DATA) for start in (NPY, PARQUET, *ARROW, b"\0\0\x08\x01", b"\0\0\x08\x03")),
+    *((start, f"a pickle, which can run any program when it is opened. {REBUILD}") for start in PICKLES),
     *((start, f"a model in XML, of PMML or OpenVINO. {REBUILD}") for start in (b"<?xml", b"<PMML", b"<net")),
     (b"GGUF", f"a language model in GGUF. {REBUILD}"),
     (
@@ -75,7 +72,7 @@ def _kind(path: Path) -> str | None:
         start = file.read(START)
     if start.startswith(ZIP):
         return _zip_kind(path)
-    if start[8:12] == b"WEBP" or start[4:8] == b"ftyp":
+    if is_picture(start) or start[4:8] == b"ftyp":
         return PICTURE
     if start[4:8] == b"TFL3":
         return f"a model of TensorFlow Lite. {REBUILD}"

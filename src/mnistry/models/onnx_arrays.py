@@ -65,7 +65,7 @@ def broadcast(graph: Graph, given: list[Value], shape: Shape, params: Mapping[st
     wanted = [1 if length % N == 0 else length for length in shape]
     if any(length % N == 0 and own == 1 for length, own in zip(shape, lengths, strict=True)):
         raise NoConversionError("it repeats a value by the number of images")
-    name = graph.add("Expand", tensor.name, np.array([wanted[axis] for axis in tensor.order], np.int64))
+    name = graph.add("Expand", tensor.name, [wanted[axis] for axis in tensor.order])
     return Tensor(shape, name, tensor.order)
 
 
@@ -83,28 +83,23 @@ def _repeat(graph: Graph, value: Value, others: Sequence[Value]) -> Value:
     if not isinstance(value, Const):
         return value
     source = next(each for each in others if not isinstance(each, Const) and len(each.shape) == len(value.shape))
-    axis = next(place for place, length in enumerate(value.shape) if length % N == 0)
-    if source.shape[axis] != value.shape[axis]:
+    images = next(axis for axis, length in enumerate(value.shape) if length % N == 0)
+    if source.shape[images] != value.shape[images]:
         raise NoConversionError("it repeats a constant by the number of images")
-    one = cut(
-        graph,
-        source,
-        [0] * len(source.shape),
-        tuple(length if place == axis else 1 for place, length in enumerate(source.shape)),
-        [1] * len(source.shape),
-    )
-    nought = graph.add("Mul", graph.name(one), np.array(0.0))
+    lengths = tuple(length if axis == images else 1 for axis, length in enumerate(source.shape))
+    one = cut(graph, source, [0] * len(lengths), lengths)
+    nought = graph.add("Mul", graph.name(one), 0.0)
     return Tensor(value.shape, graph.add("Add", nought, value.whole()), tuple(range(len(value.shape))))
 
 
 def slice_parts(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     """Convert a slice."""
-    strides = params["strides"] or [1] * len(shape)
-    return cut(graph, given[0], params["start_indices"], shape, strides)
+    return cut(graph, given[0], params["start_indices"], shape, params["strides"])
 
 
-def cut(graph: Graph, value: Value, starts: Sequence[int], shape: Shape, strides: Sequence[int]) -> Value:
+def cut(graph: Graph, value: Value, starts: Sequence[int], shape: Shape, strides: Sequence[int] | None = None) -> Value:
     """A part of a value: from each start, as long as the shape says, in some steps."""
+    strides = strides or [1] * len(shape)
     axes = [
         axis for axis in range(len(shape)) if (starts[axis], strides[axis], value.shape[axis]) != (0, 1, shape[axis])
     ]
@@ -112,23 +107,25 @@ def cut(graph: Graph, value: Value, starts: Sequence[int], shape: Shape, strides
         raise NoConversionError("it takes some images out of several")
     if not axes:
         return value
+    ends = [start + (length - 1) * step + 1 for start, length, step in zip(starts, shape, strides, strict=True)]
     if isinstance(value, Const):
         parts = tuple(
-            slice(starts[axis], starts[axis] + (shape[axis] - 1) * strides[axis] + 1, strides[axis])
-            if axis in axes and value.array.shape[axis] != 1
-            else slice(None)
-            for axis in range(len(shape))
+            slice(starts[axis], ends[axis], strides[axis]) if axis in axes and length != 1 else slice(None)
+            for axis, length in enumerate(value.array.shape)
         )
         return Const(shape, value.array[parts])
     tensor = graph.tensor(value)
-    ends = [starts[axis] + (shape[axis] - 1) * strides[axis] + 1 for axis in axes]
     numbers = (
-        [starts[axis] for axis in axes],
-        ends,
-        [tensor.order.index(axis) for axis in axes],
-        [strides[axis] for axis in axes],
+        [each[axis] for axis in axes] for each in (starts, ends, [*map(tensor.order.index, range(len(shape)))], strides)
     )
-    return Tensor(shape, graph.add("Slice", tensor.name, *(np.array(each, np.int64) for each in numbers)), tensor.order)
+    return Tensor(shape, graph.add("Slice", tensor.name, *numbers), tensor.order)
+
+
+def cut_along(graph: Graph, value: Value, axis: int, start: int, length: int) -> Value:
+    """A part of a value along one axis."""
+    starts, shape = [0] * len(value.shape), list(value.shape)
+    starts[axis], shape[axis] = start, length
+    return cut(graph, value, starts, tuple(shape))
 
 
 def dynamic_slice(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
@@ -137,7 +134,7 @@ def dynamic_slice(graph: Graph, given: list[Value], shape: Shape, _params: Mappi
     starts = [start if start >= 0 or given[0].shape[axis] != shape[axis] else 0 for axis, start in enumerate(starts)]
     if min(starts) < 0:
         raise NoConversionError("it takes a part of a value from a place that depends on the image")
-    return cut(graph, given[0], starts, shape, [1] * len(shape))
+    return cut(graph, given[0], starts, shape)
 
 
 def gather(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
@@ -154,8 +151,7 @@ def gather(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, 
         raise NoConversionError("it gathers parts of several axes")
     if picked.size == 1:
         start = min(max(int(picked.reshape(())), 0), value.shape[axis] - sizes[axis])
-        starts = [start if place == axis else 0 for place in range(len(value.shape))]
-        return change_shape(graph, cut(graph, value, starts, tuple(sizes), [1] * len(sizes)), shape)
+        return change_shape(graph, cut_along(graph, value, axis, start, sizes[axis]), shape)
     if tuple(numbers.collapsed_slice_dims) != (axis,) or picked.ndim != 2 or isinstance(value, Const):
         raise NoConversionError("it gathers several parts at a time")
     name = graph.add("Gather", graph.name(value), picked[:, 0].astype(np.int64), axis=axis)
@@ -174,9 +170,7 @@ def reverse(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str,
         if shape[axis] % N == 0:
             raise NoConversionError("it reverses the order of images")
         tensor = graph.tensor(value)
-        name = graph.add(
-            "Gather", tensor.name, np.arange(shape[axis])[::-1].astype(np.int64), axis=tensor.order.index(axis)
-        )
+        name = graph.add("Gather", tensor.name, [*range(shape[axis])][::-1], axis=tensor.order.index(axis))
         value = Tensor(shape, name, tensor.order)
     return value
 
@@ -193,12 +187,12 @@ def pad(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any
     lengths = tuple(
         length - start - max(0, -high) for length, start, (_, high, _) in zip(value.shape, starts, config, strict=True)
     )
-    value = cut(graph, value, starts, lengths, [1] * len(shape))
+    value = cut(graph, value, starts, lengths)
     tensor = graph.tensor(value)
     pads = [max(0, config[axis][side]) for side in (0, 1) for axis in tensor.order]
     if not any(pads):
         return value
-    name = graph.add("Pad", tensor.name, np.array(pads, np.int64), filling.array.reshape(()).astype(np.float32))
+    name = graph.add("Pad", tensor.name, pads, filling.array.reshape(()).astype(np.float32))
     return Tensor(shape, name, tensor.order)
 
 
@@ -214,7 +208,7 @@ def reduce_axes(operator: str) -> Conversion:
         rest = [axis for axis in tensor.order if axis not in axes]
         order = tuple(sorted(rest).index(axis) for axis in rest)
         if operator == "ReduceSum":
-            name = graph.add(operator, tensor.name, np.array(places, np.int64), keepdims=0)
+            name = graph.add(operator, tensor.name, places, keepdims=0)
         else:
             name = graph.add(operator, tensor.name, axes=places, keepdims=0)
         return Tensor(shape, name, order)
@@ -227,16 +221,16 @@ def sort(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, An
     axis = params["dimension"]
     if len(given) != 1 or shape[axis] % N == 0:
         raise NoConversionError("it sorts several values at once")
-    tensor, length = graph.tensor(given[0]), np.array([shape[axis]], np.int64)
+    tensor = graph.tensor(given[0])
     outputs = [f"{tensor.name}sort", f"{tensor.name}_places"]
-    name = graph.add("TopK", tensor.name, length, outputs=outputs, axis=tensor.order.index(axis), largest=0)
+    name = graph.add("TopK", tensor.name, [shape[axis]], outputs=outputs, axis=tensor.order.index(axis), largest=0)
     return Tensor(shape, name, tensor.order)
 
 
 def cumulative_sum(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     """Convert a cumulative sum along an axis."""
     tensor = graph.tensor(given[0])
-    axis = np.array(tensor.order.index(params["axis"]), np.int64)
+    axis = tensor.order.index(params["axis"])
     return Tensor(shape, graph.add("CumSum", tensor.name, axis, reverse=int(params["reverse"])), tensor.order)
 
 
@@ -284,10 +278,7 @@ def permute(graph: Graph, value: Value, axes: Sequence[int]) -> Value:
 
 def step_of(graph: Graph, value: Value, step: int) -> Value:
     """One step of a sequence, whose first axis counts steps."""
-    starts = [step, *[0] * (len(value.shape) - 1)]
-    return change_shape(
-        graph, cut(graph, value, starts, (1, *value.shape[1:]), [1] * len(value.shape)), value.shape[1:]
-    )
+    return change_shape(graph, cut_along(graph, value, 0, step, 1), value.shape[1:])
 
 
 def with_axis(shape: Shape, axis: int) -> Shape:

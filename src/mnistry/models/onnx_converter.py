@@ -18,7 +18,7 @@ from mnistry.constants import IMAGE_SIZE
 from mnistry.errors import UsageError
 from mnistry.models import backend, onnx_arrays, onnx_windows
 from mnistry.models.backend import jax, keras
-from mnistry.models.onnx_arrays import change_shape, concatenate, cut, stack, step_of, with_axis
+from mnistry.models.onnx_arrays import change_shape, concatenate, cut_along, stack, step_of, with_axis
 from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion, as_float
 from mnistry.models.onnx_graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
 
@@ -135,8 +135,8 @@ def _convert(model: keras.Model, images: str, factor: float, offset: float) -> N
         )
     graph = Graph()
     name = graph.add("Cast", images, to=FLOAT)
-    name = graph.add("Mul", name, np.array(factor)) if factor != 1 else name
-    name = graph.add("Add", name, np.array(offset)) if offset else name
+    name = graph.add("Mul", name, factor) if factor != 1 else name
+    name = graph.add("Add", name, offset) if offset else name
     plain: Value = Tensor((N, IMAGE_SIZE, IMAGE_SIZE), name, (0, 1, 2))
     if shape == (IMAGE_SIZE, IMAGE_SIZE, 3):
         first = change_shape(graph, plain, (N, IMAGE_SIZE, IMAGE_SIZE, 1))
@@ -317,8 +317,7 @@ class _Converter:
     def _split(self, params: Mapping[str, Any], given: Value, shapes: Sequence[Shape]) -> list[Value]:
         axis, start, found = params["axis"], 0, []
         for shape in shapes:
-            starts = [start if each == axis else 0 for each in range(len(shape))]
-            found.append(cut(self.graph, given, starts, shape, [1] * len(shape)))
+            found.append(cut_along(self.graph, given, axis, start, shape[axis]))
             start += shape[axis]
         return found
 

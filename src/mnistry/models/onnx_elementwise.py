@@ -50,30 +50,17 @@ def _channels(value: Value, given: Linear) -> np.ndarray | None:
     return array.reshape(-1) if array.ndim and array.shape[-1] == array.size == outputs else None
 
 
-def _add(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
-    for one, other in (given, given[::-1]):
-        if isinstance(one, Linear) and (shift := _channels(other, one)) is not None:
-            return one.shift(shift)
-    return _elementwise("Add")(graph, given, shape, params)
+def _folding(operator: str, fold: Callable[[Linear, np.ndarray], Linear], *, commutes: bool = False) -> Conversion:
+    """An operation with a number for each channel, which goes into the linear operation before it."""
 
+    def convert(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+        for one, other in (given, given[::-1]) if commutes else (given,):
+            numbers = _channels(other, one) if isinstance(one, Linear) else None
+            if isinstance(one, Linear) and numbers is not None and (operator != "Div" or numbers.all()):
+                return fold(one, numbers)
+        return _elementwise(operator)(graph, given, shape, params)
 
-def _sub(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
-    if isinstance(given[0], Linear) and (shift := _channels(given[1], given[0])) is not None:
-        return given[0].shift(-shift)
-    return _elementwise("Sub")(graph, given, shape, params)
-
-
-def _mul(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
-    for one, other in (given, given[::-1]):
-        if isinstance(one, Linear) and (factor := _channels(other, one)) is not None:
-            return one.scale(factor)
-    return _elementwise("Mul")(graph, given, shape, params)
-
-
-def _div(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
-    if isinstance(given[0], Linear) and (factor := _channels(given[1], given[0])) is not None and factor.all():
-        return given[0].scale(1 / factor)
-    return _elementwise("Div")(graph, given, shape, params)
+    return convert
 
 
 def _max(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
@@ -84,7 +71,7 @@ def _max(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, An
 
 
 def _chain(*operators: str) -> Conversion:
-    """Several operations of one input, one after the other."""
+    """Several operations one after the other, all but the first of one input."""
 
     def convert(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
         value = given
@@ -110,7 +97,7 @@ def _with(operator: str, constant: float, *, before: str = "", after: str = "", 
 def _power(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     exponent = params.get("y")
     if exponent == 2:
-        return _elementwise("Mul")(graph, [given[0], given[0]], shape, params)
+        return _square(graph, given, shape, params)
     pair = [given[0], Const((), np.array(exponent, np.float32))] if exponent is not None else given
     return _elementwise("Pow")(graph, list(pair), shape, params)
 
@@ -134,10 +121,6 @@ def _select(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str,
     if (always or never) and chosen.shape == shape:
         return chosen
     return _elementwise("Where")(graph, [condition, value, otherwise], shape, params)
-
-
-def _not_equal(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
-    return _elementwise("Not")(graph, [_elementwise("Equal")(graph, given, shape, params)], shape, params)
 
 
 def _convert_type(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
@@ -177,13 +160,11 @@ ELEMENTWISE: Mapping[str, Conversion] = {
             "sign": "Sign", "sin": "Sin", "sqrt": "Sqrt", "tanh": "Tanh",
         }.items()
     },
-    "add": _add,
-    "add_any": _add,
+    **dict.fromkeys(("add", "add_any"), _folding("Add", Linear.shift, commutes=True)),
     "clamp": _clamp,
     "convert_element_type": _convert_type,
-    "copy": _same,
-    "copy_p": _same,
-    "div": _div,
+    **dict.fromkeys(("copy", "copy_p", "reduce_precision", "stop_gradient"), _same),
+    "div": _folding("Div", lambda linear, numbers: linear.scale(1 / numbers)),
     "erfc": _with("Sub", 1.0, before="Erf", first=True),
     "exp2": _with("Mul", math.log(2), after="Exp"),
     "expm1": _with("Sub", 1.0, before="Exp"),
@@ -191,13 +172,11 @@ ELEMENTWISE: Mapping[str, Conversion] = {
     "is_finite": _with("Less", 3e38, before="Abs"),
     "log1p": _with("Add", 1.0, after="Log"),
     "max": _max,
-    "mul": _mul,
-    "ne": _not_equal,
+    "mul": _folding("Mul", Linear.scale, commutes=True),
+    "ne": _chain("Equal", "Not"),
     "pow": _power,
-    "reduce_precision": _same,
     "rsqrt": _chain("Sqrt", "Reciprocal"),
     "select_n": _select,
     "square": _square,
-    "stop_gradient": _same,
-    "sub": _sub,
+    "sub": _folding("Sub", lambda linear, numbers: linear.shift(-numbers)),
 }  # fmt: skip

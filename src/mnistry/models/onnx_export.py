@@ -68,9 +68,9 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
         )
     name = network.outputs
     if binary:
-        name = graph.add("Concat", graph.add("Mul", name, np.array(0.0)), name, axis=1)
+        name = graph.add("Concat", graph.add("Mul", name, 0.0), name, axis=1)
     elif network.ends == "probabilities":
-        name = graph.add("Log", graph.add("Max", name, np.array(TINY)))
+        name = graph.add("Log", graph.add("Max", name, TINY))
     _add_outputs(graph, name, classes, info.temperature, refuses=network.number > classes)
     graph.prune([onnx_file.PROBABILITIES, onnx_file.DIGITNESS])
     pad_channels(graph)
@@ -156,11 +156,11 @@ def _add_outputs(graph: Graph, logits: str, classes: int, temperature: float, *,
     digits = logits
     if refuses:
         digits, no_digit = "digit_logits", "no_digit_logit"
-        graph.add("Split", logits, np.array([classes, 1]), outputs=[digits, no_digit], axis=1)
+        graph.add("Split", logits, [classes, 1], outputs=[digits, no_digit], axis=1)
         all_digits = graph.add("ReduceLogSumExp", digits, axes=[1], keepdims=0)
-        lead = graph.add("Sub", all_digits, graph.add("Squeeze", no_digit, np.array([1])))
+        lead = graph.add("Sub", all_digits, graph.add("Squeeze", no_digit, [1]))
         graph.add("Sigmoid", lead, outputs=[onnx_file.DIGITNESS])
-    cooled = graph.add("Mul", digits, np.array(1 / temperature))
+    cooled = graph.add("Mul", digits, 1 / temperature)
     graph.add("Softmax", cooled, outputs=[onnx_file.PROBABILITIES], axis=1)
     if not refuses:
         graph.add("ReduceMax", onnx_file.PROBABILITIES, outputs=[onnx_file.DIGITNESS], axes=[1], keepdims=0)

@@ -27,6 +27,7 @@ from mnistry.errors import ModelError
 from mnistry.models import onnx_shapes
 from mnistry.models.metadata import KEY, ModelMetadata
 from mnistry.models.protobuf import BYTES, VARINT, Field, Message, Schema
+from mnistry.runtime.file_signatures import HDF5, ZIP
 from mnistry.runtime.files import short
 
 IMAGES, PROBABILITIES, DIGITNESS = "images", "probabilities", "digitness"
@@ -40,7 +41,6 @@ MAX_PRODUCTS = 10**9  # multiplications an image
 UINT8, FLOAT32, INT64, BOOL = 2, 1, 7, 9  # ONNX's numbers for types
 TYPES = {FLOAT32: "<f4", INT64: "<i8", BOOL: "|b1"}  # of constants
 INT, INTS = 2, 7  # ONNX's numbers for kinds of attributes
-HDF5 = b"\x89HDF\r\n\x1a\n"  # how a Keras model of earlier versions begins
 EXPORTED = "model.onnx"  # in a run folder
 HELP = "Export one with mnistry export, or name none for the model that comes with mnistry."
 
@@ -127,7 +127,7 @@ def is_keras(path: str | os.PathLike[str]) -> bool:
     try:
         with where.open("rb") as file:
             start = file.read(len(HDF5))
-        if start.startswith(b"PK"):
+        if start.startswith(ZIP):
             with zipfile.ZipFile(where) as archive:
                 return "config.json" in archive.namelist()
         return start == HDF5
@@ -148,7 +148,7 @@ def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
     Raises:
         ModelError: it is not an ONNX file, comes from elsewhere, is of another version, damaged, or too large.
     """
-    if content.startswith((b"PK", HDF5)):
+    if content.startswith((*ZIP, HDF5)):
         raise ModelError(f"{name} is a Keras model, not a model file. Make it one with: mnistry export {name}")
     if len(content) > MAX_BYTES:
         raise ModelError(f"{name} has {len(content):,} bytes; a model file has at most {MAX_BYTES:,}. {HELP}")

@@ -89,6 +89,8 @@ class Linear:
 
 
 Value = Const | Tensor | Linear
+Input = str | np.ndarray | float | list[int]
+"""Of an operation: the name of a tensor; or a constant, of which lists and bare integers become int64."""
 
 
 @dataclass(eq=False)
@@ -105,8 +107,8 @@ class Graph:
     _tensors: dict[int, tuple[Value, Tensor]] = field(default_factory=dict)
     _shared: dict[tuple[Any, ...], str] = field(default_factory=dict)
 
-    def add(self, operator: str, *inputs: str | np.ndarray, outputs: Sequence[str] = (), **attributes: Any) -> str:
-        """Add an operation; arrays among its inputs become constants. Returns the name of its first output."""
+    def add(self, operator: str, *inputs: Input, outputs: Sequence[str] = (), **attributes: Any) -> str:
+        """Add an operation. Returns the name of its first output."""
         made = f"{operator.lower()}_{len(self.nodes)}"
         named = tuple(self._constant(f"{made}_{place}", each) for place, each in enumerate(inputs))
         self.nodes.append(Node(operator, named, tuple(outputs) or (made,), attributes))
@@ -164,10 +166,11 @@ class Graph:
             made = self.add("Add", made, value.bias) if value.bias.any() else made
         return Tensor(value.shape, made, value.order)
 
-    def _constant(self, name: str, given: str | np.ndarray) -> str:
+    def _constant(self, name: str, given: Input) -> str:
         if isinstance(given, str):
             return given
-        kept = given if given.dtype in (np.int64, bool) else np.asarray(given, np.float32)
+        array = np.asarray(given)
+        kept = array if array.dtype in (np.int64, bool) else array.astype(np.float32, copy=False)
         if kept.dtype == np.float32 and np.isinf(kept).any():
             kept = np.nan_to_num(kept)  # the largest number that there is
         if kept.size <= 16:  # small ones are shared
@@ -177,13 +180,13 @@ class Graph:
         return name
 
 
-def target(lengths: Sequence[int]) -> np.ndarray:
+def target(lengths: Sequence[int]) -> list[int]:
     """The shape to reshape to, with -1 for the axis that counts images.
 
-    >>> target([7919, 28, 1]).tolist()
+    >>> target([7919, 28, 1])
     [-1, 28, 1]
     """
-    return np.array([-1 if length % N == 0 else length for length in lengths], np.int64)
+    return [-1 if length % N == 0 else length for length in lengths]
 
 
 def size(shape: Shape) -> int:

@@ -53,13 +53,14 @@ def given(operation: Operation) -> Given:
     if operation.operator not in RULES:
         raise ValueError(f"it has the operation {operation.operator!r:.40}, which is none of those that are exported")
     rule, attributes = RULES[operation.operator]
-    _require(set(operation.attributes) <= attributes, operation)
     try:
+        _require(set(operation.attributes) <= attributes)
         result = rule(operation)
+        for shape in result.shapes:
+            _require(len(shape) <= MAX_AXES and 0 not in shape and sum(length < 0 for length in shape) <= 1)
     except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError):
-        raise _unfit(operation) from None
-    for shape in result.shapes:
-        _require(len(shape) <= MAX_AXES and 0 not in shape and sum(length < 0 for length in shape) <= 1, operation)
+        shapes = " and ".join(map(str, operation.shapes)) or "nothing"
+        raise ValueError(f"its operation {operation.operator} does not fit what it takes, {shapes:.80}") from None
     return result
 
 
@@ -72,14 +73,9 @@ def values(shape: Shape) -> int:
     return math.prod(map(abs, shape))
 
 
-def _unfit(operation: Operation) -> ValueError:
-    shapes = " and ".join(map(str, operation.shapes))
-    return ValueError(f"its operation {operation.operator} does not fit what it takes, {shapes or 'nothing':.80}")
-
-
-def _require(holds: bool, operation: Operation) -> None:
+def _require(holds: bool) -> None:
     if not holds:
-        raise _unfit(operation)
+        raise ValueError
 
 
 def _same(operation: Operation) -> Given:
@@ -88,31 +84,31 @@ def _same(operation: Operation) -> Given:
 
 
 def _cast(operation: Operation) -> Given:
-    _require(operation.attributes["to"] in ([1], [7], [9]), operation)  # float32, int64, bool
+    _require(operation.attributes["to"] in ([1], [7], [9]))  # float32, int64, bool
     return _same(operation)
 
 
 def _softmax(operation: Operation) -> Given:
     (shape,) = operation.shapes
     (axis,) = operation.attributes["axis"]
-    _require(0 <= axis < len(shape) and shape[axis] > 0, operation)
+    _require(0 <= axis < len(shape) and shape[axis] > 0)
     return _same(operation)
 
 
 def _broadcast(operation: Operation) -> Given:
     """Operations on values side by side, of two or three inputs."""
-    _require(2 <= len(operation.shapes) <= 3, operation)
-    shape = _together(operation.shapes, operation)
+    _require(2 <= len(operation.shapes) <= 3)
+    shape = _together(operation.shapes)
     return Given([shape], values(shape))
 
 
-def _together(shapes: Sequence[Shape], operation: Operation) -> Shape:
+def _together(shapes: Sequence[Shape]) -> Shape:
     longest = max(map(len, shapes))
     aligned = [(1,) * (longest - len(shape)) + shape for shape in shapes]
     result = []
     for lengths in zip(*aligned, strict=True):
         longer = {length for length in lengths if length != 1}
-        _require(len(longer) <= 1, operation)
+        _require(len(longer) <= 1)
         result.append(next(iter(longer), 1))
     return tuple(result)
 
@@ -120,9 +116,9 @@ def _together(shapes: Sequence[Shape], operation: Operation) -> Shape:
 def _convolution(operation: Operation) -> Given:
     (n, channels, *image), (outputs, inputs, *size), bias = operation.shapes
     (groups,) = operation.attributes.get("group", [1])
-    _require(n < 0 and operation.constants[1] is not None and bias == (outputs,) and groups >= 1, operation)
-    _require(channels == inputs * groups and outputs % groups == 0, operation)
-    _require(operation.attributes["kernel_shape"] == size, operation)
+    _require(n < 0 and operation.constants[1] is not None and bias == (outputs,) and groups >= 1)
+    _require(channels == inputs * groups and outputs % groups == 0)
+    _require(operation.attributes["kernel_shape"] == size)
     shape = (n, outputs, *_slid(operation, image))
     return Given([shape], values(shape) * inputs * math.prod(size))
 
@@ -131,16 +127,14 @@ def _conv_transpose(operation: Operation) -> Given:
     (n, channels, *image), (inputs, each, *size), bias = operation.shapes
     attributes = operation.attributes
     (groups,) = attributes["group"]
-    _require(n < 0 and groups >= 1 and channels == inputs and inputs % groups == 0, operation)
-    _require(operation.constants[1] is not None and bias == (each * groups,), operation)
+    _require(n < 0 and groups >= 1 and channels == inputs and inputs % groups == 0)
+    _require(operation.constants[1] is not None and bias == (each * groups,))
     names = ("kernel_shape", "strides", "dilations", "output_padding")
     kernel, strides, dilations, more = (attributes[name] for name in names)
     pads, axes = attributes["pads"], len(image)
-    _require(
-        axes in (1, 2) and kernel == size and {len(part) for part in (strides, dilations, more)} == {axes}, operation
-    )
-    _require(len(pads) == 2 * axes and min([*pads, *more]) >= 0 and max([*pads, *more]) <= MAX_WINDOW, operation)
-    _require(all(1 <= number <= MAX_WINDOW for number in (*size, *strides, *dilations)), operation)
+    _require(axes in (1, 2) and kernel == size and {len(part) for part in (strides, dilations, more)} == {axes})
+    _require(len(pads) == 2 * axes and min([*pads, *more]) >= 0 and max([*pads, *more]) <= MAX_WINDOW)
+    _require(all(1 <= number <= MAX_WINDOW for number in (*size, *strides, *dilations)))
     lengths = [
         strides[axis] * (image[axis] - 1)
         + more[axis]
@@ -150,14 +144,14 @@ def _conv_transpose(operation: Operation) -> Given:
         - pads[axis + axes]
         for axis in range(axes)
     ]
-    _require(min(lengths) >= 1, operation)
+    _require(min(lengths) >= 1)
     products = values((n, channels, *image)) * each * math.prod(size)
     return Given([(n, each * groups, *lengths)], products)
 
 
 def _pooling(operation: Operation) -> Given:
     ((n, channels, *image),) = operation.shapes
-    _require(n < 0 and operation.attributes.get("count_include_pad", [1]) == [1], operation)
+    _require(n < 0 and operation.attributes.get("count_include_pad", [1]) == [1])
     shape = (n, channels, *_slid(operation, image))
     return Given([shape], values(shape) * math.prod(operation.attributes["kernel_shape"]))
 
@@ -167,33 +161,33 @@ def _slid(operation: Operation, image: Sequence[int]) -> list[int]:
     size, strides, pads = (operation.attributes[name] for name in ("kernel_shape", "strides", "pads"))
     axes = len(image)
     dilations = operation.attributes.get("dilations", [1] * axes)
-    _require(axes in (1, 2) and len(pads) == 2 * axes, operation)
-    _require({len(each) for each in (size, strides, dilations)} == {axes}, operation)
-    _require(all(1 <= each <= MAX_WINDOW for each in (*size, *strides, *dilations)), operation)
+    _require(axes in (1, 2) and len(pads) == 2 * axes)
+    _require({len(each) for each in (size, strides, dilations)} == {axes})
+    _require(all(1 <= each <= MAX_WINDOW for each in (*size, *strides, *dilations)))
     reach = [dilation * (width - 1) + 1 for dilation, width in zip(dilations, size, strict=True)]
-    _require(all(0 <= pad < width or pad == 0 for pad, width in zip(pads, reach * 2, strict=True)), operation)
+    _require(all(0 <= pad < width or pad == 0 for pad, width in zip(pads, reach * 2, strict=True)))
     room = [image[axis] + pads[axis] + pads[axis + axes] - reach[axis] for axis in range(axes)]
-    _require(min(room) >= 0 and min(image) > 0, operation)
+    _require(min(room) >= 0 and min(image) > 0)
     return [room[axis] // strides[axis] + 1 for axis in range(axes)]
 
 
 def _average(operation: Operation) -> Given:
     ((n, channels, height, width),) = operation.shapes
-    _require(n < 0, operation)
+    _require(n < 0)
     return Given([(n, channels, 1, 1)], channels * abs(n) * height * width)
 
 
 def _product(operation: Operation) -> Given:
     (n, inputs), (outputs, width), bias = operation.shapes
-    _require(operation.constants[1] is not None and outputs > 0, operation)
-    _require(operation.attributes == {"transB": [1]} and inputs == width and bias == (outputs,), operation)
+    _require(operation.constants[1] is not None and outputs > 0)
+    _require(operation.attributes == {"transB": [1]} and inputs == width and bias == (outputs,))
     return Given([(n, outputs)], abs(n) * inputs * outputs)
 
 
 def _matrices(operation: Operation) -> Given:
     (*batch, rows, inner), (*other, width, columns) = operation.shapes
-    _require(inner == width and inner > 0, operation)
-    shape = (*_together([tuple(batch), tuple(other)], operation), rows, columns)
+    _require(inner == width and inner > 0)
+    shape = (*_together([tuple(batch), tuple(other)]), rows, columns)
     return Given([shape], values(shape) * inner)
 
 
@@ -203,22 +197,22 @@ def _reshape(operation: Operation) -> Given:
     known = math.prod(abs(length) for length in lengths if length != -1)
     count, rest = lengths.count(-1), values(shape) // known
     images = any(length < 0 for length in shape)
-    _require(rest * known == values(shape) and rest >= 1 and count <= 1 and min(lengths, default=1) >= -1, operation)
-    _require(images == bool(count), operation)  # -1 is where images are counted, and nowhere else
+    _require(rest * known == values(shape) and rest >= 1 and count <= 1 and min(lengths, default=1) >= -1)
+    _require(images == bool(count))  # -1 is where images are counted, and nowhere else
     return Given([tuple(-rest if length == -1 else length for length in lengths)], 0)
 
 
 def _transpose(operation: Operation) -> Given:
     (shape,), order = operation.shapes, operation.attributes["perm"]
-    _require(sorted(order) == list(range(len(shape))), operation)
+    _require(sorted(order) == list(range(len(shape))))
     return Given([tuple(shape[place] for place in order)], values(shape))
 
 
 def _concatenation(operation: Operation) -> Given:
     (axis,), (first, *_) = operation.attributes["axis"], operation.shapes
-    _require(0 <= axis < len(first) and all(len(shape) == len(first) for shape in operation.shapes), operation)
+    _require(0 <= axis < len(first) and all(len(shape) == len(first) for shape in operation.shapes))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in operation.shapes}
-    _require(len(rest) == 1 and all(shape[axis] > 0 for shape in operation.shapes), operation)
+    _require(len(rest) == 1 and all(shape[axis] > 0 for shape in operation.shapes))
     shape = (*first[:axis], sum(shape[axis] for shape in operation.shapes), *first[axis + 1 :])
     return Given([shape], values(shape))
 
@@ -226,85 +220,85 @@ def _concatenation(operation: Operation) -> Given:
 def _slice(operation: Operation) -> Given:
     shape = list(operation.shapes[0])
     parts = [_numbers(operation, place) for place in (1, 2, 3, 4)]
-    _require(len({len(part) for part in parts}) == 1 and len(set(parts[2])) == len(parts[2]), operation)
+    _require(len({len(part) for part in parts}) == 1 and len(set(parts[2])) == len(parts[2]))
     for start, end, axis, step in zip(*parts, strict=True):
-        _require(0 <= axis < len(shape) and 0 <= start < end <= shape[axis] and step >= 1, operation)
+        _require(0 <= axis < len(shape) and 0 <= start < end <= shape[axis] and step >= 1)
         shape[axis] = -(-(end - start) // step)
     return Given([tuple(shape)], values(tuple(shape)))
 
 
 def _pad(operation: Operation) -> Given:
     shape, pads = operation.shapes[0], _numbers(operation, 1)
-    _require(len(pads) == 2 * len(shape) and min(pads) >= 0, operation)
-    _require(len(operation.shapes) == 3 and operation.shapes[2] == () and operation.constants[2] is not None, operation)
+    _require(len(pads) == 2 * len(shape) and min(pads) >= 0)
+    _require(len(operation.shapes) == 3 and operation.shapes[2] == () and operation.constants[2] is not None)
     padded = []
     for axis, length in enumerate(shape):
         more = pads[axis] + pads[axis + len(shape)]
-        _require(length > 0 or more == 0, operation)
+        _require(length > 0 or more == 0)
         padded.append(length + more)
     return Given([tuple(padded)], values(tuple(padded)))
 
 
 def _expand(operation: Operation) -> Given:
     lengths = tuple(_numbers(operation, 1))
-    _require(min(lengths, default=1) >= 1, operation)
-    shape = _together([operation.shapes[0], lengths], operation)
+    _require(min(lengths, default=1) >= 1)
+    shape = _together([operation.shapes[0], lengths])
     return Given([shape], values(shape))
 
 
 def _gather(operation: Operation) -> Given:
     shape, indices = operation.shapes[0], _numbers(operation, 1)
     (axis,) = operation.attributes["axis"]
-    _require(0 <= axis < len(shape) and all(0 <= each < shape[axis] for each in indices), operation)
+    _require(0 <= axis < len(shape) and all(0 <= each < shape[axis] for each in indices))
     picked = (*shape[:axis], len(indices), *shape[axis + 1 :])
     return Given([picked], values(picked))
 
 
 def _flatten(operation: Operation) -> Given:
     (shape,) = operation.shapes
-    _require(shape[0] < 0 and operation.attributes == {"axis": [1]}, operation)
+    _require(shape[0] < 0 and operation.attributes == {"axis": [1]})
     return Given([(shape[0], values(shape[1:]))], 0)
 
 
 def _split(operation: Operation) -> Given:
     (n, length), parts = operation.shapes[0], _numbers(operation, 1)
-    _require(operation.attributes == {"axis": [1]}, operation)
-    _require(min(parts) >= 1 and sum(parts) == length, operation)
+    _require(operation.attributes == {"axis": [1]})
+    _require(min(parts) >= 1 and sum(parts) == length)
     return Given([(n, part) for part in parts], 0)
 
 
 def _sum(operation: Operation) -> Given:
-    _require(operation.attributes == {"keepdims": [0]}, operation)
+    _require(operation.attributes == {"keepdims": [0]})
     return _without(operation, _numbers(operation, 1))
 
 
 def _reduce(operation: Operation) -> Given:
-    _require(operation.attributes["keepdims"] == [0] and len(operation.shapes) == 1, operation)
+    _require(operation.attributes["keepdims"] == [0] and len(operation.shapes) == 1)
     return _without(operation, operation.attributes["axes"])
 
 
 def _without(operation: Operation, axes: Iterable[int]) -> Given:
     shape, gone = operation.shapes[0], set(axes)
-    _require(bool(gone) and all(0 <= axis < len(shape) and shape[axis] > 0 for axis in gone), operation)
+    _require(bool(gone) and all(0 <= axis < len(shape) and shape[axis] > 0 for axis in gone))
     return Given([tuple(length for axis, length in enumerate(shape) if axis not in gone)], values(shape))
 
 
 def _squeeze(operation: Operation) -> Given:
-    _require(operation.shapes[0] == (-1, 1) and _numbers(operation, 1) == [1], operation)
+    _require(operation.shapes[0] == (-1, 1) and _numbers(operation, 1) == [1])
     return Given([(-1,)], 0)
 
 
 def _sum_shapes(operation: Operation) -> Given:
     shape, axis = operation.shapes[0], operation.constants[1]
-    _require(axis is not None and axis.dtype == np.int64 and axis.shape == (), operation)
-    _require(axis is not None and 0 <= int(axis) < len(shape) and shape[int(axis)] > 0, operation)
+    _require(axis is not None and axis.dtype == np.int64 and axis.shape == ())
+    _require(axis is not None and 0 <= int(axis) < len(shape) and shape[int(axis)] > 0)
     return Given([shape], values(shape))
 
 
 def _sort(operation: Operation) -> Given:
     shape, (length,) = operation.shapes[0], _numbers(operation, 1)
     (axis,) = operation.attributes["axis"]
-    _require(0 <= axis < len(shape) and shape[axis] == length, operation)
+    _require(0 <= axis < len(shape) and shape[axis] == length)
     return Given([shape, shape], 16 * values(shape))
 
 
@@ -312,7 +306,7 @@ def _numbers(operation: Operation, place: int) -> list[int]:
     """A constant input of whole numbers."""
     constant = operation.constants[place]
     if constant is None or constant.dtype != np.int64 or constant.ndim != 1:
-        raise _unfit(operation)
+        raise ValueError
     return [int(number) for number in constant]
 
 

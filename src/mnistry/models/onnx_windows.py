@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mnistry.models.onnx_graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value
+from mnistry.models.onnx_graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value, target
 
 
 def convolution(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
@@ -30,15 +30,8 @@ def convolution(graph: Graph, given: list[Value], shape: Shape, params: Mapping[
     order = tuple(out)
     if all(each == 1 for each in spread_) and all(min(pair) >= 0 for pair in padding):
         pads = [low for low, _ in padding] + [high for _, high in padding]
-        return Linear(
-            shape,
-            order,
-            "Conv",
-            name,
-            weights,
-            np.zeros(len(weights)),
-            {**attributes, "strides": list(strides), "pads": pads},
-        )
+        attributes |= {"strides": list(strides), "pads": pads}
+        return Linear(shape, order, "Conv", name, weights, np.zeros(len(weights)), attributes)
     if any(each != 1 for each in strides):
         raise NoConversionError("it convolves with a step and spreads its input at once")
     reach = [dilation * (length - 1) for dilation, length in zip(dilations, weights.shape[2:], strict=True)]
@@ -73,7 +66,7 @@ def sum_pooling(graph: Graph, given: list[Value], shape: Shape, params: Mapping[
     """Convert a pooling by the sum: the mean, times the size of the window."""
     name, order, attributes = _window(graph, given[0], params)
     mean = graph.add("AveragePool", name, count_include_pad=1, **attributes)
-    return Tensor(shape, graph.add("Mul", mean, np.array(float(math.prod(attributes["kernel_shape"])))), order)
+    return Tensor(shape, graph.add("Mul", mean, float(math.prod(attributes["kernel_shape"]))), order)
 
 
 def _window(graph: Graph, value: Value, params: Mapping[str, Any]) -> tuple[str, tuple[int, ...], dict[str, Any]]:
@@ -84,9 +77,9 @@ def _window(graph: Graph, value: Value, params: Mapping[str, Any]) -> tuple[str,
     still = [axis for axis in range(len(sizes)) if (sizes[axis], strides[axis], tuple(padding[axis])) == (1, 1, (0, 0))]
     if not still or value.shape[0] % N or 0 not in still:
         raise NoConversionError("it pools over images")
-    channels = still[-1] if len(still) > 1 else None
-    if channels is None:
+    if len(still) == 1:
         raise NoConversionError("it pools over channels")
+    channels = still[-1]
     moving = [axis for axis in range(len(sizes)) if axis not in (0, channels)]
     order = (0, channels, *moving)
     pads = [padding[axis][side] for side in (0, 1) for axis in moving]
@@ -103,17 +96,13 @@ def spread(graph: Graph, value: Value, axis: int, gap: int, filling: Const) -> V
     if filling.array.any() or isinstance(value, Const):
         raise NoConversionError("it spreads values apart")
     length, name = value.shape[axis], graph.name(value)
-    lengths = [-1 if each % N == 0 else each for each in value.shape]
-    apart = graph.add("Reshape", name, _numbers([*lengths[: axis + 1], 1, *lengths[axis + 1 :]]))
+    lengths = target(value.shape)
+    apart = graph.add("Reshape", name, [*lengths[: axis + 1], 1, *lengths[axis + 1 :]])
     pads = [0] * (2 * len(lengths) + 2)
     pads[len(lengths) + 1 + axis + 1] = gap
-    padded = graph.add("Pad", apart, _numbers(pads), np.array(0.0))
-    joined = graph.add("Reshape", padded, _numbers([*lengths[:axis], length * (gap + 1), *lengths[axis + 1 :]]))
+    padded = graph.add("Pad", apart, pads, 0.0)
+    joined = graph.add("Reshape", padded, [*lengths[:axis], length * (gap + 1), *lengths[axis + 1 :]])
     end = length * (gap + 1) - gap
-    cut = graph.add("Slice", joined, _numbers([0]), _numbers([end]), _numbers([axis]), _numbers([1]))
+    cut = graph.add("Slice", joined, [0], [end], [axis], [1])
     shape = tuple(end if place == axis else each for place, each in enumerate(value.shape))
     return Tensor(shape, cut, tuple(range(len(shape))))
-
-
-def _numbers(given: Sequence[int]) -> np.ndarray:
-    return np.array(given, np.int64)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +71,14 @@ def render(
     def figure(name: str, label: Message) -> markupsafe.Markup:
         drawing = (figures or {})[name]
         attributes = f' role="img" {words.attribute("aria-label", label)}'
-        return markupsafe.Markup(drawing.svg(attributes, words.in_drawing))  # noqa: S704 - made of numbers and escaped words
+        inside = partial(words, element="tspan")  # a span would end the SVG
+        return markupsafe.Markup(drawing.svg(attributes, inside))  # noqa: S704 - made of numbers and escaped words
 
     names = {
-        "t": words.of_text,
-        "tn": words.of_count,
+        "t": lambda text, /, **values: words(message(text, **values)),
+        "tn": lambda one, more, /, **values: words(plural(one, more, **values)),
         "say": words,
-        "attribute": words.of_attribute,
+        "attribute": lambda name, text, /, **values: words.attribute(name, message(text, **values)),
         "figure": figure,
         "words": words,
         "phrase": words.number,
@@ -135,10 +136,6 @@ class Words:
         self.languages = languages
         self.others: list[list[str]] = []
 
-    def in_drawing(self, said: Message | str) -> Any:
-        """A text as the content of an SVG's element, in which a span would end the SVG."""
-        return self(said, "tspan")
-
     def __call__(self, said: Message | str, element: str = "span") -> Any:
         """A text as the content of an element."""
         from markupsafe import Markup, escape
@@ -146,9 +143,9 @@ class Words:
         if isinstance(said, str):
             return escape(said)
         texts = [self._mark_up(language, said) for language in self.languages]
-        if len(set(texts)) == 1:
-            return Markup(texts[0])  # noqa: S704 - its values are escaped
         content = Markup(texts[0])  # noqa: S704 - its values are escaped
+        if len(set(texts)) == 1:
+            return content
         return Markup('<{0} data-t="{1}">{2}</{0}>').format(element, self._kept(texts), content)
 
     @property
@@ -159,18 +156,6 @@ class Words:
     def number(self, text: str) -> int:
         """The number of a text that a script fills in."""
         return self._kept([language.template(message(text)) for language in self.languages])
-
-    def of_text(self, text: str, /, **values: Any) -> Any:
-        """A text of a template."""
-        return self(message(text, **values))
-
-    def of_count(self, one: str, more: str, /, n: int, **values: Any) -> Any:
-        """A text of a template that depends on a number."""
-        return self(plural(one, more, n=n, **values))
-
-    def of_attribute(self, name: str, text: str, /, **values: Any) -> Any:
-        """An attribute of a template's element."""
-        return self.attribute(name, message(text, **values))
 
     def attribute(self, name: str, said: Message) -> Any:
         """An attribute of an element; not of one that has a translated text too."""

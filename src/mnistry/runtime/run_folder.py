@@ -70,15 +70,11 @@ def lock_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bo
     target, made = _claim(out, kind, may_be_filled=resume)
     lock = filelock.FileLock(target / LOCK)
     try:
-        with lock.acquire(timeout=0):  # given up by the system when the process dies
+        with _explain_write_errors(target), lock.acquire(timeout=0):  # given up by the system when the process dies
             yield target
             made = []
     except filelock.Timeout:
         raise RunError(f"Another process is at work in {target}. Wait for it, or name another folder.") from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise _cannot_be_written(target, error) from None
     finally:
         if made and all(path.name == LOCK for path in target.iterdir()):
             (target / LOCK).unlink(missing_ok=True)
@@ -94,18 +90,13 @@ def stage(target: Path) -> Iterator[Path]:
     """
     work, published = target / UNFINISHED, False
     before = {path.name for path in target.iterdir()} - {UNFINISHED}
-    try:
+    with _explain_write_errors(target):
         work.mkdir()
-    except OSError as error:
-        raise _cannot_be_written(target, error) from None
     try:
-        yield work
-        _publish(work, target)
+        with _explain_write_errors(target):
+            yield work
+            _publish(work, target)
         published = True
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise _cannot_be_written(target, error) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
         for part in () if published else target.iterdir():
@@ -263,5 +254,11 @@ def _publish(work: Path, target: Path) -> None:
         part.rename(target / part.name)
 
 
-def _cannot_be_written(target: Path, error: OSError) -> RunError:
-    return RunError(f"The run folder {target} cannot be written: {error.strerror or error}.")
+@contextlib.contextmanager
+def _explain_write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except (BrokenPipeError, filelock.Timeout):
+        raise
+    except OSError as error:
+        raise RunError(f"The run folder {target} cannot be written: {error.strerror or error}.") from None

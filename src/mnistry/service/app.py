@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
@@ -120,17 +122,26 @@ def create(service: Service, *, access: Access, log: AccessLog, root_path: str =
     )
 
 
+def _describe(
+    operation: str, summary: str, answer: str, tag: str, model: type[BaseModel], problems: Sequence[int] = ()
+) -> dict[str, Any]:
+    """The description of a path for FastAPI; `problems` are statuses of errors beyond those of any request."""
+    return {
+        "operation_id": operation,
+        "summary": summary,
+        "response_description": answer,
+        "tags": [tag],
+        "response_model": model,
+        "responses": schemas.describe_problems(*sorted((400, 421, *problems))),
+    }
+
+
 def _add_work(app: FastAPI, service: Service) -> None:
-    errors = schemas.describe_problems(400, 403, 408, 413, 415, 421, 422, 503)
+    errors = (403, 408, 413, 415, 422, 503)
 
     @app.post(
         READ,
-        summary="Read a picture",
-        operation_id="read",
-        response_description="The reading.",
-        tags=["reading"],
-        response_model=schemas.Reading,
-        responses=errors,
+        **_describe("read", "Read a picture", "The reading.", "reading", schemas.Reading, errors),
         openapi_extra=schemas.describe_picture_body(),
     )
     async def read(request: Request, options: Annotated[schemas.ReadOptions, Query()]) -> Response:
@@ -152,12 +163,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
     @app.post(
         PREDICT,
-        summary="Classify images",
-        operation_id="predict",
-        response_description="The predictions.",
-        tags=["reading"],
-        response_model=schemas.Predictions,
-        responses=errors,
+        **_describe("predict", "Classify images", "The predictions.", "reading", schemas.Predictions, errors),
         openapi_extra=schemas.describe_batch_body(),
     )
     async def predict(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
@@ -169,30 +175,17 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
 
 def _add_corrections(app: FastAPI, service: Service) -> None:
-    errors = schemas.describe_problems(400, 403, 421)
     corrections, pool = service.corrections, service.pool
+    about = partial(_describe, answer="The state.", tag="corrections", model=schemas.CorrectionState)
 
-    @app.get(
-        CORRECTIONS,
-        summary="The corrections",
-        operation_id="corrections",
-        response_description="The state.",
-        tags=["corrections"],
-        response_model=schemas.CorrectionState,
-        responses=errors,
-    )
+    @app.get(CORRECTIONS, **about("corrections", "The corrections", problems=(403,)))
     async def state() -> Response:
         """The number of corrected digits, and the state of the last adaptation."""
         return _json(corrections.state())
 
     @app.post(
         CORRECTIONS,
-        summary="Correct a digit",
-        operation_id="correct",
-        response_description="The state.",
-        tags=["corrections"],
-        response_model=schemas.CorrectionState,
-        responses={**errors, **schemas.describe_problems(408, 409, 413, 422, 503)},
+        **about("correct", "Correct a digit", problems=(403, 408, 409, 413, 422, 503)),
         openapi_extra=schemas.describe_correction_body(),
     )
     async def correct(request: Request, _: Annotated[schemas.NoOptions, Query()]) -> Response:
@@ -202,16 +195,7 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
         await service.answer(request, jobs.Correct(str(corrections.folder)))
         return _json(corrections.state())
 
-    @app.post(
-        ADAPT,
-        summary="Adapt the model",
-        operation_id="adapt",
-        response_description="The state.",
-        tags=["corrections"],
-        status_code=202,
-        response_model=schemas.CorrectionState,
-        responses={**errors, **schemas.describe_problems(409)},
-    )
+    @app.post(ADAPT, **about("adapt", "Adapt the model", problems=(403, 409)), status_code=202)
     async def adapt() -> Response:
         """Start `mnistry adapt` on the corrected digits. When it is done, the service answers with the new model."""
         if corrections.folder is None:
@@ -223,45 +207,21 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    errors = schemas.describe_problems(400, 421)
+    about = partial(_describe, tag="operation", model=schemas.Status)
 
-    @app.get(
-        MODEL,
-        summary="The model",
-        operation_id="model",
-        response_description="The model's metadata.",
-        tags=["about"],
-        response_model=schemas.Model,
-        responses={**errors, **schemas.describe_problems(503)},
-    )
+    @app.get(MODEL, **_describe("model", "The model", "The model's metadata.", "about", schemas.Model, (503,)))
     async def model() -> Response:
         """The model's metadata: name, version, thresholds, and figures."""
         if service.pool.model is None:
             raise Problem(503, "The model is being loaded.", RETRY_AFTER)
         return _json(service.pool.model)
 
-    @app.get(
-        HEALTH,
-        summary="Alive",
-        operation_id="health",
-        response_description="The server is alive.",
-        tags=["operation"],
-        response_model=schemas.Status,
-        responses=errors,
-    )
+    @app.get(HEALTH, **about("health", "Alive", "The server is alive."))
     async def health() -> Response:
         """Answers as long as the server is alive."""
         return _json({"status": "alive"})
 
-    @app.get(
-        READY,
-        summary="Ready",
-        operation_id="ready",
-        response_description="The server is ready.",
-        tags=["operation"],
-        response_model=schemas.Status,
-        responses={**errors, **schemas.describe_problems(503)},
-    )
+    @app.get(READY, **about("ready", "Ready", "The server is ready.", problems=(503,)))
     async def ready() -> Response:
         """Answers with 200 when the model is loaded and pictures are taken."""
         if service.state.draining:
@@ -281,7 +241,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
                 "content": {"text/plain": {"schema": {"type": "string"}}},
                 "description": "Prometheus's text format.",
             },
-            **errors,
+            **schemas.describe_problems(400, 421),
         },
     )
     async def prometheus() -> Response:
