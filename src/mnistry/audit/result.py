@@ -120,8 +120,7 @@ class DatasetAudit:
 
     def picture(self, place: Place) -> np.ndarray:
         """Give the pixels of an image, uint8 (28, 28)."""
-        pixels: np.ndarray = (self.dataset.x_train if place.split == "train" else self.dataset.x_test)[place.index]
-        return pixels
+        return (self.dataset.x_train if place.split == "train" else self.dataset.x_test)[place.index]
 
     def places(self, numbers: np.ndarray) -> list[Place]:
         """Locate images by their numbers."""

@@ -146,8 +146,7 @@ def open_file(place: Place) -> IO[bytes]:
     """
     if place.local and not os.path.isdir(place.path) and not os.path.isfile(place.path) and os.path.exists(place.path):
         raise OSError(None, "It is not a regular file")  # a pipe could keep us waiting for ever
-    opened: IO[bytes] = place.system.open(place.path, "rb")
-    return opened
+    return place.system.open(place.path, "rb")
 
 
 @contextmanager

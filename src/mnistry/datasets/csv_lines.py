@@ -361,5 +361,4 @@ def _open_bytes(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         start = file.read(8)
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
-    opened: IO[bytes] = opener(path, "rb")
-    return opened
+    return opener(path, "rb")

@@ -208,8 +208,7 @@ def _read(response: requests.Response) -> bytes:
     import urllib3
 
     try:
-        chunk: bytes = response.raw.read1(CHUNK_BYTES, decode_content=False)
-        return chunk
+        return response.raw.read1(CHUNK_BYTES, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
         raise requests.ConnectionError(error) from None
 

@@ -71,8 +71,7 @@ def _found(
     kind: str | None,
 ) -> Dataset:
     if name is not None and name not in LOADERS:
-        own: Dataset = _custom().load(own_path(name), kind)
-        return own
+        return _custom().load(own_path(name), kind)
     folder = _data_folder(data_dir)
     if name is not None:
         return LOADERS[name](folder, progress, timeouts or Timeouts())

@@ -68,8 +68,7 @@ def load_images(part: Labelled, problems: ValidationErrors, *, kind: Kind, digit
 def is_dark_ink(images: np.ndarray) -> np.ndarray:
     """Tell which images, uint8 (n, 28, 28), are bright at their edge, as paper is: bool (n,)."""
     edges = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
-    bright: np.ndarray = np.median(edges, axis=1) > BRIGHT
-    return bright
+    return np.median(edges, axis=1) > BRIGHT
 
 
 def invert_dark_ink(images: np.ndarray) -> np.ndarray:

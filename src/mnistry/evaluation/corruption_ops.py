@@ -57,8 +57,7 @@ def gaussian_blur(images: np.ndarray, sigma: float, *, mode: str = "nearest") ->
     """
     from scipy import ndimage
 
-    blurred: np.ndarray = ndimage.gaussian_filter(images.astype(np.float32), sigma, mode=mode, axes=(1, 2))
-    return blurred
+    return ndimage.gaussian_filter(images.astype(np.float32), sigma, mode=mode, axes=(1, 2))
 
 
 def convolve(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
@@ -74,8 +73,7 @@ def convolve(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
     from scipy import signal
 
     weights = (kernels / kernels.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
-    convolved: np.ndarray = signal.fftconvolve(images.astype(np.float32), weights, mode="same", axes=(1, 2))
-    return convolved
+    return signal.fftconvolve(images.astype(np.float32), weights, mode="same", axes=(1, 2))
 
 
 def shuffle_cells(images: np.ndarray, random: np.random.Generator, *, cell: int, margin: int) -> np.ndarray:
@@ -134,8 +132,7 @@ def _sobel(images: np.ndarray, axis: int) -> np.ndarray:
     from scipy import ndimage
 
     across = ndimage.correlate1d(images, [1, 2, 1], axis=3 - axis, mode="nearest")
-    gradient: np.ndarray = ndimage.correlate1d(across, [-1, 0, 1], axis=axis, mode="nearest") / SOBEL_SCALE
-    return gradient
+    return ndimage.correlate1d(across, [-1, 0, 1], axis=axis, mode="nearest") / SOBEL_SCALE
 
 
 def _is_crest(strength: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -176,8 +173,7 @@ def line_coordinates(angles: np.ndarray, offsets: np.ndarray, *, side: int = SID
 def distance_from_segment(along: np.ndarray, across: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The distance from a part of the line, `length` (n,) pixels long, whose middle is its point nearest the centre."""
     beyond = np.maximum(np.abs(along) - as_column(length) / 2, 0)
-    distance: np.ndarray = np.hypot(beyond, across)
-    return distance
+    return np.hypot(beyond, across)
 
 
 def distance_from_dots(along: np.ndarray, across: np.ndarray, spacing: float, phase: np.ndarray) -> np.ndarray:
@@ -190,8 +186,7 @@ def distance_from_dots(along: np.ndarray, across: np.ndarray, spacing: float, ph
         phase: float (n,), where the points lie along the line, in parts of the spacing.
     """
     beside = (along / spacing - as_column(phase)) % 1
-    distance: np.ndarray = np.hypot(np.minimum(beside, 1 - beside) * spacing, across)
-    return distance
+    return np.hypot(np.minimum(beside, 1 - beside) * spacing, across)
 
 
 def distance_from_zigzag(
@@ -211,8 +206,7 @@ def distance_from_zigzag(
     right = np.abs((along / (2 * width) - as_column(phase)) % 1 - 0.5) * 2 * width
     up = across + rise / 2
     nearest = np.clip((right * width + up * rise) / (width**2 + rise**2), 0, 1)
-    distance: np.ndarray = np.hypot(right - nearest * width, up - nearest * rise)
-    return distance
+    return np.hypot(right - nearest * width, up - nearest * rise)
 
 
 def draw_line(distance: np.ndarray, *, width: float) -> np.ndarray:

@@ -148,8 +148,7 @@ def rotate(images: np.ndarray, random: np.random.Generator, *, degrees: Range = 
 
 def brightness(images: np.ndarray, random: np.random.Generator, *, more: Range = (0.4, 0.65)) -> np.ndarray:
     """Too much light: a constant, `more` times white, is added to every pixel."""
-    lit: np.ndarray = images + as_column(random.uniform(*more, len(images)) * WHITE)
-    return lit
+    return images + as_column(random.uniform(*more, len(images)) * WHITE)
 
 
 def translate(images: np.ndarray, random: np.random.Generator, *, pixels: Range = (2, 5)) -> np.ndarray:
@@ -159,8 +158,7 @@ def translate(images: np.ndarray, random: np.random.Generator, *, pixels: Range 
 
 
 def _either_way(random: np.random.Generator, size: Range, n: int) -> np.ndarray:
-    either: np.ndarray = random.uniform(*size, n) * random.choice((-1, 1), n)
-    return either
+    return random.uniform(*size, n) * random.choice((-1, 1), n)
 
 
 def _identities(n: int) -> np.ndarray:
@@ -178,8 +176,7 @@ def stripe(images: np.ndarray, random: np.random.Generator, *, width: int = 7) -
 def fog(images: np.ndarray, random: np.random.Generator, *, density: Range = (0.9, 1.3)) -> np.ndarray:
     """Clouds before the digit: a plasma fractal, `density` times as bright as white, is added, and the sum dimmed."""
     thick = as_column(random.uniform(*density, len(images)))
-    dimmed: np.ndarray = (images + thick * _plasma(len(images), random)) / (1 + thick)
-    return dimmed
+    return (images + thick * _plasma(len(images), random)) / (1 + thick)
 
 
 def _plasma(n: int, random: np.random.Generator, roughness: float = 1.7) -> np.ndarray:
@@ -201,8 +198,7 @@ def spatter(
     noise = gaussian_blur(random.standard_normal(images.shape, np.float32), sigma, mode="wrap")
     over = noise / noise.std(axis=(1, 2), keepdims=True) - level
     cover = np.clip(2 * over + 0.5, 0, 1)  # soft edges, as of a drop out of focus
-    covered: np.ndarray = images * (1 - cover) + WHITE * as_column(random.uniform(*tone, len(images))) * cover
-    return covered
+    return images * (1 - cover) + WHITE * as_column(random.uniform(*tone, len(images))) * cover
 
 
 def dotted_line(
@@ -235,8 +231,7 @@ def _through(images: np.ndarray, random: np.random.Generator, off: float = 6.0) 
 
 
 def _over(images: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    crossed: np.ndarray = np.maximum(images, WHITE * ink)
-    return crossed
+    return np.maximum(images, WHITE * ink)
 
 
 def canny_edges(images: np.ndarray, _: np.random.Generator) -> np.ndarray:

@@ -141,8 +141,7 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     tone = cv2.convertScaleAbs(paper).reshape(paper.shape)
     apart = cv2.split(cv2.absdiff(pixels, tone if paper.ndim == 3 else np.full(pixels.shape, tone)))
-    other: np.ndarray = cv2.max(cv2.max(apart[0], apart[1]), apart[2]) >= PATCH_CONTRAST
-    return other
+    return cv2.max(cv2.max(apart[0], apart[1]), apart[2]) >= PATCH_CONTRAST
 
 
 def _has_patch(pixels: np.ndarray, paper: np.ndarray, step: int) -> bool:
@@ -255,8 +254,7 @@ def _cells(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if finer == 1:
         return np.asarray(drawn, np.float32)
     blocks = np.asarray(drawn).reshape(height, finer, width, finer, 3).transpose(0, 2, 4, 1, 3)
-    medians: np.ndarray = np.median(blocks.reshape(height, width, 3, finer * finer), axis=3).astype(np.float32)
-    return medians
+    return np.median(blocks.reshape(height, width, 3, finer * finer), axis=3).astype(np.float32)
 
 
 def _medians(brightness: np.ndarray, counted: np.ndarray, *, uneven: bool) -> tuple[np.ndarray, int]:
@@ -323,8 +321,7 @@ def _trend(brightness: np.ndarray, counted: np.ndarray) -> np.ndarray:
         found = np.linalg.solve(weighted @ known.T + 1e-6 * np.eye(len(powers)), weighted @ values)
         weights = 1 / np.maximum(np.abs(values - found @ known), 2.0)
     fitted = np.clip(found @ terms, values.min(), values.max())  # where nothing is known it may go anywhere
-    light: np.ndarray = fitted.reshape(height, width).astype(np.float32)
-    return light
+    return fitted.reshape(height, width).astype(np.float32)
 
 
 def _local_median(values: np.ndarray, counted: np.ndarray, reach: int) -> np.ndarray:
@@ -348,8 +345,7 @@ def _coarser(values: np.ndarray) -> np.ndarray:
     """The means of blocks of cells; at the edges the last cells count again."""
     padded = np.pad(values, ((0, -values.shape[0] % COARSER), (0, -values.shape[1] % COARSER)), mode="edge")
     rows, columns = padded.shape[0] // COARSER, padded.shape[1] // COARSER
-    means: np.ndarray = padded.reshape(rows, COARSER, columns, COARSER).mean(axis=(1, 3))
-    return means
+    return padded.reshape(rows, COARSER, columns, COARSER).mean(axis=(1, 3))
 
 
 def _sums(values: np.ndarray, reach: int) -> np.ndarray:
@@ -359,5 +355,4 @@ def _sums(values: np.ndarray, reach: int) -> np.ndarray:
     table[1:, 1:] = values.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
     rows, columns = np.arange(height), np.arange(width)
     strips = table[np.minimum(rows + reach + 1, height)] - table[np.maximum(rows - reach, 0)]
-    sums: np.ndarray = strips[:, np.minimum(columns + reach + 1, width)] - strips[:, np.maximum(columns - reach, 0)]
-    return sums
+    return strips[:, np.minimum(columns + reach + 1, width)] - strips[:, np.maximum(columns - reach, 0)]

@@ -210,8 +210,7 @@ def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.nda
     ordered = np.sort(numbers * ABOVE_ANY + values)
     ends = np.cumsum(parts.areas)
     chosen = ordered[np.maximum(ends - 1 - (0.15 * parts.areas).astype(np.int64), ends - parts.areas)]
-    usual: np.ndarray = (chosen - np.arange(len(parts)) * ABOVE_ANY).astype(np.float32)
-    return usual
+    return (chosen - np.arange(len(parts)) * ABOVE_ANY).astype(np.float32)
 
 
 def _stroke_width(mask: np.ndarray) -> float:
@@ -241,5 +240,4 @@ def _largest_around(values: np.ndarray, block: int, wanted: np.ndarray) -> np.nd
     largest = padded.reshape(rows + 2, block, -1).max(axis=1).reshape(rows + 2, columns + 2, block).max(axis=2)
     largest = np.maximum(np.maximum(largest[:-2], largest[1:-1]), largest[2:])
     largest = np.maximum(np.maximum(largest[:, :-2], largest[:, 1:-1]), largest[:, 2:])
-    found: np.ndarray = largest[wanted // width // block, wanted % width // block]
-    return found
+    return largest[wanted // width // block, wanted % width // block]

@@ -40,14 +40,12 @@ class Components:
     @property
     def heights(self) -> np.ndarray:
         """int64 (n,), the rows of each."""
-        sides: np.ndarray = self.bottom - self.top
-        return sides
+        return self.bottom - self.top
 
     @property
     def widths(self) -> np.ndarray:
         """int64 (n,), the columns of each."""
-        sides: np.ndarray = self.right - self.left
-        return sides
+        return self.right - self.left
 
     def at_edge(self, shape: tuple[int, ...]) -> np.ndarray:
         """Find those that touch the edge of a picture of this shape (height, width)."""
@@ -99,8 +97,7 @@ class ThinInk:
     @property
     def widths(self) -> np.ndarray:
         """The columns of each that may be a chain, the most first."""
-        columns: np.ndarray = self.stats[self.chosen, 2]
-        return columns
+        return self.stats[self.chosen, 2]
 
 
 def find_components(mask: np.ndarray) -> Components:
@@ -217,5 +214,4 @@ def run_lengths(mask: np.ndarray) -> np.ndarray:
 def spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The numbers start, start + 1, ... of each run, one run after the other."""
     offsets = np.cumsum(lengths) - lengths
-    counted: np.ndarray = np.arange(int(lengths.sum())) + np.repeat(starts - offsets, lengths)
-    return counted
+    return np.arange(int(lengths.sum())) + np.repeat(starts - offsets, lengths)

@@ -147,8 +147,7 @@ def _without_rims(mask: np.ndarray, frames: np.ndarray, thickest: int) -> np.nda
     inside = cv2.erode(filled, np.ones((2 * thickest + 1, 2 * thickest + 1), np.uint8), borderValue=0).view(bool)
     parts = find_components(mask)
     at_rim = np.bincount(parts.labels[mask & frames & ~inside], minlength=len(parts)) / np.maximum(parts.areas, 1)
-    kept: np.ndarray = np.append(at_rim <= RIM, False)[parts.labels]
-    return kept
+    return np.append(at_rim <= RIM, False)[parts.labels]
 
 
 def _thickest(usual: float, width: float) -> int:
@@ -385,8 +384,7 @@ def _goes_on(ends: np.ndarray, chosen: np.ndarray, axis: int, near: float, apart
         expected = known[:, 0, 1 - axis] + slope * (ends[:, None, i, axis] - low)
         found &= np.abs(ends[:, None, i, 1 - axis] - expected) <= near
     gaps = np.maximum(ends[:, None, 0, axis] - high, low - ends[:, None, 1, axis])
-    goes_on: np.ndarray = (found & (gaps <= apart)).any(axis=1)
-    return goes_on
+    return (found & (gaps <= apart)).any(axis=1)
 
 
 def _ends(chains: list[Chain]) -> np.ndarray:
@@ -410,8 +408,7 @@ def _teeth(ends: np.ndarray, others: np.ndarray, near: float) -> np.ndarray:
     standing = _held(ends, others, 0, near, (1,)) & (np.abs(ends[:, 1, 0] - ends[:, 0, 0]) <= near / 2)
     lengths = ends[:, 1, 1] - ends[:, 0, 1]
     alike = np.abs(lengths[:, None] - lengths[standing]) <= near / 2
-    teeth: np.ndarray = standing & (alike.sum(axis=1) >= TEETH)
-    return teeth
+    return standing & (alike.sum(axis=1) >= TEETH)
 
 
 def _held(ends: np.ndarray, others: np.ndarray, axis: int, near: float, which: tuple[int, ...] = (0, 1)) -> np.ndarray:
@@ -438,5 +435,4 @@ def _without_remnants(mask: np.ndarray, lines: np.ndarray, width: float) -> np.n
     touching = np.bincount(parts.labels[mask & reach], minlength=len(parts)) / parts.areas
     longer = np.maximum(parts.heights, parts.widths)
     remnant = (touching > 0.5) | ((touching > 0) & (longer <= 2.5 * width + 2))
-    kept: np.ndarray = np.append(~remnant, False)[parts.labels]
-    return kept
+    return np.append(~remnant, False)[parts.labels]

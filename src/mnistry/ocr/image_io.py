@@ -351,8 +351,7 @@ def _on_paper(pixels: np.ndarray) -> np.ndarray:
     seen = float(alpha.sum())
     mean = float((colours * alpha).sum(axis=(0, 1)) @ LUMINANCE) / seen if seen else 0.0
     paper = 255.0 if mean < 128 else 0.0
-    composited: np.ndarray = np.rint(colours * alpha + paper * (1 - alpha)).astype(np.uint8)
-    return composited
+    return np.rint(colours * alpha + paper * (1 - alpha)).astype(np.uint8)
 
 
 def _array_as_image(array: np.ndarray, top: float | None = None) -> Image:

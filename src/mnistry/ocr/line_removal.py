@@ -116,8 +116,7 @@ def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.nda
     dark = mask & (times > LIMITS[best])
     if np.count_nonzero(dark & ruled) > DARK_RULING * np.count_nonzero(dark):
         return None
-    ink: np.ndarray = mask & cv2.dilate(as_bytes(dark), np.ones((3, 3), np.uint8)).view(bool)
-    return ink
+    return mask & cv2.dilate(as_bytes(dark), np.ones((3, 3), np.uint8)).view(bool)
 
 
 def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
@@ -132,8 +131,7 @@ def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
     few = 0.02 * counts.mean()
     usual = sums.sum() / counts.sum()
     sums, counts = (cv2.blur(each, (AROUND, AROUND), borderType=cv2.BORDER_REPLICATE) for each in (sums, counts))
-    shade: np.ndarray = cv2.resize((sums + few * usual) / (counts + few), (width, height))
-    return shade
+    return cv2.resize((sums + few * usual) / (counts + few), (width, height))
 
 
 def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.ndarray:
@@ -184,8 +182,7 @@ def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
     numbers = parts.labels[mask]
     sizes = np.bincount(numbers, minlength=len(parts))
     share = np.bincount(numbers, on_ruling[mask], minlength=len(parts)) / np.maximum(sizes, 1)
-    kept: np.ndarray = mask & (share <= MOSTLY_RULING)[parts.labels]
-    return kept
+    return mask & (share <= MOSTLY_RULING)[parts.labels]
 
 
 def _find_ruled(mask: np.ndarray, contrast: np.ndarray, width: float, usual: float) -> tuple[np.ndarray, np.ndarray]:
@@ -273,8 +270,7 @@ def _along(runs: _Runs, slope: float, offset: float, bin_size: float) -> np.ndar
         curve = np.polynomial.Polynomial.fit(runs.columns[chosen], runs.middles[chosen], order)
         chosen = np.abs(runs.middles - curve(runs.columns)) <= 1.5 * bin_size
     longest = 1.5 * median(runs.lengths[chosen]) + 1 if chosen.any() else 0
-    along: np.ndarray = chosen & (runs.lengths <= longest)
-    return along
+    return chosen & (runs.lengths <= longest)
 
 
 def _is_ruling(line: _Runs, shape: tuple[int, ...], width: float, usual: float) -> bool:

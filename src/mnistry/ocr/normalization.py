@@ -144,8 +144,7 @@ def _resize(ink: np.ndarray, scale: float) -> np.ndarray:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     resized = cv2.resize(np.ascontiguousarray(ink, np.float32), size, interpolation=way)
-    black: np.ndarray = resized >= min(0.5, float(resized.max()))
-    return black
+    return resized >= min(0.5, float(resized.max()))
 
 
 def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
@@ -166,8 +165,7 @@ def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
 
 def _distance(field: np.ndarray) -> np.ndarray:
     """Measure how far each pixel is from the next one that is set: float32 like the field."""
-    distance: np.ndarray = cv2.distanceTransform((~field).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance
+    return cv2.distanceTransform((~field).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _centre(box: np.ndarray) -> np.ndarray:
@@ -201,5 +199,4 @@ def soft_crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: t
     contrast = ink.contrast[area]
     share = contrast / max(float(contrast[own].max()), 1e-6)
     around = np.where(near & (ink.strength[area] < 0.5), np.minimum(share, FADED), 0)
-    cropped: np.ndarray = np.where(own, np.maximum(share, 0.5), around).astype(np.float32)
-    return cropped
+    return np.where(own, np.maximum(share, 0.5), around).astype(np.float32)

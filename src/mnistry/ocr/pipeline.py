@@ -415,8 +415,7 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple
     near = cv2.dilate(own.view(np.uint8), CROSS).view(bool)
     strength = ink.strength[area]
     edge = near & (strength < 0.5)
-    cropped: np.ndarray = np.where(own | edge, strength, np.float32(0))
-    return cropped
+    return np.where(own | edge, strength, np.float32(0))
 
 
 def _digits(

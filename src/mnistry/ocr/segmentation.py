@@ -239,8 +239,7 @@ def _largest(parts: Components, chosen: np.ndarray) -> np.ndarray:
 def _in_corner(parts: Components, shape: tuple[int, ...]) -> np.ndarray:
     """Find the components that touch two neighbouring edges of the picture, as a shadow or the next sheet does."""
     beside = (parts.left <= 0) | (parts.right >= shape[1])
-    in_corner: np.ndarray = beside & ((parts.top <= 0) | (parts.bottom >= shape[0]))
-    return in_corner
+    return beside & ((parts.top <= 0) | (parts.bottom >= shape[0]))
 
 
 def _without_pale(
@@ -406,8 +405,7 @@ def isolate_digit(parts: Components) -> np.ndarray:
                 max(box[3], parts.bottom[i]),
             ]
         )
-    kept: np.ndarray = (parts.labels >= 0) & keep[parts.labels]
-    return kept
+    return (parts.labels >= 0) & keep[parts.labels]
 
 
 def middle_digit(parts: Components) -> np.ndarray:
@@ -425,8 +423,7 @@ def middle_digit(parts: Components) -> np.ndarray:
     keep = ~edge & (shared >= 0.6 * parts.widths) & (parts.areas >= 0.04 * parts.areas[main])
     keep &= apart <= 0.25 * parts.heights[main]
     keep[main] = True
-    kept: np.ndarray = (parts.labels >= 0) & keep[parts.labels]
-    return kept
+    return (parts.labels >= 0) & keep[parts.labels]
 
 
 def _hugs(parts: Components, i: int, shape: tuple[int, ...]) -> bool:

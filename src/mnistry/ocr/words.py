@@ -83,8 +83,7 @@ class Number:
     def _low(self) -> np.ndarray:
         """Its digits as low as low letters: bool (n,)."""
         heights = np.array([each.height for each in self.digits])
-        found: np.ndarray = (heights >= LOW_LETTERS[0] * heights.max()) & (heights <= LOW_LETTERS[1] * heights.max())
-        return found
+        return (heights >= LOW_LETTERS[0] * heights.max()) & (heights <= LOW_LETTERS[1] * heights.max())
 
     @property
     def small_zeros(self) -> bool:

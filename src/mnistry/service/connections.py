@@ -241,10 +241,7 @@ class Server(uvicorn.Server):
 
     def _connection(self) -> asyncio.Protocol:
         made: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = made(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return protocol
+        return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def _any_idle(self) -> bool:
         return any(isinstance(each, Connection) and each.idle for each in self.server_state.connections)

@@ -183,8 +183,7 @@ def _made(x: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.
 
 
 def _as_bytes(images: np.ndarray) -> np.ndarray:
-    rounded: np.ndarray = np.rint(images).astype(np.uint8)
-    return rounded
+    return np.rint(images).astype(np.uint8)
 
 
 def _answers(trained: Trained, classes: int, x: np.ndarray, y: np.ndarray) -> _Answers:

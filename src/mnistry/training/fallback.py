@@ -74,8 +74,7 @@ def fit_with_keras(model: keras.Model, arguments: Mapping[str, Any], obstacle: s
     else:
         given = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
         callbacks = [*given, keras.callbacks.LambdaCallback(on_train_begin=warn)]
-    history: keras.callbacks.History = _keras_fit()(model, **{**arguments, "callbacks": callbacks})
-    return history
+    return _keras_fit()(model, **{**arguments, "callbacks": callbacks})
 
 
 def _keras_fit() -> Callable[..., Any]:
@@ -85,5 +84,4 @@ def _keras_fit() -> Callable[..., Any]:
         fresh = types.ModuleType(module.__name__)
         module.__loader__.exec_module(fresh)  # type: ignore[union-attr]  # a module of files has a loader that can
         module = fresh
-    own: Callable[..., Any] = module.JAXTrainer.fit
-    return own
+    return module.JAXTrainer.fit

@@ -336,10 +336,9 @@ class _Validation:
         """Evaluate; the callbacks hear of it."""
         if self.data is None or any(_wants(callback, TEST_STEP_HOOKS) for callback in heard.callbacks):
             self.model._eval_epoch_iterator = self.iterator
-            found: dict[str, Any] = self.model.evaluate(
+            return self.model.evaluate(
                 **self.arguments, steps=self.steps, callbacks=heard, return_dict=True, _use_cached_eval_dataset=True
             )
-            return found
         heard.on_test_begin()
         self.model.reset_metrics()
         parts = (self.model.trainable_variables, self.model.non_trainable_variables, self.model.metrics_variables)

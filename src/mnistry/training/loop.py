@@ -264,8 +264,7 @@ class TrainSession:
             many_at_once = jax.jit(partial(many_steps, one, own), donate_argnums=donated)
             traced = many_at_once.trace(state, data, self.extra, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
-            many: Callable[..., Any] = traced.lower().compile()
-            return many
+            return traced.lower().compile()
         with cpu_forms():
             single = jax.jit(one, donate_argnums=donated).lower(state, data, self.extra, order, 0).compile()
 
@@ -282,7 +281,7 @@ class TrainSession:
             return dict(own)
         if "logs" not in self.programs:
             self.programs["logs"] = _log_reader(self.model)
-        return pythonify_logs(self.programs["logs"](metrics))  # type: ignore[no-any-return]  # Keras comes without types
+        return pythonify_logs(self.programs["logs"](metrics))
 
 
 def has_own_logs(model: keras.Model, step: str) -> bool:
@@ -357,11 +356,9 @@ def _log_reader(model: keras.Model) -> Callable[[list[Any]], dict[str, Any]]:
     @jax.jit
     def read(values: list[Any]) -> dict[str, Any]:
         with keras.StatelessScope(state_mapping=zip(model.metrics_variables, values, strict=True)):
-            results: dict[str, Any] = model.get_metrics_result()
-            return results
+            return model.get_metrics_result()
 
-    reader: Callable[[list[Any]], dict[str, Any]] = read
-    return reader
+    return read
 
 
 def _variables(model: keras.Model) -> tuple[list[Any], ...]:

@@ -160,7 +160,7 @@ def many_steps(
         advanced, found = one(carry[0], data, extra, order, index)
         return advanced, _cast_like(logs, found)
 
-    return jax.lax.fori_loop(first, until, body, (state, logs))  # type: ignore[no-any-return]  # JAX says Any
+    return jax.lax.fori_loop(first, until, body, (state, logs))
 
 
 def convert_sparse(batch: Data) -> Data:

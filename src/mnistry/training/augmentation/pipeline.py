@@ -90,8 +90,7 @@ def drawn_mask(n: int, epochs: int) -> np.ndarray:
     whole = n + drawn + none
     places = np.arange(whole)
     lines = drawn + sum(negatives.sizes(none)[name] for name in negatives.DRAWN)
-    mask: np.ndarray = ((places >= n) & (places < n + lines))[_evenly_mixed(whole)]
-    return mask
+    return ((places >= n) & (places < n + lines))[_evenly_mixed(whole)]
 
 
 def augment(

@@ -52,8 +52,7 @@ def _basis(points: int) -> np.ndarray:
     distance = np.abs(np.linspace(0, points - 1, SIDE)[:, None] - np.arange(points))
     near, far = (4 - 6 * distance**2 + 3 * distance**3) / 6, np.maximum(2 - distance, 0) ** 3 / 6
     weights = np.where(distance < 1, near, far)
-    basis: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    return basis
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def dilate(x: Any) -> Any:
