@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mnistry.ocr.result import Box
+
 MOST_CHAINS = 600  # a direction, the longest first
 SLOPE = 0.16  # rows a column: 9 degrees
 BENT = 0.02  # of the length: the deviation from a straight line
@@ -46,6 +48,10 @@ class Components:
     def widths(self) -> np.ndarray:
         """int64 (n,), the columns of each."""
         return self.right - self.left
+
+    def box(self, i: int) -> Box:
+        """Left, top, right and bottom of a component; the last two are exclusive."""
+        return int(self.left[i]), int(self.top[i]), int(self.right[i]), int(self.bottom[i])
 
     def at_edge(self, shape: tuple[int, ...]) -> np.ndarray:
         """Find those that touch the edge of a picture of this shape (height, width)."""
@@ -190,7 +196,7 @@ def stroke_width(mask: np.ndarray) -> float:
     return float(2 * np.count_nonzero(mask) / edge) if edge else 0.0
 
 
-def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+def bounding_box(mask: np.ndarray) -> Box:
     """The left, top, right and bottom of what is set in a mask; the last two are exclusive."""
     left, top, width, height = cv2.boundingRect(as_bytes(mask))
     return left, top, left + width, top + height
@@ -201,6 +207,21 @@ def median(values: np.ndarray) -> float:
     middle = (values.size - 1) // 2, values.size // 2
     ordered = np.partition(values, middle, axis=None)
     return (float(ordered[middle[0]]) + float(ordered[middle[1]])) / 2
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value, of (n,), up to which half of the weight lies."""
+    order = np.argsort(values)
+    sums = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(sums, sums[-1] / 2)])
+
+
+def area_around(box: Box, room: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of a box, and of so much room around it as there is in a shape."""
+    left, top, right, bottom = box
+    return slice(max(0, top - room), min(shape[0], bottom + room)), slice(
+        max(0, left - room), min(shape[1], right + room)
+    )
 
 
 def run_lengths(mask: np.ndarray) -> np.ndarray:

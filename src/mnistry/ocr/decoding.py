@@ -10,7 +10,7 @@ from itertools import accumulate, islice, pairwise
 
 import numpy as np
 
-from mnistry.ocr.result import DecodedDigit, doubt
+from mnistry.ocr.result import Box, DecodedDigit, doubt
 from mnistry.ocr.segmentation import Line
 
 MOST_PIECES = 9  # a digit
@@ -48,7 +48,7 @@ class Hypothesis:
 
     start: int
     stop: int
-    box: tuple[int, int, int, int]
+    box: Box
 
 
 def hypotheses(lines: Sequence[Line], most: int = MOST_HYPOTHESES) -> list[list[Hypothesis]] | None:

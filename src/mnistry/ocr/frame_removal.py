@@ -11,7 +11,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Chain, Components, ThinInk, as_bytes, find_chains, find_components, find_thin, median
+from mnistry.ocr.components import (
+    Chain,
+    Components,
+    ThinInk,
+    as_bytes,
+    find_chains,
+    find_components,
+    find_thin,
+    median,
+    weighted_median,
+)
 from mnistry.ocr.line_removal import find_ticks
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
@@ -165,9 +175,7 @@ def usual_height(parts: Components, chosen: np.ndarray) -> float:
         likely = chosen if chosen.any() else np.ones(len(parts), bool)
     heights = parts.heights[likely]
     areas = parts.areas[likely].astype(np.float64) * heights  # many dashes count less than a digit
-    order = np.argsort(heights)
-    weights = np.cumsum(areas[order])
-    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+    return weighted_median(heights, areas)
 
 
 def _lines(

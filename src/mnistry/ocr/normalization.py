@@ -18,7 +18,8 @@ import numpy as np
 from mnistry.constants import BOX_SIZE as BOX
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.ocr.binarization import Foreground
-from mnistry.ocr.components import bounding_box, stroke_width
+from mnistry.ocr.components import area_around, bounding_box, stroke_width
+from mnistry.ocr.result import Box
 
 FINE = 4  # fine pixels along a side of a pixel
 FULL = BOX * FINE
@@ -186,14 +187,12 @@ def _centre_of_mass(image: np.ndarray) -> tuple[float, float]:
     return float(np.arange(len(rows)) @ rows / mass), float(np.arange(len(columns)) @ columns / mass)
 
 
-def soft_crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
+def soft_crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: Box) -> np.ndarray:
     """The contrast of the ink of the pieces `start` to `stop` - 1 of small writing, and of all that fades around it.
 
     It is a part of their strongest; 0.5 and more is theirs.
     """
-    height, width = pieces.shape
-    left, top, right, bottom = box
-    area = slice(max(0, top - SOFT), min(height, bottom + SOFT)), slice(max(0, left - SOFT), min(width, right + SOFT))
+    area = area_around(box, SOFT, pieces.shape)
     own = (pieces[area] >= start) & (pieces[area] < stop)
     near = cv2.dilate(own.view(np.uint8), np.ones((2 * SOFT - 1, 2 * SOFT - 1), np.uint8)).view(bool)
     contrast = ink.contrast[area]

@@ -17,14 +17,14 @@ import numpy as np
 
 from mnistry.ocr.background import content_region
 from mnistry.ocr.binarization import MUCH_INK, Foreground, foreground_candidates, middle_foreground
-from mnistry.ocr.components import bounding_box, find_components
+from mnistry.ocr.components import area_around, bounding_box, find_components
 from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses, merge_readings
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, enlarge, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.normalization import is_normalized, normalize, normalize_small, soft_crop
 from mnistry.ocr.rejection import Judgement, reject_implausible
-from mnistry.ocr.result import DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
+from mnistry.ocr.result import Box, DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
 from mnistry.ocr.words import may_be_letters
@@ -139,9 +139,7 @@ def read_digit(recognizer: Classifier, source: Source) -> Digit | None:
     return digit_in(recognizer, open_image(source))
 
 
-def images_of_one(
-    picture: Picture, tried: list[Foreground] | None = None
-) -> Iterator[tuple[np.ndarray, tuple[int, int, int, int]]]:
+def images_of_one(picture: Picture, tried: list[Foreground] | None = None) -> Iterator[tuple[np.ndarray, Box]]:
     """The images that all ink of a picture of one digit may make, and its box there, the most likely ink first.
 
     Args:
@@ -163,7 +161,7 @@ def images_of_one(
             yield found
 
 
-def _image_of_one(ink: Foreground, mask: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
+def _image_of_one(ink: Foreground, mask: np.ndarray) -> tuple[np.ndarray, Box] | None:
     """The image, uint8 (28, 28), that a part of the ink makes, and its box; None where there is none."""
     if not mask.any():
         return None
@@ -219,9 +217,7 @@ def _average(recognizer: Classifier, digits: list[Digit]) -> Digit:
     )
 
 
-def _best_of(
-    recognizer: Classifier, picture: Picture, images: Iterable[tuple[np.ndarray, tuple[int, int, int, int]]]
-) -> Digit | None:
+def _best_of(recognizer: Classifier, picture: Picture, images: Iterable[tuple[np.ndarray, Box]]) -> Digit | None:
     """The most believable of the digits that these images and boxes show; the first that is sure ends the search."""
     best: Digit | None = None
     for image, box in images:
@@ -312,7 +308,9 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
     turned = [_interpret(recognizer, ink.turn(turns), turns, MORE * upright.hypotheses) for turns in (1, 2, 3)]
     likely = [other for other in turned if other.found.characters >= FEW and other.found.quality >= least]
     likely = [other for other in likely if not may_be_letters(other.found.lines)]
-    likely = sorted((other for other in likely if other.sure_digits > upright.sure_digits), key=_quality, reverse=True)
+    likely = sorted(
+        (other for other in likely if other.sure_digits > upright.sure_digits), key=lambda page: -page.found.quality
+    )
     if not likely:
         return upright
     best = likely[0]
@@ -320,10 +318,6 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
         lines = [[doubt(each) for each in line] for line in best.found.lines]
         return replace(best, found=replace(best.found, lines=lines))
     return best
-
-
-def _quality(page: Interpretation) -> float:
-    return page.found.quality
 
 
 def _rejoin(recognizer: Classifier, ink: Foreground, broken: Interpretation) -> tuple[Interpretation, Foreground]:
@@ -371,7 +365,7 @@ def _as_one_digit(
 def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     """A reading with boxes in the pixels of the picture as it was given."""
 
-    def placed(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    def placed(box: Box) -> tuple[int, int, int, int]:
         return _as_given(picture, _turn_back(box, page.turned, page.shape))
 
     lines = page.found.lines
@@ -382,7 +376,7 @@ def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     return Reading(text, digits, picture.name, skipped)
 
 
-def _turn_back(box: tuple[int, int, int, int], turns: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _turn_back(box: Box, turns: int, shape: tuple[int, ...]) -> Box:
     """A box (left, top, right, bottom) in ink of a shape that was turned by quarters, as it was before."""
     height, width = shape
     for _ in range(turns):
@@ -406,11 +400,9 @@ def _is_texture(mask: np.ndarray) -> bool:
     return bool(max(across, down) > MOST_EDGES)
 
 
-def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: tuple[int, int, int, int]) -> np.ndarray:
+def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: Box) -> np.ndarray:
     """The strength of the ink of the pieces `start` to `stop` - 1, with the blurred edge of their strokes."""
-    height, width = pieces.shape
-    left, top, right, bottom = box
-    area = slice(max(0, top - RIM), min(height, bottom + RIM)), slice(max(0, left - RIM), min(width, right + RIM))
+    area = area_around(box, RIM, pieces.shape)
     own = (pieces[area] >= start) & (pieces[area] < stop)
     near = cv2.dilate(own.view(np.uint8), CROSS).view(bool)
     strength = ink.strength[area]
@@ -440,7 +432,7 @@ def _digits(
     ]
 
 
-def _as_given(picture: Picture, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def _as_given(picture: Picture, box: Box) -> tuple[int, int, int, int]:
     """A box in the pixels of the picture before it was reduced: x, y, width, height."""
     height, width = picture.pixels.shape[:2]
     left, top, right, bottom = box

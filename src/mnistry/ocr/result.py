@@ -17,6 +17,7 @@ import numpy as np
 from mnistry.ocr import notebook
 
 Box = tuple[int, int, int, int]
+"""Left, top, right and bottom; the last two are exclusive."""
 
 WIDE = 0.8  # heights of the line's digits: a narrower gap is none between numbers
 MANY, NARROW = 8, 0.45  # gaps on a page: a narrower one may then part numbers

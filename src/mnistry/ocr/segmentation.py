@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, median
+from mnistry.ocr.components import Components, as_bytes, median, weighted_median
+from mnistry.ocr.result import Box
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
 ELONGATED = 6  # times as wide as high: a dash or a line rather than digits that touch
@@ -79,7 +80,7 @@ class PageLayout:
     pieces: np.ndarray
     lines: tuple[Line, ...]
     ink: int
-    left_out: tuple[tuple[tuple[int, int, int, int], str], ...] = ()
+    left_out: tuple[tuple[Box, str], ...] = ()
 
 
 def segment_lines(parts: Components, contrast: np.ndarray) -> PageLayout:
@@ -117,7 +118,7 @@ def segment_lines(parts: Components, contrast: np.ndarray) -> PageLayout:
 
 def _left_out(
     parts: Components, shape: tuple[int, ...], usual: float, kept: np.ndarray, signs: np.ndarray
-) -> tuple[tuple[tuple[int, int, int, int], str], ...]:
+) -> tuple[tuple[Box, str], ...]:
     """Boxes of the components as large as a digit that are in no line, and why."""
     missing = np.maximum(parts.heights, parts.widths) >= SMALL * usual
     missing[kept] = False
@@ -127,7 +128,7 @@ def _left_out(
     large = (parts.heights > LARGE * usual) | (parts.widths >= WIDEST * usual)
     return tuple(
         (
-            (int(parts.left[i]), int(parts.top[i]), int(parts.right[i]), int(parts.bottom[i])),
+            parts.box(i),
             "sign" if i in signs else "at the edge" if edge[i] else "too large" if large[i] else "too pale or solid",
         )
         for i in np.flatnonzero(missing)[:MOST]
@@ -150,9 +151,7 @@ def _usual_height(parts: Components, shape: tuple[int, ...]) -> float:
     areas *= np.minimum(heights / parts.widths[likely], 1)  # nor do dashes
     if len(areas) <= FEW:
         areas = areas * heights  # nor does a small sign beside a digit
-    order = np.argsort(heights)
-    weights = np.cumsum(areas[order])
-    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+    return weighted_median(heights, areas)
 
 
 def _digits_and_marks(parts: Components, shape: tuple[int, ...], usual: float) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +182,7 @@ def _percent_signs(parts: Components, large: np.ndarray, small: np.ndarray, usua
         return np.array(found, np.int64)
     x, y = (parts.left[rings] + parts.right[rings]) / 2, (parts.top[rings] + parts.bottom[rings]) / 2
     for i in large[parts.heights[large] >= SLASH * usual].tolist():
-        left, top, right, bottom = (int(side[i]) for side in (parts.left, parts.top, parts.right, parts.bottom))
+        left, top, right, bottom = parts.box(i)
         across, down = (left + right) / 2, (top + bottom) / 2
         inside = (y > top - RING_OFF * usual) & (y < bottom + RING_OFF * usual)
         before = (x < across) & (parts.right[rings] > left - RING_OFF * usual) & (y < down) & inside
@@ -265,7 +264,7 @@ def _rows(parts: Components, large: np.ndarray, usual: float) -> list[list[int]]
     extents: list[tuple[int, int]] = []
     beside: dict[int, set[int]] = {}
     for i in large[np.argsort(parts.left[large], kind="stable")].tolist():
-        top, bottom, left = int(parts.top[i]), int(parts.bottom[i]), int(parts.left[i])
+        left, top, _, bottom = parts.box(i)
         best, most = -1, OVERLAP
         bands = range(int(top / band), int(bottom / band) + 1)
         for number in sorted(set().union(*(beside.get(each, ()) for each in bands))):
@@ -326,7 +325,7 @@ def _line(parts: Components, members: list[int], height: float, pieces: np.ndarr
     """Cut the wide components of a line and number the pieces by their middles, in the map."""
     found = []  # middle, component, left, top, right, bottom
     for i in members:
-        whole = int(parts.left[i]), int(parts.top[i]), int(parts.right[i]), int(parts.bottom[i])
+        whole = parts.box(i)
         cuts = _cuts(parts, i, height) if whole[2] - whole[0] > max(WIDE * height, 8) else []
         if not cuts:
             found.append(((whole[0] + whole[2]) / 2, i, *whole))
@@ -385,10 +384,9 @@ def isolate_digit(parts: Components) -> np.ndarray:
     main = _main(parts, shape)
     keep = np.zeros(len(parts), bool)
     keep[main] = True
-    box = np.array([parts.left[main], parts.top[main], parts.right[main], parts.bottom[main]])
+    box = np.array(parts.box(main))
     edge = parts.at_edge(shape)
-    order = np.argsort(-parts.areas)
-    for i in order:
+    for i in np.argsort(-parts.areas):
         if keep[i] or parts.areas[i] < max(2, STRAY * parts.areas[main]):
             continue
         size = max(box[2] - box[0], box[3] - box[1])
@@ -397,14 +395,8 @@ def isolate_digit(parts: Components) -> np.ndarray:
         if gap > far or (edge[i] and _hugs(parts, i, shape)):
             continue
         keep[i] = True
-        box = np.array(
-            [
-                min(box[0], parts.left[i]),
-                min(box[1], parts.top[i]),
-                max(box[2], parts.right[i]),
-                max(box[3], parts.bottom[i]),
-            ]
-        )
+        own = parts.box(i)
+        box = np.array([*np.minimum(box[:2], own[:2]), *np.maximum(box[2:], own[2:])])
     return (parts.labels >= 0) & keep[parts.labels]
 
 
