@@ -81,7 +81,7 @@ def test_the_package_brings_in_the_lazy_one_of_its_own_modules_and_the_errors():
         ("ocr.image_io", {"numpy"}),
         ("ocr.pipeline", {"numpy"}),
         ("datasets.download", set()),
-        ("datasets.idx", {"numpy"}),
+        ("datasets.formats.idx", {"numpy"}),
         ("datasets.loading", {"numpy"}),
         ("datasets.text", {"numpy"}),
         ("evaluation.metrics", {"numpy"}),
@@ -252,7 +252,7 @@ def test_a_door_opens_its_own_package_only():
 
 def test_batch_takes_nothing_but_the_formats_of_arrays_from_the_data_sets():
     used = set().union(*(used for name, used in dependencies().items() if package_of(name) == "batch"))
-    formats = {"datasets.idx", "datasets.array_headers", "datasets.csv_tables"}
+    formats = {"datasets.formats.idx", "datasets.formats.array_headers", "datasets.formats.csv_tables"}
     assert {name for name in used if package_of(name) == "datasets"} <= formats
 
 
@@ -316,7 +316,7 @@ def test_what_answers_never_imports_keras_or_jax():
         ("markdown_it", {"service.pages"}),
         ("rich", {"cli.progress"}),
         ("fsspec", {"batch.storage"}),
-        ("pyarrow", {"batch.output", "batch.plan", "batch.worker", "batch.parquet_source", "datasets.parquet"}),
+        ("pyarrow", {"batch.output", "batch.plan", "batch.worker", "batch.parquet_source", "datasets.formats.parquet"}),
         ("ray", {"runtime.ray_cluster", "batch.ray_data", "training.tuning.ray_tune"}),
         ("pi_heif", {"ocr.image_io"}),
         ("pebble", {"runtime.parallel"}),

@@ -13,7 +13,7 @@ from helpers.drawn import NAMES, drawing, write_folder
 from helpers.loaded import refused
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import Labelled, natural
+from mnistry.datasets.labelled import LabelledImages, natural
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, UsageError
 from mnistry.ocr.image_io import KINDS
@@ -21,18 +21,18 @@ from mnistry.ocr.image_io import KINDS
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def labelled(images: np.ndarray, labels: np.ndarray) -> Labelled:
-    return Labelled(images, labels, make_numbered_origins("own", np.arange(len(labels)), ITEM))
+def labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:
+    return LabelledImages(images, labels, make_numbered_origins("own", np.arange(len(labels)), ITEM))
 
 
-def small(labels: list[str], *, seed: int = 0) -> Labelled:
+def small(labels: list[str], *, seed: int = 0) -> LabelledImages:
     """An image of noise for each label."""
     images = np.random.default_rng(seed).integers(0, 256, (len(labels), 28, 28), np.uint8)
     images[:, 0] = images[:, -1] = 0  # no paper
     return labelled(images, np.array(labels, np.str_))
 
 
-def npz(folder: Path, train: Labelled, test: Labelled | None = None, **others: np.ndarray) -> Path:
+def npz(folder: Path, train: LabelledImages, test: LabelledImages | None = None, **others: np.ndarray) -> Path:
     arrays = {"x_train": train.images, "y_train": train.labels}
     if test is not None:
         arrays |= {"x_test": test.images, "y_test": test.labels}

@@ -16,8 +16,9 @@ import pytest
 import scipy.io
 
 from helpers.loaded import holds
-from mnistry.datasets import array_files, loading, pixels
+from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.formats import array_files, pixels
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError
 

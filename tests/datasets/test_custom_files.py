@@ -20,8 +20,9 @@ from PIL import Image
 
 from helpers.drawn import NAMES, arrays, drawing
 from helpers.loaded import refused
-from mnistry.datasets import labelled, loading, numpy_files
-from mnistry.datasets import parquet as datasets_parquet
+from mnistry.datasets import labelled, loading
+from mnistry.datasets.formats import numpy_files
+from mnistry.datasets.formats import parquet as datasets_parquet
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, MissingExtraError
 
@@ -286,7 +287,7 @@ def test_a_folder_of_two_tables(tmp_path: Path) -> None:
 
 
 def test_more_rows_than_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnistry.datasets.csv_tables.ROWS_AT_A_TIME", 5)
+    monkeypatch.setattr("mnistry.datasets.formats.csv_tables.ROWS_AT_A_TIME", 5)
     lines = rows()
     assert same_images(loading.load(str(write_csv(tmp_path / "own.csv", lines))))
     lines[9][784] = "white"

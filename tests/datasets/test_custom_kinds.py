@@ -20,9 +20,10 @@ from PIL import Image
 
 from helpers.drawn import NAMES, write_folder
 from helpers.loaded import holds, refused
-from mnistry.datasets import archives, kinds, loading, numpy_files
+from mnistry.datasets import kinds, loading
 from mnistry.datasets.dataset import Dataset, count_learning, count_validation, split
-from mnistry.datasets.wording import find_split
+from mnistry.datasets.formats import archives, numpy_files
+from mnistry.datasets.formats.naming import find_split
 from mnistry.errors import DataError, UsageError
 
 DIGITS = loading.load("digits")

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from helpers.loaded import holds, refused
-from mnistry.datasets import csv_lines, loading
+from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
+from mnistry.datasets.formats import csv_lines
 from mnistry.datasets.unlabelled import load_unlabelled
 
 DIGITS = loading.load("digits")

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mnistry.datasets import idx
+from mnistry.datasets.formats import idx
 from mnistry.errors import DataError
 from mnistry.runtime.file_signatures import GZIP
 

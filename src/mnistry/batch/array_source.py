@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.batch import storage
-from mnistry.datasets import array_headers
+from mnistry.datasets.formats import array_headers
 from mnistry.errors import DataError, UsageError
 from mnistry.runtime.file_signatures import GZIP, NPY, ZIP
 
@@ -129,7 +129,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
 def _table(place: Place) -> ImageFile:
     if not place.local:
         raise DataError(f"{place.given} is a table; one that is not on this machine is not read. Fetch it first.")
-    from mnistry.datasets import csv_tables
+    from mnistry.datasets.formats import csv_tables
 
     images, _ = csv_tables.read_images(Path(place.path))
     if not isinstance(images, np.ndarray):

@@ -15,9 +15,9 @@ from functools import partial
 
 import numpy as np
 
-from mnistry.datasets import idx
 from mnistry.datasets.dataset import DIGIT_NAMES
 from mnistry.datasets.download import RemoteFile
+from mnistry.datasets.formats import idx
 from mnistry.datasets.published import Arrays, Published
 from mnistry.errors import DataError
 

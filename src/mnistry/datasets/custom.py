@@ -12,23 +12,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mnistry.datasets import (
+from mnistry.datasets import kinds, preprocess
+from mnistry.datasets.dataset import DIGIT_NAMES, Dataset
+from mnistry.datasets.formats import (
     archives,
     array_files,
     csv_folders,
-    file_kinds,
     idx,
     idx_files,
     image_folder,
-    kinds,
     numpy_files,
     parquet,
-    preprocess,
+    unsupported,
 )
-from mnistry.datasets.dataset import DIGIT_NAMES, Dataset
+from mnistry.datasets.formats.naming import is_hidden
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import (
-    Labelled,
+    LabelledImages,
     LoadedSplits,
     ValidationErrors,
     are_digits,
@@ -37,9 +37,8 @@ from mnistry.datasets.labelled import (
     list_names,
     natural,
 )
-from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
-from mnistry.runtime.file_signatures import ZIP
+from mnistry.runtime.file_signatures import ZIP, read_start
 from mnistry.runtime.files import short
 
 TEST_PART = 1 / 5  # of each class, where the data are split here
@@ -78,7 +77,7 @@ def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
     return _read(Path(path), lambda place, found: _dataset(place, found, chosen))
 
 
-def load_ink(path: str | os.PathLike[str]) -> Labelled:
+def load_ink(path: str | os.PathLike[str]) -> LabelledImages:
     """Load all images of ink at a path, of any number of classes, with no regard to splits: uint8 (n, 28, 28).
 
     Raises:
@@ -108,7 +107,7 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
         if not place.is_file():
             what = "is not a regular file" if place.exists() else "does not exist"
             raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
-        start = file_kinds.first_bytes(place)
+        start = read_start(place)
         if start.startswith(ZIP):
             return _read_zip(place, make)
         if parquet.is_one(start):
@@ -117,12 +116,12 @@ def _read_place(place: Path, make: Make[Made]) -> Made:
             raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
         if idx_files.is_one(place):
             return make(place, idx_files.read(place.parent, place.name))
-        if start[:2] == b"\0\0" and start[2] in idx.TYPES and file_kinds.describe(place, start) is None:
+        if start[:2] == b"\0\0" and start[2] in idx.TYPES and unsupported.describe(place, start) is None:
             raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
         if array_files.is_one(start):
             with array_files.as_npz([place]) as npz:
                 return make(place, numpy_files.read_npz(npz, name))
-        told = None if csv_folders.is_json(place) else file_kinds.describe(place, start)
+        told = None if csv_folders.is_json(place) else unsupported.describe(place, start)
         if told is not None:
             raise DataError(told)
         if archives.is_tar(place):
@@ -141,7 +140,7 @@ def _read_zip(place: Path, make: Make[Made]) -> Made:
         raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.'):.200}.") from None
     if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
         return make(place, numpy_files.read_npz(place))
-    told = file_kinds.describe_zip(place, members)
+    told = unsupported.describe_zip(place, members)
     if told is not None:
         raise DataError(told)
     if place.suffix.lower() == ".npz":
@@ -287,12 +286,12 @@ def _prepare(place: Path, found: LoadedSplits, kind: Kind | None, remarks: list[
     return LoadedSplits(**parts, remarks=()), kind
 
 
-def _load_images(found: LoadedSplits, kind: Kind) -> tuple[dict[str, Labelled], ValidationErrors]:
+def _load_images(found: LoadedSplits, kind: Kind) -> tuple[dict[str, LabelledImages], ValidationErrors]:
     """The splits with their images prepared as a kind, and what is wrong with some."""
     problems = ValidationErrors()
     digits = are_digits(np.concatenate([np.unique(part.labels) for part in found.all.values()]))
     parts = {
-        split: Labelled(
+        split: LabelledImages(
             preprocess.load_images(part, problems, kind=kind, digits=digits),
             np.array([class_name(label) for label in part.labels.tolist()], np.str_),
             part.origins,
@@ -302,7 +301,9 @@ def _load_images(found: LoadedSplits, kind: Kind) -> tuple[dict[str, Labelled], 
     return parts, problems
 
 
-def _change_images(parts: Mapping[str, Labelled], change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Labelled]:
+def _change_images(
+    parts: Mapping[str, LabelledImages], change: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, LabelledImages]:
     return {split: replace(part, images=change(np.asarray(part.images))) for split, part in parts.items()}
 
 
@@ -312,7 +313,7 @@ def _is_emnist(place: Path) -> bool:
     return any(name.lower().startswith("emnist") for name in (place.name, *inside))
 
 
-def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
+def _split(all_of_it: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
     """Take a fifth of each class, rounded, for the test; a class of one image stays in the training split."""
     random = np.random.default_rng(SPLIT_SEED)
     tested = np.zeros(len(all_of_it.labels), bool)
@@ -323,7 +324,7 @@ def _split(all_of_it: Labelled) -> tuple[Labelled, Labelled]:
     return all_of_it.of(~tested), all_of_it.of(tested)
 
 
-def _class_names(parts: Mapping[str, Labelled], name: str) -> tuple[str, ...]:
+def _class_names(parts: Mapping[str, LabelledImages], name: str) -> tuple[str, ...]:
     train = parts["train"]
     learnt = set(train.labels.tolist())
     for split, part in parts.items():
@@ -352,14 +353,14 @@ def _class_names(parts: Mapping[str, Labelled], name: str) -> tuple[str, ...]:
     return tuple(sorted(learnt, key=natural))
 
 
-def _numbers(part: Labelled, names: Sequence[str]) -> np.ndarray:
+def _numbers(part: LabelledImages, names: Sequence[str]) -> np.ndarray:
     """The labels as indices into the names, uint8 (n,)."""
     number = {name: index for index, name in enumerate(names)}
     unique, inverse = np.unique(part.labels, return_inverse=True)
     return np.array([number[name] for name in unique.tolist()], np.uint8)[inverse]
 
 
-def _remarks(parts: Mapping[str, Labelled], names: Sequence[str], *, was_split: bool) -> list[str]:
+def _remarks(parts: Mapping[str, LabelledImages], names: Sequence[str], *, was_split: bool) -> list[str]:
     remarks, train, test = list[str](), parts["train"], parts["test"]
     if was_split:
         remarks.append(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mnistry.datasets.dataset import Origins, join_origins
-from mnistry.datasets.wording import find_split
+from mnistry.datasets.formats.naming import find_split
 from mnistry.errors import DataError
 
 EXAMPLES = 10  # problems that are listed one by one
@@ -42,7 +42,7 @@ Images = np.ndarray | Sequence[EncodedImage]
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledImages:
     """Images and the names of their classes.
 
     Attributes:
@@ -55,11 +55,11 @@ class Labelled:
     labels: np.ndarray
     origins: Origins
 
-    def of(self, chosen: np.ndarray) -> Labelled:
+    def of(self, chosen: np.ndarray) -> LabelledImages:
         """Select some of them, by a mask or by indices."""
         indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         images = self.images[indices] if isinstance(self.images, np.ndarray) else [self.images[int(i)] for i in indices]
-        return Labelled(images, self.labels[indices], self.origins.of(indices))
+        return LabelledImages(images, self.labels[indices], self.origins.of(indices))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +73,13 @@ class LoadedSplits:
         remarks: other things to know: assumptions, and files that were passed over.
     """
 
-    train: Labelled
-    test: Labelled | None = None
-    validation: Labelled | None = None
+    train: LabelledImages
+    test: LabelledImages | None = None
+    validation: LabelledImages | None = None
     remarks: tuple[str, ...] = ()
 
     @property
-    def all(self) -> dict[str, Labelled]:
+    def all(self) -> dict[str, LabelledImages]:
         """The splits by name, those that exist."""
         named = {"train": self.train, "test": self.test, "validation": self.validation}
         return {name: part for name, part in named.items() if part is not None}
@@ -113,7 +113,7 @@ class ValidationErrors:
         raise DataError("\n".join([f"{name} cannot be used: {things} wrong.", *lines]))
 
 
-def join(parts: Sequence[Labelled]) -> Labelled:
+def join(parts: Sequence[LabelledImages]) -> LabelledImages:
     """Join the content of several files, in their order."""
     if len(parts) == 1:
         return parts[0]
@@ -122,11 +122,11 @@ def join(parts: Sequence[Labelled]) -> Labelled:
     if len(arrays) == len(parts):
         if len({array.shape[1:] for array in arrays}) > 1:
             raise DataError(f"{where.files[0]} and {where.files[-1]} have images of different sizes.")
-        return Labelled(np.concatenate(arrays), labels, where)
-    return Labelled([each for part in parts for each in part.images], labels, where)
+        return LabelledImages(np.concatenate(arrays), labels, where)
+    return LabelledImages([each for part in parts for each in part.images], labels, where)
 
 
-def part_by_split(part: Labelled, names: Sequence[str], problems: ValidationErrors) -> dict[str, Labelled]:
+def part_by_split(part: LabelledImages, names: Sequence[str], problems: ValidationErrors) -> dict[str, LabelledImages]:
     """Part images by the names of their splits; names of none are problems."""
     where = {name: find_split(name, prefix=True) for name in set(names)}
     masks = {split: np.array([where[name] == split for name in names], bool) for split in SPLITS}

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
-from mnistry.datasets import file_kinds
+from mnistry.datasets.formats import unsupported
 from mnistry.datasets.kinds import Kind
-from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
+from mnistry.datasets.labelled import EncodedImage, LabelledImages, ValidationErrors, natural
 from mnistry.errors import PictureError
 from mnistry.ocr import pipeline
 from mnistry.ocr.image_io import open_image
 from mnistry.ocr.thumbnail import thumbnail
+from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.parallel import LostTask, ProcessPool, count_cpus
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ AT_ONCE = 16  # pictures that a process is handed at a time
 SECONDS = 60.0  # that a picture may take; on any machine far more than the largest needs
 
 
-def load_images(part: Labelled, problems: ValidationErrors, *, kind: Kind, digits: bool) -> np.ndarray:
+def load_images(part: LabelledImages, problems: ValidationErrors, *, kind: Kind, digits: bool) -> np.ndarray:
     """Bring images into the form that networks take.
 
     A grey image of 28×28 pixels passes as it is. Of any other picture of ink all ink is taken, as `mnistry read
@@ -106,7 +107,7 @@ def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: 
         opened = open_image(picture.source, "it")
     except PictureError as error:
         path = Path(picture.name)
-        told = file_kinds.describe(path, file_kinds.first_bytes(path)) if picture.content is None else None
+        told = unsupported.describe(path, read_start(path)) if picture.content is None else None
         return str(error) if told is None or ONE_PICTURE in told else told
     except MemoryError:
         return "it needs more memory than there is"

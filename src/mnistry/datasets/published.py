@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets import download, idx
+from mnistry.datasets import download
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.download import RemoteFile, Timeouts
+from mnistry.datasets.formats import idx
 from mnistry.errors import DataError
 from mnistry.runtime.files import find_cache_folder, read_bytes, short
 

@@ -11,26 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import (
+from mnistry.datasets import custom, kinds, loading, preprocess
+from mnistry.datasets.dataset import ITEM, make_numbered_origins
+from mnistry.datasets.formats import (
     archives,
     array_files,
     csv_folders,
     csv_tables,
-    custom,
-    file_kinds,
     idx_files,
     image_folder,
-    kinds,
-    loading,
     numpy_files,
     parquet,
-    preprocess,
+    unsupported,
 )
-from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, natural
-from mnistry.datasets.wording import find_split, is_hidden
+from mnistry.datasets.formats.naming import find_split, is_hidden
+from mnistry.datasets.labelled import EncodedImage, LabelledImages, ValidationErrors, natural
 from mnistry.errors import DataError
-from mnistry.runtime.file_signatures import NPY, ZIP
+from mnistry.runtime.file_signatures import NPY, ZIP, read_start
 from mnistry.runtime.files import short
 
 HEADER = ("ImageId", "Label")  # as in Kaggle's competition
@@ -79,7 +76,9 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     except MemoryError:
         raise DataError(f"{short(place)} needs more memory than there is.") from None
     problems = ValidationErrors()
-    part = Labelled(images, np.array([], np.str_), make_numbered_origins(place.name, np.arange(len(images)), ITEM))
+    part = LabelledImages(
+        images, np.array([], np.str_), make_numbered_origins(place.name, np.arange(len(images)), ITEM)
+    )
     prepared = preprocess.load_images(part, problems, kind=kinds.check_kind(kind) or "ink", digits=digits)
     problems.refuse(short(place))
     if not len(prepared):
@@ -127,7 +126,7 @@ def _read(place: Path) -> Found:
     """Read images, their names and remarks, by the kind of place."""
     if place.is_dir():
         return _read_folder(place)
-    start = file_kinds.first_bytes(place)
+    start = read_start(place)
     if start.startswith(ZIP):
         try:
             with zipfile.ZipFile(place) as archive:
@@ -149,7 +148,7 @@ def _read(place: Path) -> Found:
         return _number_images(*idx_files.read_images(place))
     if image_folder.is_picture(place):
         return [EncodedImage(str(place))], [place.name], []
-    told = None if csv_folders.is_json(place) else file_kinds.describe(place, start)
+    told = None if csv_folders.is_json(place) else unsupported.describe(place, start)
     if told is not None:
         raise DataError(told)
     if archives.is_tar(place):

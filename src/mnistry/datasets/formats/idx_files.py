@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import file_kinds, idx, label_arrays, pixels
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import Labelled, LoadedSplits, ValidationErrors
-from mnistry.datasets.wording import SPLITS, find_split
+from mnistry.datasets.formats import idx, label_arrays, pixels
+from mnistry.datasets.formats.naming import SPLITS, find_split
+from mnistry.datasets.labelled import LabelledImages, LoadedSplits, ValidationErrors
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import read_bytes, short
 
 NAME = re.compile(
@@ -52,7 +53,7 @@ def _role(path: Path) -> tuple[str, str, str] | None:
         return match["set"], SPLITS[match["split"]], match["kind"]
     if ALIKE.search(path.name) is None or not path.is_file():
         return None
-    start = file_kinds.first_bytes(path)[:4]
+    start = read_start(path)[:4]
     if start[:2] != b"\0\0" or len(start) < 4 or start[2] not in idx.TYPES:
         return None
     said = next((kind for kind in ("images", "labels") if kind[:-1] in path.name.lower()), None)
@@ -138,7 +139,7 @@ def _content(path: Path) -> bytes:
     return idx.unpack(read_bytes(path, idx.MAX_BYTES), name)
 
 
-def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> Labelled:
+def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> LabelledImages:
     names, contents = (short(images), short(labels)), (_content(images), _content(labels))
     usual = contents[0][:4] == IMAGES and contents[1][:4] in (LABELS, idx.QMNIST)
     if usual or any(content[:2] != b"\0\0" for content in contents):
@@ -161,7 +162,7 @@ def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]
         remarks += [f"{name}: {each}." for name, those in zip(names, (more, said), strict=True) for each in those]
     known = {str(number): name for number, name in enumerate(classes)}
     named = np.array([known.get(each, each) for each in text.tolist()], np.str_)
-    return Labelled(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
+    return LabelledImages(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
 
 
 def read_images(path: Path) -> tuple[np.ndarray, list[str]]:

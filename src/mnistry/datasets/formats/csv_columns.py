@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from mnistry.datasets import base64_pictures, pixels, wording
+from mnistry.datasets.formats import base64_pictures, naming, pixels
 from mnistry.datasets.labelled import list_names
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -63,7 +63,7 @@ class Layout:
 def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> Layout:
     """The columns by their names."""
     plain, n = [cell.strip() for cell in head], len(head)
-    label_name = wording.find_named(plain, wording.LABELS)
+    label_name = naming.find_named(plain, naming.LABELS)
     label = None if label_name is None else plain.index(label_name)
     files = _file_column(plain, rows, path, label)
     if files is not None and label is None and n == 2:
@@ -95,10 +95,10 @@ def _one_hot_of_list(
     names: Sequence[str], rows: Sequence[Sequence[str]], files: int
 ) -> tuple[tuple[tuple[int, str], ...], tuple[str, ...]]:
     """The one-hot columns of a list of files, with the names of their classes; and the assumption."""
-    columns = [n for n in range(len(names)) if n != files and names[n].lower() not in wording.INDICES]
+    columns = [n for n in range(len(names)) if n != files and names[n].lower() not in naming.INDICES]
     if len(columns) < 2 or not is_one_hot(rows, columns):
         return (), ()
-    classes = wording.strip_prefix([names[n] for n in columns])
+    classes = naming.strip_prefix([names[n] for n in columns])
     said = f"the labels are one-hot, in the columns {names[columns[0]]!r} to {names[columns[-1]]!r}"
     return tuple(zip(columns, classes, strict=True)), (said,)
 
@@ -115,9 +115,9 @@ def _with_the_rest(
     split = _split_column(names, taken | {label})
     rest = [n for n in range(len(names)) if n not in taken and n not in (label, split)]
     if label is None:
-        likely = [n for n in rest if names[n].lower() not in wording.INDICES]
+        likely = [n for n in rest if names[n].lower() not in naming.INDICES]
         if len(likely) > 1 and is_one_hot(rows, likely):
-            one_hot = tuple(zip(likely, wording.strip_prefix([names[n] for n in likely]), strict=True))
+            one_hot = tuple(zip(likely, naming.strip_prefix([names[n] for n in likely]), strict=True))
             said.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
         elif len(likely) == 1 and _repeats([row[likely[0]] for row in rows]):
             label = likely[0]
@@ -130,7 +130,7 @@ def _with_the_rest(
     elif label != 0:
         said.append(f"the labels are column {label + 1}, {names[label]!r}")
     rest = [n for n in rest if n != label and n not in dict(one_hot)]
-    other = next((n for n in rest if label is not None and names[n].lower() in wording.LABELS), None)
+    other = next((n for n in rest if label is not None and names[n].lower() in naming.LABELS), None)
     if label is not None and other is not None and not _say_the_same(rows, label, other):
         raise DataError(
             f"{short(path)} has two columns that may be the label, {names[label]!r} and {names[other]!r}, and they "
@@ -153,17 +153,17 @@ def find_pixel_columns(names: Sequence[str]) -> list[int] | None:
     kinds = [re.sub(r"\d+", "#", name) for name in names]
     kind, most = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
     alike = [n for n, each in enumerate(kinds) if "#" in kind and most > len(names) / 2 and each == kind]
-    kept = [n for n, name in enumerate(names) if name.lower() not in wording.INDICES]
+    kept = [n for n, name in enumerate(names) if name.lower() not in naming.INDICES]
     found = next((each for each in (alike, range(len(names)), kept) if pixels.shape_of(len(each)) is not None), None)
     if found is None:
         return None
     by_name = {names[n]: n for n in found}
-    return [by_name[name] for name in wording.sort_numbered(list(by_name))] if len(by_name) == len(found) else [*found]
+    return [by_name[name] for name in naming.sort_numbered(list(by_name))] if len(by_name) == len(found) else [*found]
 
 
 def _split_column(names: Sequence[str], taken: Container[int | None]) -> int | None:
     rest = {n: name for n, name in enumerate(names) if n not in taken}
-    name = wording.find_named(rest.values(), wording.SPLIT_COLUMNS)
+    name = naming.find_named(rest.values(), naming.SPLIT_COLUMNS)
     return None if name is None else next(n for n, each in rest.items() if each == name)
 
 
@@ -330,7 +330,7 @@ def forget_folders() -> None:
 def _folders_below(folder: Path) -> tuple[Path, ...]:
     """The folders in a folder and in these; none if they are too many, as a picture may be in any of them."""
     try:
-        first = [each for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name)]
+        first = [each for each in folder.iterdir() if each.is_dir() and not naming.is_hidden(each.name)]
         second = [inner for each in first[:MAX_FOLDERS] for inner in each.iterdir() if inner.is_dir()]
     except OSError:
         return ()

@@ -10,22 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import file_kinds, file_names, label_files
 from mnistry.datasets.dataset import make_file_origins
+from mnistry.datasets.formats import file_names, label_files, unsupported
+from mnistry.datasets.formats.naming import find_split, is_hidden
 from mnistry.datasets.labelled import (
     SPLITS,
     EncodedImage,
-    Labelled,
+    LabelledImages,
     LoadedSplits,
     ValidationErrors,
     list_names,
     natural,
 )
-from mnistry.datasets.wording import find_split, is_hidden
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
 from mnistry.runtime import file_signatures
+from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import short
 
 MIX_SEED = 0
@@ -80,7 +81,7 @@ def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
     how = "Put the pictures of each class into a folder of its name"
     if not pictures:
         files = sorted(folder.iterdir(), key=lambda each: (each.suffix == ".json", each.name))
-        told = (file_kinds.describe(each, file_kinds.first_bytes(each)) for each in files if each.is_file())
+        told = (unsupported.describe(each, read_start(each)) for each in files if each.is_file())
         known = next((each for each in told if each is not None), None)
         raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
     if (part := _beside(folder, pictures, remarks := list[str]())) is not None:
@@ -124,7 +125,7 @@ def is_picture(path: Path) -> bool:
     """Tell whether a file's name ends like that of a picture; one without an ending may begin like a picture."""
     if path.suffix:
         return path.suffix.lower() in SUFFIXES
-    return path.is_file() and file_signatures.is_picture(file_kinds.first_bytes(path))
+    return path.is_file() and file_signatures.is_picture(read_start(path))
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -242,11 +243,11 @@ def _are_pictures_and_labels(folders: Sequence[Path]) -> bool:
     return len(pictures) == 1 < len(names) and names - pictures <= label_files.LABELS
 
 
-def _label_pictures(folder: Path, pairs: Pairs) -> Labelled:
+def _label_pictures(folder: Path, pairs: Pairs) -> LabelledImages:
     """The pictures, mixed, always the same: in order, a look at the first ones would show one class only."""
     where = make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
     pictures = [EncodedImage(str(path)) for path, _ in pairs]
-    in_order = Labelled(pictures, np.array([label for _, label in pairs], np.str_), where)
+    in_order = LabelledImages(pictures, np.array([label for _, label in pairs], np.str_), where)
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
 
 

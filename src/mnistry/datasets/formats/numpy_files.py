@@ -16,11 +16,11 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import array_headers, label_arrays, pixels, wording
-from mnistry.datasets.array_headers import Header
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.labelled import MAX_BYTES, Labelled, LoadedSplits, ValidationErrors, join, list_names
-from mnistry.datasets.wording import find_split, split_words
+from mnistry.datasets.formats import array_headers, label_arrays, naming, pixels
+from mnistry.datasets.formats.array_headers import Header
+from mnistry.datasets.formats.naming import find_split, split_words
+from mnistry.datasets.labelled import MAX_BYTES, LabelledImages, LoadedSplits, ValidationErrors, join, list_names
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 
@@ -138,7 +138,7 @@ def _opener(path: Path) -> Opener:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, Opener]:
-    """What opens each array in an archive, by its name."""
+    """The openers of the arrays in an archive, by their names."""
     names = [each for each in archive.namelist() if each.endswith(".npy")]
     return {each.removesuffix(".npy"): partial(archive.open, each) for each in names}
 
@@ -170,7 +170,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
                 f"{name}, {x.name} has {len(image_pixels):,} images but {y.name} has {len(labels):,} labels: they do "
                 "not match."
             )
-        parts[split] = Labelled(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
+        parts[split] = LabelledImages(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
         remarks += [f"{name}, {array.name}: {each}." for array, those in ((x, more), (y, said)) for each in those]
     problems.refuse(name)
     unusual = [f"{x.name} with {y.name}" for split, (x, y) in chosen.items() if x.name not in NAMES]
@@ -196,7 +196,7 @@ def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str
         split = None if match is None else find_split(match[1])
         found.setdefault(split or "train", []).append((array, match[2] if match is not None and split else array.name))
     for split, pairs in found.items():
-        names = wording.strip_prefix([name for _, name in pairs])
+        names = naming.strip_prefix([name for _, name in pairs])
         found[split] = [(array, name) for (array, _), name in zip(pairs, names, strict=True)]
     classes = {name for _, name in found.get("train", [])}
     usual = X_WORDS | Y_WORDS
@@ -209,12 +209,12 @@ def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str
 def _one_a_class(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -> LoadedSplits:
     """Read arrays that each hold the images of one class."""
     _check_size([array.header for pairs in found.values() for array, _ in pairs], name)
-    problems, remarks, parts = ValidationErrors(), dict[str, None](), dict[str, list[Labelled]]()
+    problems, remarks, parts = ValidationErrors(), dict[str, None](), dict[str, list[LabelledImages]]()
     for split, pairs in found.items():
         for array, label in pairs:
             x, said = _pixels(array, array.header.shape[0], name, problems)
             where = make_numbered_origins(array.name, np.arange(len(x)), ITEM)
-            parts.setdefault(split, []).append(Labelled(x, np.full(len(x), label), where))
+            parts.setdefault(split, []).append(LabelledImages(x, np.full(len(x), label), where))
             remarks |= dict.fromkeys(said)
     problems.refuse(name)
     classes = list_names([label for _, label in found["train"]])

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from mnistry.datasets import file_kinds, wording
-from mnistry.datasets.csv_columns import clean_label
+from mnistry.datasets.formats import naming, unsupported
+from mnistry.datasets.formats.csv_columns import clean_label
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
+from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import read_bytes, short
 
 ENDINGS = (".txt", ".cls", ".json", ".xml")
@@ -71,10 +72,10 @@ def explain(folder: Path) -> str:
     places = [folder, *find_folders(folder), *find_folders(folder.parent)]
     files = sorted(each for place in places for each in place.iterdir() if each.is_file() and each.name[0] != ".")
     for each in files:
-        start = file_kinds.first_bytes(each)
+        start = read_start(each)
         if each.suffix.lower() == ".json" and b'"images"' in read_bytes(each, MAX_LIST):
             return f" {each.name} labels parts of pictures, as COCO does. {CUT_OUT}."
-        told = file_kinds.describe(each, start) if each.suffix.lower() not in SUFFIXES else None
+        told = unsupported.describe(each, start) if each.suffix.lower() not in SUFFIXES else None
         if told is not None:
             return f" Beside them: {told}"
     return ""
@@ -104,7 +105,7 @@ def _read_json(text: str, file: Path) -> str:
     except (ValueError, RecursionError):
         raise DataError(f"{short(file)} is damaged: it is not JSON.") from None
     keys = content if isinstance(content, dict) else {"label": content}
-    name = wording.find_named([key for key, value in keys.items() if isinstance(value, str | int)], wording.LABELS)
+    name = naming.find_named([key for key, value in keys.items() if isinstance(value, str | int)], naming.LABELS)
     if name is not None and not isinstance(keys[name], bool):
         return clean_label(str(keys[name]))
     if any(key in REGIONS for key in keys):

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from mnistry.datasets.formats.naming import SPLITS, find_split
 from mnistry.datasets.labelled import natural
-from mnistry.datasets.wording import SPLITS, find_split
 
 PART = re.compile(r"[0-9]+|[^\W\d_]+")
 SAID = re.compile(r"(?:label|class|digit|target|cls)[ _=-]*([^\W_]+)", re.IGNORECASE)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets import file_kinds
+from mnistry.datasets.formats import unsupported
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError, require
-from mnistry.runtime.file_signatures import HDF5
+from mnistry.runtime.file_signatures import HDF5, read_start
 from mnistry.runtime.files import short
 from mnistry.runtime.module_process import last_line, run_module
 
@@ -56,12 +56,12 @@ def as_npz(files: Sequence[Path]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="mnistry-") as place:
         target = Path(place).resolve() / "arrays.npz"
         try:
-            done = run_module("mnistry.datasets.array_files", str(target), *map(str, files), seconds=SECONDS)
+            done = run_module("mnistry.datasets.formats.array_files", str(target), *map(str, files), seconds=SECONDS)
         except subprocess.TimeoutExpired:
             raise DataError(f"{short(files[0])} was still being read after {SECONDS:g} seconds.") from None
         if done.returncode:
             told = last_line(done, "its library ended without a word")
-            remedy = [text for each in files if (text := file_kinds.describe(each, file_kinds.first_bytes(each)))]
+            remedy = [text for each in files if (text := unsupported.describe(each, read_start(each)))]
             raise DataError(f"{short(files[0])} cannot be read: {told:.300}. {remedy[0] if remedy else ''}".rstrip())
         yield target
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from mnistry.datasets.formats.naming import is_hidden
 from mnistry.datasets.labelled import MAX_BYTES
-from mnistry.datasets.wording import is_hidden
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import base64_pictures, csv_lines, pixels
-from mnistry.datasets.csv_columns import (
+from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
+from mnistry.datasets.formats import base64_pictures, csv_lines, pixels
+from mnistry.datasets.formats.csv_columns import (
     BRACKETS,
     PIXELS,
     TRUE,
@@ -28,9 +29,8 @@ from mnistry.datasets.csv_columns import (
     is_number,
     is_one_hot,
 )
-from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
-from mnistry.datasets.labelled import EncodedImage, Labelled, ValidationErrors, join, part_by_split
-from mnistry.datasets.wording import find_split
+from mnistry.datasets.formats.naming import find_split
+from mnistry.datasets.labelled import EncodedImage, LabelledImages, ValidationErrors, join, part_by_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
@@ -63,7 +63,7 @@ def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[s
     return part.images, [*told, *table.said]
 
 
-def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
+def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, LabelledImages]:
     """Read the content of a table by split; `split` is what the file is named after."""
     table = Table(path)
     if not table.layout.labelled:
@@ -123,7 +123,7 @@ class Table:
         told = [*self._reader.said, *self.layout.said, *["numbers have decimal commas"] * self._commas]
         self.said = [f"{self.name}: {each}." for each in told]
 
-    def rows(self, problems: ValidationErrors) -> tuple[Labelled, list[str]]:
+    def rows(self, problems: ValidationErrors) -> tuple[LabelledImages, list[str]]:
         """The images and labels of a table of pixels, and what names their splits.
 
         Labels and splits are empty where there are none.
@@ -154,7 +154,7 @@ class Table:
             arranged = f"column {self.layout.packed + 1} holds images of {images.shape[1]}×{images.shape[2]} pixels"
         self.said += [f"{self.name}: {each}." for each in (said, arranged) if each is not None]
         where = make_numbered_origins(self.path.name, numbers, ROW)
-        part = Labelled(images, np.array(labels, np.str_), where)
+        part = LabelledImages(images, np.array(labels, np.str_), where)
         return part, [split for rows_ in read for split in rows_.splits]
 
     def _lines(self) -> csv_lines.Lines:
@@ -166,7 +166,7 @@ class Table:
             else:
                 yield number, POINT.sub(".", line) if self._commas else line
 
-    def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, Labelled]:
+    def files(self, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, LabelledImages]:
         """The pictures of a list of files, by split."""
         found: dict[str, list[tuple[EncodedImage, str, str]]] = {}
         layout, folder = self.layout, self.path.parent
@@ -209,7 +209,7 @@ class Table:
         if twice:
             remarks.append(f"{self.name}: {twice:,} rows name a picture again, with the same label.")
         return {
-            name: Labelled(
+            name: LabelledImages(
                 [picture for picture, _, _ in those],
                 np.array([label for _, label, _ in those], np.str_),
                 make_file_origins([origin for _, _, origin in those]),

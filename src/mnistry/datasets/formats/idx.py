@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from mnistry.datasets import array_headers
+from mnistry.datasets.formats import array_headers
 from mnistry.errors import DataError
 from mnistry.runtime.file_signatures import GZIP
 

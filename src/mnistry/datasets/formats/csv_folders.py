@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets import csv_lines, wording
-from mnistry.datasets.csv_columns import (
+from mnistry.datasets.formats import csv_lines, naming
+from mnistry.datasets.formats.csv_columns import (
     TRUE,
     OtherColumnsError,
     clean_label,
@@ -19,9 +19,9 @@ from mnistry.datasets.csv_columns import (
     is_number,
     is_one_hot,
 )
-from mnistry.datasets.csv_tables import Table, find_separator, read_parts, split_cells
-from mnistry.datasets.labelled import SPLITS, Labelled, LoadedSplits, ValidationErrors, join, list_names, natural
-from mnistry.datasets.wording import find_split
+from mnistry.datasets.formats.csv_tables import Table, find_separator, read_parts, split_cells
+from mnistry.datasets.formats.naming import find_split
+from mnistry.datasets.labelled import SPLITS, LabelledImages, LoadedSplits, ValidationErrors, join, list_names, natural
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
@@ -38,7 +38,7 @@ MAX_COLUMNS = 256  # of a table of labels
 
 def find_tables(folder: Path) -> list[Path]:
     """The tables of a folder: by their names, else by their first lines."""
-    files = [each for each in folder.iterdir() if not wording.is_hidden(each.name) and each.is_file()]
+    files = [each for each in folder.iterdir() if not naming.is_hidden(each.name) and each.is_file()]
     named = [each for each in files if each.name.lower().endswith(ENDINGS)]
     if named:
         return sorted(named, key=lambda path: natural(path.name))
@@ -116,7 +116,7 @@ def read_split_tables(folder: Path, tables: Mapping[str, list[Path]]) -> LoadedS
 def _read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]) -> LoadedSplits:
     """Read the tables of each split."""
     problems = ValidationErrors()
-    parts: dict[str, Labelled] = {}
+    parts: dict[str, LabelledImages] = {}
     for split, those in tables.items():
         for name, part in _read_split(path, those, split, problems, remarks).items():
             parts[name] = join([parts[name], part]) if name in parts else part
@@ -128,7 +128,7 @@ def _read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str
 
 def _read_split(
     path: Path, tables: list[Path], split: str, problems: ValidationErrors, remarks: list[str]
-) -> dict[str, Labelled]:
+) -> dict[str, LabelledImages]:
     """Read the tables of one split: one; images and labels apart; one for each class; or parts that are joined.
 
     Raises:
@@ -142,7 +142,7 @@ def _read_split(
         return {split: _pair(images[0], *next(iter(labels.items())), problems, remarks)}
     opened = [] if labels else [Table(table) for table in tables]
     if opened and not any(table.layout.labelled or table.layout.files is not None for table in opened):
-        classes = wording.strip_prefix([_stem(table) for table in tables])
+        classes = naming.strip_prefix([_stem(table) for table in tables])
         remarks.append(f"{short(path)}: each table holds the images of a class: {list_names(classes)}.")
         unlabelled = [_without_labels(table, problems, remarks) for table in opened]
         labelled = [
@@ -161,7 +161,9 @@ def _read_split(
     )
 
 
-def _pair(images: Path, table: Path, labels: Sequence[str], problems: ValidationErrors, remarks: list[str]) -> Labelled:
+def _pair(
+    images: Path, table: Path, labels: Sequence[str], problems: ValidationErrors, remarks: list[str]
+) -> LabelledImages:
     """The images of one table with the labels of another."""
     part = _without_labels(Table(images), problems, remarks)
     if len(part.images) != len(labels) and not problems.count:
@@ -173,7 +175,7 @@ def _pair(images: Path, table: Path, labels: Sequence[str], problems: Validation
     return replace(part, labels=np.array(labels, np.str_))
 
 
-def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]) -> Labelled:
+def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]) -> LabelledImages:
     """The images of a table that has no labels."""
     if table.layout.labelled or table.layout.files is not None:
         raise DataError(f"{table.name} has labels of its own, and there are others beside it. Keep one of them.")
@@ -199,11 +201,11 @@ def read_labels(path: Path) -> list[str] | None:
         return None
     numbered = len(head) > 2 and head == [str(number) for number in range(len(head))]  # as pandas numbers columns
     named = not all(map(is_number, head)) and all(map(is_number, rows[-1]))
-    if numbered or named or wording.find_named(head, wording.LABELS):
+    if numbered or named or naming.find_named(head, naming.LABELS):
         del rows[0]
     else:
         head = [str(number) for number in range(len(head))]
-    indexed = len(head) > 1 and (head[0].strip().lower() in wording.INDICES or counts([row[0] for row in rows]))
+    indexed = len(head) > 1 and (head[0].strip().lower() in naming.INDICES or counts([row[0] for row in rows]))
     columns = range(int(indexed), len(head))
     if len(columns) > 1 and is_one_hot(rows, columns, all_of_them=True):
         return [head[next(n for n in columns if row[n].strip().lower() in TRUE)] for row in rows]
@@ -228,7 +230,7 @@ def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
             found.setdefault(_split_of(table) or "train", []).append(table)
     taken = {table for those in found.values() for table in those}
     others = [each.name for each in find_tables(folder) if each not in taken]
-    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and not wording.is_hidden(each.name))
+    folders = sorted(each.name for each in folder.iterdir() if each.is_dir() and not naming.is_hidden(each.name))
     if named and is_train:
         remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
     if others:

@@ -15,13 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from mnistry.datasets import file_kinds, wording
+from mnistry.datasets.formats import naming, unsupported
+from mnistry.datasets.formats.pixels import shape_of
 from mnistry.datasets.labelled import MAX_BYTES
-from mnistry.datasets.pixels import shape_of
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.reporting.text import format_count
-from mnistry.runtime.file_signatures import GZIP
+from mnistry.runtime.file_signatures import GZIP, read_start
 from mnistry.runtime.files import short
 
 MAX_LINE = 4_000_000  # characters
@@ -183,7 +183,7 @@ class _Json(_JsonLines):
             raise DataError(f"{short(path)} is damaged: it is not JSON.") from None
         self._found = _find_rows(content)
         if not self._found:
-            told = file_kinds.describe(path, file_kinds.first_bytes(path))
+            told = unsupported.describe(path, read_start(path))
             raise DataError(f"{short(path)} is not a list of objects with the same keys. {told or ''}".rstrip())
         super().__init__(path)
 
@@ -213,10 +213,10 @@ def _find_rows(content: Any) -> list[dict[str, Any]]:
         if not any(Path(name).suffix.lower() in SUFFIXES for name in content):
             return []
         return [{"file": name, "label": label} for name, label in content.items()]
-    if all(map(wording.find_split, content)) and all(map(_find_rows, values)):
+    if all(map(naming.find_split, content)) and all(map(_find_rows, values)):
         return [{**row, "split": split} for split, rows in content.items() for row in _find_rows(rows)]
     of_texts = all(isinstance(each, list) and all(isinstance(name, str) for name in each) for each in values)
-    if of_texts and not wording.find_named(content, wording.LABELS):  # {"cat": ["1.png", …], …}
+    if of_texts and not naming.find_named(content, naming.LABELS):  # {"cat": ["1.png", …], …}
         return [{"file": name, "label": label} for label, names in content.items() for name in names]
     if all(isinstance(each, dict) for each in values):
         if not all(key.isdigit() for key in values[0]):

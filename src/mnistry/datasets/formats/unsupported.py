@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import zipfile
-import zlib
 from pathlib import Path
 
-from mnistry.errors import DataError
 from mnistry.runtime import file_signatures
-from mnistry.runtime.files import short
-
-START = 512  # bytes that are looked at
 
 SAVE = "np.savez('own.npz', x_train=images, y_train=labels)"
 HDF5 = "with h5py.File({name!r}) as f: f.visit(print) shows what is in it; take f[NAME][:] for each, then " + SAVE
@@ -107,25 +101,6 @@ def describe_zip(path: Path, members: list[str]) -> str | None:
     """Name the kind of a ZIP file that is not taken, by its content."""
     names = {member.rpartition("/")[2] for member in members}
     return next((_sentence(path, kind, remedy) for name, kind, remedy in IN_ZIP if name in names), None)
-
-
-def first_bytes(path: Path) -> bytes:
-    """The first bytes of a file; unpacked where it is packed with gzip.
-
-    Raises:
-        DataError: it is not a regular file: opening a pipe would wait for a writer.
-    """
-    if not path.is_file():
-        raise DataError(f"{short(path)} is not a regular file.")
-    with path.open("rb") as file:
-        start = file.read(START)
-    if not start.startswith(file_signatures.GZIP):
-        return start
-    try:
-        with gzip.open(path) as packed:
-            return packed.read(START)
-    except (OSError, EOFError, zlib.error):
-        return start
 
 
 def _sentence(path: Path, kind: str, remedy: str) -> str:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets import base64_pictures, pixels, wording
-from mnistry.datasets.csv_columns import BRACKETS, find_packed, find_pixel_columns
 from mnistry.datasets.dataset import ROW, make_numbered_origins
+from mnistry.datasets.formats import base64_pictures, naming, pixels
+from mnistry.datasets.formats.csv_columns import BRACKETS, find_packed, find_pixel_columns
+from mnistry.datasets.formats.naming import find_split
 from mnistry.datasets.labelled import (
     MAX_BYTES,
     EncodedImage,
-    Labelled,
+    LabelledImages,
     LoadedSplits,
     ValidationErrors,
     join,
     list_names,
     part_by_split,
 )
-from mnistry.datasets.wording import find_split
 from mnistry.errors import DataError, require
 from mnistry.runtime.file_signatures import ARROW, PARQUET
 from mnistry.runtime.files import short
@@ -58,7 +58,7 @@ def read(path: Path) -> LoadedSplits:
     problems = ValidationErrors()
     tables = {split: [_Table(each, problems) for each in paths] for split, paths in splits.items()}
     problems.refuse(short(path))
-    found: dict[str, list[Labelled]] = {}
+    found: dict[str, list[LabelledImages]] = {}
     for split, those in tables.items():
         for table in those:
             part = table.read_labelled(problems)
@@ -153,7 +153,7 @@ class _Table:
                     labels.extend(self._labels(batch.column(columns.label), names, problems))
                 elif columns.one_hot:
                     marks = np.stack([batch.column(each).to_numpy(zero_copy_only=False) for each in columns.one_hot], 1)
-                    labels.extend(self._hot(marks, wording.strip_prefix(columns.one_hot), problems))
+                    labels.extend(self._hot(marks, naming.strip_prefix(columns.one_hot), problems))
                 if columns.split is not None:
                     self.splits.extend(str(each) for each in batch.column(columns.split).to_pylist())
                 if columns.pictures is not None:
@@ -169,11 +169,11 @@ class _Table:
             raise DataError(f"{self.name} holds no rows.")
         self.labels = np.array(labels, np.str_)
 
-    def read_labelled(self, problems: ValidationErrors) -> Labelled:
+    def read_labelled(self, problems: ValidationErrors) -> LabelledImages:
         """The images and labels."""
         where = make_numbered_origins(self._file, np.arange(1, self._rows + 1), ROW)
         if self._pictures:
-            return Labelled(self._pictures, self.labels, where)
+            return LabelledImages(self._pictures, self.labels, where)
         values = np.concatenate(self._pixels)
 
         def place(index: tuple[int, ...]) -> str:
@@ -182,7 +182,7 @@ class _Table:
         scaled, said = pixels.to_uint8(values, place, problems)
         images, arranged = pixels.arrange(scaled, None, self.name)
         self.said += [f"{self.name}: {each}." for each in (arranged, said) if each is not None]
-        return Labelled(images, self.labels, where)
+        return LabelledImages(images, self.labels, where)
 
     def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, problems: ValidationErrors) -> list[str]:
         found: list[str] = []
@@ -317,7 +317,7 @@ def _find_in_texts(file: Any, path: Path) -> tuple[str | None, str | None]:
 
 def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, name: str, *, labelled: bool) -> _Columns:
     """Tell the columns apart, by their names and types, and by the columns of text that hold pixels or pictures."""
-    label = wording.find_named(schema.names, wording.LABELS)
+    label = naming.find_named(schema.names, naming.LABELS)
     rest = [each for each in schema.names if each != label]
     picture = encoded or (_picture_column(schema, rest, name) if packed is None else None)
     lists = [each for each in rest if _is_list(schema.field(each).type)] if packed is None else [packed]
@@ -337,7 +337,7 @@ def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, na
         found = _Columns(label, lists=picture or lists[0])
     else:
         found = _Columns(label, pictures=picture)
-    split = wording.find_named((each for each in rest if _is_text(schema.field(each).type)), wording.SPLIT_COLUMNS)
+    split = naming.find_named((each for each in rest if _is_text(schema.field(each).type)), naming.SPLIT_COLUMNS)
     found = found._replace(split=split if labelled else None)
     return found if label is not None or not labelled else _with_label(found, schema, name)
 
@@ -348,7 +348,7 @@ def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
     Raises:
         DataError: none may be it, or more than one.
     """
-    beside = [each for each in schema.names if each not in found.all and each.lower() not in wording.BESIDE]
+    beside = [each for each in schema.names if each not in found.all and each.lower() not in naming.BESIDE]
     if len(beside) == 1:
         return found._replace(label=beside[0], said=(f"the labels are the column {beside[0]!r}",))
     if len(beside) > 2 and all(_is_number(schema.field(each).type) for each in beside):
@@ -357,14 +357,14 @@ def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
         )
     which = f"may be {list_names(beside)}: name one of them label" if beside else "is missing"
     raise DataError(
-        f"{name} has no column {' or '.join(wording.LABELS[:3])}; its columns are {list_names(schema.names)}. The "
+        f"{name} has no column {' or '.join(naming.LABELS[:3])}; its columns are {list_names(schema.names)}. The "
         f"label {which}."
     )
 
 
 def _picture_column(schema: pyarrow.Schema, names: Sequence[str], name: str) -> str | None:
     """The column of pictures: the one of a usual name, or the only one that holds bytes; None if there is none."""
-    usual = wording.find_named(names, wording.PICTURES)
+    usual = naming.find_named(names, naming.PICTURES)
     if usual is None:
         found = [each for each in names if _holds_bytes(schema.field(each).type)]
         return found[0] if len(found) == 1 else None
