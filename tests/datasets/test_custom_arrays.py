@@ -197,7 +197,7 @@ def test_a_file_that_unpacks_to_more_memory_than_is_given_is_refused(tmp_path):
     scipy.io.savemat(tmp_path / "own.mat", packed, do_compression=True)
     assert (tmp_path / "own.mat").stat().st_size < 1_000_000
     program = (
-        "import sys; from mnistry.datasets import array_files; array_files.MEMORY = 300_000_000; "
+        "import sys; from mnistry.datasets.formats import array_files; array_files.MEMORY = 300_000_000; "
         "array_files.main(*sys.argv[1:])"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "a.npz"), str(tmp_path / "own.mat")]
