@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
@@ -123,7 +122,7 @@ def create(service: Service, *, access: Access, log: AccessLog, root_path: str =
 
 
 def _describe(
-    operation: str, summary: str, answer: str, tag: str, model: type[BaseModel], problems: Sequence[int] = ()
+    operation: str, summary: str, answer: str, tag: str, model: type[Any], problems: Sequence[int] = ()
 ) -> dict[str, Any]:
     """The description of a path for FastAPI; `problems` are statuses of errors beyond those of any request."""
     return {
