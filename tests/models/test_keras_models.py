@@ -13,9 +13,10 @@ import pytest
 import mnistry
 from mnistry.errors import ModelError, UsageError
 from mnistry.evaluation.run import evaluate_model, load
-from mnistry.models import backend, keras_models, onnx_converter, onnx_export, onnx_file
+from mnistry.models import backend, keras_models, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.metadata import ModelMetadata
+from mnistry.models.onnx_conversion import converter
 
 L = keras.layers
 IMAGES = mnistry.load("digits").x_test[:40]
@@ -131,7 +132,7 @@ NETWORKS = {
 def test_any_everyday_network_answers_as_keras_does(name, tmp_path):
     model = NETWORKS[name]()
     path = mnistry.export(model, tmp_path / "own.onnx")
-    given = onnx_converter.reshape_images(IMAGES, onnx_converter.find_input_shape(model)).astype(np.float32)
+    given = converter.reshape_images(IMAGES, converter.find_input_shape(model)).astype(np.float32)
     expected = backend.predict(model, given).astype(np.float64)
     if name in ("logits", "a class of one's own"):
         expected = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
@@ -309,12 +310,12 @@ def test_the_scaling_is_asked_once_and_kept_in_the_file(tmp_path):
     with pytest.raises(UsageError, match="Pixels are 0-255, 0-1, -1-1; received '1'"):
         mnistry.export(model, tmp_path / "own.onnx", pixels="1")
     by_hand = graph(lambda h: h, (28, 28))
-    assert onnx_converter.scales_inside(by_hand)
+    assert converter.scales_inside(by_hand)
     x = keras.Input((28, 28))
-    assert onnx_converter.scales_inside(keras.Model(x, L.Dense(10)(L.Flatten()(x / 255.0))))
-    assert not onnx_converter.scales_inside(model)
+    assert converter.scales_inside(keras.Model(x, L.Dense(10)(L.Flatten()(x / 255.0))))
+    assert not converter.scales_inside(model)
     idle = keras.Sequential([keras.Input((28, 28)), L.Normalization(axis=None), L.Flatten(), L.Dense(10)])
-    assert not onnx_converter.scales_inside(idle)  # it was never adapted
+    assert not converter.scales_inside(idle)  # it was never adapted
 
 
 def test_a_validation_set_gives_a_temperature(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from mnistry.models import onnx_export, onnx_padding
+from mnistry.models import onnx_export
 from mnistry.models.backend import keras
 from mnistry.models.metadata import ModelMetadata
-from mnistry.models.onnx_graph import Graph
+from mnistry.models.onnx_conversion import padding
+from mnistry.models.onnx_conversion.graph import Graph
 from mnistry.ocr.recognizer import Recognizer
 
 L = keras.layers
@@ -47,7 +48,7 @@ def test_what_is_padded_is_zeros():
     weights = np.ones((10, 1, 3, 3), np.float32), np.ones((3, 10, 1, 1), np.float32)
     first = graph.add("Conv", "images", weights[0], np.arange(10.0), kernel_shape=[3, 3])
     graph.add("Conv", graph.add("Relu", first), weights[1], np.arange(3.0), kernel_shape=[1, 1])
-    onnx_padding.pad_channels(graph)
+    padding.pad_channels(graph)
     (first_node, _, second_node) = graph.nodes
     kernel, bias, following = (
         graph.constants[name] for name in (first_node.inputs[1], first_node.inputs[2], second_node.inputs[1])

@@ -13,9 +13,9 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
 from mnistry.errors import UsageError
-from mnistry.models import onnx_converter
 from mnistry.models.backend import jax, keras
-from mnistry.models.onnx_graph import N, Shape
+from mnistry.models.onnx_conversion import converter
+from mnistry.models.onnx_conversion.graph import N, Shape
 
 Fit = Literal["resize", "pad"]
 FITS: tuple[str, ...] = get_args(Fit)
@@ -66,7 +66,7 @@ def _needs_a_form(model: keras.Model, shape: Shape) -> bool:
     if len(model.inputs) != 1:
         return True
     try:
-        onnx_converter.find_input_shape(model)
+        converter.find_input_shape(model)
     except UsageError:
         return True
     found = _outputs(model, shape)
@@ -123,7 +123,7 @@ def _outputs(model: keras.Model, shape: Shape) -> list[tuple[str, tuple[int | No
     """The name and the shape of each output, images first."""
     sized = tuple(IMAGE_SIZE if length is None else length for length in shape)
     found = keras.tree.flatten(
-        jax.eval_shape(onnx_converter.forward(model), jax.ShapeDtypeStruct((N, *sized), model.inputs[0].dtype))
+        jax.eval_shape(converter.forward(model), jax.ShapeDtypeStruct((N, *sized), model.inputs[0].dtype))
     )
     names = list(getattr(model, "output_names", ()))
     names = names if len(names) == len(found) else [f"output {number}" for number in range(len(found))]

@@ -19,10 +19,11 @@ import numpy as np
 
 import mnistry
 from mnistry.errors import MnistryError, ModelError, UsageError
-from mnistry.models import foreign_files, hdf5_check, keras_form, onnx_converter, onnx_export, onnx_file
+from mnistry.models import foreign_files, hdf5_check, keras_form, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import ModelMetadata
+from mnistry.models.onnx_conversion import converter
 from mnistry.models.onnx_export import AS_THEY_ARE, Scaling
 from mnistry.runtime.files import short
 
@@ -174,7 +175,7 @@ def find_scaling(model: keras.Model, pixels: str | None) -> Scaling:
     Raises:
         UsageError: it does not scale them itself, and nobody says how.
     """
-    if pixels is None and not onnx_converter.scales_inside(model):
+    if pixels is None and not converter.scales_inside(model):
         raise UsageError(
             f"The network {model.name} does not scale its pixels itself. Say once on which values it was trained: "
             'mnistry export FILE --pixels 0-1 (in Python: mnistry.export(model, path, pixels="0-1")) if the images '
@@ -191,13 +192,13 @@ def find_class_names(model: keras.Model, class_names: Sequence[str] | None) -> t
     Raises:
         UsageError: there are not as many as outputs, or one fewer.
     """
-    outputs = onnx_converter.count_outputs(model)
+    outputs = converter.count_outputs(model)
     if class_names is not None:
         names = tuple(str(each) for each in class_names)
         if outputs - len(names) not in (0, 1) and (outputs, len(names)) != (1, 2):
             raise UsageError(f"{model.name} has {outputs} outputs, but {len(names)} class names are given.")
         return names
-    if outputs == 1 and onnx_converter.convert(model).ends == "logits":
+    if outputs == 1 and converter.convert(model).ends == "logits":
         raise UsageError(
             f"{model.name} gives one number without a sigmoid: a regression, or the logit of two classes. If it is a "
             'logit, name both classes: --classes no,yes (in Python: class_names=("no", "yes")).'

@@ -13,12 +13,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from mnistry.errors import ModelError, UsageError
-from mnistry.models import backend, onnx_converter, onnx_file, outputs
+from mnistry.models import backend, onnx_file, outputs
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import KEY, ModelMetadata
-from mnistry.models.onnx_graph import Graph
-from mnistry.models.onnx_padding import pad_channels
+from mnistry.models.onnx_conversion import converter
+from mnistry.models.onnx_conversion.graph import Graph
+from mnistry.models.onnx_conversion.padding import pad_channels
 from mnistry.runtime import files
 
 ROUNDING = 2e-3  # of single answers, where nearly all others are within the tolerance
@@ -58,7 +59,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
     Raises:
         UsageError: the model computes something that cannot be exported, or has other outputs than the classes ask for.
     """
-    network = onnx_converter.convert(model, onnx_file.IMAGES, factor=scaling.factor, offset=scaling.offset)
+    network = converter.convert(model, onnx_file.IMAGES, factor=scaling.factor, offset=scaling.offset)
     classes, graph = len(info.class_names), network.graph
     binary = network.number == 1 and classes == 2
     if network.number - classes not in (0, 1) and not binary:
@@ -77,7 +78,7 @@ def to_onnx(model: keras.Model, info: ModelMetadata, scaling: Scaling = AS_THEY_
     return _assemble(graph, info)
 
 
-def compute_logits(network: onnx_converter.Network, given: np.ndarray) -> np.ndarray:
+def compute_logits(network: converter.Network, given: np.ndarray) -> np.ndarray:
     """The logits behind a Keras model's outputs, float64 (n, outputs); two columns for one output."""
     given = given.astype(np.float64)
     if network.ends == "sigmoid":
@@ -125,8 +126,8 @@ def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scalin
         ModelError: it does not.
     """
     classes = len(exported.info.class_names)
-    network = onnx_converter.convert(model)
-    scaled = onnx_converter.reshape_images(images, onnx_converter.find_input_shape(model)).astype(np.float32)
+    network = converter.convert(model)
+    scaled = converter.reshape_images(images, converter.find_input_shape(model)).astype(np.float32)
     given = backend.predict(model, scaled * np.float32(scaling.factor) + np.float32(scaling.offset))
     logits = compute_logits(network, given)
     expected = outputs.softmax(logits[:, :classes], exported.info.temperature)

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.models.onnx_graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value, target
+from mnistry.models.onnx_conversion.graph import (
+    Const,
+    Graph,
+    Linear,
+    N,
+    NoConversionError,
+    Shape,
+    Tensor,
+    Value,
+    target,
+)
 
 
 def convolution(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:

@@ -16,11 +16,12 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
 from mnistry.errors import UsageError
-from mnistry.models import backend, onnx_arrays, onnx_windows
+from mnistry.models import backend
 from mnistry.models.backend import jax, keras
-from mnistry.models.onnx_arrays import change_shape, concatenate, cut_along, stack, step_of, with_axis
-from mnistry.models.onnx_elementwise import ELEMENTWISE, Conversion, as_float
-from mnistry.models.onnx_graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
+from mnistry.models.onnx_conversion import arrays, windows
+from mnistry.models.onnx_conversion.arrays import change_shape, concatenate, cut_along, stack, step_of, with_axis
+from mnistry.models.onnx_conversion.elementwise import ELEMENTWISE, Conversion, as_float
+from mnistry.models.onnx_conversion.graph import FLOAT, Const, Graph, N, NoConversionError, Shape, Tensor, Value
 
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 SHAPES: tuple[Shape, ...] = ((IMAGE_SIZE, IMAGE_SIZE, 1), (IMAGE_SIZE, IMAGE_SIZE), (PIXELS,))
@@ -403,24 +404,24 @@ FOLDED = {
 
 CONVERTERS: Mapping[str, Conversion] = {
     **ELEMENTWISE,
-    "broadcast_in_dim": onnx_arrays.broadcast,
+    "broadcast_in_dim": arrays.broadcast,
     "concatenate": concatenate,
-    "conv_general_dilated": onnx_windows.convolution,
-    "cumsum": onnx_arrays.cumulative_sum,
-    "dot_general": onnx_arrays.product,
-    "dynamic_slice": onnx_arrays.dynamic_slice,
-    "expand_dims": onnx_arrays.reshape,
-    "gather": onnx_arrays.gather,
-    "pad": onnx_arrays.pad,
-    "reduce_max": onnx_arrays.reduce_axes("ReduceMax"),
-    "reduce_min": onnx_arrays.reduce_axes("ReduceMin"),
-    "reduce_sum": onnx_arrays.reduce_axes("ReduceSum"),
-    "reduce_window_max": onnx_windows.max_pooling,
-    "reduce_window_sum": onnx_windows.sum_pooling,
-    "reshape": onnx_arrays.reshape,
-    "rev": onnx_arrays.reverse,
-    "slice": onnx_arrays.slice_parts,
-    "sort": onnx_arrays.sort,
-    "squeeze": onnx_arrays.reshape,
-    "transpose": onnx_arrays.transpose,
+    "conv_general_dilated": windows.convolution,
+    "cumsum": arrays.cumulative_sum,
+    "dot_general": arrays.product,
+    "dynamic_slice": arrays.dynamic_slice,
+    "expand_dims": arrays.reshape,
+    "gather": arrays.gather,
+    "pad": arrays.pad,
+    "reduce_max": arrays.reduce_axes("ReduceMax"),
+    "reduce_min": arrays.reduce_axes("ReduceMin"),
+    "reduce_sum": arrays.reduce_axes("ReduceSum"),
+    "reduce_window_max": windows.max_pooling,
+    "reduce_window_sum": windows.sum_pooling,
+    "reshape": arrays.reshape,
+    "rev": arrays.reverse,
+    "slice": arrays.slice_parts,
+    "sort": arrays.sort,
+    "squeeze": arrays.reshape,
+    "transpose": arrays.transpose,
 }

@@ -8,9 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.models import onnx_windows
-from mnistry.models.onnx_elementwise import Conversion, order_of
-from mnistry.models.onnx_graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value, target
+from mnistry.models.onnx_conversion import windows
+from mnistry.models.onnx_conversion.elementwise import Conversion, order_of
+from mnistry.models.onnx_conversion.graph import (
+    Const,
+    Graph,
+    Linear,
+    N,
+    NoConversionError,
+    Shape,
+    Tensor,
+    Value,
+    target,
+)
 
 
 def reshape(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
@@ -182,7 +192,7 @@ def pad(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any
     if not isinstance(filling, Const):
         raise NoConversionError("it pads with a value that depends on the image")
     for axis, (_, _, interior) in enumerate(config):
-        value = onnx_windows.spread(graph, value, axis, interior, filling) if interior else value
+        value = windows.spread(graph, value, axis, interior, filling) if interior else value
     starts = [max(0, -low) for low, _, _ in config]
     lengths = tuple(
         length - start - max(0, -high) for length, start, (_, high, _) in zip(value.shape, starts, config, strict=True)

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from mnistry.models.backend import jax
-from mnistry.models.onnx_graph import BOOL, FLOAT, INT64, Const, Graph, Linear, NoConversionError, Shape, Tensor, Value
+from mnistry.models.onnx_conversion.graph import (
+    BOOL,
+    FLOAT,
+    INT64,
+    Const,
+    Graph,
+    Linear,
+    NoConversionError,
+    Shape,
+    Tensor,
+    Value,
+)
 
 # (graph, inputs, shape of the result, parameters) → value
 Conversion = Callable[[Graph, list[Value], Shape, Mapping[str, Any]], Value]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnistry.models.onnx_graph import Graph, Node
+from mnistry.models.onnx_conversion.graph import Graph, Node
 
 ALIGNMENT = 4
 FEW = 8  # up to this many channels the fast convolution takes any number
