@@ -1,4 +1,4 @@
-"""Images that are there more than once: the very same pixels, or the same picture a little shifted or in other greys.
+"""Duplicate images: exact copies, and near ones that are a little shifted or in other greys.
 
 Two images are near duplicates when their cosine similarity, after the best shift by up to two pixels each way, is at
 least 0.995. The line was drawn by measurement. Among the 2.4 billion pairs of MNIST's 70,000 images the two most alike,

@@ -1,4 +1,4 @@
-"""The page of an audit, with pictures of its findings, and the numbers as JSON beside it."""
+"""The report of an audit: one HTML page with pictures of the findings, and the numbers as JSON."""
 
 from __future__ import annotations
 

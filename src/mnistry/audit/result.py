@@ -1,4 +1,4 @@
-"""The result of an audit: what in a data set spoils training or makes a test look better than it is."""
+"""The result of an audit: label issues, duplicates, image quality and class balance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audit a data set, from loading it to its page."""
+"""Audit a data set, from loading it to the report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def audit_dataset(
     Args:
         dataset: its name; None means MNIST if it is on disk or reachable, else the embedded digits.
         data_dir: where to look for the data first.
-        kind: of data of one's own, "ink" or "pictures"; None decides by looking.
+        kind: of custom data, "ink" or "pictures"; None decides by looking.
         out: the folder for the page, new or empty. None means the next free `runs/check-N`.
         callbacks: who wants to hear how it goes on.
 

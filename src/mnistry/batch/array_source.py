@@ -1,4 +1,4 @@
-"""28×28 images in IDX, NPY and NPZ files, a range of them at a time: however many there are, none else is in memory.
+"""28×28 images in IDX, NPY and NPZ files of any size, read one range at a time.
 
 A table (CSV) is read whole.
 

@@ -1,4 +1,4 @@
-"""The output of a batch: a Parquet file a part, a row a picture, there whole or not at all."""
+"""The output of a batch: one Parquet file per part, one row per picture, written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a batch: its source cut into parts, a list that stays the same when the job is resumed.
+"""The plan of a batch: its source split into parts, stored so that a resumed job has the same.
 
 Each part becomes one file of the output. Parts are small at first, so that few pictures are shared among all workers
 and something is soon seen to be done, and grow to a size at which beginning one costs nothing.

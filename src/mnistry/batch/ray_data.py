@@ -1,4 +1,4 @@
-"""The workers of a batch: Ray Data hands them the numbers of parts, and starts again those that die."""
+"""The workers of a batch on Ray Data, which hands out the numbers of parts and restarts workers that die."""
 
 from __future__ import annotations
 

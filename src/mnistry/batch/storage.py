@@ -1,4 +1,4 @@
-"""Files wherever fsspec reaches: on this machine or in an object store, by the same few calls."""
+"""Local files and object stores through fsspec, by the same few calls."""
 
 from __future__ import annotations
 

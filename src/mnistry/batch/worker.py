@@ -1,4 +1,4 @@
-"""The unit of a batch: a class whose constructor loads the recogniser and whose call reads parts into files."""
+"""The worker of a batch: an actor that loads the recognizer once and reads parts into files."""
 
 from __future__ import annotations
 

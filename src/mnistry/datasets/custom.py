@@ -1,4 +1,4 @@
-"""Data sets of one's own, by the path of a folder or a file."""
+"""Custom data sets: any folder or file that holds labelled images."""
 
 from __future__ import annotations
 

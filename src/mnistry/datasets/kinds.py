@@ -1,4 +1,4 @@
-"""Two kinds of data sets, told apart by looking: ink on paper, and pictures of anything else.
+"""The kind of a data set, by looking at its images: ink on paper, or pictures of anything else.
 
 Ink is brought into MNIST's form, as the picture reader does it. Pictures are made grey and 28×28 pixels small.
 """

@@ -1,4 +1,4 @@
-"""Images with the names of their classes, as the readers of one's own data give them, and a list of errors."""
+"""Labelled images as the readers of `formats` give them, by split, and the list of what is wrong with some."""
 
 from __future__ import annotations
 

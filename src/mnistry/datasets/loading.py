@@ -1,4 +1,4 @@
-"""Data sets by name or path: found on disk, downloaded and verified, embedded, or one's own."""
+"""Data sets by name or path: found on disk, downloaded and verified, embedded, or custom."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(
     timeouts: Timeouts | None = None,
     kind: str | None = None,
 ) -> Dataset:
-    """Load a data set by name, or one's own by its path.
+    """Load a data set by name, or a custom one by its path.
 
     MNIST is looked for in `data_dir` (or the folder that `MNISTRY_DATA_DIR` names), then in the user's cache folder,
     then on the public mirrors (or those that `MNISTRY_MIRRORS` names, separated by blanks). Wherever it is found, it
@@ -42,12 +42,12 @@ def load(
         data_dir: a folder that holds MNIST's four files, gzip-compressed or unpacked.
         progress: called while a file is downloaded.
         timeouts: after which a mirror is given up.
-        kind: of data of one's own: "ink" brings handwriting into MNIST's form, "pictures" makes anything else grey and
+        kind: of custom data: "ink" brings handwriting into MNIST's form, "pictures" makes anything else grey and
             28×28 pixels small; None decides by looking.
 
     Raises:
         UsageError: the name is unknown and not a path, or `data_dir` is not a folder.
-        DataError: MNIST was asked for and is nowhere, what lies in `data_dir` is damaged, or something is wrong with
+        DataError: MNIST was asked for and not found, the files in `data_dir` are damaged, or something is wrong with
             the data at the path.
 
     >>> digits = load("digits")
@@ -123,14 +123,14 @@ def with_full_name(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _custom() -> Any:
-    """The module for one's own data, which loads readers of many forms: only when it is needed."""
+    """The module for custom data, imported only when needed: it brings in the readers of all formats."""
     from mnistry.datasets import custom
 
     return custom
 
 
 def own_path(name: str) -> Path:
-    """The path of one's own data.
+    """The path of a custom data set.
 
     Raises:
         UsageError: nothing is there.

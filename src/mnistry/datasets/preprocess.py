@@ -1,4 +1,4 @@
-"""Pictures as images to learn from: ink as the picture reader sees it, other pictures made grey and small.
+"""Pictures turned into training images: ink as the picture reader sees it, other pictures made grey and small.
 
 Many are shared among processes, one for each core.
 """

@@ -63,8 +63,8 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     """The set: from the folder that the user named, else from the cache, else from a mirror into the cache.
 
     Raises:
-        DamagedFolderError: it is nowhere, and what lies in the folder is something else.
-        DataError: it is nowhere.
+        DamagedFolderError: it was not found, and the files in the folder are something else.
+        DataError: it was not found.
     """
     tried: list[str] = []
     damaged: DamagedFolderError | None = None
@@ -117,7 +117,7 @@ def load_at_hand(published: Published, folder: Path | None) -> Dataset | None:
     """Load the set from the first place where `load` looks for it; None if it is not there.
 
     Raises:
-        DataError: what lies there is damaged or incomplete.
+        DataError: the files there are damaged or incomplete.
     """
     return _found_in(find_cache_folder(published.name) if folder is None else _own_place(folder, published), published)
 
@@ -201,7 +201,7 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
 
 
 def _verify_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:
-    """The SHA-256 of the set's own file, if this is it or was packed anew from it."""
+    """The SHA-256 of the set's own file, if this is it or was repacked from it."""
     if hashlib.sha256(raw).hexdigest() != file.sha256 and (
         file.unpacked_sha256 is None or hashlib.sha256(unpacked).hexdigest() != file.unpacked_sha256
     ):

@@ -1,4 +1,4 @@
-"""A model's answers to images without labels, as a table that a competition takes."""
+"""Predictions for images without labels, as a CSV table for a competition such as Kaggle's."""
 
 from __future__ import annotations
 

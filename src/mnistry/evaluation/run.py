@@ -144,7 +144,7 @@ def _find_dataset_name(info: ModelMetadata) -> str:
     """The data set that a model names as its own.
 
     Raises:
-        UsageError: it names none that is known, or the path of one's own data, and nothing is there.
+        UsageError: it names no known data set, or a path where nothing is.
     """
     name = _describe(info).get("name")
     if isinstance(name, str) and name in loading.LOADERS:

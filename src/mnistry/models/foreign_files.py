@@ -1,4 +1,4 @@
-"""Models of other kinds, and files that are none: the name of each, and what to do with it."""
+"""Files that are not model files: the name of each format, and what to do with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of a model file, from its first byte to its last, before the runtime sees it.
+"""Validation of a model file, from its first byte to its last, before ONNX Runtime opens it.
 
 A model file is an ONNX file with one input and two outputs:
 

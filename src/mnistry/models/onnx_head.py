@@ -1,4 +1,4 @@
-"""The last layer of a model file: its inputs for images, and the file with other weights in it."""
+"""The last layer of a model file: its input features for images, and the file with other weights in it."""
 
 from __future__ import annotations
 

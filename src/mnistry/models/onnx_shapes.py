@@ -1,4 +1,4 @@
-"""The operations of a model file, and the shape of each result: reckoned before anything is computed.
+"""Shape inference for a model file, before anything is run: the operations allowed, and the shape of each result.
 
 A file can ask in a few bytes for an image of a thousand million pixels. So every shape is followed through the graph
 first, and anything too large is refused.

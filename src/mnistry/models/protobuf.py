@@ -1,4 +1,4 @@
-"""Messages in the wire format of Protocol Buffers, taken apart strictly.
+"""A strict parser for the wire format of Protocol Buffers.
 
 A library for ONNX files accepts more, and takes longer to import than a model takes to load. Here a part that the
 schema does not name, or one more of it than may be there, is refused: so a file can mean one thing only, and a hostile

@@ -1,4 +1,4 @@
-"""Drawings made of a few kinds of parts, written as SVG for pages and as PNG for files.
+"""Vector drawings made of boxes, lines, texts and images, written as SVG for pages and as PNG for files.
 
 An SVG takes its colours from the page, where the page defines them, so that dark mode reaches the figures too.
 """

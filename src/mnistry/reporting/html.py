@@ -1,4 +1,4 @@
-"""Pages that need nothing beside them: figures, and words in several languages, are within."""
+"""Self-contained HTML pages: figures, and the text in several languages, are in the page itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images inside pages and notebooks."""
+"""Images embedded in pages and notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files read with care, and written so that they are there whole or not at all, whatever happens."""
+"""Files read within limits and written atomically; folders walked in a fixed order; the cache folder."""
 
 from __future__ import annotations
 

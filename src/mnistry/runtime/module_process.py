@@ -1,4 +1,4 @@
-"""Modules of ours in a process of their own, for libraries that damaged files may keep busy without end, or end."""
+"""Modules run in a separate process, for libraries that hang or crash on damaged files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work shared among processes. A task that crashes its process or takes too long costs itself and nothing else."""
+"""A pool of worker processes. A task that crashes or takes too long is lost; all others are done."""
 
 from __future__ import annotations
 

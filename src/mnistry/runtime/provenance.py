@@ -41,7 +41,7 @@ def list_versions() -> dict[str, str]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """The versions and the machine, for whoever wants to repeat the run."""
+    """The versions and the machine, so that a run can be repeated."""
     return {
         **list_versions(),
         "system": f"{platform.system()} {platform.machine()}",

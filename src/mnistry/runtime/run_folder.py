@@ -1,4 +1,4 @@
-"""Run folders: created where nothing else is, and complete or absent."""
+"""Run folders: claimed, locked, filled completely or not at all, and resumed with the same settings."""
 
 from __future__ import annotations
 

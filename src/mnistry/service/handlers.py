@@ -1,4 +1,4 @@
-"""The work of a reading process: pictures and images in, JSON out."""
+"""The handlers of a worker's jobs: pictures and images in, JSON out."""
 
 from __future__ import annotations
 

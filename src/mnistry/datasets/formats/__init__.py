@@ -1,1 +1,1 @@
-"""Readers of one's own data, a module a format, and what they share."""
+"""Readers of custom data, one module per format, and what they share."""

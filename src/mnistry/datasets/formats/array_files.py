@@ -1,4 +1,4 @@
-"""HDF5 and MATLAB files as NPZ files.
+"""HDF5 and MATLAB files, converted to NPZ.
 
 They are read in a process of its own: the libraries read some damaged files without end, and some end them.
 """

@@ -1,4 +1,4 @@
-"""Pictures as text: base64, perhaps as a data URL."""
+"""Pictures in base64, bare or as a data URL."""
 
 from __future__ import annotations
 

@@ -321,7 +321,7 @@ def _pictures_by_name(folder: Path) -> dict[str, list[Path]]:
 
 
 def forget_folders() -> None:
-    """Have `find_picture` look anew at what folders hold: they may have changed since another table was read."""
+    """Let `find_picture` list the folders again: they may have changed since another table was read."""
     _folders_below.cache_clear()
     _pictures_by_name.cache_clear()
 

@@ -1,4 +1,4 @@
-"""CSV tables as they lie in folders: a table a split, parts of one, images and labels apart, a table for each class."""
+"""Folders of CSV tables: one per split or class, parts of one table, or images and labels apart."""
 
 from __future__ import annotations
 

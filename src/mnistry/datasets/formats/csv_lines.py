@@ -1,4 +1,4 @@
-"""Lines of tables of text: CSV as it is; ARFF, LIBSVM and JSON Lines as the lines of a CSV table."""
+"""Text tables line by line: CSV as it is; ARFF, LIBSVM, JSON and JSON Lines turned into CSV."""
 
 from __future__ import annotations
 

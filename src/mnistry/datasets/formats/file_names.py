@@ -1,4 +1,4 @@
-"""Classes in the names of pictures, as in 5_0001.png, 0001_label5.png or cat.12.jpg, where there is one way."""
+"""Classes found in the names of pictures, such as 5_0001.png, 0001_label5.png or cat.12.jpg."""
 
 from __future__ import annotations
 

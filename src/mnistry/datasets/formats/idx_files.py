@@ -1,4 +1,4 @@
-"""Four IDX files in a folder, named as MNIST's or EMNIST's are."""
+"""Folders of IDX files, named like those of MNIST or EMNIST."""
 
 from __future__ import annotations
 

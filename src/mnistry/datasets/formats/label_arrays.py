@@ -1,4 +1,4 @@
-"""Labels of any usual type and shape as text."""
+"""Arrays of labels of any usual type and shape, converted to text."""
 
 from __future__ import annotations
 

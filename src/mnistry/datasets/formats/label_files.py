@@ -1,4 +1,4 @@
-"""Labels in a small file for each picture: 7.txt beside 7.png, as WebDataset and tools for labelling have them."""
+"""One label file per picture: 7.txt beside 7.png, as WebDataset and labelling tools write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of any usual type and shape as images."""
+"""Arrays of any usual type and shape, converted to uint8 images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of files that hold no data set as they are: the name of each, and the way to turn it into one that is taken."""
+"""Files that cannot be read as data sets: the name of each format, and how to convert it into one that can."""
 
 from __future__ import annotations
 

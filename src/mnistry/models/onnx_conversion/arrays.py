@@ -1,4 +1,4 @@
-"""Operations that move, cut, join and sum up values."""
+"""Conversion of operations that move, slice, join and reduce arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on values side by side: each number of the result depends on the numbers at its place."""
+"""Conversion of elementwise operations: each number of the result depends on the numbers at its place only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations and values on the way from JAX to ONNX.
+"""The graph in which a converted model is built: ONNX operations, and values on their way from JAX.
 
 JAX keeps images as height, width, channels; ONNX's convolutions want channels first. So a value may be in the graph
 with its axes in another order than JAX has them, and is brought back only where somebody needs that. A convolution or

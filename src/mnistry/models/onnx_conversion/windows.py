@@ -1,4 +1,4 @@
-"""Convolutions and poolings: operations that slide a window over images."""
+"""Conversion of convolutions and poolings, which slide a window over images."""
 
 from __future__ import annotations
 
