@@ -27,6 +27,10 @@ class DatasetPredictions:
         images: the images, with their names.
         answers: the model's predictions.
         class_names: of the model.
+
+    >>> answers = predict_dataset(None, "digits")
+    >>> answers.labels[:3], answers.csv().splitlines()[1]
+    (['7', '6', '3'], '1,7')
     """
 
     images: UnlabelledImages
