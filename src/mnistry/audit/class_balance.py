@@ -34,13 +34,7 @@ class Balance:
 
 
 def check_balance(y_train: np.ndarray, y_test: np.ndarray, classes: int) -> Balance:
-    """Count the images of each class, and find those with few images or with other shares in the two splits.
-
-    Args:
-        y_train: integers (n,), below `classes`.
-        y_test: integers (m,), below `classes`.
-        classes: number of classes.
-    """
+    """Count images by labels, integers (n,), and find the classes with few images or other shares in the two splits."""
     counts = np.stack([np.bincount(y, minlength=classes) for y in (y_train, y_test)])
     sizes = counts.sum(axis=1, keepdims=True)
     underrepresented = (counts < SCARCE * sizes / classes) & (sizes > 0)

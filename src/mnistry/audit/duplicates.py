@@ -42,12 +42,9 @@ class Group:
 
 
 def find_duplicates(images: np.ndarray) -> tuple[Group, ...]:
-    """Find all groups of duplicates, in the order of their first images.
+    """Find all groups of duplicates in images, uint8 (n, 28, 28), in the order of their first images.
 
     Images without ink are copies of each other only if they are the same, pixel by pixel.
-
-    Args:
-        images: uint8 (n, 28, 28).
     """
     same = _same(images)
     first = np.array([members[0] for members in same], np.int64)

@@ -32,11 +32,7 @@ class ImageQuality:
 
 
 def find_outliers(images: np.ndarray) -> ImageQuality:
-    """Find the images that differ from MNIST's form.
-
-    Args:
-        images: uint8 (n, 28, 28) 0–255.
-    """
+    """Find the images, uint8 (n, 28, 28) 0–255, that differ from MNIST's form."""
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)] or [images]
     blank = np.concatenate([_contrast(chunk) < LEAST_CONTRAST for chunk in chunks])
     inverted = np.concatenate([_border(chunk) > 127 for chunk in chunks]) & ~blank  # the paper is the ring around

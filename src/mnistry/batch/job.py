@@ -107,10 +107,6 @@ class BatchSummary:
 def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) -> BatchSummary:
     """Read a source into Parquet files, one row per picture.
 
-    Args:
-        options: what to read, where to, and how.
-        progress: called as it proceeds.
-
     Returns:
         The summary; that of a batch that was complete already is the earlier one.
 

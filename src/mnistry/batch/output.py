@@ -47,11 +47,7 @@ def name_part(part: int) -> str:
 
 
 def make_schema(classes: int) -> pa.Schema:
-    """The columns: the same words as in `mnistry read --json`.
-
-    Args:
-        classes: how many the model knows.
-    """
+    """The columns, for the number of classes of a model: the same words as in `mnistry read --json`."""
     import pyarrow as pa
 
     digit = pa.struct(
@@ -176,11 +172,7 @@ def _row(outcome: ReadResult) -> dict[str, Any]:
 
 
 def _boxes(images: np.ndarray) -> np.ndarray:
-    """The boxes of the ink in images, each with some: int32 (n, 4) of x, y, width and height.
-
-    Args:
-        images: uint8 (n, 28, 28).
-    """
+    """The boxes of the ink in images, uint8 (n, 28, 28), each with some: int32 (n, 4) of x, y, width and height."""
     sides = []
     for axis in (1, 2):  # over the rows: which columns have ink; over the columns: which rows
         ink = np.asarray(images.any(axis=axis))

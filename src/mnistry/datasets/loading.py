@@ -84,23 +84,13 @@ def _found(
 
 
 def load_local(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Dataset | None:
-    """Load a published data set that is on disk; None where it is not. Nothing is downloaded.
-
-    Args:
-        name: name of a published data set, such as "mnist".
-        data_dir: as for `load`.
-    """
+    """Load a published data set, such as "mnist", that is on disk; None where it is not. Nothing is downloaded."""
     (wanted,) = (each for each in catalog.ALL if each.name == name)
     return published.load_local(wanted, _data_folder(data_dir))
 
 
 def load_at_hand(name: str | None, *, data_dir: str | os.PathLike[str] | None = None) -> Dataset | None:
-    """Load a published data set that is whole in the first place where `load` looks for it; None otherwise.
-
-    Args:
-        name: as for `load`; None means MNIST.
-        data_dir: as for `load`.
-    """
+    """Load a published data set (None is MNIST) that is whole in the first place where `load` looks; else None."""
     wanted = next((each for each in catalog.ALL if each.name == ("mnist" if name is None else name)), None)
     try:
         return None if wanted is None else published.load_at_hand(wanted, _data_folder(data_dir))

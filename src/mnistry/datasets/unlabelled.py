@@ -94,10 +94,7 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
 
 
 def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes | Path], list[str]]:
-    """Load the images of a table or an array as they are, to be read as pictures.
-
-    Args:
-        name: of a CSV, NPY, NPZ, Parquet or IDX file.
+    """Load the images of a CSV, NPY, NPZ, Parquet or IDX file as they are, to be read as pictures.
 
     Returns:
         The images by the file's name, # and their number from 1: uint8 (height, width) or (height, width, channels), or

@@ -51,12 +51,7 @@ def draw(result: ModelEvaluation) -> dict[str, Drawing]:
 
 
 def render_page(result: ModelEvaluation, drawn: Mapping[str, Drawing]) -> str:
-    """The report as HTML.
-
-    Args:
-        result: what to tell.
-        drawn: the figures.
-    """
+    """The report as HTML."""
     return html.render(
         "evaluation.html",
         result=result,

@@ -20,10 +20,6 @@ WEIGHTS = ".weights.h5"
 def check(path: Path, name: str) -> None:
     """Look at all groups, data sets and attributes of an HDF5 file, or of the weights in a Keras file.
 
-    Args:
-        path: a file that exists.
-        name: its name for messages.
-
     Raises:
         ModelError: the library cannot read them, or not in time.
     """

@@ -128,11 +128,7 @@ class Words:
     """
 
     def __init__(self, languages: Sequence[Language]) -> None:
-        """Start without any text.
-
-        Args:
-            languages: the first is the one shown.
-        """
+        """Start without any text; the first language is the one shown."""
         self.languages = languages
         self.others: list[list[str]] = []
 

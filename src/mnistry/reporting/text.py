@@ -57,10 +57,6 @@ def format_entry(name: str, text: str, side: int) -> str:
 
 
 def render_picture(pixels: np.ndarray) -> str:
-    """An image in shades, two characters a pixel so that it is not squeezed.
-
-    Args:
-        pixels: uint8 (height, width).
-    """
+    """An image, uint8 (height, width), in shades, two characters a pixel so that it is not squeezed."""
     levels = (pixels.astype(int) * len(SHADES)) // 256
     return "\n".join("".join(SHADES[level] * 2 for level in row).rstrip() for row in levels)

@@ -18,12 +18,7 @@ class ErrorOutput:
     """
 
     def __init__(self, pipe: asyncio.StreamReader, report: Callable[[str], None]) -> None:
-        """Begin to take it in.
-
-        Args:
-            pipe: the process's standard error.
-            report: called with each line for the log.
-        """
+        """Begin to take it in."""
         self._pipe, self._report = pipe, report
         self.last = ""
         self._left, self._dropped = LINES_A_PICTURE, 0

@@ -64,12 +64,7 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
 
 
 def predict(recognizer: Recognizer, body: bytes, job: Predict) -> dict[str, Any]:
-    """Classify a batch of images.
-
-    Args:
-        recognizer: the model that answers.
-        body: JSON with `images`, or the images' bytes.
-        job: which of the two.
+    """Classify a batch of images, given as JSON or as bytes.
 
     Raises:
         UsageError: the body is not a batch of images.

@@ -55,10 +55,6 @@ class Checkpoint:
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; when this returns it survives a power cut.
 
-    Args:
-        folder: an existing folder.
-        checkpoint: what to keep.
-
     Raises:
         OSError: the disk is full or the folder cannot be written; the checkpoints before are untouched.
     """

@@ -16,12 +16,7 @@ from mnistry.training.result import Result
 
 
 def write(result: Result, folder: Path) -> None:
-    """Write `figures/*.png` and `report.html` into a run folder.
-
-    Args:
-        result: of the training.
-        folder: the run folder, which exists.
-    """
+    """Write `figures/*.png` and `report.html` into a run folder."""
     drawn = draw(result)
     html.save_figures(drawn, folder)
     html.write(render_page(result, drawn), folder)
@@ -44,12 +39,7 @@ def draw_results(dataset: Dataset, records: Sequence[Mapping[str, Any]], test: E
 
 
 def render_page(result: Result, drawn: Mapping[str, Drawing]) -> str:
-    """The report as HTML.
-
-    Args:
-        result: of the training.
-        drawn: the figures.
-    """
+    """The report as HTML."""
     return html.render("report.html", figures=drawn, statistics=result.dataset.statistics(), **collect_facts(result))
 
 

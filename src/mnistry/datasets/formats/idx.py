@@ -24,11 +24,7 @@ MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that cla
 
 
 def unpack(payload: bytes, name: str) -> bytes:
-    """Unpack the bytes of a file that may be gzip-compressed.
-
-    Args:
-        payload: the file's bytes, compressed or not.
-        name: the name of the file in errors.
+    """Unpack the bytes of a file that may be gzip-compressed; its name is for errors.
 
     Raises:
         DataError: the compressed stream is cut short, damaged, or unpacks to more than `MAX_BYTES`.
@@ -82,11 +78,7 @@ def parse(payload: bytes, name: str, *, dimensions: int) -> np.ndarray:
 
 
 def parse_any(payload: bytes, name: str) -> np.ndarray:
-    """Parse the array in an IDX file of any type of numbers, with any dimensions.
-
-    Args:
-        payload: the unpacked bytes of the whole file.
-        name: the name of the file in errors.
+    """Parse the array in the unpacked bytes of an IDX file of any type of numbers, with any dimensions.
 
     Raises:
         DataError: the header is not that of an IDX file, or the size differs from the header's.

@@ -46,10 +46,6 @@ class _Array(NamedTuple):
 def read_npz(path: Path, called: str | None = None) -> LoadedSplits:
     """Read arrays in one NPZ file; see `_read`.
 
-    Args:
-        path: of the file.
-        called: its name in remarks and errors.
-
     Raises:
         DataError: the file is damaged, or its arrays cannot be told apart.
     """

@@ -32,13 +32,7 @@ class Report:
     """
 
     def __init__(self, dataset: Dataset, facts: Facts, folder: Path) -> None:
-        """Draw nothing yet.
-
-        Args:
-            dataset: of the lesson.
-            facts: the numbers in the words of the steps.
-            folder: the run folder, which exists.
-        """
+        """Draw nothing yet."""
         self._dataset, self._facts, self._folder = dataset, facts, folder
         self.figures: dict[str, Drawing] = {}
 
@@ -59,13 +53,7 @@ class Report:
         html.compile_template(TEMPLATE)
 
     def draw_results(self, records: Sequence[Mapping[str, Any]], test: Evaluation, network: Network) -> None:
-        """Draw the training and the test.
-
-        Args:
-            records: of each epoch its loss and accuracy.
-            test: the evaluation on the test images.
-            network: the trained network.
-        """
+        """Draw the training and the test."""
         drawn = training_report.draw_results(self._dataset, records, test)
         self._save(drawn | {"learning": drawings.learning(network)})
 

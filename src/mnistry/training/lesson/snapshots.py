@@ -44,12 +44,7 @@ class Snapshots:
     """Collect the weights during a training: before it, after the first epochs, and at a few moments between."""
 
     def __init__(self, epochs: int, first: Sequence[np.ndarray]) -> None:
-        """Begin with the weights before the training.
-
-        Args:
-            epochs: of the whole training.
-            first: the weights before it.
-        """
+        """Begin with the weights before the training."""
         wanted = np.unique(np.round(np.geomspace(1, epochs, MOST - 1)).astype(int)) if epochs >= MOST else range(epochs)
         self._wanted = {int(number) for number in wanted} - {epochs}
         self._kept = [(0, tuple(first))]
@@ -60,11 +55,7 @@ class Snapshots:
             self._kept.append((epoch, tuple(weights)))
 
     def network(self, last: Sequence[np.ndarray]) -> Network:
-        """The trained network with its earlier moments.
-
-        Args:
-            last: the weights after the training.
-        """
+        """The trained network with its earlier moments."""
         moments, earlier = zip(*self._kept, strict=True)
         return Network(tuple(last), moments, earlier)
 

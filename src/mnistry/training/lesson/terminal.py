@@ -236,15 +236,7 @@ def probabilities(
 
 
 def say_answered(sample: Sample, unseen: int, answer: str, label: str, language: Language) -> str:
-    """The answer beside the label, for the sample and for a test image.
-
-    Args:
-        sample: the training image.
-        unseen: the index of a test image.
-        answer: to the test image.
-        label: of the test image.
-        language: of the text.
-    """
+    """The answer beside the label, for the sample and for a test image."""
     seen = message("the model says {answer}, the label says {label}", answer=sample.answer, label=sample.label)
     other = message(
         "test image {index}, which it has never seen: the model says {answer}, the label says {label}",
