@@ -138,7 +138,8 @@ def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scalin
         lowest = np.log(TINY) + CLEAR * exported.info.temperature
         differences[logits[:, :classes].max(axis=1) < lowest] = 0
     worst = max(differences.max(), abs(answers.digitness - digitness).max())
-    tolerance = LOOSE_TOLERANCE if _has_16_bits(model) else TOLERANCE
+    has_16_bits = any("16" in str(layer.compute_dtype) for layer in model._flatten_layers())
+    tolerance = LOOSE_TOLERANCE if has_16_bits else TOLERANCE
     if np.median(differences) <= TOLERANCE:  # where logits are in the hundreds, float32 has fewer digits left
         tolerance = max(tolerance, ROUNDING)
     if not worst <= tolerance:
@@ -146,10 +147,6 @@ def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scalin
             f"The exported file differs from the Keras model {model.name} by up to {worst:.2g} in a probability; at "
             f"most {tolerance:g} is expected, so it was not kept. Please report this network."
         )
-
-
-def _has_16_bits(model: keras.Model) -> bool:
-    return any("16" in str(layer.compute_dtype) for layer in model._flatten_layers())
 
 
 def _add_outputs(graph: Graph, logits: str, classes: int, temperature: float, *, refuses: bool) -> None:

@@ -5,6 +5,7 @@ An SVG takes its colours from the page, where the page defines them, so that dar
 
 from __future__ import annotations
 
+import html
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -154,7 +155,8 @@ class Drawing:
             attributes: of the element, such as its label; with a blank before.
             say: turns a text into the content of a `<text>` element; None says it in English.
         """
-        parts = "".join(_svg(part, say or _escape) for part in self.parts)
+        say = say or (lambda text: html.escape(str(text), quote=False))
+        parts = "".join(_svg(part, say) for part in self.parts)
         size = f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}" height="{self.height:g}"'
         return f"<svg {size}{attributes}>{parts}</svg>"
 
@@ -186,10 +188,6 @@ def save_png(painted: Image.Image, path: Path) -> None:
 def estimate_width(text: str, size: float = SIZE) -> float:
     """The width of a text, estimated: letters and digits take 0.56 of their height, wide characters all of it."""
     return 0.56 * size * columns_of(text)
-
-
-def _escape(text: str | Message) -> str:
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _colour(name: str) -> str:

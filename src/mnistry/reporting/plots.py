@@ -91,7 +91,7 @@ def draw_curves(losses: Sequence[float], accuracies: Sequence[float]) -> Drawing
         room = (high - low or abs(high) or 1.0) * 0.22
         panel.across(0.5, epochs + 0.5).up(max(0.0, low - room), high + room)
         share = colour == "orange"
-        panel.grid(_ticks(panel.low, panel.high, 5), _as_share if share else _as_number)
+        panel.grid(_ticks(panel.low, panel.high, 5), _as_share if share else "{:g}".format)
         panel.axis([(tick, str(tick)) for tick in ticks] if share else [(tick, "") for tick in ticks])
         points = [(panel.x(number), panel.y(value)) for number, value in enumerate(values, start=1)]
         drawing.line(points, colour, 2)
@@ -357,10 +357,6 @@ def _whole_ticks(n: int) -> list[int]:
     step = max(1, math.ceil(n / 8))
     nice = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if size >= step)
     return [1] if n == 1 else list(range(1 if nice == 1 else nice, n + 1, nice))
-
-
-def _as_number(value: float) -> str:
-    return f"{value:g}"
 
 
 def _as_share(value: float) -> str:

@@ -220,7 +220,8 @@ class Server(uvicorn.Server):
         await self._stop_listening(sockets or [])
         loop = asyncio.get_running_loop()
         end = loop.time() + LAST_WORD_SECONDS
-        while self._any_idle() and loop.time() < end:
+        connections = self.server_state.connections
+        while any(isinstance(each, Connection) and each.idle for each in connections) and loop.time() < end:
             await asyncio.sleep(0.01)
         await super().shutdown()
 
@@ -242,9 +243,6 @@ class Server(uvicorn.Server):
     def _connection(self) -> asyncio.Protocol:
         made: Any = self.config.http_protocol_class
         return made(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
-
-    def _any_idle(self) -> bool:
-        return any(isinstance(each, Connection) and each.idle for each in self.server_state.connections)
 
 
 def _turn_away_newcomers(listener: socket.socket) -> None:

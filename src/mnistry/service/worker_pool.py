@@ -176,7 +176,8 @@ class Pool:
         try:
             workers = await _all_of(started)
         except BaseException:
-            await asyncio.gather(*(each.result().end() for each in started if _succeeded(each)))
+            done = [each.result() for each in started if not each.cancelled() and each.exception() is None]
+            await asyncio.gather(*(each.end() for each in done))
             raise
         self._path, self.model = model, workers[0].model
         self._aside += [each for each in self._busy if each not in self._aside]
@@ -335,10 +336,6 @@ async def _all_of(works: Iterable[Awaitable[T]]) -> list[T]:
         if isinstance(each, BaseException):
             raise each
     return [each for each in results if not isinstance(each, BaseException)]
-
-
-def _succeeded(task: asyncio.Task[Any]) -> bool:
-    return not task.cancelled() and task.exception() is None
 
 
 class _Worker:

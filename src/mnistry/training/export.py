@@ -221,7 +221,5 @@ def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetad
 
 
 def images_to_compare_on() -> np.ndarray:
-    """Real digits, noise, black and white: uint8 (n, 28, 28)."""
-    noise = np.random.default_rng(0).integers(0, 256, (64, 28, 28), np.uint8)
-    plain = np.stack([np.full((28, 28), value, np.uint8) for value in (0, 255)])
-    return np.concatenate([loading.load("digits").x_test, noise, plain])
+    """Real digits, and noise: uint8 (n, 28, 28)."""
+    return np.concatenate([loading.load("digits").x_test, keras_models.make_noise()])

@@ -159,7 +159,9 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     problems = ValidationErrors()
     remarks, parts = [], {}
     for split, (x, y) in chosen.items():
-        labels, said = _labels(y, f"{name}, {y.name}", problems)
+        called = f"{name}, {y.name}"
+        stored = _objects(y, called) if y.header.dtype.hasobject else _values(y, called)
+        labels, said = label_arrays.to_text(stored, called, problems)
         image_pixels, more = _pixels(x, len(labels), name, problems)
         if len(image_pixels) != len(labels):
             raise DataError(
@@ -334,13 +336,6 @@ def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationEr
     return pixels.to_images(_values(array, called), labels, called, problems)
 
 
-def _labels(array: _Array, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
-    """Labels as text, str (n,), and the assumptions."""
-    return label_arrays.to_text(
-        _objects(array, name) if array.header.dtype.hasobject else _values(array, name), name, problems
-    )
-
-
 def _objects(array: _Array, name: str) -> np.ndarray:
     """Labels that were stored as Python objects: text and whole numbers only, read without executing the pickle."""
     (length, *more) = array.header.shape or (0,)
@@ -365,7 +360,7 @@ def _objects(array: _Array, name: str) -> np.ndarray:
 def _read_pickled(content: bytes) -> list[Any]:
     """The items of an array of objects: a machine that knows text, numbers and lists, and can call nothing."""
     stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
     marks: list[int] = []
     items: list[Any] = []
     for opcode, argument, _ in pickletools.genops(io.BytesIO(content)):
@@ -393,9 +388,9 @@ def _read_pickled(content: bytes) -> list[Any]:
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "BINPUT" | "LONG_BINPUT" | "PUT":
-                memo[_number(argument)] = stack[-1]
+                memo[argument] = stack[-1]
             case "BINGET" | "LONG_BINGET" | "GET":
-                stack.append(memo[_number(argument)])
+                stack.append(memo[argument])
             case "STACK_GLOBAL" | "REDUCE" | "BUILD":
                 stack.pop()
                 stack[-1] = None
@@ -408,7 +403,3 @@ def _read_pickled(content: bytes) -> list[Any]:
             case _:
                 raise ValueError(opcode.name)
     return items
-
-
-def _number(argument: Any) -> int:
-    return int(argument)

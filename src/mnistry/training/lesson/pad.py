@@ -50,10 +50,9 @@ class Pad:
         index = dataset.check_index(None)
         facts = Facts(train=len(dataset.x_train), index=index, classes=shapes[3][0], hidden=shapes[1][0])
         test = evaluate(backend.predict(model, dataset.x_test), dataset.y_test)
-        first = language or choose_language()
         self.page = html.render(
             "pad.html",
-            languages=[Language(name) for name in (first, *(name for name in LANGUAGES if name != first))],
+            languages=[Language(name) for name in sorted(LANGUAGES, key=(language or choose_language()).__ne__)],
             follow=False,
             facts=facts,
             live=live(dataset, test, facts, Network(tuple(weights), (), ())),

@@ -103,8 +103,7 @@ def render_page(
         drawn: the figures.
         language: in which the page opens; None means that of the browser, and without scripts the machine's.
     """
-    first = language or choose_language()
-    languages = [first, *(name for name in LANGUAGES if name != first)]
+    languages = sorted(LANGUAGES, key=(language or choose_language()).__ne__)
     return html.render(
         TEMPLATE,
         figures=drawn,
