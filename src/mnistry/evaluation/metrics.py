@@ -171,8 +171,8 @@ def compute_selective_accuracy(selected: np.ndarray, right: np.ndarray) -> Selec
     return SelectiveAccuracy(n, n / len(selected), n - successes, successes / n if n else float("nan"), interval)
 
 
-def compute_wilson_interval(successes: float, n: float, z: float = Z_95) -> tuple[float, float]:
-    """Compute the Wilson score interval of a proportion (E. B. Wilson 1927), 95% by default.
+def compute_wilson_interval(successes: float, n: float) -> tuple[float, float]:
+    """Compute the 95% Wilson score interval of a proportion (E. B. Wilson 1927).
 
     Raises:
         UsageError: n is 0, or there are more successes than n.
@@ -182,9 +182,9 @@ def compute_wilson_interval(successes: float, n: float, z: float = Z_95) -> tupl
     """
     if not 0 <= successes <= n or n < 1:
         raise UsageError(f"There must be from 0 to n successes, and n at least 1; received {successes} of {n}.")
-    share, spread = successes / n, z * z / n
+    share, spread = successes / n, Z_95 * Z_95 / n
     centre = (share + spread / 2) / (1 + spread)
-    margin = z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    margin = Z_95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
     low = 0.0 if successes == 0 else float(centre - margin)
     return low, 1.0 if successes == n else float(centre + margin)
 

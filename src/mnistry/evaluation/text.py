@@ -129,12 +129,7 @@ def format_test_result(test: Evaluation) -> str:
 
 
 def format_confusion(
-    matrix: np.ndarray,
-    class_names: Sequence[str],
-    *,
-    label: str = "label",
-    answer: str = "answer",
-    widest: int = WIDEST,
+    matrix: np.ndarray, class_names: Sequence[str], *, label: str = "label", answer: str = "answer"
 ) -> str:
     """A confusion matrix: a row a label, a column an answer, a dot for none; of many classes the confusions as a list.
 
@@ -143,7 +138,6 @@ def format_confusion(
         class_names: of the rows and columns.
         label: the word for the rows.
         answer: the word for the columns.
-        widest: columns of the terminal that it may take.
 
     >>> print(format_confusion(np.array([[3, 0], [1, 12]]), ["0", "1"]))
     label   0  1  ← answer
@@ -152,7 +146,7 @@ def format_confusion(
     """
     width = max(len(str(int(matrix.max()))), *map(columns_of, class_names))
     side = max(columns_of(label), *map(columns_of, class_names))
-    if side + 2 + len(class_names) * (width + 1) + 10 > widest:
+    if side + 2 + len(class_names) * (width + 1) + 10 > WIDEST:
         return _confusions(matrix, class_names, side)
     names = " ".join(pad(name, width, right=True) for name in class_names)
     head = f"{pad(label, side)}  {names}  ← {answer}"

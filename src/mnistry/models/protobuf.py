@@ -53,9 +53,9 @@ class Message:
                 raise ValueError(f"it has more than {field.most} of the part {field.name}")
             found.append(value)
 
-    def number(self, name: str, otherwise: int = 0) -> int:
-        """A field that is a whole number."""
-        return next(iter(self.numbers(name)), otherwise)
+    def number(self, name: str) -> int:
+        """A field that is a whole number; 0 if it is not there."""
+        return next(iter(self.numbers(name)), 0)
 
     def numbers(self, name: str) -> list[int]:
         """All values of a field of whole numbers."""
