@@ -34,7 +34,7 @@ def test_numbers_that_are_there_several_times_are_read_in_order():
 
 def test_what_is_not_there_is_nothing():
     message = taken_apart(b"", OPSET)
-    assert (message.text("domain"), message.number("version"), message.number("version", 5)) == ("", 0, 5)
+    assert (message.text("domain"), message.number("version")) == ("", 0)
     assert (message.has("domain"), bytes(message.bytes("domain")), message.messages("domain", PAIR)) == (False, b"", [])
     assert message.message("domain", OPSET).number("version") == 0
 
