@@ -46,10 +46,10 @@ def find_duplicates(images: np.ndarray) -> tuple[Group, ...]:
 
     Images without ink are copies of each other only if they are the same, pixel by pixel.
     """
-    same = _same(images)
+    same = _group_exact(images)
     first = np.array([members[0] for members in same], np.int64)
     joined: dict[int, list[int]] = {}
-    for number, root in enumerate(_near(images[first])):
+    for number, root in enumerate(_group_near(images[first])):
         joined.setdefault(int(root), []).append(number)
     found = [
         Group(np.sort(np.concatenate([same[number] for number in numbers])), exact=len(numbers) == 1)
@@ -68,13 +68,13 @@ def compute_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     Returns:
         float32 (n,), 0 to 1.
     """
-    product = np.fft.rfft2(_units(one)) * np.conj(np.fft.rfft2(_units(other)))
+    product = np.fft.rfft2(_normalize(one)) * np.conj(np.fft.rfft2(_normalize(other)))
     correlation = np.fft.irfft2(product, s=(SIDE, SIDE))  # by circular shifts; negative ones are at the end
     shifts = np.arange(-SHIFT, SHIFT + 1)
     return np.asarray(correlation[:, shifts][:, :, shifts].max(axis=(1, 2)), np.float32)
 
 
-def _same(images: np.ndarray) -> list[np.ndarray]:
+def _group_exact(images: np.ndarray) -> list[np.ndarray]:
     """The indices of images with the same pixels, for each that there is."""
     seen: dict[bytes, list[int]] = {}
     for index, image in enumerate(images):
@@ -82,9 +82,9 @@ def _same(images: np.ndarray) -> list[np.ndarray]:
     return [np.array(indices, np.int64) for indices in seen.values()]
 
 
-def _near(images: np.ndarray) -> np.ndarray:
+def _group_near(images: np.ndarray) -> np.ndarray:
     """For each image, int64 (n,), the same number as for its near duplicates."""
-    roots = _Roots(len(images))
+    roots = _UnionFind(len(images))
     inked = np.flatnonzero(images.any(axis=(1, 2)))
     if len(inked) < 2:
         return roots.all()
@@ -92,12 +92,12 @@ def _near(images: np.ndarray) -> np.ndarray:
         for start in range(0, len(one), CHUNK):
             pairs = inked[np.stack([one[start : start + CHUNK], other[start : start + CHUNK]])]
             left, right = pairs[:, roots.apart(*pairs)]  # where thousands are alike, few pairs need be looked at
-            for a, b in zip(*_alike(images, left, right), strict=True):
+            for a, b in zip(*_select_near(images, left, right), strict=True):
                 roots.join(int(a), int(b))
     return roots.all()
 
 
-def _alike(images: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _select_near(images: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Select the pairs that are near duplicates."""
     alike = compute_similarity(images[left], images[right]) >= SIMILARITY
     return left[alike], right[alike]
@@ -137,12 +137,12 @@ def _projections(images: np.ndarray) -> np.ndarray:
 
 def _magnitudes(images: np.ndarray) -> np.ndarray:
     """The magnitudes of the Fourier transform of images of length 1, as float32 vectors of length 1."""
-    transformed = np.abs(np.fft.rfft2(_units(images), norm="ortho"))
+    transformed = np.abs(np.fft.rfft2(_normalize(images), norm="ortho"))
     transformed[:, :, 1:-1] *= np.sqrt(2)  # the half that a real transform leaves out
     return transformed.reshape(len(images), -1).astype(np.float32)
 
 
-def _units(images: np.ndarray) -> np.ndarray:
+def _normalize(images: np.ndarray) -> np.ndarray:
     """Images with room around them, as float32 vectors of length 1."""
     padded = np.zeros((len(images), SIDE, SIDE), np.float32)
     padded[:, SHIFT:-SHIFT, SHIFT:-SHIFT] = images
@@ -150,7 +150,7 @@ def _units(images: np.ndarray) -> np.ndarray:
     return padded
 
 
-class _Roots:
+class _UnionFind:
     """Groups of numbers that belong together (union-find); the root of each is its smallest number."""
 
     def __init__(self, n: int) -> None:

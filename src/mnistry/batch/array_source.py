@@ -61,7 +61,7 @@ class ImageFile:
         Raises:
             DataError: the file is damaged or ends before.
         """
-        with _damage_told(self._name):
+        with _explain_damage(self._name):
             self._stream.seek(self._start + first * PIXELS)
             content = self._stream.read(n * PIXELS)
         if len(content) < n * PIXELS:
@@ -75,7 +75,7 @@ class ImageFile:
             DataError: the file is damaged.
         """
         if isinstance(self._stream, gzip.GzipFile | zipfile.ZipExtFile):
-            with _damage_told(self._name):
+            with _explain_damage(self._name):
                 self._stream.seek(0)
                 while self._stream.read(CHUNK):
                     pass
@@ -104,7 +104,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
         UsageError: it holds several such arrays, or not the one that is asked for.
     """
     name = place.given
-    with _damage_told(name):
+    with _explain_damage(name):
         raw = storage.open_file(place)
         head = raw.read(HEAD)
         raw.seek(0)
@@ -113,20 +113,20 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
                 f"--column names an array of an NPZ file or a column of a Parquet file; {name} is neither."
             )
         if head.startswith(ZIP):
-            return _in_archive(raw, name, array)
+            return _open_archive(raw, name, array)
         if head.startswith(NPY):
-            return _npy(raw, name)
-        size = _size(raw)
+            return _open_npy(raw, name)
+        size = _measure(raw)
         packed = head.startswith(GZIP)
         if _is_table(gzip.GzipFile(fileobj=raw).read(HEAD) if packed else head):
-            return _table(place)
+            return _open_table(place)
         raw.seek(0)
         if packed:
-            return _idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
-        return _idx(raw, name, size, exact=True)
+            return _open_idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
+        return _open_idx(raw, name, size, exact=True)
 
 
-def _table(place: Place) -> ImageFile:
+def _open_table(place: Place) -> ImageFile:
     if not place.local:
         raise DataError(f"{place.given} is a table; one that is not on this machine is not read. Fetch it first.")
     from mnistry.datasets.formats import csv_tables
@@ -139,7 +139,7 @@ def _table(place: Place) -> ImageFile:
     return ImageFile(place.given, io.BytesIO(np.ascontiguousarray(images).tobytes()), 0, len(images))
 
 
-def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
+def _open_idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
     head = stream.read(16)
     start, shape = 16, array_headers.read_idx(head, name, 3)
     if shape[1:] != (28, 28):
@@ -153,14 +153,14 @@ def _idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile
     return ImageFile(name, stream, start, shape[0])
 
 
-def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
+def _open_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
     archive = zipfile.ZipFile(raw)
     found: dict[str, ImageFile] = {}
     others: dict[str, str] = {}
     for member in archive.infolist():
         key = member.filename.removesuffix(".npy")
         try:
-            found[key] = _npy(archive.open(member), f"{name}, array {key}", member.file_size)
+            found[key] = _open_npy(archive.open(member), f"{name}, array {key}", member.file_size)
         except DataError as error:
             others[key] = str(error)
     if array is not None and array in others:
@@ -176,13 +176,13 @@ def _in_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
     return found[array or next(iter(found))]
 
 
-def _npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
+def _open_npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     """An array's file; `size` is what its archive says of it."""
     shape, fortran, dtype = array_headers.read_npy(stream, name)
     if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
         raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
     start = stream.tell()
-    size = _size(stream) if size is None else size
+    size = _measure(stream) if size is None else size
     if size != start + math.prod(shape):
         raise DataError(
             f"{name} is damaged: its header promises {math.prod(shape):,} bytes, received {size - start:,}."
@@ -190,7 +190,7 @@ def _npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     return ImageFile(name, stream, start, shape[0])
 
 
-def _size(stream: IO[bytes]) -> int:
+def _measure(stream: IO[bytes]) -> int:
     position = stream.tell()
     size = stream.seek(0, 2)
     stream.seek(position)
@@ -198,7 +198,7 @@ def _size(stream: IO[bytes]) -> int:
 
 
 @contextmanager
-def _damage_told(name: str) -> Iterator[None]:
+def _explain_damage(name: str) -> Iterator[None]:
     """Say in one sentence what is wrong with a file."""
     try:
         yield

@@ -116,11 +116,11 @@ def run_batch(options: BatchOptions, *, progress: Progress = lambda *_: None) ->
     """
     session = _Session()
     require("mnistry batch", *ray_data.NEEDED, remark=ray_data.INSTEAD)
-    (model, names), source = _model(options.model), sources.recognise(options.source, options.column)
+    (model, names), source = _load_model(options.model), sources.recognise(options.source, options.column)
     out = storage.locate(options.out)
-    with _held(out, resume=options.resume), run_folder.explain_resume(*_resuming(options)):
-        plan = _plan(options, source, out, hashlib.sha256(model).hexdigest())
-        done = _done(plan, out) if options.resume else {}
+    with _lock_output(out, resume=options.resume), run_folder.explain_resume(*_resume_command(options)):
+        plan = _load_or_make_plan(options, source, out, hashlib.sha256(model).hexdigest())
+        done = _find_finished(plan, out) if options.resume else {}
         if len(done) == len(plan.rows) and out.system.exists(out.below(SUMMARY).path):
             return _read_summary(out)
         if len(done) < len(plan.rows):
@@ -188,14 +188,14 @@ class _Session:
         return self._pictures / max(self._ended - self._began, 1e-3)
 
 
-def _model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
+def _load_model(path: str | None) -> tuple[bytes, tuple[str, ...]]:
     """The content of a model file, checked as far as it can be without running it, and the names of its classes."""
     content = resources.files("mnistry").joinpath(SHIPPED).read_bytes() if path is None else model_source.read(path)
     return content, onnx_file.check(content, path or SHIPPED)[0].class_names
 
 
 @contextmanager
-def _held(out: Place, *, resume: bool) -> Iterator[None]:
+def _lock_output(out: Place, *, resume: bool) -> Iterator[None]:
     """The folder of the output, for this process alone where it is on this machine."""
     if not resume and out.system.exists(out.below(batch_plan.FOLDER).path):
         raise RunError(
@@ -213,7 +213,7 @@ def _held(out: Place, *, resume: bool) -> Iterator[None]:
     yield
 
 
-def _resuming(options: BatchOptions) -> list[str]:
+def _resume_command(options: BatchOptions) -> list[str]:
     """The command that resumes a job."""
     words = ["mnistry", "batch", options.source, "--out", options.out, "--resume"]
     words += ["--single"] if options.single else []
@@ -222,7 +222,7 @@ def _resuming(options: BatchOptions) -> list[str]:
     return words
 
 
-def _plan(options: BatchOptions, source: Source, out: Place, model: str) -> Plan:
+def _load_or_make_plan(options: BatchOptions, source: Source, out: Place, model: str) -> Plan:
     """The plan in the folder, checked to be that of this job; a new one where there is none."""
     plan = batch_plan.load(out) if options.resume else None
     if plan is not None:
@@ -245,9 +245,9 @@ def _forget_plan(out: Place) -> None:
         out.system.rm(out.below(batch_plan.FOLDER).path, recursive=True)
 
 
-def _done(plan: Plan, out: Place) -> dict[int, Counts]:
+def _find_finished(plan: Plan, out: Place) -> dict[int, Counts]:
     """The parts whose files are there and whole. What was left half-written is removed."""
-    names = _names(out)
+    names = _list_names(out)
     for name in names:
         if name.endswith(files.PART):
             out.system.rm_file(out.below(name).path)
@@ -271,7 +271,7 @@ def _check_shared(out: Place, part: int) -> None:
 
 def _check_complete(plan: Plan, out: Place) -> None:
     """Make sure that every part's file is there."""
-    names = _names(out)
+    names = _list_names(out)
     missing = [part for part in range(len(plan.rows)) if output.name_part(part) not in names]
     if missing:
         raise BatchError(
@@ -279,7 +279,7 @@ def _check_complete(plan: Plan, out: Place) -> None:
         )
 
 
-def _names(out: Place) -> set[str]:
+def _list_names(out: Place) -> set[str]:
     out.system.invalidate_cache()
     return {path.rstrip("/").rpartition("/")[2] for path in out.system.ls(out.path, detail=False)}
 

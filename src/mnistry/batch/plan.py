@@ -73,7 +73,7 @@ class PieceList:
         import pyarrow as pa
 
         self._place = out.below(FOLDER).below(LIST)
-        with self._damage_told():
+        with self._explain_damage():
             self._file = pa.ipc.open_file(storage.open_file(self._place))
         self._group, self._parts = -1, dict[int, Part]()
 
@@ -91,7 +91,7 @@ class PieceList:
             yield from self._rows(group)
 
     def _rows(self, group: int) -> Iterator[Numbered]:
-        with self._damage_told():
+        with self._explain_damage():
             columns = [column.to_pylist() for column in self._file.get_batch(group).columns]
             found = [
                 (part, Piece(file.decode(errors="surrogateescape"), first, rows, stamp))
@@ -100,7 +100,7 @@ class PieceList:
         yield from found
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _explain_damage(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # of pyarrow's, of a store's client, and of values of other types
@@ -126,10 +126,12 @@ def make(source: Source, out: Place, *, single: bool, model: str) -> Plan:
     schema = pa.schema({"part": pa.int32(), "file": pa.binary(), "first": number, "rows": number, "stamp": pa.string()})
     out.system.makedirs(out.below(FOLDER).path, exist_ok=True)
     with storage.open_new_file(out.below(FOLDER).below(LIST)) as sink, pa.ipc.new_file(sink, schema) as writer:
-        for group in _groups(enumerate(_cut(list_pieces(source, passed_over), _sizes(source.kind)))):
+        for group in _group_parts(
+            enumerate(_cut_into_parts(list_pieces(source, passed_over), _part_sizes(source.kind)))
+        ):
             groups.append(group[0][0])
             rows += [sum(piece.rows for piece in part) for _, part in group]
-            stored = [_read_stored(number, piece) for number, part in group for piece in part]
+            stored = [_to_row(number, piece) for number, part in group for piece in part]
             digest.update(repr(stored).encode())
             writer.write_batch(pa.record_batch([list(column) for column in zip(*stored, strict=True)], schema))
     if not rows:
@@ -180,15 +182,15 @@ def check(plan: Plan, source: Source, out: Place, *, single: bool, model: str) -
             raise RunError(
                 f"The batch in {out.given} was begun otherwise: {name} was {was!s:.200}, is {now}. {ANOTHER}"
             )
-    parts = enumerate(_cut(list_pieces(source, PassedOver()), _sizes(source.kind)))
+    parts = enumerate(_cut_into_parts(list_pieces(source, PassedOver()), _part_sizes(source.kind)))
     fresh = ((number, piece) for number, part in parts for piece in part)
     for before, after in zip_longest(PieceList(out).all(), fresh):
         if before != after:
-            change = _change(before, after)
+            change = _describe_change(before, after)
             raise RunError(f"{source.given} has changed since the batch in {out.given} was begun: {change}. {ANOTHER}")
 
 
-def _cut(whole: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Part]:
+def _cut_into_parts(whole: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Part]:
     """Pieces put together and cut into parts of these sizes, the last one smaller."""
     part, room = Part(), next(sizes)
     for each in whole:
@@ -204,12 +206,12 @@ def _cut(whole: Iterable[Piece], sizes: Iterator[int]) -> Iterator[Part]:
         yield part
 
 
-def _sizes(kind: str) -> Iterator[int]:
+def _part_sizes(kind: str) -> Iterator[int]:
     smallest, largest = SIZES[kind]
     return (min(largest, smallest << min(number // ALIKE, 10)) for number in count())
 
 
-def _groups(parts: Iterable[tuple[int, Part]]) -> Iterator[list[tuple[int, Part]]]:
+def _group_parts(parts: Iterable[tuple[int, Part]]) -> Iterator[list[tuple[int, Part]]]:
     group, size = list[tuple[int, Part]](), 0
     for number, part in parts:
         group.append((number, part))
@@ -221,12 +223,12 @@ def _groups(parts: Iterable[tuple[int, Part]]) -> Iterator[list[tuple[int, Part]
         yield group
 
 
-def _read_stored(number: int, piece: Piece) -> tuple[Any, ...]:
+def _to_row(number: int, piece: Piece) -> tuple[Any, ...]:
     part, (file, *rest) = number, astuple(piece)
     return part, file.encode(errors="surrogateescape"), *rest
 
 
-def _change(before: Numbered | None, after: Numbered | None) -> str:
+def _describe_change(before: Numbered | None, after: Numbered | None) -> str:
     if before is None or after is None:
         known = before or after
         return f"{known[1].file or 'rows'} {'is new' if before is None else 'is gone'}" if known else ""

@@ -91,7 +91,7 @@ def recognise(given: str, column: str | None = None) -> Source:
     if first is not None and _is_parquet(first):
         found = ParquetRows(place.below(first.name)).column(column)
         return Source(given, place.address, PARQUET, found.kind, found.path, folder)
-    form, kind, column = (FOLDER, PICTURES, column) if first is not None else _of_file(place, column)
+    form, kind, column = (FOLDER, PICTURES, column) if first is not None else _recognise_file(place, column)
     if column is not None and form in (FOLDER, LIST):
         raise UsageError(f"--column names a column of Parquet or an array of NPZ; {given} is a {form}.")
     return Source(given, place.address, form, kind, column, folder)
@@ -110,7 +110,7 @@ def list_pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
     place = source.place()
     entry = storage.find_entry(place)
     if source.form == LIST:
-        yield from _lines(place)
+        yield from _list_lines(place)
     elif source.form == ARRAY and entry is not None:
         images = open_images(place, source.column)
         images.check()
@@ -125,7 +125,7 @@ def list_pieces(source: Source, passed_over: PassedOver) -> Iterator[Piece]:
             yield Piece(each.name, 0, rows, _stamp(each))
 
 
-def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
+def _recognise_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
     """Form, kind and column of a source that is a file."""
     if storage.find_entry(place) is None:
         raise DataError(f"{place.given} holds no pictures ({', '.join(sorted(SUFFIXES))}) and no Parquet files.")
@@ -148,7 +148,7 @@ def _of_file(place: Place, column: str | None) -> tuple[str, str, str | None]:
     return LIST, PICTURES, column
 
 
-def _lines(place: Place) -> Iterator[Piece]:
+def _list_lines(place: Place) -> Iterator[Piece]:
     """The paths in a list, one a line."""
     try:
         with storage.open_file(place) as file:

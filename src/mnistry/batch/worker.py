@@ -78,7 +78,7 @@ class Reader:
         try:
             table = self._table(self._pieces(part))
             place = self._out.below(output.name_part(part))
-            return _patiently(place, lambda: output.write(place, table, part, self._plan.digest)), ""
+            return _retry(place, lambda: output.write(place, table, part, self._plan.digest)), ""
         except MnistryError as error:
             return Counts(), f"On {platform.node()}: {error}"
         except Exception as error:  # OSError where a disk is full; a store's client has errors of its own
@@ -90,8 +90,8 @@ class Reader:
         if self._list is None:
             source = self._plan.source.place()
             if self._plan.source.form != LIST:
-                _patiently(source, lambda: storage.find_entry(source))
-            self._list = _patiently(self._out, lambda: PieceList(self._out))
+                _retry(source, lambda: storage.find_entry(source))
+            self._list = _retry(self._out, lambda: PieceList(self._out))
         return self._list.part(part, self._plan.group_of(part))
 
     def _table(self, pieces: Sequence[Piece]) -> pa.Table:
@@ -100,7 +100,7 @@ class Reader:
 
         if self._plan.source.form in (FOLDER, LIST):
             places = [self._plan.source.place(piece.file) for piece in pieces]
-            return self._of_pictures([(place.given, partial(_content, place)) for place in places])
+            return self._of_pictures([(place.given, partial(_read_content, place)) for place in places])
         return pa.concat_tables([table for piece in pieces for table in self._tables(piece)])
 
     def _tables(self, piece: Piece) -> Iterator[pa.Table]:
@@ -117,7 +117,7 @@ class Reader:
                 if pause is None:
                     left = piece.rows - done
                     yield self._of_images(
-                        _names(place.given, piece.first + done, left), NO_IMAGES, np.zeros(left, bool), str(error)
+                        _name_rows(place.given, piece.first + done, left), NO_IMAGES, np.zeros(left, bool), str(error)
                     )
                 else:
                     time.sleep(pause)
@@ -136,11 +136,11 @@ class Reader:
     def _of_values(self, values: np.ndarray | pa.Array, name: str, first: int) -> pa.Table:
         if self._plan.source.kind == PICTURES:
             named = ((f"{name}#{row}", value.as_py()) for row, value in enumerate(values, first))
-            return self._of_pictures([(name, partial(_held, name, content)) for name, content in named])
+            return self._of_pictures([(name, partial(_check_present, name, content)) for name, content in named])
         images, good = (
             (values, np.ones(len(values), bool)) if isinstance(values, np.ndarray) else extract_images(values)
         )
-        return self._of_images(_names(name, first, len(values)), images, good, NO_IMAGE)
+        return self._of_images(_name_rows(name, first, len(values)), images, good, NO_IMAGE)
 
     def _of_images(self, names: pa.Array, images: np.ndarray, good: np.ndarray, error: str) -> pa.Table:
         single = self._plan.single
@@ -177,7 +177,7 @@ def _fetch(name: str, content: Callable[[], bytes]) -> Picture:
         return name, str(error)
 
 
-def _content(place: Place) -> bytes:
+def _read_content(place: Place) -> bytes:
     """The content of a picture's file, no more of it than a picture may have."""
 
     def read() -> bytes:
@@ -185,19 +185,19 @@ def _content(place: Place) -> bytes:
             return file.read(MAX_BYTES + 1)
 
     try:
-        return _patiently(place, read)
+        return _retry(place, read)
     except Exception as error:  # OSError; a null in a path; a store's client has errors of its own
         raise PictureError(f"{place.given} cannot be read: {storage.explain_error(error)}.") from None
 
 
-def _held(name: str, content: bytes | None) -> bytes:
+def _check_present(name: str, content: bytes | None) -> bytes:
     """The content of a picture that a row of Parquet holds."""
     if content is None:
         raise PictureError(f"{name} holds no picture: its value is null.")
     return content
 
 
-def _patiently(place: Place, action: Callable[[], T]) -> T:
+def _retry(place: Place, action: Callable[[], T]) -> T:
     """Do something; what fails in another place than this machine is tried again, as it may be busy."""
     for pause in () if place.local else PAUSES:
         try:
@@ -209,7 +209,7 @@ def _patiently(place: Place, action: Callable[[], T]) -> T:
     return action()
 
 
-def _names(name: str, first: int, n: int) -> pa.Array:
+def _name_rows(name: str, first: int, n: int) -> pa.Array:
     """Name the rows of a file: its name, `#` and the row's number."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -97,7 +97,7 @@ def reachable(mirrors: Sequence[str], file: RemoteFile, timeouts: Timeouts) -> t
                         break
             answers.put((mirror, None if response.ok else f"HTTP status {status}"))
         except (requests.RequestException, OSError, ValueError) as error:
-            answers.put((mirror, _reason(error)))
+            answers.put((mirror, _explain(error)))
 
     mirrors = list(dict.fromkeys(mirrors))
     for mirror in mirrors:  # daemon threads: a name lookup that hangs cannot be stopped, only left behind
@@ -183,7 +183,7 @@ def _fetch_from(
                 part.replace(folder / file.name)
             return None
     except (requests.RequestException, _TooSlowError, ValueError) as error:
-        return _reason(error)
+        return _explain(error)
 
 
 class _TooSlowError(Exception):
@@ -252,7 +252,7 @@ def _remove_abandoned(folder: Path) -> None:
             part.unlink()
 
 
-def _reason(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.ConnectTimeout):

@@ -99,7 +99,7 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
     except DataError as error:
         tried.extend(str(error).splitlines())
     lines = [f"{published.title} was not found. Tried, in this order:", *(f"  {line.strip()}" for line in tried)]
-    text = "\n".join([*lines, _how_to_put_it_there(published)])
+    text = "\n".join([*lines, _advise(published)])
     raise DataError(text) if damaged is None else DamagedFolderError(text)
 
 
@@ -139,7 +139,7 @@ def _subfolders(place: Path) -> list[Path]:
     return [place, place / "raw", place / "MNIST" / "raw"]
 
 
-def _how_to_put_it_there(published: Published) -> str:
+def _advise(published: Published) -> str:
     kind = {Path(file.name).suffix for file in published.files}.pop()
     its = f"its {published.its_files.replace('file', f'{kind} file')}"
     if published.beside_others:
@@ -219,7 +219,7 @@ def _from_mirrors(published: Published, cache: Path, progress: download.Progress
     if not ranked:
         raise DataError("\n".join(failures))
     for file in published.files:
-        if not _is_whole(cache / file.name, file):
+        if not _is_complete(cache / file.name, file):
             download.fetch(file, cache, ranked, timeouts=timeouts, progress=progress)
     found = _found_in(cache, published)
     if found is None:
@@ -227,7 +227,7 @@ def _from_mirrors(published: Published, cache: Path, progress: download.Progress
     return found
 
 
-def _is_whole(path: Path, file: RemoteFile) -> bool:
+def _is_complete(path: Path, file: RemoteFile) -> bool:
     try:
         return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
     except OSError:

@@ -62,16 +62,16 @@ def connect(
         import ray
 
         if address is None:
-            folder = stack.enter_context(_folder())
+            folder = stack.enter_context(_temporary_folder())
             stack.enter_context(_without_usage_reports())
             own: dict[str, Any] = {"address": "local", "num_cpus": cpus, "object_store_memory": object_store}
             own |= {"include_dashboard": False, "_temp_dir": str(folder)}
         else:
-            _knock(address)
+            _check_listening(address)
             own = {"address": address}
         before = signal.getsignal(signal.SIGTERM)
         try:
-            with _mute():
+            with _silence_stderr():
                 ray.init(**own, logging_level=logging.CRITICAL, log_to_driver=False)
         except Exception as error:  # Ray raises whatever its parts do
             raise _unreachable(address, error) from None
@@ -108,7 +108,7 @@ def _without_usage_reports() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _mute() -> Iterator[None]:
+def _silence_stderr() -> Iterator[None]:
     """Throw away what Ray's C++ parts say on standard error while they start; Python reports failures."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -122,7 +122,7 @@ def _mute() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def _temporary_folder() -> Iterator[Path]:
     """A temporary folder for Ray, removed afterwards; those of processes that were killed are removed first."""
     root = Path(tempfile.gettempdir())
     if len(str(root)) + len(FOLDER) + ROOM_FOR_SOCKETS > 100:
@@ -138,7 +138,7 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _knock(address: str) -> None:
+def _check_listening(address: str) -> None:
     """Refuse an address at which nobody listens: Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdecimal()):

@@ -42,7 +42,7 @@ class Layout:
         split: the index of the column that names the split.
         packed: the index of the column whose cells hold all pixels of an image.
         one_hot: the indices of columns of which one is 1 in each row, with the names of their classes.
-        said: the assumptions.
+        assumed: the assumptions.
     """
 
     columns: int
@@ -52,7 +52,7 @@ class Layout:
     split: int | None = None
     packed: int | None = None
     one_hot: tuple[tuple[int, str], ...] = ()
-    said: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -68,24 +68,24 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     files = _file_column(plain, rows, path, label)
     if files is not None and label is None and n == 2:
         label = 1 - files
-        return Layout(n, label, (), files, said=(f"the labels are the column {plain[label]!r}",))
+        return Layout(n, label, (), files, assumed=(f"the labels are the column {plain[label]!r}",))
     if files is not None and label is not None:
         return Layout(n, label, (), files, _split_column(plain, {label, files}))
     whole = [row for row in rows if len(row) == n]
     if files is not None:
-        one_hot, said = _one_hot_of_list(plain, whole, files)
+        one_hot, assumed = _one_hot_of_list(plain, whole, files)
         if one_hot or n == 1:
-            return Layout(n, None, (), files, one_hot=one_hot, said=said)
+            return Layout(n, None, (), files, one_hot=one_hot, assumed=assumed)
     packed = find_packed(whole, path)
     if packed is not None:
-        return _with_the_rest(Layout(n, label, packed=packed), plain, whole, path, {packed})
+        return _complete_layout(Layout(n, label, packed=packed), plain, whole, path, {packed})
     others = [number for number in range(n) if number != label]
     places = find_pixel_columns([plain[number] for number in others])
     if places is not None:
         chosen = [others[place] for place in places]
-        said = ("the columns of pixels are taken in the order of their numbers",) if chosen != sorted(chosen) else ()
-        layout = _with_the_rest(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
-        return replace(layout, said=(*said, *layout.said))
+        assumed = ("the columns of pixels are taken in the order of their numbers",) if chosen != sorted(chosen) else ()
+        layout = _complete_layout(Layout(n, label, tuple(chosen)), plain, whole, path, set(chosen))
+        return replace(layout, assumed=(*assumed, *layout.assumed))
     if label is None and pixels.shape_of(n - 1) is not None:
         return find_by_values(rows[0] if rows else head, rows, path)
     raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
@@ -99,11 +99,11 @@ def _one_hot_of_list(
     if len(columns) < 2 or not is_one_hot(rows, columns):
         return (), ()
     classes = naming.strip_prefix([names[n] for n in columns])
-    said = f"the labels are one-hot, in the columns {names[columns[0]]!r} to {names[columns[-1]]!r}"
-    return tuple(zip(columns, classes, strict=True)), (said,)
+    assumed = f"the labels are one-hot, in the columns {names[columns[0]]!r} to {names[columns[-1]]!r}"
+    return tuple(zip(columns, classes, strict=True)), (assumed,)
 
 
-def _with_the_rest(
+def _complete_layout(
     layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], path: Path, taken: set[int]
 ) -> Layout:
     """The same with what the columns beside the pixels are: the label, the split, and columns that are passed over.
@@ -111,34 +111,34 @@ def _with_the_rest(
     Raises:
         DataError: more than one of them may be the label.
     """
-    said, label, one_hot = [], layout.label, layout.one_hot
+    assumed, label, one_hot = [], layout.label, layout.one_hot
     split = _split_column(names, taken | {label})
     rest = [n for n in range(len(names)) if n not in taken and n not in (label, split)]
     if label is None:
         likely = [n for n in rest if names[n].lower() not in naming.INDICES]
         if len(likely) > 1 and is_one_hot(rows, likely):
             one_hot = tuple(zip(likely, naming.strip_prefix([names[n] for n in likely]), strict=True))
-            said.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
-        elif len(likely) == 1 and _repeats([row[likely[0]] for row in rows]):
+            assumed.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
+        elif len(likely) == 1 and _may_be_labels([row[likely[0]] for row in rows]):
             label = likely[0]
-            said.append(f"the labels are column {label + 1}, {names[label]!r}")
+            assumed.append(f"the labels are column {label + 1}, {names[label]!r}")
         elif len(likely) > 1:
             raise DataError(
                 f"{short(path)} has pixels, and beside them the columns "
                 f"{list_names([repr(names[n]) for n in likely])}: which is the label? Name that one label."
             )
     elif label != 0:
-        said.append(f"the labels are column {label + 1}, {names[label]!r}")
+        assumed.append(f"the labels are column {label + 1}, {names[label]!r}")
     rest = [n for n in rest if n != label and n not in dict(one_hot)]
     other = next((n for n in rest if label is not None and names[n].lower() in naming.LABELS), None)
-    if label is not None and other is not None and not _say_the_same(rows, label, other):
+    if label is not None and other is not None and not _correspond(rows, label, other):
         raise DataError(
             f"{short(path)} has two columns that may be the label, {names[label]!r} and {names[other]!r}, and they "
             "differ. Remove one of them."
         )
     if rest:
-        said.append(f"passed over the column{'s' * (len(rest) > 1)} {list_names([repr(names[n]) for n in rest])}")
-    return replace(layout, label=label, split=split, one_hot=one_hot, said=tuple(said))
+        assumed.append(f"passed over the column{'s' * (len(rest) > 1)} {list_names([repr(names[n]) for n in rest])}")
+    return replace(layout, label=label, split=split, one_hot=one_hot, assumed=tuple(assumed))
 
 
 def find_pixel_columns(names: Sequence[str]) -> list[int] | None:
@@ -198,11 +198,11 @@ def is_one_hot(rows: Sequence[Sequence[str]], columns: Sequence[int], *, all_of_
     return bool(rows) and (not all_of_them or len(seen) == len(columns))
 
 
-def _repeats(cells: Sequence[str]) -> bool:
+def _may_be_labels(cells: Sequence[str]) -> bool:
     return len(set(cells)) <= max(2, len(cells) // 2)
 
 
-def _say_the_same(rows: Sequence[Sequence[str]], first: int, second: int) -> bool:
+def _correspond(rows: Sequence[Sequence[str]], first: int, second: int) -> bool:
     pairs = {(row[first].strip(), row[second].strip()) for row in rows}
     return len(pairs) == len({one for one, _ in pairs}) == len({two for _, two in pairs})
 
@@ -230,8 +230,8 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
     whole = [row for row in rows if len(row) == n]
     if pixels.shape_of(n - 1) is not None:
         first, last = ([row[place].strip() for row in whole] for place in (0, n - 1))
-        if _likeness(last) > _likeness(first):
-            return Layout(n, n - 1, tuple(range(n - 1)), said=(f"the labels are the last column, number {n}",))
+        if _label_likeness(last) > _label_likeness(first):
+            return Layout(n, n - 1, tuple(range(n - 1)), assumed=(f"the labels are the last column, number {n}",))
         return Layout(n, 0, tuple(range(1, n)))
     if pixels.shape_of(n - 2) is not None and counts([row[0] for row in whole]):
         rest = find_by_values(list(head)[1:], [row[1:] for row in whole], path)
@@ -239,7 +239,7 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
             n,
             None if rest.label is None else rest.label + 1,
             tuple(place + 1 for place in rest.pixels),
-            said=("passed over the first column, which counts the rows", *rest.said),
+            assumed=("passed over the first column, which counts the rows", *rest.assumed),
         )
     packed = find_packed(whole, path) if n <= 2 else None
     if packed is not None:
@@ -255,7 +255,7 @@ def find_by_values(head: Sequence[str], rows: Sequence[Sequence[str]], path: Pat
         columns, others = groups[0]
         place = f"the {'first' if columns[0] == 0 else 'last'} {len(columns)} columns"
         classes = tuple((column, str(number)) for number, column in enumerate(columns))
-        return Layout(n, None, tuple(others), one_hot=classes, said=(f"the labels are one-hot, {place}",))
+        return Layout(n, None, tuple(others), one_hot=classes, assumed=(f"the labels are one-hot, {place}",))
     raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
 
 
@@ -299,11 +299,13 @@ def find_picture(folder: Path, name: str) -> Path | None:
         return found
     below = _folders_below(folder)
     others = [place for each in below if (place := _picture_at((each,), tails[-1])) is not None]
-    others = others or [place for each in dict.fromkeys((*usual, *below)) if (place := _alike(each, tails[-1].name))]
+    others = others or [
+        place for each in dict.fromkeys((*usual, *below)) if (place := _find_by_lower_name(each, tails[-1].name))
+    ]
     return others[0] if len(others) == 1 else None
 
 
-def _alike(folder: Path, name: str) -> Path | None:
+def _find_by_lower_name(folder: Path, name: str) -> Path | None:
     """The picture whose name differs in capital letters only, or by an ending that was left out; None if not one."""
     found = _pictures_by_name(folder).get(name.lower(), ())
     return found[0] if len(found) == 1 else None
@@ -357,7 +359,7 @@ def clean_label(cell: str) -> str:
     return cell
 
 
-def _likeness(cells: Sequence[str]) -> int:
+def _label_likeness(cells: Sequence[str]) -> int:
     """The likeness of a column to labels: 0 for one value or too many, 2 for words and for numbers from 0 or 1 up."""
     kinds = {clean_label(cell) for cell in cells}
     if any(cell and not is_number(cell) for cell in kinds):

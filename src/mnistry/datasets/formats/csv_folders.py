@@ -94,7 +94,7 @@ def read(path: Path) -> LoadedSplits:
     if path.is_dir():
         return _read_splits(path, _by_split(path, remarks), remarks)
     tables = {"train": [path]}
-    for split, other in _beside(path).items():
+    for split, other in _find_other_splits(path).items():
         remarks.append(f"{short(path)}: taken with {other.name} beside it, its {split} split.")
         tables[split] = [other]
     return _read_splits(path, tables, remarks)
@@ -139,7 +139,7 @@ def _read_split(
     labels = {table: found for table in tables if (found := read_labels(table)) is not None}
     images = [table for table in tables if table not in labels]
     if len(images) == len(labels) == 1:
-        return {split: _pair(images[0], *next(iter(labels.items())), problems, remarks)}
+        return {split: _pair_tables(images[0], *next(iter(labels.items())), problems, remarks)}
     opened = [] if labels else [Table(table) for table in tables]
     if opened and not any(table.layout.labelled or table.layout.files is not None for table in opened):
         classes = naming.strip_prefix([_stem(table) for table in tables])
@@ -161,7 +161,7 @@ def _read_split(
     )
 
 
-def _pair(
+def _pair_tables(
     images: Path, table: Path, labels: Sequence[str], problems: ValidationErrors, remarks: list[str]
 ) -> LabelledImages:
     """The images of one table with the labels of another."""
@@ -180,7 +180,7 @@ def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]
     if table.layout.labelled or table.layout.files is not None:
         raise DataError(f"{table.name} has labels of its own, and there are others beside it. Keep one of them.")
     part, _ = table.rows(problems)
-    remarks += table.said
+    remarks += table.assumed
     return part
 
 
@@ -249,7 +249,7 @@ def _holds_something_else(table: Path) -> bool:
     except OtherColumnsError:
         return read_labels(table) is None
     except DataError:
-        pass  # said when it is read
+        pass  # reported when it is read
     return False
 
 
@@ -260,7 +260,7 @@ def _is_list(table: Path) -> bool:
         return False
 
 
-def _beside(path: Path) -> dict[str, Path]:
+def _find_other_splits(path: Path) -> dict[str, Path]:
     """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
     name, packed = _strip_packing(path.name)
     if not csv_lines.is_libsvm(path):

@@ -44,10 +44,10 @@ class Reader(Protocol):
     """A file as lines of CSV, as often as it is asked.
 
     Attributes:
-        said: the assumptions.
+        assumed: the assumptions.
     """
 
-    said: list[str]
+    assumed: list[str]
 
     def lines(self) -> Lines:
         """The lines; a header that the file does not have has the number 0."""
@@ -91,14 +91,14 @@ class _Plain:
         self._path = path
         start = list(islice(_number_lines(path), 100))
         self._skipped = next((n for n, (_, line) in enumerate(start) if line.strip() and line[0] != "#"), 0)
-        self.said = list[str]()
+        self.assumed = list[str]()
         if start and EXCEL.fullmatch(start[0][1]):  # it names the separator, which is seen in the rows, too
             self._skipped = 1
             return
         if self._skipped and _commas(start[self._skipped - 1][1]) == _commas(start[self._skipped][1]) > 0:
             self._skipped -= 1  # a header, as np.savetxt writes it
         comments = sum(bool(line.strip()) for _, line in start[: self._skipped])
-        self.said = [f"passed over {format_count(comments, 'line')} of comment"] if comments else []
+        self.assumed = [f"passed over {format_count(comments, 'line')} of comment"] if comments else []
 
     def lines(self) -> Lines:
         filled = ((n, line) for n, line in islice(_number_lines(self._path), self._skipped, None) if line.strip())
@@ -112,7 +112,7 @@ class _Arff:
     """An ARFF file, as OpenML and Weka have it: the names of its attributes are the header."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._names, self.said = path, list[str](), list[str]()
+        self._path, self._names, self.assumed = path, list[str](), list[str]()
         for number, line in _number_lines(path):
             if match := ATTRIBUTE.match(line.strip()):
                 self._names.append(match[1].strip("'\""))
@@ -147,7 +147,7 @@ class _JsonLines:
     item = "row"
 
     def __init__(self, path: Path) -> None:
-        self._path, self.said = path, list[str]()
+        self._path, self.assumed = path, list[str]()
         self._names = list(next(self._rows())[1])
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -247,7 +247,7 @@ class _Libsvm:
             )
         _check_size(path, number, self._pixels)
         self._first, side = least, (shape_of(self._pixels) or (0,))[0]
-        self.said = [f"it is a LIBSVM file; its {count} features are taken as images of {side}×{side}"]
+        self.assumed = [f"it is a LIBSVM file; its {count} features are taken as images of {side}×{side}"]
 
     def _pairs(self, line: str, number: int) -> list[str]:
         if not LIBSVM.fullmatch(line) and line.strip() and len(line.split()) > 1:

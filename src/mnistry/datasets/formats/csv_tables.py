@@ -52,7 +52,7 @@ def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[s
     problems = ValidationErrors()
     table = Table(path)
     if table.layout.files is not None:
-        found = list(table.files("test", problems, table.said).values())
+        found = list(table.files("test", problems, table.assumed).values())
     else:
         found = [table.rows(problems)[0]]
     problems.refuse(short(path))
@@ -60,7 +60,7 @@ def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[s
         raise DataError(f"{short(path)} holds no images, only a header.")
     part = join(found)
     told = [f"{short(path)}: the labels are not used."] if table.layout.labelled else []
-    return part.images, [*told, *table.said]
+    return part.images, [*told, *table.assumed]
 
 
 def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list[str]) -> dict[str, LabelledImages]:
@@ -75,10 +75,10 @@ def read_parts(path: Path, split: str, problems: ValidationErrors, remarks: list
             return {}
         raise NoLabelsError(f"{short(path)} {_without_labels(table.layout, path)}")
     if table.layout.files is not None:
-        remarks += table.said
+        remarks += table.assumed
         return table.files(split, problems, remarks)
     part, splits = table.rows(problems)
-    remarks += table.said
+    remarks += table.assumed
     return {split: part} if table.layout.split is None else part_by_split(part, splits, problems)
 
 
@@ -120,8 +120,8 @@ class Table:
             rows = [[POINT.sub(".", cell) for cell in row] for row in rows]
         listed_files = None if self._header else find_list(head, self.path)
         self.layout = listed_files or (find_by_names if self._header else find_by_values)(head, rows, self.path)
-        told = [*self._reader.said, *self.layout.said, *["numbers have decimal commas"] * self._commas]
-        self.said = [f"{self.name}: {each}." for each in told]
+        told = [*self._reader.assumed, *self.layout.assumed, *["numbers have decimal commas"] * self._commas]
+        self.assumed = [f"{self.name}: {each}." for each in told]
 
     def rows(self, problems: ValidationErrors) -> tuple[LabelledImages, list[str]]:
         """The images and labels of a table of pixels, and what names their splits.
@@ -131,7 +131,7 @@ class Table:
         read: list[_Rows] = []
         lines = self._lines()
         while rows := list(islice(lines, ROWS_AT_A_TIME)):
-            read.append(self._quickly(rows) or self._carefully(rows, problems))
+            read.append(self._parse_fast(rows) or self._parse_by_cell(rows, problems))
         numbers = [number for part in read for number in part.numbers]
         labels = [label for part in read for label in part.labels]
         if not numbers and not problems.count:
@@ -148,11 +148,11 @@ class Table:
         def place(index: tuple[int, ...]) -> str:
             return f"{self.name}, row {numbers[index[0]]}, column {columns[index[1]] + 1}"
 
-        scaled, said = pixels.to_uint8(values, place, problems)
+        scaled, assumed = pixels.to_uint8(values, place, problems)
         images, arranged = pixels.arrange(scaled, None, self.name)
         if self.layout.packed is not None and images.ndim == 3:
             arranged = f"column {self.layout.packed + 1} holds images of {images.shape[1]}×{images.shape[2]} pixels"
-        self.said += [f"{self.name}: {each}." for each in (said, arranged) if each is not None]
+        self.assumed += [f"{self.name}: {each}." for each in (assumed, arranged) if each is not None]
         where = make_numbered_origins(self.path.name, numbers, ROW)
         part = LabelledImages(images, np.array(labels, np.str_), where)
         return part, [split for rows_ in read for split in rows_.splits]
@@ -193,8 +193,8 @@ class Table:
                 twice += 1
             else:
                 here = place.as_posix().rpartition(".")[0].lower()
-                said = name.replace("\\", "/").removeprefix("./").lower().removesuffix(place.suffix.lower())
-                moved += content is None and not here.endswith(said)
+                listed = name.replace("\\", "/").removeprefix("./").lower().removesuffix(place.suffix.lower())
+                moved += content is None and not here.endswith(listed)
                 where = split if layout.split is None else find_split(cells[layout.split].strip())
                 if where is None:
                     problems.add(f"{self.name}, row {number}", f"{cells[layout.split or 0]!r:.40} names no split")
@@ -217,7 +217,7 @@ class Table:
             for name, those in found.items()
         }
 
-    def _quickly(self, rows: Sequence[tuple[int, str]]) -> _Rows | None:
+    def _parse_fast(self, rows: Sequence[tuple[int, str]]) -> _Rows | None:
         """The content of rows in which all is as it should be; None where something may not be."""
         layout, lines = self.layout, [line for _, line in rows]
         if layout.packed is not None or any(
@@ -246,7 +246,7 @@ class Table:
             return [line.rpartition(self._separator)[2] for line in lines]
         return [line.split(self._separator, column + 1)[column] for line in lines]
 
-    def _carefully(self, rows: Sequence[tuple[int, str]], problems: ValidationErrors) -> _Rows:
+    def _parse_by_cell(self, rows: Sequence[tuple[int, str]], problems: ValidationErrors) -> _Rows:
         """The same, cell by cell, without rows in which something is wrong; that goes to the problems."""
         values: list[np.ndarray] = []
         kept = _Rows(np.empty(0), [], [], [])

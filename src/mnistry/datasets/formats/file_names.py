@@ -43,12 +43,12 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
         The classes; or None and the reason, a clause, where there is no way or more than one.
     """
     stems = [path.stem for path in paths]
-    said = [SAID.search(stem) for stem in stems]
+    marked = [SAID.search(stem) for stem in stems]
     names = [PART.findall(stem) for stem in stems]
     columns = _columns(names)
     splits = next((column for column in columns if all(cell.lower() in SPLITS for cell in column)), None)
-    if all(said):
-        return _name_classes([each[1] for each in said if each], splits, paths), ""
+    if all(marked):
+        return _name_classes([each[1] for each in marked if each], splits, paths), ""
     rest = [column for column in columns if column is not splits and len(set(column)) > 1]
     words = [column for column in rest if _repeats(column) and not any(cell[0].isdigit() for cell in column)]
     numbers = [column for column in rest if _repeats(column) and all(_is_class_number(cell) for cell in column)]

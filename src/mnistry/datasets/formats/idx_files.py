@@ -56,8 +56,8 @@ def _role(path: Path) -> tuple[str, str, str] | None:
     start = read_start(path)[:4]
     if start[:2] != b"\0\0" or len(start) < 4 or start[2] not in idx.TYPES:
         return None
-    said = next((kind for kind in ("images", "labels") if kind[:-1] in path.name.lower()), None)
-    kind = said or ("images" if start[3] > 2 else "labels")
+    named = next((kind for kind in ("images", "labels") if kind[:-1] in path.name.lower()), None)
+    kind = named or ("images" if start[3] > 2 else "labels")
     return "", find_split(path.name, prefix=True) or "train", kind
 
 
@@ -94,7 +94,10 @@ def read(folder: Path, one: str | None = None) -> LoadedSplits:
     ]
     parts = {
         split: _pair(
-            _one_of(files[split, "images"], remarks), _one_of(files[split, "labels"], remarks), classes, remarks
+            _check_copies(files[split, "images"], remarks),
+            _check_copies(files[split, "labels"], remarks),
+            classes,
+            remarks,
         )
         for split in splits
     }
@@ -116,7 +119,7 @@ def _files(folder: Path) -> Files:
     return found
 
 
-def _one_of(paths: Sequence[Path], remarks: list[str]) -> Path:
+def _check_copies(paths: Sequence[Path], remarks: list[str]) -> Path:
     """The file, of which there may be identical copies, packed and unpacked.
 
     Raises:
@@ -144,7 +147,7 @@ def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]
     usual = contents[0][:4] == IMAGES and contents[1][:4] in (LABELS, idx.QMNIST)
     if usual or any(content[:2] != b"\0\0" for content in contents):
         x, y = idx.parse_pair(*contents, names=names, side=None)
-        text, said = y.astype(np.str_), list[str]()
+        text, assumed = y.astype(np.str_), list[str]()
     else:
         problems = ValidationErrors()
         y = (
@@ -152,14 +155,14 @@ def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]
             if contents[1][:4] == idx.QMNIST
             else idx.parse_any(contents[1], names[1])
         )
-        text, said = label_arrays.to_text(y, names[1], problems)
+        text, assumed = label_arrays.to_text(y, names[1], problems)
         x, more = pixels.to_images(idx.parse_any(contents[0], names[0]), len(text), names[0], problems)
         problems.refuse(names[0])
         if len(x) != len(text):
             raise DataError(
                 f"{names[0]} has {len(x):,} images but {names[1]} has {len(text):,} labels: they do not match."
             )
-        remarks += [f"{name}: {each}." for name, those in zip(names, (more, said), strict=True) for each in those]
+        remarks += [f"{name}: {each}." for name, those in zip(names, (more, assumed), strict=True) for each in those]
     known = {str(number): name for number, name in enumerate(classes)}
     named = np.array([known.get(each, each) for each in text.tolist()], np.str_)
     return LabelledImages(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
@@ -174,9 +177,9 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     content, name, problems = _content(path), short(path), ValidationErrors()
     if content[:4] in (IMAGES, LABELS) or content[:2] != b"\0\0":
         return idx.parse(content, path.name, dimensions=3), []
-    x, said = pixels.to_images(idx.parse_any(content, name), None, name, problems)
+    x, assumed = pixels.to_images(idx.parse_any(content, name), None, name, problems)
     problems.refuse(name)
-    return x, [f"{name}: {each}." for each in said]
+    return x, [f"{name}: {each}." for each in assumed]
 
 
 def _classes(folder: Path, name: str) -> tuple[list[str], list[str]]:

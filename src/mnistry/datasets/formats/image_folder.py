@@ -62,7 +62,9 @@ def read(folder: Path) -> LoadedSplits:
             raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
         listing = {
             split: [
-                pair for path in paths for pair in _pictures(_innermost(path, split), problems, remarks, others, split)
+                pair
+                for path in paths
+                for pair in _list_pictures(_find_innermost(path, split), problems, remarks, others, split)
             ]
             for split, paths in places.items()
         }
@@ -84,7 +86,7 @@ def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
         told = (unsupported.describe(each, read_start(each)) for each in files if each.is_file())
         known = next((each for each in told if each is not None), None)
         raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
-    if (part := _beside(folder, pictures, remarks := list[str]())) is not None:
+    if (part := _read_label_files(folder, pictures, remarks := list[str]())) is not None:
         return LoadedSplits(_label_pictures(folder, part), remarks=tuple(remarks))
     named, why = file_names.read(pictures)
     if named is None:
@@ -106,7 +108,7 @@ def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
     return LoadedSplits(**parts, remarks=tuple(remarks))
 
 
-def _beside(folder: Path, pictures: Sequence[Path], remarks: list[str]) -> Pairs | None:
+def _read_label_files(folder: Path, pictures: Sequence[Path], remarks: list[str]) -> Pairs | None:
     """Pictures with the labels in files beside them; None where there are no such files."""
     found = label_files.read(pictures)
     if found is None:
@@ -164,7 +166,7 @@ def _split_inside(
     inside = {each: _split_folders(each) for each in classes}
     if not all("train" in places for places in inside.values()):
         _refuse_unclear(folder, classes)
-        return {"train": _pictures(folder, problems, remarks, others, "train")}
+        return {"train": _list_pictures(folder, problems, remarks, others, "train")}
     listing: dict[str, Pairs] = {}
     for each, places in inside.items():
         for split, paths in places.items():
@@ -174,7 +176,7 @@ def _split_inside(
     return listing
 
 
-def _innermost(folder: Path, split: str) -> Path:
+def _find_innermost(folder: Path, split: str) -> Path:
     """The folder of a split, below others that hold nothing else: trainingSet/trainingSet, test/images."""
     while len(inner := _folders(folder)) == 1 and not _visible_pictures(folder):
         if find_split(inner[0].name) != split and len(_folders(inner[0])) < 2:
@@ -201,13 +203,15 @@ def _refuse_unclear(folder: Path, classes: Sequence[Path]) -> None:
     )
 
 
-def _pictures(folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path], split: str) -> Pairs:
+def _list_pictures(
+    folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path], split: str
+) -> Pairs:
     """Each picture with the name of its class, in natural order; other files are counted by folder."""
     found: Pairs = []
     classes = _folders(folder)
     flat = find_pictures(folder) if _are_pictures_and_labels(classes) else [] if classes else _visible_pictures(folder)
     if flat:
-        if (pairs := _beside(folder, flat, remarks)) is not None:
+        if (pairs := _read_label_files(folder, flat, remarks)) is not None:
             return pairs
         named, why = file_names.read(flat)
         if named is not None:

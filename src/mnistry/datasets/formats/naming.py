@@ -65,7 +65,7 @@ def split_words(name: str) -> list[str]:
     plain = unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", name)))
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain)
     words = re.findall(r"[a-z]+[0-9]*[a-z]*|[0-9]+|[^\W\d_a-z]+", parts.lower())
-    return [each for word in words for each in _apart(word)]
+    return [each for word in words for each in _split_compound(word)]
 
 
 def find_split(name: str, *, prefix: bool = False) -> str | None:
@@ -139,7 +139,7 @@ def strip_prefix(names: Sequence[str]) -> list[str]:
     return rest if all(rest) else list(names)
 
 
-def _apart(word: str) -> list[str]:
+def _split_compound(word: str) -> list[str]:
     for split in ALL_SPLITS:
         if word.startswith(split) and word[len(split) :] in FILLERS:
             return [split, word[len(split) :]]

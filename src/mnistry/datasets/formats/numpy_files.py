@@ -105,7 +105,7 @@ def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list
     try:
         if path.suffix.lower() == ".npy":
             opener = _opener(path)
-            return _images(_Array(path.stem, _header(opener, name), opener), name)
+            return _images(_Array(path.stem, _read_header(opener, name), opener), name)
         with zipfile.ZipFile(path) as archive:
             found = _open_arrays(_members(archive), name)
             images = [each for each in found if _role(each) == "images"]
@@ -124,9 +124,9 @@ def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list
 def _images(array: _Array, name: str) -> tuple[np.ndarray, list[str]]:
     problems = ValidationErrors()
     _check_size([array.header], name)
-    pixels_, said = _pixels(array, None, name, problems)
+    pixels_, assumed = _pixels(array, None, name, problems)
     problems.refuse(name)
-    return pixels_, [f"{name}, {array.name}: {each}." for each in said]
+    return pixels_, [f"{name}, {array.name}: {each}." for each in assumed]
 
 
 def _opener(path: Path) -> Opener:
@@ -140,7 +140,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, Opener]:
 
 
 def _open_arrays(openers: Mapping[str, Opener], name: str) -> list[_Array]:
-    return [_Array(each, _header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
+    return [_Array(each, _read_header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
 
 
 def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
@@ -153,15 +153,15 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
     arrays = _open_arrays(openers, name)
     classes = _find_class_arrays(arrays)
     if classes:
-        return _one_a_class(classes, name)
-    chosen, extra = _chosen(arrays, name)
+        return _read_class_arrays(classes, name)
+    chosen, extra = _choose_pairs(arrays, name)
     _check_size([array.header for pair in chosen.values() for array in pair], name)
     problems = ValidationErrors()
     remarks, parts = [], {}
     for split, (x, y) in chosen.items():
         called = f"{name}, {y.name}"
-        stored = _objects(y, called) if y.header.dtype.hasobject else _values(y, called)
-        labels, said = label_arrays.to_text(stored, called, problems)
+        stored = _read_objects(y, called) if y.header.dtype.hasobject else _read_values(y, called)
+        labels, assumed = label_arrays.to_text(stored, called, problems)
         image_pixels, more = _pixels(x, len(labels), name, problems)
         if len(image_pixels) != len(labels):
             raise DataError(
@@ -169,7 +169,7 @@ def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
                 "not match."
             )
         parts[split] = LabelledImages(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
-        remarks += [f"{name}, {array.name}: {each}." for array, those in ((x, more), (y, said)) for each in those]
+        remarks += [f"{name}, {array.name}: {each}." for array, those in ((x, more), (y, assumed)) for each in those]
     problems.refuse(name)
     unusual = [f"{x.name} with {y.name}" for split, (x, y) in chosen.items() if x.name not in NAMES]
     if unusual:
@@ -204,16 +204,16 @@ def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str
     return found if all({name for _, name in pairs} <= classes for pairs in found.values()) else {}
 
 
-def _one_a_class(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -> LoadedSplits:
+def _read_class_arrays(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -> LoadedSplits:
     """Read arrays that each hold the images of one class."""
     _check_size([array.header for pairs in found.values() for array, _ in pairs], name)
     problems, remarks, parts = ValidationErrors(), dict[str, None](), dict[str, list[LabelledImages]]()
     for split, pairs in found.items():
         for array, label in pairs:
-            x, said = _pixels(array, array.header.shape[0], name, problems)
+            x, assumed = _pixels(array, array.header.shape[0], name, problems)
             where = make_numbered_origins(array.name, np.arange(len(x)), ITEM)
             parts.setdefault(split, []).append(LabelledImages(x, np.full(len(x), label), where))
-            remarks |= dict.fromkeys(said)
+            remarks |= dict.fromkeys(assumed)
     problems.refuse(name)
     classes = list_names([label for _, label in found["train"]])
     told = (f"{name}: each array holds the images of a class: {classes}.", *(f"{name}: {each}." for each in remarks))
@@ -221,7 +221,7 @@ def _one_a_class(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -
     return LoadedSplits(**joined, remarks=told)
 
 
-def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:
+def _choose_pairs(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _Array]], list[_Array]]:
     """The images and labels of each split, and the arrays that are neither.
 
     Raises:
@@ -229,7 +229,7 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
     """
     by_split: dict[str, dict[str, list[_Array]]] = {}
     extra = []
-    for array in _by_position(arrays):
+    for array in _name_by_position(arrays):
         role, split = _role(array), _split_of(array.name) or "train"
         if role is None:
             extra.append(array)
@@ -237,19 +237,19 @@ def _chosen(arrays: list[_Array], name: str) -> tuple[dict[str, tuple[_Array, _A
             by_split.setdefault(split, {"images": [], "labels": []})[role].append(array)
     chosen: dict[str, tuple[_Array, _Array]] = {}
     for split, roles in by_split.items():
-        pairs = [(x, y) for x in roles["images"] for y in roles["labels"] if _fits(x.header, y.header)]
-        best = max((_said(x, y, split) for x, y in pairs), default=0)
-        pairs = [(x, y) for x, y in pairs if _said(x, y, split) == best]
+        pairs = [(x, y) for x in roles["images"] for y in roles["labels"] if _may_match(x.header, y.header)]
+        best = max((_score_names(x, y, split) for x, y in pairs), default=0)
+        pairs = [(x, y) for x, y in pairs if _score_names(x, y, split) == best]
         if len(pairs) != 1:
             if not len(roles["images"]) == len(roles["labels"]) == 1:
                 lacks = [kind for kind, those in roles.items() if not those]
                 what = f"no {' and no '.join(lacks)}" if lacks else "several arrays that may be the images or labels"
-                raise DataError(f"{name} has {what} for {split}. {_say_expected(arrays)}")
+                raise DataError(f"{name} has {what} for {split}. {_describe_expected(arrays)}")
             pairs = [(roles["images"][0], roles["labels"][0])]  # they do not match: reported later
         chosen[split] = pairs[0]
         extra += [each for each in (*roles["images"], *roles["labels"]) if each not in pairs[0]]
     if "train" not in chosen:
-        raise DataError(f"{name} has no images to train on. {_say_expected(arrays)}")
+        raise DataError(f"{name} has no images to train on. {_describe_expected(arrays)}")
     return chosen, extra
 
 
@@ -258,14 +258,14 @@ def _split_of(name: str) -> str | None:
     return find_split(name, prefix=True) or SPLIT_ENDS.get(split_words(name)[-1] if split_words(name) else "")
 
 
-def _say_expected(arrays: list[_Array]) -> str:
+def _describe_expected(arrays: list[_Array]) -> str:
     return (
         f"Expected are {', '.join(NAMES)}, the last two of which may both be missing; it has "
         f"{', '.join(each.name for each in arrays) or 'no arrays'}."
     )
 
 
-def _by_position(arrays: list[_Array]) -> list[_Array]:
+def _name_by_position(arrays: list[_Array]) -> list[_Array]:
     """Arrays that were stored without names, arr_0 to arr_3, under the usual names in Keras's order."""
     by_name = {array.name: array for array in arrays}
     if set(by_name) == {f"arr_{number}" for number in range(4)}:
@@ -275,11 +275,11 @@ def _by_position(arrays: list[_Array]) -> list[_Array]:
 
 def _role(array: _Array) -> str | None:
     """The role of an array, images or labels, by name and shape; None for neither."""
-    shape, dtype, said_by = array.header.shape, array.header.dtype, set(split_words(array.name))
-    said = [role for role, known in (("images", X_WORDS), ("labels", Y_WORDS)) if said_by & known]
-    if len(said) == 1:
-        return said[0]
-    if len(said) == 2:  # "train_image_labels"
+    shape, dtype, words = array.header.shape, array.header.dtype, set(split_words(array.name))
+    named = [role for role, known in (("images", X_WORDS), ("labels", Y_WORDS)) if words & known]
+    if len(named) == 1:
+        return named[0]
+    if len(named) == 2:  # "train_image_labels"
         return "labels" if len(shape) <= 2 else "images"
     if dtype.kind not in "buif":
         return "labels" if len(shape) == 1 else None
@@ -288,18 +288,18 @@ def _role(array: _Array) -> str | None:
     return "labels" if len(shape) in (1, 2) and 0 not in shape else None
 
 
-def _said(x: _Array, y: _Array, split: str) -> int:
+def _score_names(x: _Array, y: _Array, split: str) -> int:
     """The certainty with which names say that arrays are the images and labels of a split."""
     if (x.name, y.name) == (f"x_{split}", f"y_{split}"):
         return 3
     return bool(X_WORDS & set(split_words(x.name))) + bool(Y_WORDS & set(split_words(y.name)))
 
 
-def _fits(x: Header, y: Header) -> bool:
+def _may_match(x: Header, y: Header) -> bool:
     return bool(x.shape) and bool(y.shape) and bool({y.shape[0], y.shape[-1]} & {x.shape[0], x.shape[-1]})
 
 
-def _header(opener: Opener, name: str) -> Header:
+def _read_header(opener: Opener, name: str) -> Header:
     with opener() as stream:
         return array_headers.read_npy(stream, name)
 
@@ -315,7 +315,7 @@ def _check_size(headers: list[Header], name: str) -> None:
         raise DataError(f"{name} claims to hold {size:,} bytes of arrays; more than {MAX_BYTES:,} are not read.")
 
 
-def _values(array: _Array, name: str) -> np.ndarray:
+def _read_values(array: _Array, name: str) -> np.ndarray:
     """The values of an array, whose size has been checked."""
     if array.header.dtype.hasobject:
         raise DataError(f"{name} holds Python objects, which are never loaded. Save it as numbers or text.")
@@ -333,10 +333,10 @@ def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationEr
         raise DataError(f"{called} holds Python objects, which are never loaded. Save it as numbers.")
     if header.dtype.kind not in "buif":
         raise DataError(f"{called} must be numbers (n, 28, 28); received {header.dtype} {header.shape}.")
-    return pixels.to_images(_values(array, called), labels, called, problems)
+    return pixels.to_images(_read_values(array, called), labels, called, problems)
 
 
-def _objects(array: _Array, name: str) -> np.ndarray:
+def _read_objects(array: _Array, name: str) -> np.ndarray:
     """Labels that were stored as Python objects: text and whole numbers only, read without executing the pickle."""
     (length, *more) = array.header.shape or (0,)
     if more not in ([], [1]):

@@ -69,8 +69,8 @@ def read(path: Path) -> LoadedSplits:
     parts = {split: join(those) for split, those in found.items()}
     if "train" not in parts:
         raise DataError(f"{short(path)} has no rows to train on, only for {' and '.join(parts)}.")
-    said = [each for those in tables.values() for table in those for each in table.said]
-    return LoadedSplits(**parts, remarks=tuple(dict.fromkeys([*remarks, *said])))
+    assumed = [each for those in tables.values() for table in those for each in table.assumed]
+    return LoadedSplits(**parts, remarks=tuple(dict.fromkeys([*remarks, *assumed])))
 
 
 def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[str]]:
@@ -79,7 +79,7 @@ def read_images(path: Path) -> tuple[np.ndarray | Sequence[EncodedImage], list[s
     table = _Table(path, problems, labelled=False)
     part = table.read_labelled(problems)
     problems.refuse(short(path))
-    return part.images, table.said
+    return part.images, table.assumed
 
 
 def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
@@ -87,8 +87,8 @@ def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     groups: dict[str, dict[str, list[Path]]] = {}
     for path in find_files(folder):
         parents = path.relative_to(folder).parts[:-1]
-        said = [split for each in reversed(parents) if (split := find_split(each, prefix=True))]
-        split = find_split(path.stem, prefix=True) or next(iter(said), "all")
+        named = [split for each in reversed(parents) if (split := find_split(each, prefix=True))]
+        split = find_split(path.stem, prefix=True) or next(iter(named), "all")
         config = "/".join(each for each in parents if find_split(each, prefix=True) is None and each != "data")
         groups.setdefault(config, {}).setdefault(split, []).append(path)
     usable = {config: splits for config, splits in groups.items() if {"train", "all"} & set(splits)}
@@ -121,7 +121,7 @@ class _Columns(NamedTuple):
     lists: str | None = None
     pixels: Sequence[str] = ()
     split: str | None = None
-    said: Sequence[str] = ()
+    assumed: Sequence[str] = ()
 
     @property
     def all(self) -> list[str]:
@@ -135,7 +135,7 @@ class _Table:
 
     def __init__(self, path: Path, problems: ValidationErrors, *, labelled: bool = True) -> None:
         self.name, self._file = short(path), path.name
-        self.said: list[str] = []
+        self.assumed: list[str] = []
         self.splits: list[str] = []
         self._pictures: list[EncodedImage] = []
         self._pixels: list[np.ndarray] = []
@@ -143,17 +143,17 @@ class _Table:
         labels: list[str] = []
         pyarrow, file, rows = _open(path, self.name)
         try:
-            columns = _columns(file.schema_arrow, *_find_in_texts(file, path), self.name, labelled=labelled)
+            columns = _find_columns(file.schema_arrow, *_find_in_texts(file, path), self.name, labelled=labelled)
             if rows * max(1, len(columns.pixels)) > min(MAX_BYTES, MAX_ROWS * 100):
                 raise DataError(f"{self.name} claims {rows:,} rows, which is more than is read.")
-            self.said += [f"{self.name}: {each}." for each in columns.said]
+            self.assumed += [f"{self.name}: {each}." for each in columns.assumed]
             names = _class_names(file.schema_arrow, columns.label)
             for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns.all):
                 if columns.label is not None:
                     labels.extend(self._labels(batch.column(columns.label), names, problems))
                 elif columns.one_hot:
                     marks = np.stack([batch.column(each).to_numpy(zero_copy_only=False) for each in columns.one_hot], 1)
-                    labels.extend(self._hot(marks, naming.strip_prefix(columns.one_hot), problems))
+                    labels.extend(self._decode_one_hot(marks, naming.strip_prefix(columns.one_hot), problems))
                 if columns.split is not None:
                     self.splits.extend(str(each) for each in batch.column(columns.split).to_pylist())
                 if columns.pictures is not None:
@@ -179,9 +179,9 @@ class _Table:
         def place(index: tuple[int, ...]) -> str:
             return f"{self.name}, row {index[0] + 1}, pixel column {index[1] + 1}"
 
-        scaled, said = pixels.to_uint8(values, place, problems)
+        scaled, assumed = pixels.to_uint8(values, place, problems)
         images, arranged = pixels.arrange(scaled, None, self.name)
-        self.said += [f"{self.name}: {each}." for each in (arranged, said) if each is not None]
+        self.assumed += [f"{self.name}: {each}." for each in (arranged, assumed) if each is not None]
         return LabelledImages(images, self.labels, where)
 
     def _labels(self, column: pyarrow.Array, names: Sequence[str] | None, problems: ValidationErrors) -> list[str]:
@@ -190,8 +190,8 @@ class _Table:
         if values and isinstance(values[0], list) and len({len(each or ()) for each in values}) == 1:
             classes = names or [str(number) for number in range(len(values[0]))]
             if len(classes) == len(values[0]) > 1:
-                self._remark(f"the labels are one-hot, of {len(classes)} classes")
-                return self._hot(np.array(values, object), classes, problems)
+                self._add_remark(f"the labels are one-hot, of {len(classes)} classes")
+                return self._decode_one_hot(np.array(values, object), classes, problems)
         for row, value in enumerate(values, self._rows + 1):
             if isinstance(value, bytes):
                 value = value.decode("utf-8", "replace")
@@ -208,11 +208,11 @@ class _Table:
             found.append(text)
         return found
 
-    def _remark(self, what: str) -> None:
-        if (told := f"{self.name}: {what}.") not in self.said:
-            self.said.append(told)
+    def _add_remark(self, what: str) -> None:
+        if (told := f"{self.name}: {what}.") not in self.assumed:
+            self.assumed.append(told)
 
-    def _hot(self, marks: np.ndarray, classes: Sequence[str], problems: ValidationErrors) -> list[str]:
+    def _decode_one_hot(self, marks: np.ndarray, classes: Sequence[str], problems: ValidationErrors) -> list[str]:
         """The classes of rows of which one number is 1, and the others 0."""
         ones, zeros = (np.equal(marks, number).astype(bool) for number in (1, 0))
         wrong = (ones.sum(axis=1) != 1) | ~(ones | zeros).all(axis=1)
@@ -315,7 +315,9 @@ def _find_in_texts(file: Any, path: Path) -> tuple[str | None, str | None]:
     return None if found is None else texts[found], next(encoded, None)
 
 
-def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, name: str, *, labelled: bool) -> _Columns:
+def _find_columns(
+    schema: pyarrow.Schema, packed: str | None, encoded: str | None, name: str, *, labelled: bool
+) -> _Columns:
     """Tell the columns apart, by their names and types, and by the columns of text that hold pixels or pictures."""
     label = naming.find_named(schema.names, naming.LABELS)
     rest = [each for each in schema.names if each != label]
@@ -339,10 +341,10 @@ def _columns(schema: pyarrow.Schema, packed: str | None, encoded: str | None, na
         found = _Columns(label, pictures=picture)
     split = naming.find_named((each for each in rest if _is_text(schema.field(each).type)), naming.SPLIT_COLUMNS)
     found = found._replace(split=split if labelled else None)
-    return found if label is not None or not labelled else _with_label(found, schema, name)
+    return found if label is not None or not labelled else _find_label(found, schema, name)
 
 
-def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
+def _find_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
     """The same with the label: the one column beside the images that may be it, or several one-hot ones.
 
     Raises:
@@ -350,10 +352,10 @@ def _with_label(found: _Columns, schema: pyarrow.Schema, name: str) -> _Columns:
     """
     beside = [each for each in schema.names if each not in found.all and each.lower() not in naming.BESIDE]
     if len(beside) == 1:
-        return found._replace(label=beside[0], said=(f"the labels are the column {beside[0]!r}",))
+        return found._replace(label=beside[0], assumed=(f"the labels are the column {beside[0]!r}",))
     if len(beside) > 2 and all(_is_number(schema.field(each).type) for each in beside):
         return found._replace(
-            one_hot=beside, said=(f"the labels are one-hot, in the columns {beside[0]!r} to {beside[-1]!r}",)
+            one_hot=beside, assumed=(f"the labels are one-hot, in the columns {beside[0]!r} to {beside[-1]!r}",)
         )
     which = f"may be {list_names(beside)}: name one of them label" if beside else "is missing"
     raise DataError(

@@ -68,7 +68,7 @@ def to_uint8(values: np.ndarray, place: Place, problems: ValidationErrors) -> tu
             return _scale(values, 1.0), "fractions of grey levels are rounded"
     wrong = ~np.isfinite(values) | (values < 0) | (values > 255)
     if wrong.any():
-        _tell(values, wrong, place, problems)
+        _report_wrong(values, wrong, place, problems)
         return np.zeros(values.shape, np.uint8), None
     return (_scale(values, 255.0), None) if top <= 1 else (values.astype(np.uint8, copy=False), None)
 
@@ -91,7 +91,7 @@ def _scale(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray
     return scaled
 
 
-def _tell(values: np.ndarray, wrong: np.ndarray, place: Place, problems: ValidationErrors) -> None:
+def _report_wrong(values: np.ndarray, wrong: np.ndarray, place: Place, problems: ValidationErrors) -> None:
     rule = "pixels must be from 0 to 255, or all from 0 to 1"
     indices = np.argwhere(wrong)
     for number, row in enumerate(indices[:EXAMPLES]):
@@ -133,10 +133,10 @@ def to_images(x: np.ndarray, images: int | None, name: str, problems: Validation
     def place(index: tuple[int, ...]) -> str:
         return f"{name}[{index[0]}], row {index[1]}, column {index[2]}"
 
-    scaled, said = to_uint8(values, place, problems)
+    scaled, assumed = to_uint8(values, place, problems)
     if scaled.shape[1:] == (IMAGE_SIZE, IMAGE_SIZE, 3) and (scaled == scaled[..., :1]).all():
         scaled = scaled[..., 0]  # grey, stored three times
-    return scaled, [each for each in (arranged, said) if each is not None]
+    return scaled, [each for each in (arranged, assumed) if each is not None]
 
 
 def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, str | None]:
@@ -153,23 +153,23 @@ def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, s
     Raises:
         DataError: it is not an array of images.
     """
-    said = None
+    assumed = None
     if images is not None and x.ndim in (2, 3, 4) and x.shape[0] != images == x.shape[-1]:
         x = np.moveaxis(x, -1, 0)  # as MATLAB has them
-        said = "images are counted by its last axis"
+        assumed = "images are counted by its last axis"
     if x.ndim == 2 and (shape := shape_of(x.shape[1])) is not None:
         if len(shape) == 3:
             return _arrange_colours(x, shape[0])
-        return x.reshape(len(x), *shape), said if shape[
+        return x.reshape(len(x), *shape), assumed if shape[
             0
         ] == IMAGE_SIZE else f"rows are images of {shape[0]}×{shape[0]}"
     if x.ndim == 4 and x.shape[3] not in (1, 3, 4) and x.shape[1] in (1, 3, 4):
-        x, said = np.moveaxis(x, 1, 3), said if x.shape[1] == 1 else "channels are its second axis"
+        x, assumed = np.moveaxis(x, 1, 3), assumed if x.shape[1] == 1 else "channels are its second axis"
     if x.ndim == 4 and x.shape[3] == 1:
         x = x[..., 0]
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (3, 4)) or 0 in x.shape[1:]:
         raise DataError(f"{name} must be images (n, 28, 28) or (n, height, width); received {x.dtype} {x.shape}.")
-    return x, said
+    return x, assumed
 
 
 def _arrange_colours(rows: np.ndarray, side: int) -> tuple[np.ndarray, str]:
