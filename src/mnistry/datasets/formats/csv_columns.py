@@ -73,7 +73,8 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
         return Layout(n, label, (), files, _split_column(plain, {label, files}))
     whole = [row for row in rows if len(row) == n]
     if files is not None:
-        one_hot, assumed = _one_hot_of_list(plain, whole, files)
+        others = [place for place in range(n) if place != files and plain[place].lower() not in naming.INDICES]
+        one_hot, assumed = _find_one_hot(plain, whole, others)
         if one_hot or n == 1:
             return Layout(n, None, (), files, one_hot=one_hot, assumed=assumed)
     packed = find_packed(whole, path)
@@ -91,11 +92,10 @@ def find_by_names(head: Sequence[str], rows: Sequence[Sequence[str]], path: Path
     raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
 
 
-def _one_hot_of_list(
-    names: Sequence[str], rows: Sequence[Sequence[str]], files: int
+def _find_one_hot(
+    names: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int]
 ) -> tuple[tuple[tuple[int, str], ...], tuple[str, ...]]:
-    """The one-hot columns of a list of files, with the names of their classes; and the assumption."""
-    columns = [n for n in range(len(names)) if n != files and names[n].lower() not in naming.INDICES]
+    """The columns with the names of their classes, and the assumption, if they are one-hot labels; else nothing."""
     if len(columns) < 2 or not is_one_hot(rows, columns):
         return (), ()
     classes = naming.strip_prefix([names[n] for n in columns])
@@ -111,18 +111,17 @@ def _complete_layout(
     Raises:
         DataError: more than one of them may be the label.
     """
-    assumed, label, one_hot = [], layout.label, layout.one_hot
+    assumed, label, one_hot = list[str](), layout.label, layout.one_hot
     split = _split_column(names, taken | {label})
     rest = [n for n in range(len(names)) if n not in taken and n not in (label, split)]
     if label is None:
         likely = [n for n in rest if names[n].lower() not in naming.INDICES]
-        if len(likely) > 1 and is_one_hot(rows, likely):
-            one_hot = tuple(zip(likely, naming.strip_prefix([names[n] for n in likely]), strict=True))
-            assumed.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
-        elif len(likely) == 1 and _may_be_labels([row[likely[0]] for row in rows]):
+        one_hot, told = _find_one_hot(names, rows, likely)
+        assumed += told
+        if len(likely) == 1 and _may_be_labels([row[likely[0]] for row in rows]):
             label = likely[0]
             assumed.append(f"the labels are column {label + 1}, {names[label]!r}")
-        elif len(likely) > 1:
+        elif len(likely) > 1 and not one_hot:
             raise DataError(
                 f"{short(path)} has pixels, and beside them the columns "
                 f"{list_names([repr(names[n]) for n in likely])}: which is the label? Name that one label."
