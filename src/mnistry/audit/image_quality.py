@@ -14,6 +14,14 @@ OFF_CENTER = 1.5  # pixels; in MNIST the centre of mass is at most 1.0 from the 
 CHUNK = 4_096
 
 
+KINDS = (  # attribute, name, and what such images have
+    ("blank", "blank", "with nothing to see"),
+    ("inverted", "inverted", "with dark ink on a bright ground"),
+    ("wrong_size", "wrong size", f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels"),
+    ("off_center", "off centre", f"with ink more than {OFF_CENTER:g} pixels off the middle"),
+)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageQuality:
     """Unusual images, by kind; each is of one kind at most.

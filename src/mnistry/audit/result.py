@@ -182,13 +182,7 @@ class DatasetAudit:
                 ],
             },
             "image_quality": {
-                kind: [place.as_json() for place in self.places(numbers)]
-                for kind, numbers in (
-                    ("blank", looks.blank),
-                    ("inverted", looks.inverted),
-                    ("wrong_size", looks.wrong_size),
-                    ("off_center", looks.off_center),
-                )
+                kind: [place.as_json() for place in self.places(numbers)] for kind, numbers in vars(looks).items()
             },
             "balance": {
                 "counts": dict(zip(SPLITS, self.balance.counts.tolist(), strict=True)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mnistry.audit.duplicates import Group
-from mnistry.audit.image_quality import BOX, OFF_CENTER
+from mnistry.audit.image_quality import KINDS
 from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
 from mnistry.reporting.text import format_count, format_entry, format_table
@@ -17,7 +17,6 @@ GROUPS_PRINTED = 5
 MEMBERS_PRINTED = 4
 PLACES_PRINTED = 5
 CLASSES_PRINTED = 10
-OUTLIERS = {"blank": "blank", "inverted": "inverted", "wrong size": "wrong_size", "off centre": "off_center"}
 
 
 def format_audit(result: DatasetAudit) -> str:
@@ -41,10 +40,7 @@ def format_findings(result: DatasetAudit) -> list[tuple[str, str]]:
     return [
         ("labels", format_labels(result)),
         ("duplicates", format_duplicates(result)),
-        ("blank", _images(looks.blank, "with nothing to see")),
-        ("inverted", _images(looks.inverted, "with dark ink on a bright ground")),
-        ("wrong size", _images(looks.wrong_size, f"with ink whose longest side is not {BOX[0]} to {BOX[1]} pixels")),
-        ("off centre", _images(looks.off_center, f"with ink more than {OFF_CENTER:g} pixels off the middle")),
+        *((name, _images(getattr(looks, attribute), what)) for attribute, name, what in KINDS),
         ("classes", format_classes(result)),
     ]
 
@@ -122,7 +118,7 @@ def format_groups(result: DatasetAudit, found: Sequence[Group]) -> str:
 def format_outliers(result: DatasetAudit) -> str:
     """Images unlike MNIST's, the first of each kind; empty if there are none."""
     lines = []
-    for kind, attribute in OUTLIERS.items():
+    for attribute, kind, _ in KINDS:
         numbers = getattr(result.image_quality, attribute)
         if len(numbers):
             shown = ", ".join(_name_place(place) for place in result.places(numbers[:PLACES_PRINTED]))
