@@ -44,11 +44,7 @@ SHAPES = "(n, 28, 28), (n, 28, 28, 1) or (n, 784)"
 
 
 class ImageFile:
-    """An open file of images.
-
-    Attributes:
-        count: how many images it holds.
-    """
+    """An open file of `count` images."""
 
     def __init__(self, name: str, stream: IO[bytes], start: int, count: int) -> None:
         """Take an open file; see `open_images`."""

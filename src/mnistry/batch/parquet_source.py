@@ -38,11 +38,7 @@ class Column:
 
 
 class ParquetRows:
-    """An open Parquet file.
-
-    Attributes:
-        count: its rows.
-    """
+    """An open Parquet file with `count` rows."""
 
     def __init__(self, place: Place) -> None:
         """Open it.

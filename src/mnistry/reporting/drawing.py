@@ -106,13 +106,7 @@ Part = Box | Polyline | Text | Pixels
 
 @dataclass
 class Drawing:
-    """Parts in the order in which they are drawn, on a sheet of a size of its own.
-
-    Attributes:
-        width: in units; one is a CSS pixel.
-        height: likewise.
-        parts: in drawing order.
-    """
+    """Parts in drawing order, on a sheet of a size of its own; lengths are in CSS pixels."""
 
     width: float
     height: float

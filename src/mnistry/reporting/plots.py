@@ -244,15 +244,7 @@ def format_percent(probability: float) -> str:
 
 @dataclass
 class Panel:
-    """A field of a drawing with a scale across and a scale up.
-
-    Attributes:
-        drawing: that it is drawn on.
-        left: in units of the drawing.
-        top: likewise.
-        width: likewise.
-        height: likewise.
-    """
+    """A field of a drawing with a scale across and a scale up; sides are in units of the drawing."""
 
     drawing: Drawing
     left: float

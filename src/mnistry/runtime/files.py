@@ -82,12 +82,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 @dataclass
 class PassedOver:
-    """Files that were left out because their names do not end like those wanted.
-
-    Attributes:
-        count: how many.
-        names: of the first three.
-    """
+    """The number of files whose names do not end like those wanted, and the names of the first three."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)

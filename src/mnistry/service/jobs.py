@@ -38,22 +38,14 @@ class Read:
 
 @dataclass(frozen=True)
 class Predict:
-    """Classify a batch of images.
-
-    Attributes:
-        media_type: `JSON` or `BYTES`.
-    """
+    """Classify a batch of images, whose `media_type` is `JSON` or `BYTES`."""
 
     media_type: str
 
 
 @dataclass(frozen=True)
 class Correct:
-    """Keep an image with its right label.
-
-    Attributes:
-        folder: path of the folder of corrections.
-    """
+    """Keep an image with its right label in the `folder` of corrections."""
 
     folder: str
 

@@ -41,11 +41,7 @@ Lines = Iterator[tuple[int, str]]
 
 
 class Reader(Protocol):
-    """A file as lines of CSV, as often as it is asked.
-
-    Attributes:
-        assumed: the assumptions.
-    """
+    """A file as lines of CSV, as often as it is asked; `assumed` lists the assumptions."""
 
     assumed: list[str]
 

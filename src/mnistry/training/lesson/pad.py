@@ -24,11 +24,7 @@ HEIGHT = 1500  # CSS pixels
 
 
 class Pad:
-    """A page to draw on that holds a network; notebooks show it.
-
-    Attributes:
-        page: HTML that needs nothing beside it.
-    """
+    """A self-contained HTML `page` to draw on that holds a network; notebooks show it."""
 
     def __init__(self, model: keras.Model, dataset: Dataset, *, language: LanguageName | None = None) -> None:
         """Pack the network of the lesson.

@@ -25,11 +25,7 @@ TEMPLATE = "lesson.html"
 
 
 class Report:
-    """The report of a lesson, made in three parts, each as soon as its content is known.
-
-    Attributes:
-        figures: those drawn so far, by name.
-    """
+    """The report of a lesson, made in three parts, each as soon as its content is known; `figures` has those drawn."""
 
     def __init__(self, dataset: Dataset, facts: Facts, folder: Path) -> None:
         """Draw nothing yet."""
