@@ -11,7 +11,7 @@ LINES_A_PICTURE = 30  # lines that a process may write to the log for one pictur
 
 
 class ErrorOutput:
-    """Take in a process's standard error, so that it never fills, log a bounded part of it, and keep the `last` line."""
+    """Take in a process's standard error, so that it never fills, log a bounded part of it, and keep its `last`."""
 
     def __init__(self, pipe: asyncio.StreamReader, report: Callable[[str], None]) -> None:
         """Begin to take it in."""

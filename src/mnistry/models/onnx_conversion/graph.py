@@ -95,7 +95,7 @@ Input = str | np.ndarray | float | list[int]
 
 @dataclass(eq=False)
 class Graph:
-    """Operations in the order in which they are computed, and the constants that they take, float32 or int64, by name."""
+    """Operations in the order in which they are computed, and their constants, float32 or int64, by name."""
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
