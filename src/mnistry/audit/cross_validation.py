@@ -1,6 +1,6 @@
 """Out-of-fold probabilities: the lesson's network, trained on all folds but one, predicts that one.
 
-Each repeat assigns the images to folds anew and trains networks with other initial weights. The result is the mean over
+Each repeat assigns the images to new folds and trains networks with other initial weights. The result is the mean over
 the repeats.
 """
 

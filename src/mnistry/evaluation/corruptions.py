@@ -1,7 +1,7 @@
 """Fifteen corruptions of digit images that leave them readable for people.
 
 The kinds are those of MNIST-C (Mu and Gilmer 2019, "MNIST-C: A Robustness Benchmark for Computer Vision",
-arXiv 1906.02337), in its order, written anew from what they are in words: noise as of a sensor, blurs, affine maps,
+arXiv 1906.02337), in its order, reimplemented from their descriptions: noise as of a sensor, blurs, affine maps,
 light, and things that lie over the digit. How strong each one is, is our own choice by the paper's aim, to keep what
 the image means and to mislead networks. It was set by looking at training images, so that a person reads them, and so
 that a small CNN reads about four in five: of 3,000 training images that they had not seen, in the mean over the

@@ -1,4 +1,4 @@
-"""One's own Keras models in one form: images (28, 28) in, a row of scores out.
+"""Custom Keras models brought into one form: images (28, 28) in, a row of scores out.
 
 A network for images of another size gets layers before it that enlarge or reduce them. Of several outputs the one that
 can be the classifier is taken; axes of length 1 are dropped.
@@ -29,7 +29,7 @@ def in_one_form(
     """Bring a model into the form that is exported.
 
     Args:
-        model: built, or of a class of one's own.
+        model: built, or of a custom class.
         class_names: those that are given; they tell which of several outputs is meant.
         fit: how images come to another size: "resize" or "pad" with black; None is "resize".
 

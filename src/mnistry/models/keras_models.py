@@ -1,4 +1,4 @@
-"""One's own Keras models: files opened safely, and whatever they are, made into model files."""
+"""Custom Keras models: files opened safely, and models of any usual form made into model files."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _rightly_named(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
-    """A Keras model of one's own, ready to be exported.
+    """A custom Keras model, ready to be exported.
 
     Attributes:
         model: takes images (n, 28, 28) or in a form like it, and gives a row for each.
@@ -130,7 +130,7 @@ def prepare(
         kind: of the images that it was trained on, "ink" or "pictures".
 
     Raises:
-        UsageError: it cannot be exported, or nobody says how its pixels are scaled.
+        UsageError: it cannot be exported, or the scaling of its pixels is not given.
         ModelError: the file cannot be opened, or its weights are not numbers.
     """
     opened = load(model) if isinstance(model, str | os.PathLike) else model
@@ -173,7 +173,7 @@ def find_scaling(model: keras.Model, pixels: str | None) -> Scaling:
             None means that it scales them itself, which is looked up.
 
     Raises:
-        UsageError: it does not scale them itself, and nobody says how.
+        UsageError: it does not scale them itself, and `pixels` is None.
     """
     if pixels is None and not converter.scales_inside(model):
         raise UsageError(

@@ -105,7 +105,7 @@ def walk(
     """Yield the paths of files with these suffixes in and below a folder, in order of name.
 
     Links are followed: to files, and to folders, each of which is walked once, however many links lead to it. Broken
-    links and special files, such as pipes, are given like any other; whoever opens them says what is wrong. Hidden
+    links and special files, such as pipes, are given like any other: opening them says what is wrong. Hidden
     files and folders are left out.
 
     Args:

@@ -84,7 +84,7 @@ def connect(
 
 @contextlib.contextmanager
 def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a block, where nobody has set them; programs started after it do not inherit them."""
+    """Set environment variables for a block, except those that are set already; later programs do not inherit them."""
     new = {name: value for name, value in settings.items() if name not in os.environ}
     os.environ.update(new)
     try:
@@ -139,7 +139,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _check_listening(address: str) -> None:
-    """Refuse an address at which nobody listens: Ray itself would try for minutes."""
+    """Refuse an address where nothing listens: Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdecimal()):
         return  # "auto", or something that Ray refuses at once

@@ -1,4 +1,4 @@
-"""The access log: one line a request on standard error, written by a thread that nobody waits for.
+"""The access log: one line per request on standard error, written by a background thread.
 
 A reader of standard error that is slow or gone delays no request and does not hold up the end of the process. Lines
 that do not fit into the queue are counted, and the number is logged later.

@@ -1,6 +1,6 @@
 """The share of the processes that costly pictures may hold while quick ones come.
 
-A picture cannot be interrupted without ending its process, so whoever sends two that take long would hold two
+A picture cannot be interrupted without ending its process, so a client that sends two slow ones would hold two
 processes. A job is taken for costly if its body is large, or if the jobs of its connection took long before.
 """
 

@@ -43,7 +43,7 @@ def export(
     kind: str = "ink",
     fit: str | None = None,
 ) -> Path:
-    """Write one's own Keras model as a model file, which every verb and `Recognizer` take.
+    """Write a custom Keras model as a model file, which every verb and `Recognizer` take.
 
     The file answers as the Keras model does, on images as they are, uint8 (n, 28, 28), 0–255: both are compared before
     it is kept. Any network on square images will do; see docs/models.md. Assumptions are logged and kept in it.
@@ -65,7 +65,7 @@ def export(
         The path.
 
     Raises:
-        UsageError: the model cannot be exported, or nobody says how its pixels are scaled.
+        UsageError: the model cannot be exported, or the scaling of its pixels is not given.
         ModelError: the file cannot be opened safely, or its answers differ from Keras's.
         RunError: the file cannot be written.
 

@@ -176,7 +176,7 @@ def _pair_tables(
 
 
 def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]) -> LabelledImages:
-    """The images of a table that has no labels."""
+    """The images of a table without labels."""
     if table.layout.labelled or table.layout.files is not None:
         raise DataError(f"{table.name} has labels of its own, and there are others beside it. Keep one of them.")
     part, _ = table.rows(problems)

@@ -1,7 +1,7 @@
 """Keras models as graphs of ONNX operations, by way of the program that JAX makes of them.
 
 Keras's layers are traced once, and each primitive operation of JAX is converted: so every layer can be exported that
-computes with everyday operations, one's own layers and models included. The number of images is open.
+computes with everyday operations, custom layers and models included. The number of images is open.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def find_input_shape(model: keras.Model) -> Shape:
         UsageError: it does not take images of 28×28 grey pixels.
     """
     inputs = getattr(model, "inputs", None)
-    if inputs is None:  # a model by a class of one's own does not say
+    if inputs is None:  # a model of a custom class does not say
         return _shape_that_works(model)
     if len(inputs) != 1:
         raise UsageError(f"A network needs one input for export; {model.name} has {len(inputs)}.")

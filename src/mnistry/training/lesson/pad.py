@@ -1,4 +1,4 @@
-"""The drawing pad of the report for a network of one's own, in a notebook."""
+"""The drawing pad of the lesson's report, for any network like the lesson's, in a notebook."""
 
 from __future__ import annotations
 
