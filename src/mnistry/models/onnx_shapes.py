@@ -117,8 +117,7 @@ def _convolution(operation: Operation) -> Given:
     (n, channels, *image), (outputs, inputs, *size), bias = operation.shapes
     (groups,) = operation.attributes.get("group", [1])
     _require(n < 0 and operation.constants[1] is not None and bias == (outputs,) and groups >= 1)
-    _require(channels == inputs * groups and outputs % groups == 0)
-    _require(operation.attributes["kernel_shape"] == size)
+    _require(channels == inputs * groups and outputs % groups == 0 and operation.attributes["kernel_shape"] == size)
     shape = (n, outputs, *_slid(operation, image))
     return Given([shape], values(shape) * inputs * math.prod(size))
 
@@ -161,8 +160,7 @@ def _slid(operation: Operation, image: Sequence[int]) -> list[int]:
     size, strides, pads = (operation.attributes[name] for name in ("kernel_shape", "strides", "pads"))
     axes = len(image)
     dilations = operation.attributes.get("dilations", [1] * axes)
-    _require(axes in (1, 2) and len(pads) == 2 * axes)
-    _require({len(each) for each in (size, strides, dilations)} == {axes})
+    _require(axes in (1, 2) and len(pads) == 2 * axes and {len(each) for each in (size, strides, dilations)} == {axes})
     _require(all(1 <= each <= MAX_WINDOW for each in (*size, *strides, *dilations)))
     reach = [dilation * (width - 1) + 1 for dilation, width in zip(dilations, size, strict=True)]
     _require(all(0 <= pad < width or pad == 0 for pad, width in zip(pads, reach * 2, strict=True)))
@@ -262,8 +260,7 @@ def _flatten(operation: Operation) -> Given:
 
 def _split(operation: Operation) -> Given:
     (n, length), parts = operation.shapes[0], _numbers(operation, 1)
-    _require(operation.attributes == {"axis": [1]})
-    _require(min(parts) >= 1 and sum(parts) == length)
+    _require(operation.attributes == {"axis": [1]} and min(parts) >= 1 and sum(parts) == length)
     return Given([(n, part) for part in parts], 0)
 
 
