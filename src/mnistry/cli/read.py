@@ -20,7 +20,7 @@ import typer
 from mnistry.cli import terminal
 from mnistry.cli.options import ModelOption, SingleOption, model_file
 from mnistry.errors import UsageError
-from mnistry.reporting.text import format_count
+from mnistry.reporting.text import SHADES, format_count
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mnistry.ocr.result import Digit, Reading, ReadResult
     from mnistry.ocr.visualization import Album
 
-SHADES = " ░▒▓█"
 BETWEEN = "  "  # two images beside each other
 TOP = 3
 SURE, UNSURE, EMPTY, FAILED = "sure", "with doubts", "without a digit", "not readable"  # outcomes of a picture

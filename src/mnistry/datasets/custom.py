@@ -28,6 +28,7 @@ from mnistry.datasets.formats import (
 from mnistry.datasets.formats.naming import is_hidden
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import (
+    MAX_CLASSES,
     LabelledImages,
     LoadedSplits,
     ValidationErrors,
@@ -43,7 +44,6 @@ from mnistry.runtime.files import short
 
 TEST_PART = 1 / 5  # of each class, where the data are split here
 SPLIT_SEED = 0
-MAX_CLASSES = 256  # labels are bytes
 MAX_NAME = 80  # characters
 INKLESS = 0.2  # of the images: if more of them show no ink, they are pictures of something else
 MAX_DEPTH = 4  # folders with nothing but a folder in them, as archives unpack

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnistry.datasets.dataset import Origins, join_origins
+from mnistry.datasets.dataset import DIGIT_NAMES, Origins, join_origins
 from mnistry.datasets.formats.naming import find_split
 from mnistry.errors import DataError
 
 EXAMPLES = 10  # problems that are listed one by one
 MAX_BYTES = 2_000_000_000  # of one split or file, unpacked: two and a half million images of 28×28
 SPLITS = ("train", "test", "validation")
-DIGITS = frozenset("0123456789")
+DIGITS = frozenset(DIGIT_NAMES)
+MAX_CLASSES = 256  # labels are bytes
 
 
 @dataclass(frozen=True, eq=False)

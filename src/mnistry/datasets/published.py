@@ -16,6 +16,7 @@ from mnistry.datasets import download
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.download import RemoteFile, Timeouts
 from mnistry.datasets.formats import idx
+from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError
 from mnistry.runtime.files import find_cache_folder, read_bytes, short
 
@@ -163,7 +164,7 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
         raise _IncompleteError(
             f"{short(folder)}: {published.title} is incomplete there, {' and '.join(missing)} missing."
         )
-    raw = {file: read_bytes(path, idx.MAX_BYTES) for file, path in paths.items() if path is not None}
+    raw = {file: read_bytes(path, MAX_BYTES) for file, path in paths.items() if path is not None}
     names = {file: short(path) for file, path in paths.items() if path is not None}
     unpacked = {file: idx.unpack(raw[file], names[file]) for file in published.files}
     digests = {}

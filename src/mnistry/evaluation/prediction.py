@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.datasets.labelled import are_digits
 from mnistry.datasets.unlabelled import UnlabelledImages, load_unlabelled
 from mnistry.errors import DataError
 from mnistry.evaluation.run import load
@@ -98,8 +99,7 @@ def predict_dataset(
     """
     classifier = load(model, pixels=pixels)
     info = classifier.info
-    digits = set(info.class_names) <= set("0123456789")
-    images = load_unlabelled(os.fspath(dataset), kind=info.kind, digits=digits)
+    images = load_unlabelled(os.fspath(dataset), kind=info.kind, digits=are_digits(info.class_names))
     found = DatasetPredictions(images, classifier.predict_all(images.images), info.class_names)
     if out is not None:
         path = Path(out).expanduser()

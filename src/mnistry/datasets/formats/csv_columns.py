@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mnistry.datasets.formats import base64_pictures, naming, pixels
-from mnistry.datasets.labelled import list_names
+from mnistry.datasets.labelled import MAX_CLASSES, list_names
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.files import short
@@ -20,7 +20,6 @@ MAX_LIST_COLUMNS = 64
 MAX_FOLDERS = 300  # below a list of files, in which its pictures are looked for
 WHOLE = re.compile(r"\d{1,9}\.\d{0,20}(e\+\d{2})?")  # of numbers that may be whole, those with a point
 PIXELS = 784
-MAX_CLASSES = 256
 TRUE, FALSE = ("1", "1.0", "true"), ("0", "0.0", "false", "")  # cells of one-hot labels
 BRACKETS = str.maketrans("[](),;", " " * 6)  # around and between numbers in one cell
 FOLDERS = ("images", "image", "img", "imgs", "pictures", "data", "train", "test", "train_images", "test_images")

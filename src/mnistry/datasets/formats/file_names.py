@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnistry.datasets.formats.naming import SPLITS, find_split
-from mnistry.datasets.labelled import natural
+from mnistry.datasets.labelled import MAX_CLASSES, natural
 
 PART = re.compile(r"[0-9]+|[^\W\d_]+")
 SAID = re.compile(r"(?:label|class|digit|target|cls)[ _=-]*([^\W_]+)", re.IGNORECASE)
-MOST_CLASSES = 256
 LONGEST = 2  # figures of a class's number
 
 
@@ -63,7 +62,7 @@ def read(paths: Sequence[Path]) -> tuple[NamedClasses | None, str]:
 
 
 def _name_classes(labels: list[str], splits: Sequence[str] | None, paths: Sequence[Path]) -> NamedClasses | None:
-    if not 1 < len(set(labels)) <= MOST_CLASSES:
+    if not 1 < len(set(labels)) <= MAX_CLASSES:
         return None
     of_splits = [] if splits is None else [find_split(each) or "train" for each in splits]
     return NamedClasses(labels, of_splits, f"{labels[0]} of {paths[0].name}")
@@ -79,7 +78,7 @@ def _columns(names: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _repeats(column: Sequence[str]) -> bool:
-    return 1 < len(set(column)) <= min(MOST_CLASSES, len(column) // 2)
+    return 1 < len(set(column)) <= min(MAX_CLASSES, len(column) // 2)
 
 
 def _is_class_number(cell: str) -> bool:

@@ -14,13 +14,13 @@ import zlib
 import numpy as np
 
 from mnistry.datasets.formats import array_headers
+from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError
 from mnistry.runtime.file_signatures import GZIP
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # of numbers, by the third byte
 QMNIST = b"\0\0\x0c\x02"  # how its labels begin: 32-bit integers, two dimensions
 QMNIST_COLUMNS = 8  # class, writer and the like
-MAX_BYTES = 2_000_000_000  # forty times MNIST's largest file; a header that claims more is not believed
 
 
 def unpack(payload: bytes, name: str) -> bytes:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets.dataset import ITEM, make_numbered_origins
+from mnistry.datasets.dataset import DIGIT_NAMES, ITEM, make_numbered_origins
 from mnistry.datasets.formats import idx, label_arrays, pixels
 from mnistry.datasets.formats.naming import SPLITS, find_split
-from mnistry.datasets.labelled import LabelledImages, LoadedSplits, ValidationErrors
+from mnistry.datasets.labelled import MAX_BYTES, LabelledImages, LoadedSplits, ValidationErrors
 from mnistry.errors import DataError
 from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import read_bytes, short
@@ -24,12 +24,11 @@ ALIKE = re.compile(r"idx|ubyte", re.IGNORECASE)  # in names of another form
 IMAGES, LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # the usual first bytes of a file
 NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
 UPPER, LOWER = (tuple(map(chr, range(first, first + 26))) for first in (65, 97))
-DIGITS = tuple("0123456789")
 EMNIST = {  # the classes of the sets, in order; those of letters begin with 1
     "letters": ("", *UPPER),
-    "byclass": (*DIGITS, *UPPER, *LOWER),
-    "bymerge": (*DIGITS, *UPPER, *"abdefghnqrt"),
-    "balanced": (*DIGITS, *UPPER, *"abdefghnqrt"),
+    "byclass": (*DIGIT_NAMES, *UPPER, *LOWER),
+    "bymerge": (*DIGIT_NAMES, *UPPER, *"abdefghnqrt"),
+    "balanced": (*DIGIT_NAMES, *UPPER, *"abdefghnqrt"),
 }
 
 Files = dict[str, dict[tuple[str, str], list[Path]]]
@@ -139,7 +138,7 @@ def _check_copies(paths: Sequence[Path], remarks: list[str]) -> Path:
 
 def _content(path: Path) -> bytes:
     name = short(path)
-    return idx.unpack(read_bytes(path, idx.MAX_BYTES), name)
+    return idx.unpack(read_bytes(path, MAX_BYTES), name)
 
 
 def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> LabelledImages:
