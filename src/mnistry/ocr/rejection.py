@@ -13,6 +13,7 @@ import numpy as np
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line, PageLayout
+from mnistry.ocr.signs import find_dotted, is_sign
 from mnistry.ocr.words import (
     FEW,
     NUMBER,
@@ -43,16 +44,7 @@ MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is taken for a number; least mean score
 FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
-# A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
-TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17
-BRACKET, BENT = 1.08, 3.2  # heights of the digits beside; columns by which it bends over ten rows
-WIDE_SIGN = 1.3  # of the line's height: the next digit is no farther from a sign
-SHORT = 0.9  # of the line's height: digits beside a sign count for at least that
-TINY = 0.36  # of the height of the digits beside it: a ring so low is no zero
-DEGREE = 0.5  # of the height of the digit before it: a degree sign at most
-STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smooth stroke
 BROAD = 0.35  # of its height: what is narrower is a single stroke
-BESIDE = 4  # digits to each side with which a sign is compared
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
 BEYOND, SLOPE = 0.08, 0.15  # of the digits' height: by how much it sticks out on each side; of its length: its rise
 HIGHER = 0.3  # of the digits' height: columns of a digit have ink over more rows than a line
@@ -145,13 +137,15 @@ def _of_line(
 
     Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits.
     """
-    signs = [_is_sign(digits, at, line.height) for at in range(len(digits))]
-    marks += [Mark(each.box, "sign") for each, is_sign in zip(digits, signs, strict=True) if is_sign]
-    digits = [each for each, is_sign in zip(digits, signs, strict=True) if not is_sign]
+    dotted = find_dotted(digits, cleaned.parts)
+    signs = [dotted.get(at) == "sign" or is_sign(digits, at, line.height) for at in range(len(digits))]
+    marks += [Mark(each.box, "sign") for each, found in zip(digits, signs, strict=True) if found]
+    letters = [digits[at] for at, reason in dotted.items() if reason == "letters"]
+    digits = [each for each, found in zip(digits, signs, strict=True) if not found]
     certain = sum(each.digit.digitness >= threshold for each in digits)
     kept: list[DecodedDigit] = []
     rejected: list[Mark] = []
-    characters, low = _characters(line, digits, passed)
+    characters, low = _characters(line, digits, passed, letters)
     small = [Mark(box, "sign") for box in low if max(box[2] - box[0], box[3] - box[1]) >= MARK * line.height]
     for group in split_at_gaps(characters, WORD_GAP * line.height):
         members = [each for _, each in group if each is not None]
@@ -219,14 +213,16 @@ def _find_passed_over(line: Line, digits: Sequence[DecodedDigit]) -> list[tuple[
 
 
 def _characters(
-    line: Line, digits: Sequence[DecodedDigit], passed: Sequence[tuple[int, Box]]
+    line: Line, digits: Sequence[DecodedDigit], passed: Sequence[tuple[int, Box]], letters: Sequence[DecodedDigit]
 ) -> tuple[Characters, list[Box]]:
     """The characters of a line from left to right: digits, and what is as large as one beside it; and what is lower.
+
+    The digits that are letters count as characters that cannot be read.
 
     What was passed over is compared with what is around it: print may be half as high as the numbers beside it.
     """
     found: Characters = [(box, None) for _, box in passed]
-    found += [(each.box, drop_stroke(line, digits, at)) for at, each in enumerate(digits)]
+    found += [(each.box, None if each in letters else drop_stroke(line, digits, at)) for at, each in enumerate(digits)]
     found.sort(key=lambda character: character[0][0])
     characters: Characters = []
     low: list[Box] = []
@@ -261,54 +257,6 @@ def _signs_between(characters: Characters) -> set[int]:
         and min(scores[i - 1], scores[i + 1]) >= CLEAR
         and heights[i] <= LOWER * min(heights[i - 1], heights[i + 1])
     }
-
-
-def _is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
-    """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants."""
-    taken = digits[at]
-    if taken.digit.name == "0" and at and _is_raised(taken.box, digits[at - 1].box):
-        return True
-    if taken.digit.name == "0" and len(digits) > 1 and taken.height < TINY * median(each.height for each in digits):
-        return True
-    if taken.digit.name != "1" and taken.digit.sure:
-        return False
-    before, after = digits[max(0, at - BESIDE) : at], digits[at + 1 : at + 1 + BESIDE]
-    around = [*before, *after]
-    others = [each for each in around if each.digit.name != "1"] or around
-    near = WIDE_SIGN * usual
-    beside = [
-        bool(before) and taken.box[0] - before[-1].box[2] <= near,
-        bool(after) and after[0].box[0] - taken.box[2] <= near,
-    ]
-    if not any(beside):
-        return False
-    top, bottom = (median(each.box[i] for each in others) for i in (1, 3))
-    height = max(median(each.height for each in others), SHORT * usual)
-    over, under = (top - taken.box[1]) / height, (taken.box[3] - bottom) / height
-    tall = taken.height >= TALL * height and min(over, under) >= OVERHANG and over + under >= OVERHANGS
-    if taken.digit.name != "1":
-        return tall and (not before or (not after and taken.digit.score < LIKELY_DIGITS))  # such as a dollar
-    slash, bracket, brace = tall and all(beside), taken.height >= BRACKET * height, tall and not taken.digit.sure
-    if not slash and not bracket:
-        return False  # the shape of its stroke takes most of the time, and cannot matter
-    bend, deviation = _stroke(taken.digit.image)
-    return (deviation < STRAIGHT and (slash or abs(bend) >= BENT)) or (deviation >= STRAIGHT and brace)
-
-
-def _is_raised(ring: Box, before: Box) -> bool:
-    """Tell whether a ring is a degree sign: low, and above the middle of the digit before it."""
-    return height_of(ring) <= DEGREE * height_of(before) and 2 * ring[3] <= before[1] + before[3]
-
-
-def _stroke(image: np.ndarray) -> tuple[float, float]:
-    """Measure how much an upright stroke bends, in columns over ten rows, and how far its ink is from such a curve."""
-    y, x = np.nonzero(image > 127)
-    if len(y) < 3:
-        return 0.0, 99.0
-    y = (y - y.mean()) / 10
-    terms = np.stack([y**2, y, np.ones_like(y)], axis=1)
-    found = np.linalg.lstsq(terms, x, rcond=None)[0]
-    return float(found[0]), float(np.sqrt(np.mean((terms @ found - x) ** 2)))
 
 
 def _is_struck_out(digits: Sequence[DecodedDigit], level: np.ndarray) -> bool:
