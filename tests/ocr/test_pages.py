@@ -339,3 +339,42 @@ def test_the_box_of_an_answer_is_no_digit(recognizer):
     page.write("938", (95, 28), 38, pen=4, ink=BLUE, seed=1)
     page.write("564", (95, 103), 38, pen=4, ink=BLUE, seed=2)
     assert recognizer.read(page.photo()).text == "938\n564"
+
+
+def print_bracket(page: Page, left: float, facing: int, *, height: float = 70, at: float = 30) -> None:
+    """Draws [ (facing 1) or ] (facing -1)."""
+    corners = [(left + 9 * facing, at), (left, at), (left, at + height), (left + 9 * facing, at + height)]
+    page.line(corners, BLACK, 4)
+
+
+@pytest.mark.parametrize("height", [52, 70])
+def test_square_brackets_are_no_ones(recognizer, height):
+    page = Page(420, 130)
+    print_bracket(page, 50, 1, height=height, at=61 - height / 2)
+    page.write("984", (76, 35), 52, seed=3)
+    print_bracket(page, 245, -1, height=height, at=61 - height / 2)
+    assert recognizer.read(page.image()).text == "984"
+
+
+def test_an_exclamation_mark_is_no_one(recognizer):
+    page = Page(300, 130)
+    page.write("35", (50, 35), 52, seed=3)
+    page.line([(172, 33), (168, 72)], BLACK, 5)
+    page.line([(167, 86), (167, 87)], BLACK, 6)
+    assert recognizer.read(page.image()).text == "35"
+
+
+def test_a_point_beside_a_one_is_none_of_its_dots(recognizer):
+    page = Page(300, 130)
+    page.write("1", (60, 35), 52, seed=3)
+    page.line([(92, 86), (93, 87)], BLACK, 6)
+    page.write("1", (110, 35), 52, seed=4)
+    assert recognizer.read(page.image()).text.replace(" ", "") == "11"
+
+
+@pytest.mark.parametrize("word", ["Lisa", "sign", "Hill", "mini"])
+def test_a_stroke_with_a_dot_above_is_no_one(recognizer, word):
+    page = Page(620, 130)
+    print_text(page, word, (20, 22), 60)
+    page.write("538", (300, 35), 52, seed=3)
+    assert recognizer.read(page.image()).text == "538"

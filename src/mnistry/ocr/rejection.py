@@ -138,7 +138,7 @@ def _of_line(
     Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits.
     """
     dotted = find_dotted(digits, cleaned.parts)
-    signs = [dotted.get(at) == "sign" or is_sign(digits, at, line.height) for at in range(len(digits))]
+    signs = [dotted.get(at) == "sign" or is_sign(digits, at, line.height, cleaned.mask) for at in range(len(digits))]
     marks += [Mark(each.box, "sign") for each, found in zip(digits, signs, strict=True) if found]
     letters = [digits[at] for at, reason in dotted.items() if reason == "letters"]
     digits = [each for each, found in zip(digits, signs, strict=True) if not found]

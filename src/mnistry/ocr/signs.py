@@ -23,15 +23,24 @@ DEGREE = 0.5  # of the height of the digit before it: a degree sign at most
 STRAIGHT = 1.0  # pixels of the digit's image: deviation of its ink from a smooth stroke
 BESIDE = 4  # digits to each side with which a sign is compared
 STEM, ENDS = (0.25, 0.75), 0.16  # of its rows: the stem of a square bracket; its hooks
+FEWEST_ROWS = 8  # of such a stroke
 HOOK, PLAIN = 0.8, 0.5  # of the stem's width: the hooks stick out on one side, hardly on the other
 SLIM = 0.55  # of its height: the width of a stroke that may have a dot
-DOT, COMPACT = (0.08, 0.34), 1.7  # of the stroke's height: the sides of a dot; its longer side by its shorter
+DOT, COMPACT = 0.34, 1.7  # of the stroke's height: the longest side of a dot; its longer side by its shorter
+DOT_WIDTH, DOT_PIXELS = 0.8, 2  # of the stroke's width, and pixels: its least side
 DOT_GAP = 0.05, 0.5  # of the stroke's height: paper between them
 IN_LINE = 0.12  # of the stroke's height: how far from where the stroke points to, and at least half a dot
 
 
-def is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
-    """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants."""
+def is_sign(digits: Sequence[DecodedDigit], at: int, usual: float, ink: np.ndarray) -> bool:
+    """Tell whether a 1 is a slash, a bar or a bracket, or an unsure digit another sign: see the constants.
+
+    Args:
+        digits: the digits of a line.
+        at: which of them.
+        usual: the line's height.
+        ink: bool (height, width), of the page.
+    """
     taken = digits[at]
     if taken.digit.name == "0" and at and _is_raised(taken.box, digits[at - 1].box):
         return True
@@ -58,12 +67,12 @@ def is_sign(digits: Sequence[DecodedDigit], at: int, usual: float) -> bool:
     slash, bracket, brace = tall and all(beside), taken.height >= BRACKET * height, tall and not taken.digit.sure
     if brace and min(over, under) >= EITHER:
         return True
-    if not slash and not bracket:
-        return False  # the shape of its stroke takes most of the time, and cannot matter
-    bend, deviation = _stroke(taken.digit.image)
-    if (deviation < STRAIGHT and (slash or abs(bend) >= BENT)) or (deviation >= STRAIGHT and brace):
-        return True
-    hooks = _hooks(taken.digit.image)
+    if slash or bracket:
+        bend, deviation = _stroke(taken.digit.image)
+        if (deviation < STRAIGHT and (slash or abs(bend) >= BENT)) or (deviation >= STRAIGHT and brace):
+            return True
+    left, top, right, bottom = taken.box
+    hooks = _hooks(ink[top:bottom, left:right])
     return (hooks > 0 and beside[1]) or (hooks < 0 and beside[0])
 
 
@@ -83,19 +92,22 @@ def _stroke(image: np.ndarray) -> tuple[float, float]:
     return float(found[0]), float(np.sqrt(np.mean((terms @ found - x) ** 2)))
 
 
-def _hooks(image: np.ndarray) -> int:
-    """Tell to which side an upright stroke has hooks at both ends, as [ and ] have: 1 right, -1 left, 0 neither."""
-    inked = image > 127
-    rows = np.flatnonzero(inked.any(axis=1))
-    if len(rows) < 8:
+def _hooks(stroke: np.ndarray) -> int:
+    """Tell to which side an upright stroke has hooks at both ends, as [ and ] have: 1 right, -1 left, 0 neither.
+
+    Args:
+        stroke: bool (height, width).
+    """
+    inked = stroke[stroke.any(axis=1)]
+    if len(inked) < FEWEST_ROWS:
         return 0
-    left, right = inked[rows].argmax(axis=1), image.shape[1] - inked[rows, ::-1].argmax(axis=1)
-    at = np.arange(len(rows))
-    stem = (at >= STEM[0] * len(rows)) & (at <= STEM[1] * len(rows))
+    left, right = inked.argmax(axis=1), inked.shape[1] - inked[:, ::-1].argmax(axis=1)
+    at = np.arange(len(inked))
+    stem = (at >= STEM[0] * len(inked)) & (at <= STEM[1] * len(inked))
     width = float(np.median((right - left)[stem]))
     slope, start = np.polyfit(at[stem], ((left + right) / 2)[stem], 1)
     straight = slope * at + start
-    ends = max(2, round(ENDS * len(rows)))
+    ends = max(2, round(ENDS * len(inked)))
     to_right, to_left = (right - straight) / width - 0.5, (straight - left) / width - 0.5
     for side, (out, other) in ((1, (to_right, to_left)), (-1, (to_left, to_right))):
         if min(out[:ends].max(), out[-ends:].max()) >= HOOK and max(other[:ends].max(), other[-ends:].max()) <= PLAIN:
@@ -131,7 +143,7 @@ def _dotted(stroke: DecodedDigit, parts: Components) -> str:
     near = (parts.right > left - reach) & (parts.left < right + reach)
     near &= (parts.bottom > top - reach) & (parts.top < bottom + reach)
     low, high = np.minimum(parts.heights, parts.widths), np.maximum(parts.heights, parts.widths)
-    dots = near & (low >= DOT[0] * height) & (high <= np.minimum(DOT[1] * height, COMPACT * low + 1))
+    dots = near & (low >= DOT_PIXELS) & (high <= np.minimum(DOT * height, COMPACT * low + 1))
     if not dots.any():
         return ""
     area = parts.labels[top:bottom, left:right]
@@ -145,6 +157,7 @@ def _dotted(stroke: DecodedDigit, parts: Components) -> str:
         return ""
     slope, start = np.polyfit(y, x, 1)
     height = float(np.ptp(y) + 1)
+    dots &= low >= DOT_WIDTH * len(y) / height
     for i in np.flatnonzero(dots).tolist():
         row, column = (parts.top[i] + parts.bottom[i]) / 2, (parts.left[i] + parts.right[i]) / 2
         if abs(column - slope * row - start) > max(IN_LINE * height, (parts.right[i] - parts.left[i]) / 2):
