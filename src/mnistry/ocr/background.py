@@ -38,6 +38,10 @@ PATCH_RIM = 4  # pixels: its blurred rim
 PATCH_ALIKE, PATCH_PLAIN = 0.16, 0.5  # of the paper: how much its colour may vary; so much of it has that colour
 PATCH_INK, PATCH_LEAST = 1.2, 0.1  # how much darker ink is: times as much as the patch than paper; of the paper
 INKED = 0.04  # how much ink there is, as a part of what is plain
+LABEL_LIGHT, LABEL_INK = 0.55, 0.5  # of the paper's brightness: a dark label; of the way to the lightest on it: writing
+LABEL_OPEN, LABEL_RIM, LABEL_WIDE = 5, 2, 2.0  # pixels: thinner lines that hang on it; its rim; strokes, as above
+LABEL_SHAPE, LABEL_WRITTEN = 0.85, 0.6  # of the smallest rectangle around it; at most as much writing as label
+LABEL_TONE = 0.8  # how dark its writing becomes
 SHEET_CELLS = 160  # along the longer side, for finding a sheet
 SHEET, RECTANGULAR = (0.08, 0.93), 0.84  # of the picture; of the smallest rectangle around it
 SHEET_CONTRAST = 14.0  # of 255: between the sheet and what it lies on
@@ -136,6 +140,68 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         found = found if found.flags.writeable else found.copy()
         found[area] = base * (1 + (share * near)[:, :, None] * way)
     return found
+
+
+def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """The picture with dark labels turned into paper, and the light writing on them into dark writing.
+
+    Such are the windows of a meter, dark cells of a table, and numbers printed white on a coloured rectangle.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        paper: float32 (height, width, 3) or (3,), 0-255.
+    """
+    if not _has_patch(pixels, paper, PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1):
+        return pixels
+    whole = np.broadcast_to(paper, pixels.shape)
+    dark = _departs(pixels, paper) & (pixels @ LUMINANCE < LABEL_LIGHT * (whole @ LUMINANCE))
+    opened = cv2.morphologyEx(as_bytes(dark), cv2.MORPH_OPEN, np.ones((LABEL_OPEN, LABEL_OPEN), np.uint8))
+    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    found = pixels
+    for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:MOST_PATCHES]:
+        left, top, wide, high = cv2.boundingRect(contour)
+        _, sides, _ = cv2.minAreaRect(contour)
+        size = cv2.contourArea(contour)
+        if size < PATCH * dark.size or size < LABEL_SHAPE * sides[0] * sides[1]:
+            continue
+        area = slice(top, top + high), slice(left, left + wide)
+        filled = np.zeros((high, wide), np.uint8)
+        cv2.drawContours(filled, [contour - (left, top)], -1, 1, cv2.FILLED)
+        rim = np.ones((2 * LABEL_RIM + 1, 2 * LABEL_RIM + 1), np.uint8)
+        inner = cv2.erode(filled, rim, borderValue=0).view(bool)
+        light = pixels[area] @ LUMINANCE
+        if not inner.any():
+            continue
+        tone, lightest = float(np.median(light[inner])), float(np.percentile(light[inner], 99))
+        share = np.clip((light - tone) / max(lightest - tone, 1), 0, 1) * inner
+        written = share >= LABEL_INK
+        plain = inner & (share < LABEL_INK / 2)
+        if lightest - tone < PATCH_CONTRAST or not INKED * plain.sum() <= written.sum() <= LABEL_WRITTEN * plain.sum():
+            continue
+        thick = max(PATCH_CORE, round(LABEL_WIDE * stroke_width(written)))
+        if not cv2.erode(as_bytes(plain), np.ones((thick, thick), np.uint8), borderValue=0).any():
+            continue
+        found = found if found is not pixels else pixels.copy()
+        _turn_light(found, pixels, area, filled, share)
+    return found
+
+
+def _turn_light(
+    found: np.ndarray, pixels: np.ndarray, area: tuple[slice, slice], filled: np.ndarray, share: np.ndarray
+) -> None:
+    """Gives a label the colour that is around it, and its writing, by its share of each pixel, a dark one."""
+    room = 2 * PATCH_RIM
+    near = tuple(slice(max(0, each.start - room), each.stop + room) for each in area)
+    inside = tuple(
+        slice(at.start - around.start, at.stop - around.start) for at, around in zip(area, near, strict=True)
+    )
+    grown, written = np.zeros(found[near].shape[:2], np.uint8), np.zeros(found[near].shape[:2], np.float32)
+    grown[inside], written[inside] = filled, share
+    grown = cv2.dilate(grown, np.ones((2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1), np.uint8))
+    around = pixels[near][grown == 0]
+    paper = np.median(around, axis=0) if len(around) else np.full(3, 255.0)
+    turned = paper * (1 - LABEL_TONE * written[:, :, None])
+    found[near] = np.where(grown[:, :, None] > 0, turned, found[near]).astype(np.uint8)
 
 
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:

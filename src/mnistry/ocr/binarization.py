@@ -14,6 +14,7 @@ from mnistry.ocr.background import (
     estimate_background,
     even_background,
     find_sheet,
+    lighten_labels,
     with_patches,
 )
 from mnistry.ocr.components import Components, as_bytes, bounding_box, find_components, median, run_lengths
@@ -84,6 +85,10 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
         yield _place(on_sheet, pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
+    lightened = lighten_labels(part, paper)
+    if lightened is not part:
+        part = lightened
+        paper = estimate_background(part) if area is None else paper
     darker, brighter = _departures(part, with_patches(part, paper))
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     amounts = [float(np.maximum(each - least, 0).sum()) for each in (darker, brighter)]

@@ -71,9 +71,12 @@ def is_sign(digits: Sequence[DecodedDigit], at: int, usual: float, ink: np.ndarr
         bend, deviation = _stroke(taken.digit.image)
         if (deviation < STRAIGHT and (slash or abs(bend) >= BENT)) or (deviation >= STRAIGHT and brace):
             return True
-    left, top, right, bottom = taken.box
-    hooks = _hooks(ink[top:bottom, left:right])
-    return (hooks > 0 and beside[1]) or (hooks < 0 and beside[0])
+    if all(beside):
+        return False
+    other = digits[-1 if beside[1] else 0]  # the bracket at the other end of the line, if it is one
+    hooks = _hooks(taken, ink)
+    pair = other.digit.name == "1" and _hooks(other, ink) == -hooks
+    return hooks == (1 if beside[1] else -1) and (bracket or pair)
 
 
 def _is_raised(ring: Box, before: Box) -> bool:
@@ -92,23 +95,21 @@ def _stroke(image: np.ndarray) -> tuple[float, float]:
     return float(found[0]), float(np.sqrt(np.mean((terms @ found - x) ** 2)))
 
 
-def _hooks(stroke: np.ndarray) -> int:
-    """Tell to which side an upright stroke has hooks at both ends, as [ and ] have: 1 right, -1 left, 0 neither.
-
-    Args:
-        stroke: bool (height, width).
-    """
-    inked = stroke[stroke.any(axis=1)]
+def _hooks(taken: DecodedDigit, ink: np.ndarray) -> int:
+    """Tell to which side an upright stroke has hooks at both ends, as [ and ] have: 1 right, -1 left, 0 neither."""
+    left, top, right, bottom = taken.box
+    inked = ink[top:bottom, left:right]
+    inked = inked[inked.any(axis=1)]
     if len(inked) < FEWEST_ROWS:
         return 0
-    left, right = inked.argmax(axis=1), inked.shape[1] - inked[:, ::-1].argmax(axis=1)
+    first, last = inked.argmax(axis=1), inked.shape[1] - inked[:, ::-1].argmax(axis=1)
     at = np.arange(len(inked))
     stem = (at >= STEM[0] * len(inked)) & (at <= STEM[1] * len(inked))
-    width = float(np.median((right - left)[stem]))
-    slope, start = np.polyfit(at[stem], ((left + right) / 2)[stem], 1)
+    width = float(np.median((last - first)[stem]))
+    slope, start = np.polyfit(at[stem], ((first + last) / 2)[stem], 1)
     straight = slope * at + start
     ends = max(2, round(ENDS * len(inked)))
-    to_right, to_left = (right - straight) / width - 0.5, (straight - left) / width - 0.5
+    to_right, to_left = (last - straight) / width - 0.5, (straight - first) / width - 0.5
     for side, (out, other) in ((1, (to_right, to_left)), (-1, (to_left, to_right))):
         if min(out[:ends].max(), out[-ends:].max()) >= HOOK and max(other[:ends].max(), other[-ends:].max()) <= PLAIN:
             return side
