@@ -37,6 +37,7 @@ OTHER_SIZE, MANY_WORDS = (0.8, 1.25), 2  # of that height; words of a column tha
 CLEAR = 0.9  # mean score of the digits of a number
 # How often letters that pass for digits are read as each, against a tenth: l, I, i, r, t are 1, O, D, a, e are 0.
 LETTER_ODDS = {"1": 5.0, "0": 1.3, "2": 1.0, "5": 0.8, "7": 0.5, "8": 0.5, "6": 0.2}
+CLEAREST, RARELY = 0.995, 0.5  # score; cost, in nats, of a clear digit that letters are not read as, by its odds
 RARE, WORD_ODDS = 0.05, 60.0  # of the others; from these odds on, a number beside words is one of them
 
 
@@ -274,7 +275,7 @@ def part_numbers_and_words(characters: Characters, height: float) -> list[tuple[
         before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
         costs = [
             costs[before[0]] + (change if before[0] else unlike) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
-            costs[before[1]] + change * (before[1] != 1) + LETTER,
+            costs[before[1]] + change * (before[1] != 1) + LETTER + _unlike_letters(each),
         ]
         steps.append(before)
     state = int(costs[1] < costs[0])
@@ -289,6 +290,13 @@ def part_numbers_and_words(characters: Characters, height: float) -> list[tuple[
         else:
             runs.append((state == 0, [character]))
     return runs
+
+
+def _unlike_letters(taken: DecodedDigit | None) -> float:
+    """The cost of taking a clear digit for a letter, by how often letters are read as this digit."""
+    if taken is None or taken.digit.score < CLEAREST:
+        return 0.0
+    return max(-RARELY * math.log(LETTER_ODDS.get(taken.digit.name, RARE)), 0.0)
 
 
 def height_of(box: Box) -> int:
