@@ -13,7 +13,7 @@ import numpy as np
 from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.signs import find_dotted, is_sign
+from mnistry.ocr.signs import find_bars, find_dotted, is_sign
 from mnistry.ocr.words import (
     FEW,
     NUMBER,
@@ -137,10 +137,14 @@ def _of_line(
 
     Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits.
     """
+    bars = find_bars(digits)
+    marks += [Mark(each.box, "sign") for each in bars]
+    digits = [each for each in digits if each not in bars]
     dotted = find_dotted(digits, cleaned.parts)
     signs = [dotted.get(at) == "sign" or is_sign(digits, at, line.height, cleaned.mask) for at in range(len(digits))]
     marks += [Mark(each.box, "sign") for each, found in zip(digits, signs, strict=True) if found]
     letters = [digits[at] for at, reason in dotted.items() if reason == "letters"]
+    tall = [each.box for each, found in zip(digits, signs, strict=True) if found]
     digits = [each for each, found in zip(digits, signs, strict=True) if not found]
     certain = sum(each.digit.digitness >= threshold for each in digits)
     kept: list[DecodedDigit] = []
@@ -190,7 +194,15 @@ def _of_line(
         inside = bool(kept) and kept[0].box[0] < mark.box[0] and mark.box[2] < kept[-1].box[2]
         marks.append(replace(mark, in_number=inside and mark.reason == "not a digit"))
     groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * line.height)
-    return [Number([each for _, each in group if each is not None]) for group in groups]
+    numbers = [Number([each for _, each in group if each is not None]) for group in groups]
+    letters_beside = [mark.box for mark in rejected if height_of(mark.box) >= DIGIT_SIZED * line.height]
+    attached = [each for number in numbers for each in number.attached(letters_beside)]
+    doubted = [each for number in numbers for each in number.attached(tall)]
+    marks += [Mark(each.box, "letters") for each in attached]
+    return [
+        Number([doubt(each) if each in doubted else each for each in number.digits if each not in attached])
+        for number in numbers
+    ]
 
 
 def _without_weak_ends(kept: list[DecodedDigit], height: float) -> tuple[list[DecodedDigit], list[Mark]]:

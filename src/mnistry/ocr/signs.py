@@ -25,6 +25,8 @@ BESIDE = 4  # digits to each side with which a sign is compared
 STEM, ENDS = (0.25, 0.75), 0.16  # of its rows: the stem of a square bracket; its hooks
 FEWEST_ROWS = 8  # of such a stroke
 HOOK, PLAIN = 0.8, 0.5  # of the stem's width: the hooks stick out on one side, hardly on the other
+BARS = (0.3, 6), (1.0, 10)  # of their height, from one stroke to the next; so many of them are bars
+ROOM = 1.0  # of their height: what is so near is part of them
 SLIM = 0.55  # of its height: the width of a stroke that may have a dot
 DOT, COMPACT = 0.34, 1.7  # of the stroke's height: the longest side of a dot; its longer side by its shorter
 DOT_WIDTH, DOT_PIXELS = 0.8, 2  # of the stroke's width, and pixels: its least side
@@ -114,6 +116,30 @@ def _hooks(taken: DecodedDigit, ink: np.ndarray) -> int:
         if min(out[:ends].max(), out[-ends:].max()) >= HOOK and max(other[:ends].max(), other[-ends:].max()) <= PLAIN:
             return side
     return 0
+
+
+def find_bars(digits: Sequence[DecodedDigit]) -> list[DecodedDigit]:
+    """Find the bars of a barcode, hatching and the like: many strokes read as 1, closer than ones are written.
+
+    Everything between the first and the last bar is part of it.
+    """
+    bars: list[DecodedDigit] = []
+    for most, fewest in BARS:
+        run: list[DecodedDigit] = []
+        for each in digits:
+            if each.digit.name != "1":
+                run = []
+            elif run and each.box[0] - run[-1].box[0] > most * max(each.height, run[-1].height):
+                run = [each]
+            else:
+                run.append(each)
+            if len(run) >= fewest:
+                bars += [bar for bar in run if bar not in bars]
+    if not bars:
+        return []
+    room = ROOM * median(each.height for each in bars)
+    left, right = min(each.box[0] for each in bars) - room, max(each.box[2] for each in bars) + room
+    return [each for each in digits if left <= each.box[0] and each.box[2] <= right]
 
 
 def find_dotted(digits: Sequence[DecodedDigit], parts: Components) -> dict[int, str]:

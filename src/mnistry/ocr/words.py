@@ -26,6 +26,9 @@ ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number diff
 STROKE = 0.5  # of its height: so wide is an upright stroke of a letter
 LOW_LETTERS, ON_LINE, MOST_ON_LINE = (0.6, 0.82), 0.045, 0.7  # heights by the tallest; by its height; of a word
 CAPITAL = 0.9  # of the tallest: the first letter
+OTHERWISE, SHARED = 0.15, 0.3  # of the other digits' height: how else an end lies; of its rows: what is beside it
+NEARER, NEAREST = 0.5, 0.15  # of the gap to the next digit, and of that height: the gap to the letter it belongs to
+UNEVEN, EVEN_NUMBER, VERY_UNEVEN = 0.2, 0.15, 0.25  # of the height: a doubtful number, a clear one, no number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
@@ -90,6 +93,37 @@ class Number:
     def small_zeros(self) -> bool:
         """True if zeros are all that is low, as in many a hand."""
         return all(each.digit.name == "0" for each, low in zip(self.digits, self._low, strict=True) if low)
+
+    @property
+    def uneven(self) -> float:
+        """By how much the heights of its digits differ, as a part of the usual one."""
+        heights = [each.height for each in self.digits]
+        return (max(heights) - min(heights)) / self.height
+
+    def attached(self, boxes: Sequence[Box]) -> list[DecodedDigit]:
+        """The digits at its ends that are larger or smaller than the others, and closer to one of these boxes.
+
+        Args:
+            boxes: left, top, right and bottom of letters, signs and parts of them.
+        """
+        found: list[DecodedDigit] = []
+        if len(self.digits) < 2:
+            return found
+        for end, inner, first in ((self.digits[0], self.digits[1], True), (self.digits[-1], self.digits[-2], False)):
+            others = [each for each in self.digits if each is not end]
+            height = median(each.height for each in others)
+            bottom = median(each.box[3] for each in others)
+            if max(abs(end.height - height), abs(end.box[3] - bottom)) < OTHERWISE * height:
+                continue
+            inside = inner.box[0] - end.box[2] if first else end.box[0] - inner.box[2]
+            for box in boxes:
+                beyond = box[0] < end.box[0] if first else box[2] > end.box[2]
+                shared = min(box[3], end.box[3]) - max(box[1], end.box[1])
+                outside = end.box[0] - box[2] if first else box[0] - end.box[2]
+                if beyond and shared >= SHARED * end.height and outside <= min(NEARER * inside, NEAREST * height):
+                    found.append(end)
+                    break
+        return found
 
     @property
     def sure(self) -> bool:
@@ -158,6 +192,7 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     beside_words = any(mark.reason == "letters" for mark in marks)
     syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
     beside_syllables = sum(syllables) >= SYLLABLES
+    even = any(number.uneven <= EVEN_NUMBER for number in clear)
     kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
@@ -174,11 +209,13 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
+            uneven = beside_words and even and not number.small_zeros and number.uneven >= UNEVEN
+            word |= uneven and number.uneven >= VERY_UNEVEN and number.word_odds >= 1
             if word:
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
             other_size = not OTHER_SIZE[0] * middle <= number.height <= OTHER_SIZE[1] * middle
-            doubtful = number.letters or (bool(clear) and beside_words and (ring or other_size))
+            doubtful = number.letters or uneven or (bool(clear) and beside_words and (ring or other_size))
             doubtful |= beside_syllables and short
             digits = [doubt(each) if doubtful or each.start in stacked else each for each in number.digits]
             kept[-1].append(Number(digits))
