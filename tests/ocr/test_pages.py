@@ -378,3 +378,46 @@ def test_a_stroke_with_a_dot_above_is_no_one(recognizer, word):
     print_text(page, word, (20, 22), 60)
     page.write("538", (300, 35), 52, seed=3)
     assert recognizer.read(page.image()).text == "538"
+
+
+@pytest.mark.parametrize("photo", [False, True])
+def test_light_digits_on_dark_windows_are_read(recognizer, photo):
+    page = Page(460, 140)
+    for number, digit in enumerate("40732"):
+        left = 40 + 76 * number
+        page.line([(left + 32, 30), (left + 32, 110)], (30, 30, 34), 62)
+        page.write(digit, (left + 18, 46), 48, ink=(245, 245, 240), seed=3 + number)
+    reading = recognizer.read(page.photo() if photo else page.image())
+    assert reading.text.replace(" ", "") == "40732"
+    assert reading.sure
+
+
+def test_a_dark_cell_beside_light_ones_is_read(recognizer):
+    page = Page(420, 130)
+    ImageDraw.Draw(page._image).rectangle([each * FINER for each in (150, 20, 270, 110)], fill=(60, 80, 120))
+    page.write("18", (40, 40), 50, seed=1)
+    page.write("52", (170, 40), 50, ink=(250, 250, 247), seed=2)
+    page.write("7", (310, 40), 50, seed=4)
+    assert recognizer.read(page.image()).text.replace(" ", "") == "18527"
+
+
+def test_the_bars_of_a_barcode_are_no_ones(recognizer):
+    page = Page(420, 190)
+    widths = [2, 4, 2, 6, 2, 2, 4, 2, 6, 4, 2, 2, 6, 2, 4, 2, 2, 4, 6, 2, 2, 4]
+    left = 40.0
+    for width in widths:
+        page.line([(left + width / 2, 20), (left + width / 2, 90)], BLACK, width)
+        left += width + 5
+    page.write("53974", (60, 115), 46, seed=5)
+    reading = recognizer.read(page.image())
+    assert reading.text == "53974"
+    assert "sign" in {mark.reason for mark in reading.skipped}
+
+
+def test_an_uneven_name_beside_even_numbers_is_no_number(recognizer):
+    page = Page(700, 240)
+    print_text(page, "Isola", (20, 20), 58)
+    page.write("6924", (330, 35), 44, seed=3)
+    print_text(page, "Olio", (20, 130), 58)
+    page.write("3432", (330, 145), 44, seed=4)
+    assert recognizer.read(page.image()).text == "6924\n3432"

@@ -12,7 +12,7 @@ from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit
 from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.words import Characters, drop_stroke, part_numbers_and_words
+from mnistry.ocr.words import Characters, Number, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")
 
@@ -119,6 +119,20 @@ def test_characters_of_very_different_heights_are_a_word():
     even = characters(*[(40 * i, 40 * i + 30, 50, 0.85) for i in range(len(heights))])
     uneven = characters(*[(40 * i, 40 * i + 30, height, 0.85) for i, height in enumerate(heights)])
     assert (numbers(even), numbers(uneven)) == ([(True, 5)], [(False, 5)])
+
+
+@pytest.mark.parametrize(("digit", "number"), [(1, False), (4, True)])
+def test_clear_digits_that_letters_are_rarely_read_as_are_a_number_before_a_word(digit, number):
+    line = characters(*[(40 * i, 40 * i + 30, 50, 1.0 if i < 2 else 0.1) for i in range(5)])
+    line = [(box, each and replace(each, digit=replace(each.digit, digit=digit))) for box, each in line]
+    assert numbers(line) == ([(True, 2), (False, 3)] if number else [(False, 5)])
+
+
+@pytest.mark.parametrize(("gap", "height", "found"), [(2, 30, True), (2, 50, False), (10, 30, False)])
+def test_a_smaller_end_beside_a_letter_belongs_to_that(gap, height, found):
+    digits = [taken(0), taken(1), taken(2, height=height)]
+    beyond = (110 + gap, 0, 150, 50)
+    assert Number(digits).attached([beyond]) == ([digits[2]] if found else [])
 
 
 def test_a_low_digit_does_not_make_a_number_a_word():

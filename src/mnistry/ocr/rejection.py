@@ -32,6 +32,7 @@ from mnistry.ocr.words import (
 LENIENT = 0.4  # of the model's threshold: the digit score that is enough between digits
 MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
 WEAK = 0.47  # digit score of a sign at an end of a number whose digits are sure
+WEAKER, AS_HIGH = 0.3, 0.06  # of a sign as high as the digits; of their height: how else it and its bottom may lie
 LEAST_SCORE = 0.25  # of the digits of a line on average
 LONE_HEIGHTS = 0.5, 1.7  # of the other digits' height: a line of one digit must be like them
 ASIDE = 2.0  # of the other digits' height: it is no farther to the side of them
@@ -195,23 +196,26 @@ def _of_line(
         marks.append(replace(mark, in_number=inside and mark.reason == "not a digit"))
     groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * line.height)
     numbers = [Number([each for _, each in group if each is not None]) for group in groups]
-    letters_beside = [mark.box for mark in rejected if height_of(mark.box) >= DIGIT_SIZED * line.height]
-    attached = [each for number in numbers for each in number.attached(letters_beside)]
-    doubted = [each for number in numbers for each in number.attached(tall)]
-    marks += [Mark(each.box, "letters") for each in attached]
-    return [
-        Number([doubt(each) if each in doubted else each for each in number.digits if each not in attached])
-        for number in numbers
-    ]
+    beside = [*tall, *(mark.box for mark in rejected if height_of(mark.box) >= DIGIT_SIZED * line.height)]
+    attached = [each for number in numbers for each in number.attached(beside)]
+    return [Number([doubt(each) if each in attached else each for each in number.digits]) for number in numbers]
 
 
 def _without_weak_ends(kept: list[DecodedDigit], height: float) -> tuple[list[DecodedDigit], list[Mark]]:
-    """The digits of a line without what is hardly a digit at the ends of its numbers, if all others are sure."""
+    """The digits of a line without what is hardly a digit at the ends of its numbers, if all others are sure.
+
+    What is as high as the others, on their base line, is kept.
+    """
     weak = [each for each in kept if each.digit.digitness < WEAK]
     if not weak or len(kept) - len(weak) < 2 or not all(each.digit.sure for each in kept if each not in weak):
         return kept, []
     groups = split_at_gaps([(each.box, each) for each in kept], WORD_GAP * height)
     ends = [each for group in groups for _, each in (group[0], group[-1])]
+    others = [each for each in kept if each not in weak]
+    usual, bottom = median(each.height for each in others), median(each.box[3] for each in others)
+    most = AS_HIGH * usual
+    like = [each for each in weak if max(abs(each.height - usual), abs(each.box[3] - bottom)) <= most]
+    weak = [each for each in weak if each not in like or each.digit.digitness < WEAKER]
     signs = [each for each in weak if each in ends]
     return [each for each in kept if each not in signs], [Mark(each.box, "sign") for each in signs]
 

@@ -23,12 +23,13 @@ CHANGES = (0.7, 0.25), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line,
 SPACED, CLEARLY = 3.0, 0.2  # times the line's usual gap; the cost of changing where a gap is wide and so much wider
 EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
 ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
-STROKE = 0.5  # of its height: so wide is an upright stroke of a letter
+STROKE, ARCH = 0.5, 0.85  # of its height: so wide is an upright stroke of a letter; one of three in m or w
 LOW_LETTERS, ON_LINE, MOST_ON_LINE = (0.6, 0.82), 0.045, 0.7  # heights by the tallest; by its height; of a word
 CAPITAL = 0.9  # of the tallest: the first letter
 OTHERWISE, SHARED = 0.15, 0.3  # of the other digits' height: how else an end lies; of its rows: what is beside it
 NEARER, NEAREST = 0.5, 0.15  # of the gap to the next digit, and of that height: the gap to the letter it belongs to
 UNEVEN, EVEN_NUMBER, VERY_UNEVEN = 0.2, 0.15, 0.25  # of the height: a doubtful number, a clear one, no number
+NAME = 4  # digits of such a one, at most: more are likelier a badly written number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
@@ -36,6 +37,7 @@ ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
 ABOVE_WIDE, ABOVE_HIGH, ABOVE_BROAD = 0.3, 0.25, 1.6  # of the digit's sides: its own
 SYLLABLES, HALF = 2, 0.5  # such digits of a page that is in Hangul, at least; of a number that is a word
 CLOSER, CLOSEST = 0.25, 0.12  # of its height: how close that is, and how close if it is a digit
+ROW = 0.9  # of that height, from one row to the next: a syllable's parts are closer
 OTHER_SIZE, MANY_WORDS = (0.8, 1.25), 2  # of that height; words of a column that is none of numbers
 CLEAR = 0.9  # mean score of the digits of a number
 # How often letters that pass for digits are read as each, against a tenth: l, I, i, r, t are 1, O, D, a, e are 0.
@@ -192,7 +194,8 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     beside_words = any(mark.reason == "letters" for mark in marks)
     syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
     beside_syllables = sum(syllables) >= SYLLABLES
-    even = any(number.uneven <= EVEN_NUMBER for number in clear)
+    unlike_letters = [number.uneven for number in clear if number.word_odds < 1]
+    even = bool(unlike_letters) and min(unlike_letters) <= EVEN_NUMBER and max(unlike_letters) < UNEVEN
     kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
@@ -210,7 +213,7 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
             uneven = beside_words and even and not number.small_zeros and number.uneven >= UNEVEN
-            word |= uneven and number.uneven >= VERY_UNEVEN and number.word_odds >= 1
+            word |= uneven and number.uneven >= VERY_UNEVEN and number.word_odds >= 1 and len(number.digits) <= NAME
             if word:
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
@@ -221,19 +224,34 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             kept[-1].append(Number(digits))
     words = [mark.box for mark in marks if mark.reason == "letters"]
     for line in kept:
-        if len(line) > 1 and _is_under_words(line[0], clear, words, usual):
+        if len(line) > 1 and _is_under_words(line[0], len(line) - 1, clear, words, usual):
             marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
     return [[each for number in line for each in number.digits] for line in kept if line]
 
 
-def _is_under_words(number: Number, clear: Sequence[Number], words: Sequence[Box], usual: float) -> bool:
-    """Tell whether a number is the first of a row of a table in whose first column there are words."""
+def _is_under_words(number: Number, others: int, clear: Sequence[Number], words: Sequence[Box], usual: float) -> bool:
+    """Tell whether a number is the first of a row of a table in whose first column there are words.
+
+    Args:
+        number: the first number of a line.
+        others: how many more the line has.
+        clear: the clear numbers of the page.
+        words: the boxes of its letters.
+        usual: the height of its numbers.
+    """
     near = IN_COLUMN * usual
+    left, top, _, bottom = number.box
+    before = [box for box in words if box[2] <= left and 2 * top <= box[1] + box[3] <= 2 * bottom]
+    if before and left - max(box[2] for box in before) > WORD_GAP * usual:
+        return False
 
     def rows(boxes: Sequence[Box]) -> int:
-        return len({box[1] // max(round(usual), 1) for box in boxes if abs(box[0] - number.box[0]) <= near})
+        middles = sorted(box[1] + box[3] for box in boxes if abs(box[0] - number.box[0]) <= near)
+        return bool(middles) + sum(below - above > 2 * ROW * usual for above, below in pairwise(middles))
 
-    return rows(words) >= MANY_WORDS and 2 * rows([each.box for each in clear]) <= rows(words)
+    worded, numbered = rows(words), rows([each.box for each in clear if each is not number])
+    like_letters = not number.sure or {each.digit.name for each in number.digits} <= {"0", "1"}
+    return worded >= (1 if not before and others == 1 and like_letters else MANY_WORDS) and 2 * numbered <= worded
 
 
 def may_be_letters(lines: Sequence[Sequence[DecodedDigit]]) -> bool:
@@ -254,13 +272,17 @@ def _is_apart(number: Number, others: Sequence[Number], usual: float) -> bool:
 def drop_stroke(line: Line, digits: Sequence[DecodedDigit], at: int) -> DecodedDigit | None:
     """A digit, or none where it is one of several upright strokes of a letter, such as m or n."""
 
-    def is_stroke(each: DecodedDigit) -> bool:
-        return each.digit.name in "17" and each.box[2] - each.box[0] <= STROKE * each.height
+    def is_stroke(each: DecodedDigit, widest: float = STROKE) -> bool:
+        return each.digit.name in "17" and each.box[2] - each.box[0] <= widest * each.height
 
     def parts(each: DecodedDigit) -> set[int]:
         return set(line.parts[each.start - line.first : each.stop - line.first].tolist())
 
     taken = digits[at]
+    own = parts(taken)
+    whole = [each for each in digits[max(0, at - 2) : at + 3] if parts(each) & own] if len(own) == 1 else []
+    if len(whole) >= 3 and all(is_stroke(each, ARCH) for each in whole):
+        return None
     if not is_stroke(taken):
         return taken
     beside = [digits[i] for i in (at - 1, at + 1) if 0 <= i < len(digits)]
