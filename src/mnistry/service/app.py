@@ -20,7 +20,7 @@ from mnistry.errors import did_you_mean
 from mnistry.service import jobs, metrics, pages, schemas
 from mnistry.service.access_log import AccessLog
 from mnistry.service.corrections import LEAST, Corrections
-from mnistry.service.jobs import BYTES, DONE, JSON, Job
+from mnistry.service.jobs import BYTES, DONE, FORM, JSON, Job
 from mnistry.service.messages import Frame
 from mnistry.service.metrics import Metrics
 from mnistry.service.middleware import HEALTH, METRICS, READY, STATIC, App, RequestMiddleware, ServerState
@@ -29,7 +29,6 @@ from mnistry.service.request_body import RequestBodyReader
 from mnistry.service.security import Access
 from mnistry.service.worker_pool import Pool
 
-FORM = "multipart/form-data"
 PACKINGS = ("gzip", "x-gzip", "deflate")  # of a body, by its Content-Encoding
 NO_STORE = {"cache-control": "no-store"}
 READ, PREDICT, MODEL, OPENAPI = "/api/read", "/api/predict", "/api/model", "/openapi.json"

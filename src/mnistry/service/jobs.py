@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-JSON, BYTES = "application/json", "application/octet-stream"
+JSON, BYTES, FORM = "application/json", "application/octet-stream", "multipart/form-data"
 DONE, UNREADABLE, FAILED, NO_MEMORY = 200, 422, 500, 503
 
 

@@ -12,8 +12,9 @@ from email.parser import BytesHeaderParser
 from urllib.parse import unquote_to_bytes
 
 from mnistry.errors import UsageError
+from mnistry.service.jobs import FORM, JSON
 
-FORM, FIELDS, JSON = "multipart/form-data", "application/x-www-form-urlencoded", "application/json"
+FIELDS = "application/x-www-form-urlencoded"
 FIELD = re.compile(rb"[\w.-]{1,40}=")
 NAMES = ("name", "filename", "file_name")  # keys of JSON that name the picture
 LEAST_TEXT = 60  # characters of a picture in base64
