@@ -535,6 +535,21 @@ def test_what_keras_refuses_is_refused_with_its_words(images: Images) -> None:
     ):
         with pytest.raises(ValueError, match=expected):
             fit(lesson_network(), *odd, verbose=0)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        fit(lesson_network(), x, y, batch_size="16", verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore:Keras's own fit takes over")
+def test_a_model_that_refuses_the_data_keeps_its_weights(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    model = lesson_network()
+    fit(model, x, y, verbose=0)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="expected axis -1 of input shape"):
+        fit(model, x[:, :20], y, verbose=0)
+    for value, kept in zip(model.get_weights(), before, strict=True):
+        assert np.array_equal(value, kept)
+    fit(model, x, y, verbose=0)
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
@@ -658,6 +673,78 @@ def test_what_a_train_step_logs_comes_back(images: Images) -> None:
     for name, values in there.items():
         np.testing.assert_allclose(here[name], values, rtol=1e-4, err_msg=name)
     assert counter.names == {"mine", "constant"}
+
+
+class DoublesLogs(keras.Sequential):
+    """Logs what the metrics are called, but twice as much: at the end of an epoch Keras asks the metrics."""
+
+    def train_step(self, state: Any, data: Any) -> Any:
+        logs, state = super().train_step(state, data)
+        return keras.tree.map_structure(lambda value: 2 * value, logs), state
+
+    def test_step(self, state: Any, data: Any) -> Any:
+        logs, state = super().test_step(state, data)
+        return keras.tree.map_structure(lambda value: 3 * value, logs), state
+
+
+class Counts(keras.metrics.Metric):
+    """Returns a dict whose names lie elsewhere in the alphabet than its own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="counts")
+        self.images = self.add_weight(name="images", initializer="zeros")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.images.assign_add(keras.ops.shape(y_true)[0])
+
+    def result(self) -> dict[str, Any]:
+        return {"a_twice": 2 * self.images, "z_once": self.images + 0}
+
+
+def test_logs_that_the_metrics_give_and_their_order(images: Images) -> None:
+    x, y = images[0][..., 0].astype(np.float32), images[1]
+
+    def network() -> keras.Model:
+        model = DoublesLogs([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+        model.set_weights([np.zeros((784, 10)), np.zeros(10)])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", Counts()])
+        return model
+
+    settings = {"epochs": 2, "shuffle": False, "validation_data": (x[:50], y[:50]), "verbose": 0}
+    here, there = fit(network(), x, y, **settings).history, network().fit(x, y, **settings).history
+    assert list(here) == list(there)
+    assert here["z_once"] == [100.0, 100.0]
+    for name, values in there.items():
+        np.testing.assert_allclose(here[name], values, rtol=1e-4, err_msg=name)
+
+
+def test_data_that_callbacks_change_between_epochs_are_those_of_the_next(images: Images) -> None:
+    def train(fit_with: Callable[..., Any]) -> tuple[dict[str, list[float]], keras.Model]:
+        x, y = images[0][..., 0].astype(np.float64), images[1].copy()
+        held_out, weights = x[:50].copy(), np.ones(100, np.float32)
+
+        def change(_epoch: int, _logs: Any) -> None:
+            x[:] = x[:, ::-1] * 0.5
+            y[:50], weights[50:], held_out[:] = 1, 0, 0
+
+        model = lesson_network()
+        history = fit_with(
+            model,
+            x,
+            y,
+            sample_weight=weights,
+            epochs=3,
+            shuffle=False,
+            validation_data=(held_out, images[1][:50]),
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=change)],
+            verbose=0,
+        )
+        return history.history, model
+
+    (here, ours), (there, theirs) = train(fit), train(keras.Model.fit)
+    for name, values in there.items():
+        np.testing.assert_allclose(here[name], values, rtol=1e-4, err_msg=name)
+    assert_same(ours, theirs)
 
 
 class CountsLogs(keras.callbacks.Callback):

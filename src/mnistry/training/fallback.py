@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import numbers
 import sys
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mnistry.models.backend import JAXTrainer, array_data_adapter, jax, keras, model_supports_jit
@@ -47,9 +49,14 @@ def find_obstacle(model: keras.Model, data: tuple[Any, Any, Any], steps_per_epoc
         return f"the model is compiled with steps_per_execution={model.steps_per_execution}"
     if keras.distribution.distribution() is not None:
         return "keras.distribution places the data"
-    if steps_per_epoch is not None and steps_per_epoch < 0:
+    if is_negative(steps_per_epoch):
         return f"steps_per_epoch={steps_per_epoch} means as many as there are"
     return ""
+
+
+def is_negative(value: Any) -> bool:
+    """Tell whether an argument is a negative number. Keras says what is wrong with anything that is not a number."""
+    return isinstance(value, numbers.Real) and value < 0
 
 
 def fit_with_keras(model: keras.Model, arguments: Mapping[str, Any], obstacle: str) -> keras.callbacks.History:
@@ -74,7 +81,22 @@ def fit_with_keras(model: keras.Model, arguments: Mapping[str, Any], obstacle: s
     else:
         given = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ()
         callbacks = [*given, keras.callbacks.LambdaCallback(on_train_begin=warn)]
-    return _keras_fit()(model, **{**arguments, "callbacks": callbacks})
+    with _values_kept(model):
+        return _keras_fit()(model, **{**arguments, "callbacks": callbacks})
+
+
+@contextlib.contextmanager
+def _values_kept(model: keras.Model) -> Iterator[None]:
+    """Give a model its values back that Keras loses if the first step of a training cannot be traced."""
+    variables = [*model.variables, *getattr(model.optimizer, "variables", ()), *model.metrics_variables]
+    values = [variable._value for variable in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in zip(variables, values, strict=True):
+            if variable._value is None and value is not None and not value.is_deleted():
+                variable._value = value
+        raise
 
 
 def _keras_fit() -> Callable[..., Any]:

@@ -19,17 +19,16 @@ from mnistry.models.backend import (
     array_data_adapter,
     array_slicing,
     is_default,
-    jax,
     keras,
+    pythonify_logs,
 )
-from mnistry.training.fallback import find_obstacle, fit_with_keras
-from mnistry.training.loop import TrainProgress, TrainSession, shuffle
-from mnistry.training.steps import SparseRows
+from mnistry.training.array_data import ArrayData
+from mnistry.training.fallback import find_obstacle, fit_with_keras, is_negative
+from mnistry.training.loop import TrainProgress, TrainSession, has_own_logs, shuffle
 
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
-ALIGNMENT = 64  # bytes, for XLA on a CPU
 
 
 def fit(
@@ -110,9 +109,9 @@ def fit(
     """
     if not isinstance(model, JAXTrainer):
         raise UsageError(f"fit trains Keras models on the JAX backend; received {type(model).__name__}.")
-    if seed < 0 or (batch_size or 0) < 0:
+    if seed < 0 or is_negative(batch_size):
         raise UsageError(f"seed and batch_size must not be negative; received seed={seed}, batch_size={batch_size}.")
-    if validation_split < 0:
+    if is_negative(validation_split):
         raise UsageError(f"validation_split must be at least 0 and below 1; received {validation_split}.")
     arguments = {
         "x": x,
@@ -196,7 +195,8 @@ class _Training:
             class_weight=class_weight,
         )
         size = min(self.iterator.data_adapter.batch_size, self.iterator.data_adapter._num_samples)
-        self.session = TrainSession(model, _arrays(self.iterator), size, devices=devices)
+        self.data = ArrayData(self.iterator)
+        self.session = TrainSession(model, self.data.whole, size, devices=devices)
         self.validation = None
         if validation_data is not None:
             self.validation = _Validation(
@@ -263,6 +263,8 @@ class _Training:
         before = self._steps_made()
         first, until = self._next_steps(before)
         every_step = every_step or model.stop_training  # a callback may have asked when the epoch began
+        if _runs_other_code(heard) and self.data.update():
+            session.data = session.place(self.data.whole)
         moments = session.advance(self.order, epoch + 1, self.epochs, first, until, every_step=every_step)
         model._jax_state_synced = True
         step, logs = 0, {}
@@ -288,7 +290,7 @@ class _Training:
                 model.jax_state_sync()
         if self._steps_made() == before:  # an optimizer of the model's own
             object.__setattr__(model, EPOCHS_WITHOUT_STEPS, getattr(model, EPOCHS_WITHOUT_STEPS, 0) + 1)
-        return dict(logs)
+        return _final_logs(model, "train_step", logs)
 
     def _next_steps(self, steps_made: int) -> tuple[int, int]:
         """The steps of the present pass over the data that make the next epoch; draws the order of a new pass."""
@@ -330,7 +332,8 @@ class _Validation:
         evaluates_as_keras = getattr(self.model.evaluate, "__func__", None) is JAXTrainer.evaluate
         self.data = None
         if evaluates_as_keras and array_data_adapter.can_convert_arrays((x, y, sample_weight)):
-            self.data = session.place(_arrays(self.iterator))
+            self.data = ArrayData(self.iterator)
+            self.placed = session.place(self.data.whole)
 
     def run(self, heard: Any) -> dict[str, Any]:
         """Evaluate; the callbacks hear of it."""
@@ -340,19 +343,22 @@ class _Validation:
                 **self.arguments, steps=self.steps, callbacks=heard, return_dict=True, _use_cached_eval_dataset=True
             )
         heard.on_test_begin()
+        if _runs_other_code(heard) and self.data.update():
+            self.placed = self.session.place(self.data.whole)
         self.model.reset_metrics()
         parts = (self.model.trainable_variables, self.model.non_trainable_variables, self.model.metrics_variables)
         values = self.session.place(tuple([variable.value for variable in part] for part in parts))
         logs, after = self.session.test(
-            self.data, self.iterator.data_adapter.batch_size, values, self.iterator.steps_per_epoch
+            self.placed, self.iterator.data_adapter.batch_size, values, self.iterator.steps_per_epoch
         )
         for variables, changed in zip(parts[1:], after[1:], strict=True):
             for variable, value in zip(variables, changed, strict=True):
                 variable.assign(value)
         if self.steps is not None and self.steps > self.iterator.data_adapter.num_batches:
             self.iterator._interrupted_warning()
-        heard.on_test_end(logs)
-        return logs
+        found = pythonify_logs(_final_logs(self.model, "test_step", logs))
+        heard.on_test_end(found)
+        return found
 
     def close(self) -> None:
         """Forget what Keras keeps between the epochs."""
@@ -370,45 +376,19 @@ def _wants(callback: Any, hooks: tuple[str, ...]) -> bool:
     return not all(is_default(getattr(callback, name)) for name in hooks)
 
 
-def _arrays(iterator: Any) -> Any:
-    """The data of an iterator over arrays, whole, as Keras would hand them to the model batch by batch.
-
-    Raises:
-        ValueError: a sparse tensor of a kind whose rows cannot be gathered in a compiled program.
-        UsageError: an array is masked.
-    """
-
-    def cast(array: Any) -> Any:
-        if isinstance(array, np.ma.MaskedArray):
-            raise UsageError(
-                "NumPy's masked arrays have no values where they are masked: fill them with .filled(value)."
-            )
-        wanted = keras.config.floatx()
-        if type(array) is not np.ndarray or array.dtype.kind != "f" or array.dtype == wanted:
-            return array
-        return _copy_aligned(array, jax.numpy.dtype(wanted))
-
-    def whole(part: Any) -> Any:
-        if isinstance(part, array_slicing.ScipySparseSliceable):
-            return SparseRows.from_scipy(part.array)
-        if isinstance(part, array_slicing.JaxSparseSliceable):
-            return SparseRows.from_bcoo(part.array)
-        values = np.asarray(part.convert_to_jax_compatible(part[:]))
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-    inputs = keras.tree.map_structure(cast, iterator.data_adapter._inputs, none_is_leaf=False)
-    inputs = array_slicing.convert_to_sliceable(inputs, target_backend="jax")
-    return keras.tree.map_structure(whole, inputs, none_is_leaf=False)
+def _runs_other_code(heard: Any) -> bool:
+    """Tell whether the callbacks run code that is not Keras's, which may change the data."""
+    kinds = keras.callbacks
+    return any(
+        type(callback).__module__.partition(".")[0] != "keras"
+        or isinstance(callback, kinds.LambdaCallback | kinds.LearningRateScheduler)
+        for callback in heard.callbacks
+    )
 
 
-def _copy_aligned(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """A copy of another type that begins where JAX can use it without one more copy."""
-    size = array.size * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    copy: np.ndarray = memory[start : start + size].view(dtype).reshape(array.shape)
-    np.copyto(copy, array, casting="unsafe")
-    return copy
+def _final_logs(model: keras.Model, step: str, logs: dict[str, Any]) -> dict[str, Any]:
+    """The logs of an epoch; of a model's own step, unless it logs what the metrics are called, the last step's."""
+    return dict(model._get_metrics_result_or_logs(logs) if has_own_logs(model, step) else logs)
 
 
 def _purge(model: keras.Model) -> None:

@@ -281,7 +281,7 @@ class TrainSession:
             return dict(own)
         if "logs" not in self.programs:
             self.programs["logs"] = _log_reader(self.model)
-        return pythonify_logs(self.programs["logs"](metrics))
+        return _as_numbers(self.programs["logs"](metrics))
 
 
 def has_own_logs(model: keras.Model, step: str) -> bool:
@@ -359,6 +359,14 @@ def _log_reader(model: keras.Model) -> Callable[[list[Any]], dict[str, Any]]:
             return model.get_metrics_result()
 
     return read
+
+
+def _as_numbers(logs: dict[str, Any]) -> dict[str, Any]:
+    """Logs with Python's numbers; a metric that returns a dict keeps it, as its place among the others."""
+    return {
+        name: _as_numbers(value) if isinstance(value, dict) else pythonify_logs({name: value})[name]
+        for name, value in sorted(logs.items())
+    }
 
 
 def _variables(model: keras.Model) -> tuple[list[Any], ...]:
