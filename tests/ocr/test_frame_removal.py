@@ -101,7 +101,7 @@ def test_what_encloses_ink_is_found_and_what_encloses_a_speck_is_not():
     draw.rectangle((135, 35, 141, 41), fill=1)
     mask = np.asarray(image) > 0
     parts = find_components(mask)
-    assert parts.left[enclosing(mask, parts)].tolist() == [5]
+    assert parts.left[enclosing(parts)].tolist() == [5]
 
 
 def test_ink_without_lines_stays_as_it_is():

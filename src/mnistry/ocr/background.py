@@ -7,11 +7,12 @@ sheet, the neighbourhood becomes smaller. All of it happens on a coarse grid of 
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from mnistry.ocr.components import as_bytes, find_components, median, stroke_width
+from mnistry.ocr.components import fill_holes, find_components, median, stroke_width
 from mnistry.ocr.image_io import LUMINANCE
+from mnistry.ocr.morphology import dilate, erode
+from mnistry.ocr.resizing import median_of_five, otsu_threshold, reduce_picture
 
 CELLS = 64  # along the longer side
 SAMPLES = 7  # pixels along a side of a cell that are looked at
@@ -43,6 +44,8 @@ LABEL_OPEN, LABEL_RIM, LABEL_WIDE = 5, 2, 2.0  # pixels: thinner lines that hang
 LABEL_SHAPE, LABEL_WRITTEN = 0.85, 0.6  # of the smallest rectangle around it; at most as much writing as label
 LABEL_TONE = 0.8  # how dark its writing becomes
 SHEET_CELLS = 160  # along the longer side, for finding a sheet
+ANGLES = np.deg2rad(np.arange(0, 180, 0.5))  # of the sides of a rectangle: the second half is across
+TURNS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 SHEET, RECTANGULAR = (0.08, 0.93), 0.84  # of the picture; of the smallest rectangle around it
 SHEET_CONTRAST = 14.0  # of 255: between the sheet and what it lies on
 SHARP = 0.5  # of that contrast lies within a few pixels of its edge
@@ -119,7 +122,7 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         if parts.areas[i] < PATCH * size or left < 0:
             break
         own, base = parts.labels[area] == i, found[area]
-        core = cv2.erode(as_bytes(own), np.ones((PATCH_CORE, PATCH_CORE), np.uint8), borderValue=0)
+        core = erode(own, PATCH_CORE, PATCH_CORE, outside=False)
         if np.count_nonzero(core) < PATCH_SOLID * parts.areas[i]:
             continue
         colour = np.median(pixels[area][own] / np.maximum(base[own], 1), axis=0)
@@ -132,11 +135,11 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         ink = own & (part @ LUMINANCE < darkest)
         is_patch = like.sum() >= PATCH_PLAIN * own.sum() and ink.sum() >= INKED * like.sum()
         thick = max(PATCH_CORE, round(PATCH_WIDE * stroke_width(ink)))
-        if not is_patch or not cv2.erode(as_bytes(like), np.ones((thick, thick), np.uint8), borderValue=0).any():
+        if not is_patch or not erode(like, thick, thick, outside=False).any():
             continue
         way = colour - 1
         share = np.clip(((part - 1) @ way) / max(float(way @ way), 1e-6), 0, 1)
-        near = cv2.dilate(as_bytes(own), np.ones((2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1), np.uint8))
+        near = dilate(own, 2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1)
         found = found if found.flags.writeable else found.copy()
         found[area] = base * (1 + (share * near)[:, :, None] * way)
     return found
@@ -205,16 +208,16 @@ def _turn_light(
 
 
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    tone = cv2.convertScaleAbs(paper).reshape(paper.shape)
-    apart = cv2.split(cv2.absdiff(pixels, tone if paper.ndim == 3 else np.full(pixels.shape, tone)))
-    return cv2.max(cv2.max(apart[0], apart[1]), apart[2]) >= PATCH_CONTRAST
+    tone = np.rint(np.clip(paper, 0, 255)).astype(np.uint8)
+    apart = np.maximum(pixels, tone) - np.minimum(pixels, tone)
+    return np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]) >= PATCH_CONTRAST
 
 
 def _has_patch(pixels: np.ndarray, paper: np.ndarray, step: int) -> bool:
     """Tell from each `step`-th pixel of both directions whether something is as large and as thick as a patch."""
     other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
     core = max(PATCH_CORE // step, 1)
-    thick = cv2.erode(as_bytes(other), np.ones((core, core), np.uint8), borderValue=0)
+    thick = erode(other, core, core, outside=False)
     return bool(thick.any()) and int(find_components(other).areas.max()) >= PATCH * other.size / (1 + (step > 1))
 
 
@@ -231,50 +234,66 @@ def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
     scale = min(1.0, SHEET_CELLS / max(height, width))
     if min(height, width) * scale < 24:
         return None
-    small = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    small = cv2.medianBlur(small, 5)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    _, bright = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    small = median_of_five(reduce_picture(pixels, round(height * scale), round(width * scale)))
+    grey = np.rint(small @ LUMINANCE).astype(np.uint8)
+    bright = grey > otsu_threshold(grey)
     rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).astype(np.float32)
     other = np.zeros(grey.shape, bool)
-    for plane, colour in zip(cv2.split(small), rim.T, strict=True):
+    for plane, colour in zip(small.transpose(2, 0, 1), rim.T, strict=True):
         other |= np.abs(plane.astype(np.float32) - np.float32(median(colour))) >= SHEET_CONTRAST
-    for regions in (bright, as_bytes(other)):
+    for regions in (bright, other):
         found = _rectangle(regions, small)
         if found is not None:
-            sheet = cv2.erode(found, np.ones((7, 7), np.uint8), borderValue=0)
-            enlarged: np.ndarray = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+            sheet = erode(found, 7, 7, outside=False)
+            rows, columns = (
+                np.arange(side) * part // side for side, part in zip((height, width), sheet.shape, strict=True)
+            )
+            enlarged = sheet[rows[:, None], columns]
             if enlarged.any():  # nothing is left of a bar as thin as a stroke
                 return enlarged
     return None
 
 
 def _rectangle(regions: np.ndarray, small: np.ndarray) -> np.ndarray | None:
-    """The largest region, uint8 (height, width), its holes filled, if it is a sheet: see the constants."""
-    contours, _ = cv2.findContours(regions, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
+    """The largest region, bool (height, width), its holes filled, if it is a sheet: see the constants."""
+    if np.count_nonzero(regions) < SHEET[0] * regions.size / 2:  # ink, or a frame
         return None
-    largest = max(contours, key=cv2.contourArea)
-    area = cv2.contourArea(largest)
-    (_, sides, _) = cv2.minAreaRect(largest)
+    parts = find_components(fill_holes(regions))
+    i = int(parts.areas.argmax())
     height, width = regions.shape
-    left, top, across, down = cv2.boundingRect(largest)
-    at_edges = (left <= 0) + (top <= 0) + (left + across >= width) + (top + down >= height)
+    at_edges = sum((parts.left[i] <= 0, parts.top[i] <= 0, parts.right[i] >= width, parts.bottom[i] >= height))
+    filled = parts.labels == i
+    area = _area(filled)
     if not SHEET[0] * regions.size <= area <= SHEET[1] * regions.size or at_edges > 1:
         return None
-    if area < RECTANGULAR * sides[0] * sides[1]:
+    if area < RECTANGULAR * _least_rectangle(filled):
         return None
-    filled = np.zeros_like(regions)
-    cv2.drawContours(filled, [largest], -1, 1, cv2.FILLED)
-    inner = cv2.erode(filled, np.ones((5, 5), np.uint8), borderValue=0)
-    outer = cv2.dilate(filled, np.ones((5, 5), np.uint8))
-    apart = _colour(small, inner > 0) - _colour(small, outer == 0)
-    near = _colour(small, (filled > 0) & (inner == 0)) - _colour(small, (outer > 0) & (filled == 0))
+    inner = erode(filled, 5, 5, outside=False)
+    outer = dilate(filled, 5, 5)
+    apart = _colour(small, inner) - _colour(small, ~outer)
+    near = _colour(small, filled & ~inner) - _colour(small, outer & ~filled)
     contrast = float(np.abs(apart).max())
     if contrast < SHEET_CONTRAST or float(np.abs(near).max()) < SHARP * contrast:
         return None
-    like_outside = np.abs(small[inner > 0] - _colour(small, outer == 0)).max(axis=1) < SHEET_CONTRAST / 2
+    like_outside = np.abs(small[inner] - _colour(small, ~outer)).max(axis=1) < SHEET_CONTRAST / 2
     return filled if like_outside.mean() < SAME else None
+
+
+def _area(region: np.ndarray) -> float:
+    """The area within the line through the outermost pixels of a region, bool (height, width)."""
+    pairs = region[1:].astype(np.int8) + region[:-1]
+    squares = pairs[:, 1:] + pairs[:, :-1]
+    return float(np.count_nonzero(squares == 4) + np.count_nonzero(squares == 3) / 2)
+
+
+def _least_rectangle(region: np.ndarray) -> float:
+    """The area of the smallest rectangle around that line, however turned."""
+    rows = np.flatnonzero(region.any(axis=1))
+    first, last = region[rows].argmax(axis=1), region.shape[1] - 1 - region[rows, ::-1].argmax(axis=1)
+    corners = np.array([[*first, *last], [*rows, *rows]], np.float32)
+    along = TURNS @ corners
+    sides = along.max(axis=1) - along.min(axis=1)
+    return float((sides[: len(TURNS) // 2] * sides[len(TURNS) // 2 :]).min())
 
 
 def _colour(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:

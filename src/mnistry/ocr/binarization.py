@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mnistry.ocr.background import (
@@ -17,8 +16,10 @@ from mnistry.ocr.background import (
     lighten_labels,
     with_patches,
 )
-from mnistry.ocr.components import Components, as_bytes, bounding_box, find_components, median, run_lengths
+from mnistry.ocr.components import Components, bounding_box, find_components, median, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
+from mnistry.ocr.morphology import close_disc, erode
+from mnistry.ocr.resizing import otsu_threshold
 
 LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink differs from it
@@ -56,8 +57,7 @@ class Foreground:
     def close_gaps(self, gap: float) -> Foreground:
         """The same ink with gaps in its strokes closed that are at most `gap` stroke widths wide."""
         side = 2 * max(1, round(gap * self.width / 2)) + 1
-        near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        strength, contrast = (cv2.morphologyEx(each, cv2.MORPH_CLOSE, near) for each in (self.strength, self.contrast))
+        strength, contrast = (close_disc(each, side) for each in (self.strength, self.contrast))
         return Foreground(strength, contrast, strength >= 0.5, self.width, self.partial)
 
     def turn(self, quarters: int) -> Foreground:
@@ -127,8 +127,7 @@ def middle_foreground(pixels: np.ndarray) -> Foreground | None:
     if high - low < LEAST_CONTRAST:
         return None
     levels = np.rint(np.clip((middle - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    bright = levels > threshold
+    bright = levels > otsu_threshold(levels)
     tones = float(middle[~bright].mean()), float(middle[bright].mean())
     paper, ink = tones if bright.mean() < 0.5 else tones[::-1]
     strength = np.clip((grey - paper) / (ink - paper), 0, 1).astype(np.float32)
@@ -155,7 +154,7 @@ def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
     darker, brighter = np.where(sheet, darker, 0), np.where(sheet, brighter, 0)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
     ink = _ink(darker if dark else brighter, least)
-    rim = sheet & ~cv2.erode(as_bytes(sheet), np.ones((3, 3), np.uint8)).view(bool)
+    rim = sheet & ~erode(sheet, 3, 3)
     parts = find_components(ink.mask)
     beyond = np.unique(parts.labels[rim & ink.mask])
     if parts.areas[beyond].sum() > ACROSS * parts.areas.sum():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from mnistry.ocr.morphology import dilate, erode
 from mnistry.ocr.result import Box
 
 MOST_CHAINS = 600  # a direction, the longest first
@@ -27,6 +27,7 @@ class Components:
         right: int64 (n,), one more than its last column.
         bottom: int64 (n,), one more than its last row.
         areas: int64 (n,), its pixels.
+        first: int64 (n,), the column of its first pixel in its first row.
     """
 
     labels: np.ndarray
@@ -35,6 +36,7 @@ class Components:
     right: np.ndarray
     bottom: np.ndarray
     areas: np.ndarray
+    first: np.ndarray
 
     def __len__(self) -> int:
         return len(self.areas)
@@ -91,49 +93,96 @@ class ThinInk:
     """The thin ink of a mask.
 
     Attributes:
-        labels: int32 (height, width), the number of the component at each pixel, 0 outside.
-        stats: int32 (n, 5), of each its left column, top row, width, height and area.
+        parts: its components.
         chosen: int64 (m,), those that may be chains, the longest first.
     """
 
-    labels: np.ndarray
-    stats: np.ndarray
+    parts: Components
     chosen: np.ndarray
 
     @property
     def widths(self) -> np.ndarray:
         """The columns of each that may be a chain, the most first."""
-        return self.stats[self.chosen, 2]
+        return self.parts.widths[self.chosen]
 
 
 def find_components(mask: np.ndarray) -> Components:
     """Find the connected components of a mask, bool (height, width)."""
-    labels, stats = _label(as_bytes(mask), 0)
-    labels -= 1
-    left, top, width, height, area = stats[1:].astype(np.int64).T
-    return Components(labels, left, top, left + width, top + height, area)
+    return _label(mask)
 
 
-def _label(image: np.ndarray, thickest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the components of an image, uint8 (height, width), or of its ink that is thin along its rows.
+def _label(mask: np.ndarray, thickest: int = 0, connectivity: int = 8) -> Components:
+    """Find the components of a mask, or of its ink that is thin along its rows.
 
     Only the part that has ink is looked at: in drawings that is a quarter of the picture.
+    """
+    left, top, right, bottom = bounding_box(mask)
+    room = thickest + 2
+    start = max(top - 2 * room, 0)
+    part = np.ascontiguousarray(mask[start : bottom + room, left:right])
+    if thickest:
+        part = part & ~dilate(erode(part, thickest + 1, 1), thickest + 1, 1)
+    rows, starts, stops = find_runs(part)
+    owners = _connect(rows, starts, stops, part.shape[1], connectivity)
+    labels = np.full(mask.shape, -1, np.int32)
+    labels[start : bottom + room, left:right][part] = np.repeat(owners.astype(np.int32), stops - starts)
+    n = int(owners.max(initial=-1)) + 1
+    first, tops, bottoms, rights = (np.zeros(n, np.int64) for _ in range(4))
+    first[owners[::-1]], tops[owners[::-1]], bottoms[owners] = starts[::-1], rows[::-1], rows + 1  # the last counts
+    lefts = first.copy()
+    np.minimum.at(lefts, owners, starts)
+    np.maximum.at(rights, owners, stops)
+    areas = np.bincount(owners, stops - starts, minlength=n).astype(np.int64)
+    return Components(labels, lefts + left, tops + start, rights + left, bottoms + start, areas, first + left)
+
+
+def _connect(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, width: int, connectivity: int) -> np.ndarray:
+    """Number the components that runs belong to, see `find_runs`, in the order of their first runs: int64 (n,).
+
+    Each run points to an earlier one that it touches, in several rounds, until all of a component point to its first.
+    """
+    corner = int(connectivity == 8)
+    first, below = rows * (width + 2) + starts, width + 2  # no run touches the end of the row before
+    last = first + (stops - starts)
+    low = np.searchsorted(last, first + below + 1 - corner)
+    counts = np.searchsorted(first, last + below - 1 + corner, side="right") - low
+    upper, lower = np.repeat(np.arange(len(rows)), counts), spread(low, counts)
+    owners = np.arange(len(rows))
+    while True:
+        one, other = owners[upper], owners[lower]
+        apart = one != other
+        if not np.count_nonzero(apart):
+            break
+        upper, lower, one, other = upper[apart], lower[apart], one[apart], other[apart]
+        np.minimum.at(owners, np.maximum(one, other), np.minimum(one, other))
+        while np.count_nonzero((earlier := owners[owners]) != owners):
+            owners = earlier[earlier]
+    numbers: np.ndarray = np.cumsum(owners == np.arange(len(rows))) - 1
+    return numbers[owners]
+
+
+def fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Set what a mask, bool (height, width), encloses."""
+    return _label(_outside(~mask), connectivity=4).labels[1:-1, 1:-1] != 0
+
+
+def _outside(paper: np.ndarray) -> np.ndarray:
+    """The paper, bool (height, width), with a rim of it around, which is of its first component."""
+    outside = np.ones((paper.shape[0] + 2, paper.shape[1] + 2), bool)
+    outside[1:-1, 1:-1] = paper
+    return outside
+
+
+def find_holes(parts: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the holes of components.
 
     Returns:
-        int32 (height, width), their numbers from 1, 0 outside; int32 (n + 1, 5), of each its left column, top row,
-        width, height and area.
+        int64 (holes,), the rows of each; int64 (holes,), the component around each; int64 (n,), the hole that each
+        component lies in, -1 for those in none.
     """
-    left, top, width, height = cv2.boundingRect(image)
-    left, top, room = left // 2 * 2, top // 2 * 2, thickest + 2  # OpenCV numbers components by blocks of two pixels
-    rows, columns = slice(max(top - 2 * room, 0), top + height + room), slice(left, left + width + 1)
-    part = image[rows, columns]
-    if thickest:
-        part = part & ~cv2.morphologyEx(part, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
-    _, inner, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8, ltype=cv2.CV_32S)
-    labels = np.zeros(image.shape, np.int32)
-    labels[rows, columns] = inner
-    stats[:, :2] += (columns.start, rows.start)
-    return labels, stats
+    holes = _label(_outside(parts.labels < 0), connectivity=4)  # the first is what lies outside of all
+    around = parts.labels[holes.top[1:] - 2, holes.first[1:] - 1]
+    return holes.heights[1:], around, holes.labels[parts.top + 1, parts.first] - 1
 
 
 def find_thin(mask: np.ndarray, thickest: int, shortest: float) -> ThinInk:
@@ -144,22 +193,20 @@ def find_thin(mask: np.ndarray, thickest: int, shortest: float) -> ThinInk:
         thickest: rows: what is thicker does not belong to it.
         shortest: columns that a chain has at least.
     """
-    labels, stats = _label(as_bytes(mask), thickest)
-    widths, heights, areas = stats[:, 2], stats[:, 3], stats[:, 4]
-    likely = (widths >= max(shortest, 3)) & (heights <= SLOPE * widths + 2 * thickest)
-    likely &= areas <= widths * (thickest + 1)
-    likely[0] = False
+    parts = _label(mask, thickest)
+    widths = parts.widths
+    likely = (widths >= max(shortest, 3)) & (parts.heights <= SLOPE * widths + 2 * thickest)
+    likely &= parts.areas <= widths * (thickest + 1)
     chosen = np.flatnonzero(likely)
-    chosen = chosen[np.argsort(-widths[chosen], kind="stable")[:MOST_CHAINS]]
-    return ThinInk(labels, stats, chosen)
+    return ThinInk(parts, chosen[np.argsort(-widths[chosen], kind="stable")[:MOST_CHAINS]])
 
 
 def find_chains(thin: ThinInk) -> list[Chain]:
     """Find the chains of thin ink that are straight, the longest first."""
-    labels, chains = thin.labels, []
-    for i in thin.chosen:
-        left, top, across, down, area = thin.stats[i].tolist()
-        own = labels[top : top + down, left : left + across] == i
+    parts, chains = thin.parts, []
+    for i in thin.chosen.tolist():
+        left, top, across, down = (int(each[i]) for each in (parts.left, parts.top, parts.widths, parts.heights))
+        own = parts.labels[top : top + down, left : left + across] == i
         counts = own.sum(axis=0)
         x = np.flatnonzero(counts)
         thickness = median(counts[x])
@@ -173,13 +220,8 @@ def find_chains(thin: ThinInk) -> list[Chain]:
             continue
         ends = (left, top + offset), (left + across - 1, top + offset + slope * (across - 1))
         pixel = top + int(own[:, x[0]].argmax()), left + int(x[0])
-        chains.append(Chain(int(i), *ends, pixel, area, thickness, (top, top + down)))
+        chains.append(Chain(i, *ends, pixel, int(parts.areas[i]), thickness, (top, top + down)))
     return chains
-
-
-def as_bytes(mask: np.ndarray) -> np.ndarray:
-    """A mask, bool (height, width), as the uint8 that OpenCV takes: no copy where it lies in one piece."""
-    return np.ascontiguousarray(mask).view(np.uint8)
 
 
 def stroke_width(mask: np.ndarray) -> float:
@@ -198,8 +240,11 @@ def stroke_width(mask: np.ndarray) -> float:
 
 def bounding_box(mask: np.ndarray) -> Box:
     """The left, top, right and bottom of what is set in a mask; the last two are exclusive."""
-    left, top, width, height = cv2.boundingRect(as_bytes(mask))
-    return left, top, left + width, top + height
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def median(values: np.ndarray) -> float:
@@ -226,10 +271,21 @@ def area_around(box: Box, room: int, shape: tuple[int, ...]) -> tuple[slice, sli
 
 def run_lengths(mask: np.ndarray) -> np.ndarray:
     """Measure each run of set pixels along the rows of a mask: int64 (n,)."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 1), np.int8)
-    padded[:, :-1] = mask
-    edges = np.diff(padded.ravel(), prepend=np.int8(0))
-    return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
+    _, starts, stops = find_runs(mask)
+    return stops - starts
+
+
+def find_runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the runs of set pixels along the rows of a mask: the row, the first column and the column after the last.
+
+    Each is int64 (n,).
+    """
+    height, width = mask.shape
+    padded = np.zeros(height * (width + 1) + 1, bool)
+    padded[1:].reshape(height, width + 1)[:, :-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    rows, starts = np.divmod(edges[::2], width + 1)
+    return rows, starts, edges[1::2] - rows * (width + 1)
 
 
 def spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

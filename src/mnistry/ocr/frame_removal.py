@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mnistry.ocr.components import (
     Chain,
     Components,
     ThinInk,
-    as_bytes,
+    fill_holes,
     find_chains,
     find_components,
+    find_holes,
     find_thin,
     median,
     weighted_median,
 )
 from mnistry.ocr.line_removal import find_ticks
+from mnistry.ocr.morphology import dilate, erode
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
 THICKEST = 0.3  # of the usual height: a frame's line
@@ -95,7 +96,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     parts = find_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
         return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left, parts)
-    around = enclosing(left, parts)
+    around = enclosing(parts)
     usual = usual_height(parts, ~around)
     lines, level, upright = _lines(left, parts, gone, usual, width)
     if lines.any():
@@ -104,7 +105,7 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
         if large.any():
             cleaned = _without_rims(cleaned, np.append(large, False)[parts.labels], _thickest(usual, width))
         parts = find_components(cleaned)
-        around = enclosing(cleaned, parts)
+        around = enclosing(parts)
     else:
         cleaned = left
     around &= (parts.heights >= LARGER * usual) | ~(~around).any()
@@ -120,41 +121,21 @@ def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
     return Cleaned(cleaned, level, upright, boxes, left, parts)
 
 
-def enclosing(mask: np.ndarray, parts: Components) -> np.ndarray:
-    """Find the components that have other ink in their holes, specks apart.
-
-    Args:
-        mask: bool (height, width).
-        parts: its components.
-
-    Returns:
-        bool (n,).
-    """
+def enclosing(parts: Components) -> np.ndarray:
+    """Find the components that have other ink in their holes, specks apart: bool (n,)."""
     found = np.zeros(len(parts), bool)
     if len(parts) < 2:
         return found
-    contours, hierarchy = cv2.findContours(as_bytes(mask), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
-    if hierarchy is None:
-        return found
-    parents = hierarchy[0, :, 3]
-    inner = np.flatnonzero((parents >= 0) & (parents[parents] >= 0))  # an outline in a hole in an outline
-    for i in inner.tolist():
-        hole = int(parents[i])
-        outer = int(parents[hole])
-        x, y = contours[i][0, 0]
-        own = parts.labels[y, x]
-        x, y = contours[outer][0, 0]
-        other = parts.labels[y, x]
-        if own != other and parts.heights[own] >= INNER * _hole_height(contours[hole]):
-            found[other] = True
+    heights, around, within = find_holes(parts)
+    inner = np.flatnonzero(within >= 0)
+    large = parts.heights[inner] >= INNER * (heights[within[inner]] + 2)
+    found[around[within[inner[large]]]] = True
     return found
 
 
 def _without_rims(mask: np.ndarray, frames: np.ndarray, thickest: int) -> np.ndarray:
     """Drop what is left of frames along their outlines, such as round corners; `frames` is what they were."""
-    contours, _ = cv2.findContours(as_bytes(frames), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros(mask.shape, np.uint8), contours, -1, 1, cv2.FILLED)
-    inside = cv2.erode(filled, np.ones((2 * thickest + 1, 2 * thickest + 1), np.uint8), borderValue=0).view(bool)
+    inside = erode(fill_holes(frames), 2 * thickest + 1, 2 * thickest + 1, outside=False)
     parts = find_components(mask)
     at_rim = np.bincount(parts.labels[mask & frames & ~inside], minlength=len(parts)) / np.maximum(parts.areas, 1)
     return np.append(at_rim <= RIM, False)[parts.labels]
@@ -162,10 +143,6 @@ def _without_rims(mask: np.ndarray, frames: np.ndarray, thickest: int) -> np.nda
 
 def _thickest(usual: float, width: float) -> int:
     return int(max(3, min(2.2 * width, THICKEST * usual)))
-
-
-def _hole_height(contour: np.ndarray) -> int:
-    return int(contour[:, 0, 1].max() - contour[:, 0, 1].min()) + 1
 
 
 def usual_height(parts: Components, chosen: np.ndarray) -> float:
@@ -193,7 +170,7 @@ def _lines(
         find_chains(find_thin(each, thickest, SIDE * usual)) if is_ruled else [] for each in (gone, gone.T)
     )
     level, upright = find_chains(thin_x), find_chains(thin_y)
-    labels_x, labels_y = thin_x.labels, thin_y.labels
+    labels_x, labels_y = thin_x.parts.labels, thin_y.parts.labels
     near = max(2.0, 1.2 * thickest, 0.1 * usual)
     long_x, long_y = (
         _long(chains, labels, parts.areas, near / 2, usual, least)
@@ -231,7 +208,7 @@ def _paint(
     found: np.ndarray, labels: np.ndarray, chains: list[Chain], chosen: np.ndarray, lines: dict[int, tuple[float, ...]]
 ) -> None:
     """Set the pixels of the chosen chains; of a line in several pieces no more than its thickness at each place."""
-    wanted = np.zeros(labels.max() + 1, bool)
+    wanted = np.zeros(labels.max() + 2, bool)  # the last is that of all other pixels
     wanted[[chain.number for i, chain in enumerate(chains) if chosen[i] and i not in lines]] = True
     found |= wanted[labels]
     for i, (x0, y0, x1, y1, thick) in lines.items():
@@ -320,7 +297,7 @@ def _may_be_lines(thin: ThinInk, least: float, usual: float) -> bool:
     """Tell whether chains of thin ink, one or several together, may be longer than strokes of digits: see `_long`."""
     if not len(thin.chosen):
         return False
-    lefts, dashes = thin.stats[thin.chosen, 0], len(thin.chosen) >= DASHES
+    lefts, dashes = thin.parts.left[thin.chosen], len(thin.chosen) >= DASHES
     extent = int((lefts + thin.widths).max() - lefts.min())
     return bool(thin.widths[0] > max(least * usual, SHORTEST)) or (
         len(thin.chosen) > 1 and extent > (min(least, 1.0) if dashes else least) * usual
@@ -439,7 +416,7 @@ def _without_remnants(mask: np.ndarray, lines: np.ndarray, width: float) -> np.n
     parts = find_components(mask)
     if not len(parts):
         return mask
-    reach = cv2.dilate(as_bytes(lines), np.ones((5, 5), np.uint8)).view(bool)
+    reach = dilate(lines, 5, 5)
     touching = np.bincount(parts.labels[mask & reach], minlength=len(parts)) / parts.areas
     longer = np.maximum(parts.heights, parts.widths)
     remnant = (touching > 0.5) | ((touching > 0) & (longer <= 2.5 * width + 2))

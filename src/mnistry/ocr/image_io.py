@@ -410,7 +410,8 @@ def enlarge(picture: Picture, height: float) -> Picture | None:
     """The picture at twice its size, or None where its lines of writing are high, or there are none."""
     if not 0 < height <= SMALL or picture.pixels.shape[0] * picture.pixels.shape[1] > ENLARGED_PIXELS:
         return None
-    import cv2
+    from mnistry.ocr.resizing import resize
 
-    pixels = cv2.resize(picture.pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return replace(picture, pixels=pixels)
+    rows, columns = picture.pixels.shape[:2]
+    pixels = resize(picture.pixels, 2 * rows, 2 * columns)
+    return replace(picture, pixels=np.rint(np.clip(pixels, 0, 255)).astype(np.uint8))

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, find_components, median, spread
+from mnistry.ocr.components import Components, find_components, median, spread
+from mnistry.ocr.morphology import dilate
+from mnistry.ocr.resizing import interpolate, mean_around, resize
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -102,7 +103,7 @@ def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.nda
         contrast: float32 (height, width).
         ruled: bool (height, width), pixels of rulings.
     """
-    around = cv2.dilate(contrast, np.ones((3, 3), np.uint8))
+    around = dilate(contrast, 3, 3)
     ridges = mask & (contrast >= RIDGE * around)
     times = contrast / _usual_contrast(contrast, ruled)
     logs = np.sort(np.log(times[ridges]))
@@ -116,22 +117,19 @@ def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.nda
     dark = mask & (times > LIMITS[best])
     if np.count_nonzero(dark & ruled) > DARK_RULING * np.count_nonzero(dark):
         return None
-    return mask & cv2.dilate(as_bytes(dark), np.ones((3, 3), np.uint8)).view(bool)
+    return mask & dilate(dark, 3, 3)
 
 
 def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
     """The mean contrast of the rulings around each pixel, as the light has it: float32 (height, width)."""
     height, width = ruled.shape
     scale = CELLS / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    sums, counts = (
-        cv2.resize(each.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        for each in (np.where(ruled, contrast, 0), ruled)
-    )
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    sums, counts = (resize(each, *size) for each in (np.where(ruled, contrast, 0), ruled))
     few = 0.02 * counts.mean()
     usual = sums.sum() / counts.sum()
-    sums, counts = (cv2.blur(each, (AROUND, AROUND), borderType=cv2.BORDER_REPLICATE) for each in (sums, counts))
-    return cv2.resize((sums + few * usual) / (counts + few), (width, height))
+    sums, counts = (mean_around(each, AROUND) for each in (sums, counts))
+    return interpolate((sums + few * usual) / (counts + few), height, width)
 
 
 def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.ndarray:
@@ -149,7 +147,7 @@ def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.nda
     strokes = (parts.widths <= TICK * parts.heights) & (parts.heights >= TICK_HEIGHT)
     if np.count_nonzero(strokes) < TICKS or not lines.any():
         return found
-    reach = cv2.dilate(as_bytes(lines), np.ones((3, 3), np.uint8)).view(bool)
+    reach = dilate(lines, 3, 3)
     rows, columns = np.nonzero(mask & reach)
     numbers = parts.labels[rows, columns]
     touching = np.bincount(numbers, minlength=len(parts))

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-import cv2
 import numpy as np
 
 from mnistry.constants import BOX_SIZE as BOX
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.ocr.binarization import Foreground
 from mnistry.ocr.components import area_around, bounding_box, stroke_width
+from mnistry.ocr.morphology import dilate, distances
+from mnistry.ocr.resizing import resize
 from mnistry.ocr.result import Box
 
 FINE = 4  # fine pixels along a side of a pixel
@@ -27,6 +28,7 @@ MARGIN = 2 * FINE  # around the box: room for rounding and anti-aliasing
 FIELD = FULL + 2 * MARGIN
 THINNEST, THICKEST = 2.4, 3.0  # pixels; the middle half of MNIST's strokes is 2.1 to 2.9 thick
 CHUNK = 128  # digits drawn at a time
+ROUNDING = 1e-5  # of the ink: a pixel that ink covers by half is set, however the sums are rounded
 FAINT = 0.08  # of the ink: fainter greys around small digits are paper
 SOFT, FADED = 3, 0.49  # pixels around a digit of small writing; its strength there at most
 
@@ -85,8 +87,7 @@ def _enlarged(ink: np.ndarray) -> np.ndarray:
     scale = BOX / max(bottom - top, right - left)
     room = int((SIDE - BOX) / 2 / scale)  # source pixels around the box that there is room for
     ink = ink[max(0, top - room) : bottom + room, max(0, left - room) : right + room]
-    size = [min(SIDE, max(1, round(side * scale))) for side in ink.shape[::-1]]
-    large = np.clip(cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), 0, 1)
+    large = np.clip(resize(ink, *(min(SIDE, max(1, round(side * scale))) for side in ink.shape)), 0, 1)
     large[large < FAINT] = 0
     return _centre(np.rint(large * (255 / max(float(large.max()), 1e-6))).astype(np.uint8))
 
@@ -141,11 +142,8 @@ def _coarse(ink: np.ndarray) -> np.ndarray:
 
 def _resize(ink: np.ndarray, scale: float) -> np.ndarray:
     """Ink in black and white at another size: bool."""
-    height, width = ink.shape
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    resized = cv2.resize(np.ascontiguousarray(ink, np.float32), size, interpolation=way)
-    return resized >= min(0.5, float(resized.max()))
+    resized = resize(ink, *(max(1, round(side * scale)) for side in ink.shape))
+    return resized >= min(0.5, float(resized.max())) - ROUNDING
 
 
 def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
@@ -157,16 +155,11 @@ def _thicken(fields: np.ndarray, growth: np.ndarray) -> np.ndarray:
         area = slice(max(top - room, 0), bottom + room), slice(max(left - room, 0), right + room)
         field = fields[i][area]
         if growth[i] > 0:
-            ink[i][area] = np.clip(growth[i] + 0.5 - _distance(field), 0, 1)
+            ink[i][area] = np.clip(growth[i] + 0.5 - distances(field, room), 0, 1)
         else:
-            thinner = np.clip(growth[i] - 0.5 + _distance(~field), 0, 1)
+            thinner = np.clip(growth[i] - 0.5 + distances(~field, room + 1), 0, 1)
             ink[i][area] = thinner if thinner.any() else field
     return ink
-
-
-def _distance(field: np.ndarray) -> np.ndarray:
-    """Measure how far each pixel is from the next one that is set: float32 like the field."""
-    return cv2.distanceTransform((~field).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _centre(box: np.ndarray) -> np.ndarray:
@@ -194,7 +187,7 @@ def soft_crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: B
     """
     area = area_around(box, SOFT, pieces.shape)
     own = (pieces[area] >= start) & (pieces[area] < stop)
-    near = cv2.dilate(own.view(np.uint8), np.ones((2 * SOFT - 1, 2 * SOFT - 1), np.uint8)).view(bool)
+    near = dilate(own, 2 * SOFT - 1, 2 * SOFT - 1)
     contrast = ink.contrast[area]
     share = contrast / max(float(contrast[own].max()), 1e-6)
     around = np.where(near & (ink.strength[area] < 0.5), np.minimum(share, FADED), 0)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from mnistry.ocr.background import content_region
@@ -22,6 +21,7 @@ from mnistry.ocr.decoding import MOST_HYPOTHESES, decode, hypotheses, merge_read
 from mnistry.ocr.frame_removal import Cleaned, remove_frames
 from mnistry.ocr.image_io import Picture, enlarge, open_image
 from mnistry.ocr.line_removal import remove_ruling_lines
+from mnistry.ocr.morphology import dilate
 from mnistry.ocr.normalization import is_normalized, normalize, normalize_small, soft_crop
 from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import Box, DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
     from mnistry.ocr.image_io import Source
 
-CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and its four neighbours
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
 BETTER = 0.2  # by how much another polarity must be more believable
 OUTSIDE = 2.0  # the same for what lies outside of a sheet
@@ -404,7 +403,7 @@ def _crop(ink: Foreground, pieces: np.ndarray, start: int, stop: int, box: Box) 
     """The strength of the ink of the pieces `start` to `stop` - 1, with the blurred edge of their strokes."""
     area = area_around(box, RIM, pieces.shape)
     own = (pieces[area] >= start) & (pieces[area] < stop)
-    near = cv2.dilate(own.view(np.uint8), CROSS).view(bool)
+    near = dilate(own, 3, 1) | dilate(own, 1, 3)
     strength = ink.strength[area]
     edge = near & (strength < 0.5)
     return np.where(own | edge, strength, np.float32(0))

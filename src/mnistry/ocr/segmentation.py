@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from mnistry.ocr.components import Components, as_bytes, median, weighted_median
+from mnistry.ocr.components import Components, fill_holes, find_components, median, weighted_median
+from mnistry.ocr.morphology import dilate, erode
 from mnistry.ocr.result import Box
 
 MOST = 3000  # components of each kind; a picture with more is not a page of numbers
@@ -224,9 +224,9 @@ def _is_slash_with_ring(stroke: np.ndarray) -> bool:
     off = float(np.std(x[lower] - slope * y[lower] - start))
     tip = y < TIP * height
     apart = abs(float(np.mean(x[tip] - slope * y[tip] - start)))
-    contours, hierarchy = cv2.findContours(as_bytes(stroke), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    holes = [contour[:, 0].mean(axis=0) for contour, kin in zip(contours, hierarchy[0], strict=True) if kin[3] >= 0]
-    beside = any(column < slope * row + start and row < (1 - TIP) * height for column, row in holes)
+    holes = find_components(fill_holes(stroke) & ~stroke)
+    rows, columns = (holes.top + holes.bottom - 1) / 2, (holes.left + holes.right - 1) / 2
+    beside = ((columns < slope * rows + start) & (rows < (1 - TIP) * height)).any()
     return bool(beside and slope < STEEP and off <= 0.06 * height and apart <= ASIDE * height)
 
 
@@ -365,8 +365,7 @@ def _valleys(cost: np.ndarray, height: float) -> list[int]:
         return []
     padded = np.concatenate([cost[:1].repeat(blur), cost, cost[-1:].repeat(blur)])
     smooth = np.convolve(padded, np.full(2 * blur + 1, 1 / (2 * blur + 1)), "valid")
-    around = np.ones((1, 2 * reach + 1), np.uint8)
-    lowest, highest = (each(smooth[None], around)[0] for each in (cv2.erode, cv2.dilate))
+    lowest, highest = (each(smooth[None], 1, 2 * reach + 1)[0] for each in (erode, dilate))
     valleys: list[int] = []
     for column in np.flatnonzero((smooth == lowest) & (smooth < highest)).tolist():
         if not reach <= column < len(cost) - reach:
