@@ -158,20 +158,16 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         return pixels
     whole = np.broadcast_to(paper, pixels.shape)
     dark = _departs(pixels, paper) & (pixels @ LUMINANCE < LABEL_LIGHT * (whole @ LUMINANCE))
-    opened = cv2.morphologyEx(as_bytes(dark), cv2.MORPH_OPEN, np.ones((LABEL_OPEN, LABEL_OPEN), np.uint8))
-    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    opened = dilate(erode(dark, LABEL_OPEN, LABEL_OPEN), LABEL_OPEN, LABEL_OPEN)
+    parts = find_components(fill_holes(opened))
     found = pixels
-    for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:MOST_PATCHES]:
-        left, top, wide, high = cv2.boundingRect(contour)
-        _, sides, _ = cv2.minAreaRect(contour)
-        size = cv2.contourArea(contour)
-        if size < PATCH * dark.size or size < LABEL_SHAPE * sides[0] * sides[1]:
+    for i in np.argsort(-parts.areas)[:MOST_PATCHES].tolist():
+        area = slice(parts.top[i], parts.bottom[i]), slice(parts.left[i], parts.right[i])
+        filled = parts.labels[area] == i
+        size = _area(filled)
+        if size < PATCH * dark.size or size < LABEL_SHAPE * _least_rectangle(filled):
             continue
-        area = slice(top, top + high), slice(left, left + wide)
-        filled = np.zeros((high, wide), np.uint8)
-        cv2.drawContours(filled, [contour - (left, top)], -1, 1, cv2.FILLED)
-        rim = np.ones((2 * LABEL_RIM + 1, 2 * LABEL_RIM + 1), np.uint8)
-        inner = cv2.erode(filled, rim, borderValue=0).view(bool)
+        inner = erode(filled, 2 * LABEL_RIM + 1, 2 * LABEL_RIM + 1, outside=False)
         light = pixels[area] @ LUMINANCE
         if not inner.any():
             continue
@@ -182,7 +178,7 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         if lightest - tone < PATCH_CONTRAST or not INKED * plain.sum() <= written.sum() <= LABEL_WRITTEN * plain.sum():
             continue
         thick = max(PATCH_CORE, round(LABEL_WIDE * stroke_width(written)))
-        if not cv2.erode(as_bytes(plain), np.ones((thick, thick), np.uint8), borderValue=0).any():
+        if not erode(plain, thick, thick, outside=False).any():
             continue
         found = found if found is not pixels else pixels.copy()
         _turn_light(found, pixels, area, filled, share)
@@ -198,13 +194,13 @@ def _turn_light(
     inside = tuple(
         slice(at.start - around.start, at.stop - around.start) for at, around in zip(area, near, strict=True)
     )
-    grown, written = np.zeros(found[near].shape[:2], np.uint8), np.zeros(found[near].shape[:2], np.float32)
+    grown, written = np.zeros(found[near].shape[:2], bool), np.zeros(found[near].shape[:2], np.float32)
     grown[inside], written[inside] = filled, share
-    grown = cv2.dilate(grown, np.ones((2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1), np.uint8))
-    around = pixels[near][grown == 0]
+    grown = dilate(grown, 2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1)
+    around = pixels[near][~grown]
     paper = np.median(around, axis=0) if len(around) else np.full(3, 255.0)
     turned = paper * (1 - LABEL_TONE * written[:, :, None])
-    found[near] = np.where(grown[:, :, None] > 0, turned, found[near]).astype(np.uint8)
+    found[near] = np.where(grown[:, :, None], turned, found[near]).astype(np.uint8)
 
 
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
