@@ -32,7 +32,7 @@ def test_dilation_and_erosion_are_scipys(shape, window):
 
 
 def disc(side: int) -> np.ndarray:
-    """What OpenCV calls an ellipse: its rows are as wide as a circle there, rounded."""
+    """A disc whose rows are as wide as a circle is there, rounded."""
     reach = side // 2
     away = np.arange(-reach, reach + 1)
     halves = np.rint(np.sqrt(reach**2 - away**2))
