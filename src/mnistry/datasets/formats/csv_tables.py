@@ -106,12 +106,8 @@ class Table:
         if self._separator == " ":
             first = [" ".join(line.split()) for line in first]
         head = self._cells(first[0])
-        self._header = any(not is_number(cell) for cell in head[1:] or head) and any(is_name(cell) for cell in head)
-        below = next(
-            (cells[0] for line in first[1:] if (cells := self._cells(line))), ""
-        )  # a list of files, with numbers for names of columns
-        self._header |= _names_picture(below) and is_name(head[0]) and not _names_picture(head[0])
-        self._header = self._header or head == [str(number) for number in range(len(head))]  # as pandas numbers columns
+        below = next((cells[0] for line in first[1:] if (cells := self._cells(line))), "")
+        self._header = _is_header(head, below)
         rows = [self._cells(line) for line in first[int(self._header) :]]
         self._commas = self._separator in ";\t|" and any(
             DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows[:20] for cell in row
@@ -318,6 +314,13 @@ def find_separator(line: str, path: Path) -> str:
     words = line.split()
     listed_ = len(words) == 2 and find_picture(path.parent, words[0]) is not None
     return " " if listed_ or len(words) > LEAST_SPACED else ","
+
+
+def _is_header(head: Sequence[str], below: str) -> bool:
+    """Tell whether the first row of a table names its columns; `below` is the first cell of the next row."""
+    words = any(not is_number(cell) for cell in head[1:] or head) and any(map(is_name, head))
+    above_files = _names_picture(below) and is_name(head[0]) and not _names_picture(head[0])  # the rest may be numbers
+    return words or above_files or list(head) == [str(n) for n in range(len(head))]  # as pandas numbers columns
 
 
 def _names_picture(cell: str) -> bool:
