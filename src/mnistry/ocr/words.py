@@ -28,8 +28,9 @@ LOW_LETTERS, ON_LINE, MOST_ON_LINE = (0.6, 0.82), 0.045, 0.7  # heights by the t
 CAPITAL = 0.9  # of the tallest: the first letter
 OTHERWISE, SHARED = 0.15, 0.3  # of the other digits' height: how else an end lies; of its rows: what is beside it
 NEARER, NEAREST = 0.5, 0.15  # of the gap to the next digit, and of that height: the gap to the letter it belongs to
-UNEVEN, EVEN_NUMBER, VERY_UNEVEN = 0.2, 0.15, 0.25  # of the height: a doubtful number, a clear one, no number
-NAME = 4  # digits of such a one, at most: more are likelier a badly written number
+UNEVEN, VERY_UNEVEN = 0.2, 0.25  # of the height: by how much the digits of a doubtful number differ, and of none
+LEVEL, MANY_DIGITS = 0.16, 4  # the same of most others of the page, and how many these are
+NAME = 4  # digits, at most, of a name read as one: more are likelier a badly written number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
@@ -194,8 +195,6 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     beside_words = any(mark.reason == "letters" for mark in marks)
     syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
     beside_syllables = sum(syllables) >= SYLLABLES
-    unlike_letters = [number.uneven for number in clear if number.word_odds < 1]
-    even = bool(unlike_letters) and min(unlike_letters) <= EVEN_NUMBER and max(unlike_letters) < UNEVEN
     kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
@@ -212,8 +211,10 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
-            uneven = beside_words and even and not number.small_zeros and number.uneven >= UNEVEN
-            word |= uneven and number.uneven >= VERY_UNEVEN and number.word_odds >= 1 and len(number.digits) <= NAME
+            uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN) and not number.small_zeros
+            uneven = uneven and _others_are_even(number, lines)
+            is_short = FEW <= len(number.digits) <= NAME and number.word_odds >= 1
+            word |= beside_words and uneven and is_short and number.uneven >= VERY_UNEVEN
             if word:
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
@@ -223,19 +224,30 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             digits = [doubt(each) if doubtful or each.start in stacked else each for each in number.digits]
             kept[-1].append(Number(digits))
     words = [mark.box for mark in marks if mark.reason == "letters"]
+    firm = [number for line in kept for number in line if number.clear or (number.sure and number.word_odds < 1)]
     for line in kept:
-        if len(line) > 1 and _is_under_words(line[0], len(line) - 1, clear, words, usual):
+        if len(line) > 1 and _is_under_words(line[0], len(line) - 1, firm, words, usual):
             marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
     return [[each for number in line for each in number.digits] for line in kept if line]
 
 
-def _is_under_words(number: Number, others: int, clear: Sequence[Number], words: Sequence[Box], usual: float) -> bool:
+def _others_are_even(number: Number, lines: Sequence[Sequence[Number]]) -> bool:
+    """Tell whether the sure digits of a page outside of a number, if there are some, are all as high."""
+    others = [each for line in lines for other in line if other is not number for each in other.digits]
+    heights = [each.height for each in others if each.digit.sure]
+    if len(heights) < MANY_DIGITS:
+        return False
+    low, usual, high = np.percentile(heights, (10, 50, 90))
+    return bool(high - low <= LEVEL * usual)
+
+
+def _is_under_words(number: Number, others: int, firm: Sequence[Number], words: Sequence[Box], usual: float) -> bool:
     """Tell whether a number is the first of a row of a table in whose first column there are words.
 
     Args:
         number: the first number of a line.
         others: how many more the line has.
-        clear: the clear numbers of the page.
+        firm: the numbers of the page that are none of letters.
         words: the boxes of its letters.
         usual: the height of its numbers.
     """
@@ -249,7 +261,7 @@ def _is_under_words(number: Number, others: int, clear: Sequence[Number], words:
         middles = sorted(box[1] + box[3] for box in boxes if abs(box[0] - number.box[0]) <= near)
         return bool(middles) + sum(below - above > 2 * ROW * usual for above, below in pairwise(middles))
 
-    worded, numbered = rows(words), rows([each.box for each in clear if each is not number])
+    worded, numbered = rows(words), rows([each.box for each in firm if each is not number])
     like_letters = not number.sure or {each.digit.name for each in number.digits} <= {"0", "1"}
     return worded >= (1 if not before and others == 1 and like_letters else MANY_WORDS) and 2 * numbered <= worded
 
