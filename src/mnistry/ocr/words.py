@@ -77,6 +77,11 @@ class Number:
         return not self.letters and len(self.digits) >= FEW and self.score >= CLEAR
 
     @property
+    def firm(self) -> bool:
+        """True if it is clear, or sure and of digits that letters are rarely read as."""
+        return self.clear or (self.sure and self.word_odds < 1)
+
+    @property
     def score(self) -> float:
         """The mean of its digits'."""
         return float(np.mean([each.digit.score for each in self.digits]))
@@ -101,7 +106,18 @@ class Number:
     def uneven(self) -> float:
         """By how much the heights of its digits differ, as a part of the usual one."""
         heights = [each.height for each in self.digits]
-        return (max(heights) - min(heights)) / self.height
+        return float(max(heights) - min(heights)) / self.height
+
+    @property
+    def ragged(self) -> bool:
+        """True if its digits differ in height, and their bottoms lie off one base line."""
+        if self.uneven < UNEVEN:
+            return False
+        bottoms = np.array([each.box[3] for each in self.digits], np.float64)
+        middles = np.array([each.box[0] + each.box[2] for each in self.digits], np.float64)
+        if len(bottoms) > 2 and np.ptp(middles) > 0:
+            bottoms -= np.polyval(np.polyfit(middles, bottoms, 1), middles)
+        return bool(np.ptp(bottoms) >= UNEVEN * self.height)
 
     def attached(self, boxes: Sequence[Box]) -> list[DecodedDigit]:
         """The digits at its ends that are larger or smaller than the others, and closer to one of these boxes.
@@ -189,6 +205,8 @@ def find_stacked(lines: Sequence[Sequence[DecodedDigit]], pieces: np.ndarray) ->
 def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: set[int]) -> list[list[DecodedDigit]]:
     """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class."""
     clear = [number for line in lines for number in line if number.clear]
+    if not clear:
+        clear = [number for line in lines for number in line if number.firm and len(number.digits) > 1]
     usual = median(number.height for number in clear) if clear else 0.0
     beside_number = any(len(number.digits) > 1 and number.sure for line in lines for number in line)
     middle = float(np.median([each.height for line in lines for number in line for each in number.digits] or [0]))
@@ -219,12 +237,13 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
             other_size = not OTHER_SIZE[0] * middle <= number.height <= OTHER_SIZE[1] * middle
-            doubtful = number.letters or uneven or (bool(clear) and beside_words and (ring or other_size))
+            doubtful = number.letters or uneven or (number.ragged and (beside_words or number.word_odds >= 1))
+            doubtful |= bool(clear) and beside_words and (ring or other_size)
             doubtful |= beside_syllables and short
             digits = [doubt(each) if doubtful or each.start in stacked else each for each in number.digits]
             kept[-1].append(Number(digits))
     words = [mark.box for mark in marks if mark.reason == "letters"]
-    firm = [number for line in kept for number in line if number.clear or (number.sure and number.word_odds < 1)]
+    firm = [number for line in kept for number in line if number.firm]
     for line in kept:
         if len(line) > 1 and _is_under_words(line[0], len(line) - 1, firm, words, usual):
             marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
