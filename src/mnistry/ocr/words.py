@@ -281,7 +281,8 @@ def _is_under_words(number: Number, others: int, firm: Sequence[Number], words: 
         return bool(middles) + sum(below - above > 2 * ROW * usual for above, below in pairwise(middles))
 
     worded, numbered = rows(words), rows([each.box for each in firm if each is not number])
-    like_letters = not number.sure or {each.digit.name for each in number.digits} <= {"0", "1"}
+    as_high = LIKE[0] * usual <= number.height <= LIKE[1] * usual
+    like_letters = not number.sure or (not as_high and {each.digit.name for each in number.digits} <= {"0", "1"})
     return worded >= (1 if not before and others == 1 and like_letters else MANY_WORDS) and 2 * numbered <= worded
 
 
@@ -314,10 +315,9 @@ def drop_stroke(line: Line, digits: Sequence[DecodedDigit], at: int) -> DecodedD
     whole = [each for each in digits[max(0, at - 2) : at + 3] if parts(each) & own] if len(own) == 1 else []
     if len(whole) >= 3 and all(is_stroke(each, ARCH) for each in whole):
         return None
-    if not is_stroke(taken):
-        return taken
-    beside = [digits[i] for i in (at - 1, at + 1) if 0 <= i < len(digits)]
-    return None if any(is_stroke(each) and parts(each) & parts(taken) for each in beside) else taken
+    beside = [digits[i] for i in (at - 1, at + 1) if 0 <= i < len(digits) and parts(digits[i]) & own]
+    is_tick = taken.digit.name == "1" and any(each.digit.name == "1" for each in beside)
+    return None if is_tick or (is_stroke(taken) and any(map(is_stroke, beside))) else taken
 
 
 def mean_score(characters: Characters) -> float:
