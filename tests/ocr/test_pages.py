@@ -421,3 +421,23 @@ def test_an_uneven_name_beside_even_numbers_is_no_number(recognizer):
     print_text(page, "Olio", (20, 130), 58)
     page.write("3432", (330, 145), 44, seed=4)
     assert recognizer.read(page.image()).text == "6924\n3432"
+
+
+@pytest.mark.parametrize("photo", [False, True])
+def test_a_tick_after_a_number_is_no_eleven(recognizer, photo):
+    page = Page(420, 240)
+    for top, text in ((30, "194"), (140, "075")):
+        page.write(text, (40, top), 52, seed=3)
+        page.line([(240, top + 28), (254, top + 50), (292, top - 2)], BLACK, 5)
+    reading = recognizer.read(page.photo() if photo else page.image())
+    assert reading.text == "194\n075"
+
+
+@pytest.mark.parametrize(("first", "second"), [("98", "54"), ("37", "64")])
+def test_rings_and_strokes_far_lower_than_short_sure_numbers_are_no_digits(recognizer, first, second):
+    page = Page(420, 260)
+    for top, text in ((40, first), (160, second)):
+        page.write("0", (30, top), 20, seed=5)
+        page.line([(75, top + 4), (74, top + 26)], BLACK, 4)
+        page.write(text, (200, top - 8), 50, seed=3)
+    assert recognizer.read(page.image()).text == f"{first}\n{second}"

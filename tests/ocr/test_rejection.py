@@ -128,6 +128,32 @@ def test_clear_digits_that_letters_are_rarely_read_as_are_a_number_before_a_word
     assert numbers(line) == ([(True, 2), (False, 3)] if number else [(False, 5)])
 
 
+def low(number: int, height: int, bottom: int) -> DecodedDigit:
+    """A digit of this height on this row."""
+    each = taken(number, height=height)
+    return replace(each, box=(each.box[0], bottom - height, each.box[2], bottom))
+
+
+@pytest.mark.parametrize(
+    ("heights", "bottoms", "uneven", "ragged"),
+    [
+        ((50, 50, 50, 50), (50, 50, 50, 50), False, False),
+        ((50, 50, 36, 50), (50, 50, 50, 50), True, False),  # a small digit on the base line
+        ((50, 34, 50, 50), (50, 36, 50, 50), True, True),  # it floats
+        ((50, 46, 52, 50), (50, 66, 82, 98), False, False),  # a line that falls
+    ],
+)
+def test_digits_of_unlike_heights_off_one_base_line_are_ragged(heights, bottoms, uneven, ragged):
+    number = Number([low(i, *each) for i, each in enumerate(zip(heights, bottoms, strict=True))])
+    assert (number.uneven >= 0.2, number.ragged) == (uneven, ragged)
+
+
+def test_two_strokes_of_one_piece_are_a_tick_whatever_their_width():
+    ones = [replace(each, digit=replace(each.digit, digit=1)) for each in map(taken, range(2))]
+    assert [drop_stroke(writing([0, 0]).lines[0], ones, at) for at in range(2)] == [None] * 2
+    assert [drop_stroke(writing([0, 1]).lines[0], ones, at) for at in range(2)] == ones
+
+
 @pytest.mark.parametrize(("gap", "height", "found"), [(2, 30, True), (2, 50, False), (10, 30, False)])
 def test_a_smaller_end_beside_a_letter_belongs_to_that(gap, height, found):
     digits = [taken(0), taken(1), taken(2, height=height)]
