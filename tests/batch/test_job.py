@@ -16,11 +16,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fsspec
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from helpers.batching import parts, rows
 from helpers.writing import Page, digit, save_pictures
@@ -97,6 +99,8 @@ FORMS: dict[str, Callable[[Path, np.ndarray], object]] = {
     "labelled.csv.gz": lambda path, x: np.savetxt(
         path, np.column_stack([np.arange(N) % 10, x.reshape(N, 784)]), "%d", ",", header=HEADER, comments=""
     ),
+    "a.h5": lambda path, x: h5py.File(path, "w").create_dataset("x", data=x).file.close(),
+    "a.mat": lambda path, x: savemat(path, {"X": x.transpose(1, 2, 0), "y": np.arange(N) % 10}),
     "fixed.parquet": lambda path, x: pq.write_table(
         column_of(pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), 784)), path, row_group_size=70
     ),

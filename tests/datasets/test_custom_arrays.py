@@ -19,7 +19,7 @@ from helpers.loaded import holds
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
 from mnistry.datasets.formats import array_files, pixels
-from mnistry.datasets.unlabelled import load_unlabelled
+from mnistry.datasets.unlabelled import load_pictures, load_unlabelled
 from mnistry.errors import DataError
 
 DIGITS = loading.load("digits")
@@ -80,6 +80,15 @@ def test_a_folder_of_matlab_files_of_the_splits(tmp_path):
     loaded = loading.load(str(tmp_path), kind="pictures")
     assert [len(y) for _, y in loaded.splits.values()] == [30, 10]
     assert loaded.y_test.tolist() == Y[30:].tolist()
+
+
+def test_images_of_a_matlab_file_are_counted_by_the_last_axis_without_labels_too(tmp_path):
+    scipy.io.savemat(tmp_path / "own.mat", {"X": X.transpose(1, 2, 0)})
+    np.testing.assert_array_equal(load_unlabelled(str(tmp_path / "own.mat")).images, X)
+    scipy.io.savemat(tmp_path / "own.mat", {"X": COLOURED.transpose(1, 2, 3, 0)})
+    pictures, remarks = load_pictures(str(tmp_path / "own.mat"))
+    np.testing.assert_array_equal(np.stack(list(pictures.values())), COLOURED)
+    assert remarks[-1].endswith("X: images are counted by its last axis.")
 
 
 def test_damaged_files_and_models_are_named(tmp_path):

@@ -1,6 +1,6 @@
 """28×28 images in IDX, NPY and NPZ files of any size, read one range at a time.
 
-A table (CSV) is read whole.
+Tables (CSV), HDF5 and MATLAB files are read whole.
 
 A stream that is compressed can only be read onward. It stays open, and what is asked for in rising order costs one
 pass; what lies before it costs another.
@@ -21,12 +21,12 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.batch import storage
-from mnistry.datasets.formats import array_headers
+from mnistry.datasets.formats import array_files, array_headers, csv_tables
 from mnistry.errors import DataError, UsageError
 from mnistry.runtime.file_signatures import GZIP, NPY, ZIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mnistry.batch.storage import Place
 
@@ -79,7 +79,7 @@ class ImageFile:
 
 def is_image_file(head: bytes) -> bool:
     """Tell by its first bytes whether a file is one of those that are read here."""
-    return head.startswith((NPY, *ZIP, IDX_START, GZIP)) or _is_table(head)
+    return head.startswith((NPY, *ZIP, IDX_START, GZIP)) or array_files.is_one(head) or _is_table(head)
 
 
 def _is_table(head: bytes) -> bool:
@@ -92,7 +92,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
     """Open a file of images.
 
     Args:
-        place: of an IDX file, packed with gzip or not, an NPY or an NPZ file.
+        place: of an IDX file, packed with gzip or not, an NPY, NPZ, CSV, HDF5 or MATLAB file.
         array: which array of an NPZ file; None is the only one that holds images.
 
     Raises:
@@ -112,22 +112,22 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
             return _open_archive(raw, name, array)
         if head.startswith(NPY):
             return _open_npy(raw, name)
+        if array_files.is_one(head):
+            return _open_whole(place, "an HDF5 or MATLAB file", array_files.read_images)
         size = _measure(raw)
         packed = head.startswith(GZIP)
         if _is_table(gzip.GzipFile(fileobj=raw).read(HEAD) if packed else head):
-            return _open_table(place)
+            return _open_whole(place, "a table", csv_tables.read_images)
         raw.seek(0)
         if packed:
             return _open_idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
         return _open_idx(raw, name, size, exact=True)
 
 
-def _open_table(place: Place) -> ImageFile:
+def _open_whole(place: Place, what: str, read: Callable[[Path], tuple[Any, list[str]]]) -> ImageFile:
     if not place.local:
-        raise DataError(f"{place.given} is a table; one that is not on this machine is not read. Fetch it first.")
-    from mnistry.datasets.formats import csv_tables
-
-    images, _ = csv_tables.read_images(Path(place.path))
+        raise DataError(f"{place.given} is {what}; one that is not on this machine is not read. Fetch it first.")
+    images, _ = read(Path(place.path))
     if not isinstance(images, np.ndarray):
         raise DataError(f"{place.given} is a list of pictures. Name the folder that holds them.")
     if images.shape[1:] != (28, 28):

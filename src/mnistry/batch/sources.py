@@ -19,7 +19,9 @@ from mnistry.runtime.files import PassedOver
 
 FOLDER, LIST, ARRAY, PARQUET = "folder of pictures", "list of paths", "file of images", "Parquet"
 PARQUET_SUFFIXES = frozenset((".parquet", ".pq"))
-EXPECTED = "a folder of pictures or Parquet files, a Parquet, IDX, NPY, NPZ or CSV file, or a text file of paths"
+EXPECTED = (
+    "a folder of pictures or Parquet files, a Parquet, IDX, NPY, NPZ, CSV, HDF5 or MATLAB file, or a text file of paths"
+)
 
 
 @dataclass(frozen=True)

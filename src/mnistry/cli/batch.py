@@ -15,8 +15,8 @@ def batch(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of pictures or Parquet files; a Parquet, IDX, NPY, NPZ or CSV file; a text file of paths; "
-            "or the address of one.",
+            help="A folder of pictures or Parquet files; a Parquet, IDX, NPY, NPZ, CSV, HDF5 or MATLAB file; a text "
+            "file of paths; or the address of one.",
             show_default=False,
         ),
     ],

@@ -40,7 +40,7 @@ def read(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE...", help="Files, folders of them, tables or arrays of images, or - for standard input."
+            metavar="PICTURE", help="Files, folders of them, tables or arrays of images, or - for standard input."
         ),
     ],
     *,

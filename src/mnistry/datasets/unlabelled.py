@@ -137,8 +137,7 @@ def _read(place: Path) -> Found:
     if start.startswith(NPY):
         return _number_images(*numpy_files.read_images(place))
     if array_files.is_one(start):
-        with array_files.as_npz([place]) as npz:
-            return _number_images(*numpy_files.read_images(npz, short(place)))
+        return _number_images(*array_files.read_images(place))
     if parquet.is_one(start):
         return _number_images(*parquet.read_images(place))
     if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):

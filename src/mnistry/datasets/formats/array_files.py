@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.datasets.formats import unsupported
+from mnistry.datasets.formats import numpy_files, unsupported
 from mnistry.datasets.labelled import MAX_BYTES
 from mnistry.errors import DataError, require
 from mnistry.runtime.file_signatures import HDF5, read_start
@@ -64,6 +64,12 @@ def as_npz(files: Sequence[Path]) -> Iterator[Path]:
             remedy = [text for each in files if (text := unsupported.describe(each, read_start(each)))]
             raise DataError(f"{short(files[0])} cannot be read: {told:.300}. {remedy[0] if remedy else ''}".rstrip())
         yield target
+
+
+def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Read the images of a file that may have no labels, see `numpy_files.read_images`."""
+    with as_npz([path]) as npz:
+        return numpy_files.read_images(npz, short(path))
 
 
 def main(target: str, *files: str) -> None:

@@ -154,7 +154,8 @@ def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, s
         DataError: it is not an array of images.
     """
     assumed = None
-    if images is not None and x.ndim in (2, 3, 4) and x.shape[0] != images == x.shape[-1]:
+    counted = x.shape[0] != images == x.shape[-1] if images is not None else _are_last(x.shape)
+    if counted and x.ndim in (2, 3, 4):
         x = np.moveaxis(x, -1, 0)  # as MATLAB has them
         assumed = "images are counted by its last axis"
     if x.ndim == 2 and (shape := shape_of(x.shape[1])) is not None:
@@ -170,6 +171,18 @@ def arrange(x: np.ndarray, images: int | None, name: str) -> tuple[np.ndarray, s
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (3, 4)) or 0 in x.shape[1:]:
         raise DataError(f"{name} must be images (n, 28, 28) or (n, height, width); received {x.dtype} {x.shape}.")
     return x, assumed
+
+
+def _are_last(shape: tuple[int, ...]) -> bool:
+    """Tell whether the last axis counts images, where no labels say so: the first two are the sides of a square.
+
+    >>> _are_last((28, 28, 500)), _are_last((32, 32, 3, 500)), _are_last((28, 28, 28)), _are_last((28, 28, 3))
+    (True, True, False, False)
+    """
+    few = (1, 3, 4)  # channels
+    if len(shape) not in (3, 4) or shape[0] != shape[1] or shape[-1] in (*few, shape[0]):
+        return False
+    return len(shape) == 3 or shape[2] in few
 
 
 def _arrange_colours(rows: np.ndarray, side: int) -> tuple[np.ndarray, str]:
