@@ -31,10 +31,10 @@ def cpu_forms() -> Iterator[None]:
         return
     blocks: Blocks = {}
     forms: list[tuple[Any, str, Any]] = [
-        (keras_nn, "conv", _conv),
-        (keras_nn, "depthwise_conv", _depthwise_conv),
-        (keras_nn, "max_pool", partial(_max_pool, blocks)),
-        (keras_nn, "average_pool", _average_pool),
+        (keras_nn, "conv", partial(_convolution, _convolve)),
+        (keras_nn, "depthwise_conv", partial(_convolution, _convolve_depthwise)),
+        (keras_nn, "max_pool", partial(_pooling, partial(_pool_max, blocks))),
+        (keras_nn, "average_pool", partial(_pooling, _pool_average)),
         (BaseConv, "call", partial(_call_conv_layer, blocks)),
     ]
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in forms]
@@ -56,7 +56,8 @@ def _bound(form: Callable[..., Any], original: Callable[..., Any]) -> Callable[.
     return call
 
 
-def _conv(
+def _convolution(
+    form: Callable[[Any, Any, Window], Any],
     original: Callable[..., Any],
     inputs: Any,
     kernel: Any,
@@ -65,24 +66,33 @@ def _conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
+    """Compute one of Keras's convolutions as `form(x, weights, window)`, where that applies."""
     kernel = keras.ops.convert_to_tensor(kernel)
     inputs = keras.ops.convert_to_tensor(inputs, dtype=kernel.dtype)
 
-    def form(x: Any) -> Any:
+    def convolved(x: Any) -> Any:
         weights = kernel if kernel.ndim == 4 else kernel[None]
-        groups, remainder = divmod(x.shape[-1], weights.shape[2])
         window = _window_of(x, weights.shape[:2], strides, padding, dilation_rate, inputs.ndim)
-        if remainder or weights.shape[3] % groups or 0 in window.out:
-            return None
-        if groups == 1:
-            return convolve(x, weights, None, Block(window))
-        if weights.shape[2] == 1:
-            return convolve_depthwise(x, weights.reshape(*weights.shape[:2], groups, -1), window)
-        parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weights, groups, axis=-1), strict=True)
-        return jnp.concatenate([convolve(part, own, None, Block(window)) for part, own in parts], axis=-1)
+        return None if 0 in window.out else form(x, weights, window)
 
-    found = _with_channels_last(form, inputs, data_format) if kernel.dtype == inputs.dtype else None
+    found = _with_channels_last(convolved, inputs, data_format)
     return original(inputs, kernel, strides, padding, data_format, dilation_rate) if found is None else found
+
+
+def _convolve(x: Any, weights: Any, window: Window) -> Any:
+    groups, remainder = divmod(x.shape[-1], weights.shape[2])
+    if remainder or weights.shape[3] % groups:
+        return None
+    if groups == 1:
+        return convolve(x, weights, None, Block(window))
+    if weights.shape[2] == 1:
+        return convolve_depthwise(x, weights.reshape(*weights.shape[:2], groups, -1), window)
+    parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weights, groups, axis=-1), strict=True)
+    return jnp.concatenate([convolve(part, own, None, Block(window)) for part, own in parts], axis=-1)
+
+
+def _convolve_depthwise(x: Any, weights: Any, window: Window) -> Any:
+    return convolve_depthwise(x, weights, window) if x.shape[-1] == weights.shape[2] else None
 
 
 def _call_conv_layer(blocks: Blocks, original: Callable[..., Any], layer: Any, inputs: Any) -> Any:
@@ -113,28 +123,8 @@ def _call_conv_layer(blocks: Blocks, original: Callable[..., Any], layer: Any, i
     return outputs
 
 
-def _depthwise_conv(
-    original: Callable[..., Any],
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Any:
-    inputs, kernel = keras.ops.convert_to_tensor(inputs), keras.ops.convert_to_tensor(kernel)
-
-    def form(x: Any) -> Any:
-        weights = kernel if kernel.ndim == 4 else kernel[None]
-        window = _window_of(x, weights.shape[:2], strides, padding, dilation_rate, inputs.ndim)
-        return None if x.shape[-1] != weights.shape[2] or 0 in window.out else convolve_depthwise(x, weights, window)
-
-    found = _with_channels_last(form, inputs, data_format) if kernel.dtype == inputs.dtype else None
-    return original(inputs, kernel, strides, padding, data_format, dilation_rate) if found is None else found
-
-
-def _max_pool(
-    blocks: Blocks,
+def _pooling(
+    form: Callable[[Any, Window, Any, str], Any],
     original: Callable[..., Any],
     inputs: Any,
     pool_size: Any,
@@ -142,37 +132,25 @@ def _max_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    def form(x: Any) -> Any:
-        window = _window_of(x, pool_size, pool_size if strides is None else strides, padding, 1, inputs.ndim)
-        if 0 in window.out:
-            return None
-        _, layout, with_pool = blocks.get(id(inputs), (None, None, None))
-        if with_pool is not None and layout == (data_format or keras.config.image_data_format()):
-            return with_pool(window)
-        return pool_max(x, window)
+    """Compute one of Keras's poolings as `form(x, window, inputs, layout)`, where that applies."""
 
-    found = _with_channels_last(form, inputs, data_format)
+    def pooled(x: Any) -> Any:
+        window = _window_of(x, pool_size, pool_size if strides is None else strides, padding, 1, inputs.ndim)
+        return None if 0 in window.out else form(x, window, inputs, data_format or keras.config.image_data_format())
+
+    found = _with_channels_last(pooled, inputs, data_format)
     return original(inputs, pool_size, strides, padding, data_format) if found is None else found
 
 
-def _average_pool(
-    original: Callable[..., Any],
-    inputs: Any,
-    pool_size: Any,
-    strides: Any = None,
-    padding: str = "valid",
-    data_format: str | None = None,
-) -> Any:
-    def form(x: Any) -> Any:
-        window = _window_of(x, pool_size, pool_size if strides is None else strides, padding, 1, inputs.ndim)
-        if 0 in window.out:
-            return None
-        if not any(window.before + window.after):
-            return pool_sum(x, window) / (window.size[0] * window.size[1])
-        return pool_sum(x, window) / pool_sum(jnp.ones((1, *x.shape[1:3], 1), x.dtype), window)
+def _pool_max(blocks: Blocks, x: Any, window: Window, inputs: Any, layout: str) -> Any:
+    _, own, with_pool = blocks.get(id(inputs), (None, None, None))
+    return pool_max(x, window) if with_pool is None or own != layout else with_pool(window)
 
-    found = _with_channels_last(form, inputs, data_format)
-    return original(inputs, pool_size, strides, padding, data_format) if found is None else found
+
+def _pool_average(x: Any, window: Window, _inputs: Any, _layout: str) -> Any:
+    if not any(window.before + window.after):
+        return pool_sum(x, window) / (window.size[0] * window.size[1])
+    return pool_sum(x, window) / pool_sum(jnp.ones((1, *x.shape[1:3], 1), x.dtype), window)
 
 
 def _window_of(x: Any, size: Any, strides: Any, padding: str, dilation: Any, ndim: int) -> Window:
