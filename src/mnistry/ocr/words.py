@@ -36,6 +36,7 @@ SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
 ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
 ABOVE_WIDE, ABOVE_HIGH, ABOVE_BROAD = 0.3, 0.25, 1.6  # of the digit's sides: its own
+PILED = 0.6  # of the narrower one's width, shared by two digits of which one lies above the other
 SYLLABLES, HALF = 2, 0.5  # such digits of a page that is in Hangul, at least; of a number that is a word
 CLOSER, CLOSEST = 0.25, 0.12  # of its height: how close that is, and how close if it is a digit
 ROW = 0.9  # of that height, from one row to the next: a syllable's parts are closer
@@ -229,7 +230,8 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
-            uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN) and not number.small_zeros
+            uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN)
+            uneven = uneven and (number.ragged or not number.small_zeros)
             uneven = uneven and _others_are_even(number, lines)
             is_short = FEW <= len(number.digits) <= NAME and number.word_odds >= 1
             word |= beside_words and uneven and is_short and number.uneven >= VERY_UNEVEN
@@ -240,7 +242,9 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             doubtful = number.letters or uneven or (number.ragged and (beside_words or number.word_odds >= 1))
             doubtful |= bool(clear) and beside_words and (ring or other_size)
             doubtful |= beside_syllables and short
-            digits = [doubt(each) if doubtful or each.start in stacked else each for each in number.digits]
+            own = _without_syllable(number.digits, stacked)
+            marks += [Mark(each.box, "letters") for each in number.digits if each not in own]
+            digits = [doubt(each) if doubtful or each.start in stacked else each for each in own]
             kept[-1].append(Number(digits))
     words = [mark.box for mark in marks if mark.reason == "letters"]
     firm = [number for line in kept for number in line if number.firm]
@@ -248,6 +252,25 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
         if len(line) > 1 and _is_under_words(line[0], len(line) - 1, firm, words, usual):
             marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
     return [[each for number in line for each in number.digits] for line in kept if line]
+
+
+def _without_syllable(digits: list[DecodedDigit], stacked: set[int]) -> list[DecodedDigit]:
+    """The digits of a number without parts of a syllable at its end, such as 원, if all others are sure.
+
+    Such are unsure digits with other ink close above or below, and two that lie above each other.
+    """
+    piled = set()
+    for left, right in pairwise(digits):
+        shared = min(left.box[2], right.box[2]) - max(left.box[0], right.box[0])
+        narrower = min(left.box[2] - left.box[0], right.box[2] - right.box[0])
+        if shared >= PILED * narrower and not (left.digit.sure and right.digit.sure):
+            piled |= {left.start, right.start}
+    end = len(digits)
+    while end and (
+        digits[end - 1].start in piled or (digits[end - 1].start in stacked and not digits[end - 1].digit.sure)
+    ):
+        end -= 1
+    return digits[:end] if end and all(each.digit.sure for each in digits[:end]) else digits
 
 
 def _others_are_even(number: Number, lines: Sequence[Sequence[Number]]) -> bool:
