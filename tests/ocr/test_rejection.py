@@ -12,7 +12,7 @@ from mnistry.ocr.frame_removal import Cleaned
 from mnistry.ocr.rejection import reject_implausible
 from mnistry.ocr.result import DecodedDigit, Digit
 from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.words import Characters, Number, drop_stroke, part_numbers_and_words
+from mnistry.ocr.words import Characters, Number, drop_labels, drop_stroke, part_numbers_and_words
 
 NAMES = tuple("0123456789")
 
@@ -146,6 +146,14 @@ def low(number: int, height: int, bottom: int) -> DecodedDigit:
 def test_digits_of_unlike_heights_off_one_base_line_are_ragged(heights, bottoms, uneven, ragged):
     number = Number([low(i, *each) for i, each in enumerate(zip(heights, bottoms, strict=True))])
     assert (number.uneven >= 0.2, number.ragged) == (uneven, ragged)
+
+
+@pytest.mark.parametrize(("sure", "kept"), [(False, 2), (True, 4)])
+def test_two_digits_above_each_other_at_the_end_of_a_number_are_a_syllable(sure, kept):
+    digits = [taken(0), taken(1), taken(2, sure=sure), taken(3)]
+    digits[3] = replace(digits[3], box=(85, 20, 112, 50))
+    found = drop_labels([[Number(digits)]], [], set())
+    assert [len(line) for line in found] == [kept]
 
 
 def test_two_strokes_of_one_piece_are_a_tick_whatever_their_width():
