@@ -32,6 +32,10 @@ UNEVEN, VERY_UNEVEN = 0.2, 0.25  # of the height: by how much the digits of a do
 LEVEL, MANY_DIGITS = 0.16, 4  # the same of most others of the page, and how many these are
 NAME = 4  # digits, at most, of a name read as one: more are likelier a badly written number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
+MANY_LETTERS, LOWER = (
+    1.5,
+    0.85,
+)  # for each digit, of a page of text; of the height of its numbers: doubtful digits there
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
 ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
@@ -211,7 +215,9 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     usual = median(number.height for number in clear) if clear else 0.0
     beside_number = any(len(number.digits) > 1 and number.sure for line in lines for number in line)
     middle = float(np.median([each.height for line in lines for number in line for each in number.digits] or [0]))
-    beside_words = any(mark.reason == "letters" for mark in marks)
+    letters = sum(mark.reason == "letters" for mark in marks)
+    beside_words = letters > 0
+    is_text = letters >= MANY_LETTERS * sum(len(number.digits) for line in lines for number in line)
     syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
     beside_syllables = sum(syllables) >= SYLLABLES
     kept: list[list[Number]] = []
@@ -230,6 +236,7 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
+            word |= is_text and bool(clear) and not number.firm and number.height <= LOWER * usual
             uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN)
             uneven = uneven and (number.ragged or not number.small_zeros)
             uneven = uneven and _others_are_even(number, lines)
