@@ -29,7 +29,7 @@ CAPITAL = 0.9  # of the tallest: the first letter
 OTHERWISE, SHARED = 0.15, 0.3  # of the other digits' height: how else an end lies; of its rows: what is beside it
 NEARER, NEAREST = 0.5, 0.15  # of the gap to the next digit, and of that height: the gap to the letter it belongs to
 UNEVEN, VERY_UNEVEN = 0.2, 0.25  # of the height: by how much the digits of a doubtful number differ, and of none
-LEVEL, MANY_DIGITS = 0.16, 4  # the same of most others of the page, and how many these are
+LEVEL, MANY_DIGITS = 0.1, 4  # the same of the middle half of all others of the page, and how many these are
 NAME = 4  # digits, at most, of a name read as one: more are likelier a badly written number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
 MANY_LETTERS, LOWER = (
@@ -41,6 +41,7 @@ FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; 
 ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
 ABOVE_WIDE, ABOVE_HIGH, ABOVE_BROAD = 0.3, 0.25, 1.6  # of the digit's sides: its own
 PILED = 0.6  # of the narrower one's width, shared by two digits of which one lies above the other
+PARTS = 2  # such digits at the end of a number, at least, that are a syllable
 SYLLABLES, HALF = 2, 0.5  # such digits of a page that is in Hangul, at least; of a number that is a word
 CLOSER, CLOSEST = 0.25, 0.12  # of its height: how close that is, and how close if it is a digit
 ROW = 0.9  # of that height, from one row to the next: a syllable's parts are closer
@@ -277,7 +278,8 @@ def _without_syllable(digits: list[DecodedDigit], stacked: set[int]) -> list[Dec
         digits[end - 1].start in piled or (digits[end - 1].start in stacked and not digits[end - 1].digit.sure)
     ):
         end -= 1
-    return digits[:end] if end and all(each.digit.sure for each in digits[:end]) else digits
+    is_syllable = 0 < end <= len(digits) - PARTS and all(each.digit.sure for each in digits[:end])
+    return digits[:end] if is_syllable else digits
 
 
 def _others_are_even(number: Number, lines: Sequence[Sequence[Number]]) -> bool:
@@ -286,7 +288,7 @@ def _others_are_even(number: Number, lines: Sequence[Sequence[Number]]) -> bool:
     heights = [each.height for each in others if each.digit.sure]
     if len(heights) < MANY_DIGITS:
         return False
-    low, usual, high = np.percentile(heights, (10, 50, 90))
+    low, usual, high = np.percentile(heights, (25, 50, 75))
     return bool(high - low <= LEVEL * usual)
 
 
