@@ -441,3 +441,13 @@ def test_rings_and_strokes_far_lower_than_short_sure_numbers_are_no_digits(recog
         page.line([(75, top + 4), (74, top + 26)], BLACK, 4)
         page.write(text, (200, top - 8), 50, seed=3)
     assert recognizer.read(page.image()).text == f"{first}\n{second}"
+
+
+def test_the_sides_of_low_open_boxes_are_no_ones(recognizer):
+    page = Page(420, 150)
+    for number, digit in enumerate("194"):
+        left = 40 + 90 * number
+        page.write(digit, (left + 26, 34), 56, seed=3 + number)
+        for x in (left, left + 76):
+            page.line([(x, 78), (x, 112)], BLACK, 2)
+    assert recognizer.read(page.image()).text.replace(" ", "") == "194"

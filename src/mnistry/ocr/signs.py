@@ -27,6 +27,7 @@ FEWEST_ROWS = 8  # of such a stroke
 HOOK, PLAIN = 0.8, 0.5  # of the stem's width: the hooks stick out on one side, hardly on the other
 BARS = (0.3, 6), (1.0, 10)  # of their height, from one stroke to the next; so many of them are bars
 ROOM = 1.0  # of their height: what is so near is part of them
+SIDES, THIN, ALIKE, LOW_SIDE = 3, 0.16, 1.5, 0.8  # strokes; width by height; pixels; of the digits' height
 SLIM = 0.55  # of its height: the width of a stroke that may have a dot
 DOT, COMPACT = 0.34, 1.7  # of the stroke's height: the longest side of a dot; its longer side by its shorter
 DOT_WIDTH, DOT_PIXELS = 0.8, 2  # of the stroke's width, and pixels: its least side
@@ -136,10 +137,21 @@ def find_bars(digits: Sequence[DecodedDigit]) -> list[DecodedDigit]:
             if len(run) >= fewest:
                 bars += [bar for bar in run if bar not in bars]
     if not bars:
-        return []
+        return _sides(digits)
     room = ROOM * median(each.height for each in bars)
     left, right = min(each.box[0] for each in bars) - room, max(each.box[2] for each in bars) + room
     return [each for each in digits if left <= each.box[0] and each.box[2] <= right]
+
+
+def _sides(digits: Sequence[DecodedDigit]) -> list[DecodedDigit]:
+    """Find the sides of open boxes: thin strokes from one row to another, both the same, lower than the digits."""
+    thin = [each for each in digits if each.digit.name == "1" and each.box[2] - each.box[0] <= THIN * each.height]
+    others = [each.height for each in digits if each not in thin]
+    if len(thin) < SIDES or not others:
+        return []
+    top, bottom = (median(each.box[i] for each in thin) for i in (1, 3))
+    alike = [each for each in thin if max(abs(each.box[1] - top), abs(each.box[3] - bottom)) <= ALIKE]
+    return alike if len(alike) >= SIDES and bottom - top <= LOW_SIDE * median(others) else []
 
 
 def find_dotted(digits: Sequence[DecodedDigit], parts: Components) -> dict[int, str]:

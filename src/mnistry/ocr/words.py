@@ -105,8 +105,9 @@ class Number:
 
     @property
     def small_zeros(self) -> bool:
-        """True if zeros are all that is low, as in many a hand."""
-        return all(each.digit.name == "0" for each, low in zip(self.digits, self._low, strict=True) if low)
+        """True if zeros are low and nothing else is, as in many a hand."""
+        low = {each.digit.name for each, low in zip(self.digits, self._low, strict=True) if low}
+        return low == {"0"}
 
     @property
     def uneven(self) -> float:
