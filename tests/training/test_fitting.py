@@ -419,6 +419,23 @@ def test_a_callback_stops_an_epoch_that_begins(images: Images) -> None:
         assert (int(model.optimizer.iterations), history.epoch) == (11, [0, 1])  # Keras makes one step before it looks
 
 
+def test_values_that_somebody_holds_are_not_overwritten(images: Images) -> None:
+    x, y = images[0][..., 0], images[1]
+    held: list[tuple[Any, np.ndarray]] = []
+
+    def hold(_epoch: int, _logs: Any) -> None:
+        value = model.layers[-1].kernel.value
+        held.append((value, np.array(value)))
+
+    model = lesson_network()
+    kernel = model.layers[-1].kernel
+    before, first = kernel.value, np.array(kernel.value)
+    fit(model, x, y, epochs=3, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=hold)], verbose=0)
+    for value, expected in [(before, first), *held]:
+        assert np.array_equal(np.asarray(value), expected)
+    assert len({expected.tobytes() for _, expected in held}) == 3
+
+
 def test_an_interrupt_leaves_the_steps_done_in_the_model(images: Images) -> None:
     x, y = images[0][..., 0], images[1]
 
@@ -482,6 +499,8 @@ def test_what_cannot_be_compiled_goes_to_keras_with_one_remark(images: Images) -
         (remark,) = [remark for remark in remarks if STEPWISE in str(remark.message)]
         assert remark.filename == __file__
         np.testing.assert_allclose(history.history["loss"], expected, rtol=1e-4)
+    with jax.debug_nans(True), pytest.warns(UserWarning, match="told to look for NaN"):
+        fit(lesson_network(), x, y, verbose=0)
     with jax.disable_jit(), pytest.warns(UserWarning, match="told not to compile"):
         history = fit(
             lesson_network(), x, y, batch_size=25, shuffle=False, verbose=0, callbacks=keras.callbacks.History()

@@ -45,6 +45,8 @@ def find_obstacle(model: keras.Model, data: tuple[Any, Any, Any], steps_per_epoc
         return "the model is compiled with jit_compile=False"
     if jax.config.jax_disable_jit:
         return "JAX has been told not to compile (jax_disable_jit)"
+    if jax.config.jax_debug_nans or jax.config.jax_debug_infs:
+        return "JAX has been told to look for NaN or infinity after each step (jax_debug_nans, jax_debug_infs)"
     if model.steps_per_execution != 1:
         return f"the model is compiled with steps_per_execution={model.steps_per_execution}"
     if keras.distribution.distribution() is not None:

@@ -272,12 +272,13 @@ class _Training:
             while step < until - first:
                 heard.on_train_batch_begin(step)
                 if model._jax_state_synced:
-                    session.pull()
+                    object.__setattr__(model, "_jax_state", None)  # it holds the values of before
+                    session.pull(taken=True)
                     _purge(model)
                     model._jax_state_synced = False
-                model._jax_state = _as_keras_names_it(session.state)
+                _show_state(model, session.state)
                 moment = next(moments)
-                model._jax_state = _as_keras_names_it(session.state)
+                _show_state(model, session.state)
                 step, logs = moment.step, moment.logs
                 heard.on_train_batch_end(step - 1, logs)
                 if progress is not None:
@@ -286,7 +287,7 @@ class _Training:
                     break
         finally:
             if not model._jax_state_synced:
-                model._jax_state = _as_keras_names_it(session.state)
+                _show_state(model, session.state)
                 model.jax_state_sync()
         if self._steps_made() == before:  # an optimizer of the model's own
             object.__setattr__(model, EPOCHS_WITHOUT_STEPS, getattr(model, EPOCHS_WITHOUT_STEPS, 0) + 1)
@@ -398,9 +399,10 @@ def _purge(model: keras.Model) -> None:
     )
 
 
-def _as_keras_names_it(state: Any) -> dict[str, Any]:
+def _show_state(model: keras.Model, state: Any) -> None:
+    """Let callbacks find the values where Keras has them, past its bookkeeping of attributes, which is slow."""
     names = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
-    return dict(zip(names, state, strict=True))
+    object.__setattr__(model, "_jax_state", dict(zip(names, state, strict=True)))
 
 
 def _first_line(error: Exception) -> str:

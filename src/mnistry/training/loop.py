@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ SECONDS_PER_DISPATCH = 0.25  # long enough to cost nothing, short enough for a l
 FIRST_DISPATCH_STEPS = 64
 STEPS_PER_SLOW_DISPATCH, LONGEST_DISPATCH = 8, 2.0  # every dispatch gets its memory anew from the operating system
 PROGRAMS = "_mnistry_programs"
+REFERENCES = 4  # to a value that only its variable holds, while it is looked at
 SLOW_IN_LOOPS_ON_CPU = "conv_general_dilated"  # JAX's primitive
 
 
@@ -113,7 +115,7 @@ class TrainSession:
         self.fresh_metrics = [np.asarray(variable.value) for variable in model.metrics_variables]
         self.logs: Any = None
         self.rate = 0.0
-        self.state: State
+        self.state: State = ([], [], [], [])
         self.pull()
 
     def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[TrainProgress]:
@@ -207,10 +209,21 @@ class TrainSession:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def pull(self) -> None:
-        """Take the values of the model's own variables, which somebody may have changed."""
-        # Copies: a dispatch overwrites the session's own values in place.
-        self.state = self.placement.replicate(_values(self.model), copied=True)
+    def pull(self, *, taken: bool = False) -> None:
+        """Take the values of the model's own variables, which somebody may have changed.
+
+        Args:
+            taken: whether the model does without them until `push`.
+        """
+        arrays, structure = jax.tree.flatten(_values(self.model))
+        own = {id(value) for value in jax.tree.leaves(self.state)} if taken else set()
+        self.state = ([], [], [], [])
+        # A dispatch overwrites the session's values in place: what somebody else may hold is copied.
+        kept = [id(value) in own and sys.getrefcount(value) <= REFERENCES for value in arrays]
+        others = [value for value, keep in zip(arrays, kept, strict=True) if not keep]
+        copies = iter(self.placement.replicate(others, copied=True))
+        values = [value if keep else next(copies) for value, keep in zip(arrays, kept, strict=True)]
+        self.state = jax.tree.unflatten(structure, values)
         self.programs = _programs_of(self.model)
 
     def trainable(self) -> list[np.ndarray]:
