@@ -1,6 +1,6 @@
 """Train the model that ships: several large networks, and smaller ones that learn from their averaged answers.
 
-    MNISTRY_DATA_DIR=... python tools/distil.py OUT [--teacher-epochs 40] [--student-epochs 100] [--at-once 1]
+    MNISTRY_DATA_DIR=... python tools/distil.py OUT [--teacher-epochs 130] [--student-epochs 220] [--at-once 1]
 
 Each network is a run of its own in OUT, trained by `mnistry train`. A command that was stopped goes on where it was.
 On two cores this takes days, on a GPU minutes; there, several trainings share it (`--at-once`). Networks are compared
@@ -20,24 +20,19 @@ from pathlib import Path
 
 SHARED = ["--dataset", "mnist", "--seed", "0"]  # one seed: all hold the same images out
 TEACHERS: Mapping[str, list[str]] = {
-    "teacher-1": ["--set", "width=192", "--set", "depth=3"],
-    "teacher-2": ["--set", "width=256", "--set", "depth=2"],
-    "teacher-3": ["--set", "width=128", "--set", "depth=3", "--set", "kernel=5"],
-    "teacher-4": ["--set", "width=160", "--set", "depth=4"],
+    "teacher-1": ["--set", "width=192", "--set", "depth=4"],
+    "teacher-2": ["--set", "width=128", "--set", "depth=3", "--set", "kernel=5"],
+    "teacher-3": ["--set", "width=160", "--set", "depth=5"],
 }
-STUDENTS: Mapping[str, list[str]] = {
-    "student-deep": ["--set", "width=108", "--set", "depth=1"],
-    "student-wide": ["--set", "width=168"],
-    "student-small": ["--set", "width=96"],
-}
+STUDENTS: Mapping[str, list[str]] = {"student": ["--set", "width=108", "--set", "depth=1"]}
 
 
 def main() -> int:
     """Train the teachers, then the students, and print what they reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder of the runs")
-    parser.add_argument("--teacher-epochs", type=int, default=40)
-    parser.add_argument("--student-epochs", type=int, default=100)
+    parser.add_argument("--teacher-epochs", type=int, default=130)
+    parser.add_argument("--student-epochs", type=int, default=220)
     parser.add_argument("--teacher-batch", type=int, default=1024)
     parser.add_argument("--student-batch", type=int, default=512)
     parser.add_argument("--at-once", type=int, default=1, help="trainings at the same time")
@@ -46,11 +41,11 @@ def main() -> int:
     asked = parser.parse_args()
     teachers, students = asked.teachers.split(","), [name for name in asked.students.split(",") if name]
     asked.out.mkdir(parents=True, exist_ok=True)
-    size = ["--epochs", str(asked.teacher_epochs), "--batch-size", str(asked.teacher_batch), "--learning-rate", "0.3"]
+    size = ["--epochs", str(asked.teacher_epochs), "--batch-size", str(asked.teacher_batch), "--learning-rate", "0.2"]
     jobs = [(name, ["--recipe", "teacher", *SHARED, *TEACHERS[name], *size]) for name in teachers]
     failed = train(jobs, asked.out, asked.at_once)
     folders = ",".join(str(asked.out / name) for name in teachers if name not in failed)
-    size = ["--epochs", str(asked.student_epochs), "--batch-size", str(asked.student_batch), "--learning-rate", "0.2"]
+    size = ["--epochs", str(asked.student_epochs), "--batch-size", str(asked.student_batch), "--learning-rate", "0.15"]
     jobs = [(name, ["--recipe", "strong", *SHARED, *STUDENTS[name], *size, "--teachers", folders]) for name in students]
     failed += train(jobs, asked.out, asked.at_once)
     print(table(asked.out, [*teachers, *students]))

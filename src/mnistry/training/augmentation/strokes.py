@@ -32,6 +32,8 @@ FLAG, FLAG_WITH_FOOT, BAR = (19, 72), (10, 72), (-14, 9)  # degrees below the ho
 LONGEST_FLAT_FLAG = 1.1  # half heights: with a longer one a 1 without a foot is a 7
 STEEP = 6  # degrees above the flattest flag
 LEAST_CURLED = 35  # degrees
+ALONG, APART, BULGE = 0.1, (0.03, 0.35), 0.07  # share of ones whose upstroke lies along the stem; radians apart; its bow
+LONGEST_ALONG = 1.2  # half heights: a longer one with a bow makes a 0 of it
 CHARACTER_STROKES = 4  # of an invented character
 Y, X = 0, 1
 
@@ -102,12 +104,16 @@ def _ones(pool: RandomPool, n: int) -> Any:
     low = jnp.radians(jnp.where(foot, *(float(each[0]) for each in (FLAG_WITH_FOOT, FLAG))))
     high = jnp.maximum(jnp.minimum(np.radians(FLAG[1]), stem_angle - 0.3), low + 0.05)
     angle = low + (high - low) * pool.uniform(n) ** 1.7  # most where a 1 is nearly a 7
+    along = pool.flip(ALONG, n) & flag & ~foot
+    angle = jnp.where(along, stem_angle - pool.uniform(n, low=APART[0], high=APART[1]), angle)
     length = jnp.exp(pool.uniform(n, low=np.log(0.25), high=np.log(2.6)))
     longest = jnp.where(foot, 2.6, LONGEST_FLAT_FLAG + (angle - low) / np.radians(STEEP) * (2.6 - LONGEST_FLAT_FLAG))
+    longest = jnp.where(along, LONGEST_ALONG, longest)
     length = jnp.where(flag, jnp.minimum(jnp.minimum(length, longest), 1.9 / jnp.sin(angle)), 0.0)
     top, bottom = _point(-1.0, shear), _point(1.0, -shear)
     tip = top + length[:, None] * jnp.stack([jnp.sin(angle), -jnp.cos(angle)], axis=-1)
     bow = jnp.array([0.11, 0.05])[:, None] * pool.normal(n, 2, 1)
+    bulge = -BULGE * pool.uniform(n, 1)  # to the left
     curled = pool.flip(0.35, n) & ~foot & (angle > np.radians(LEAST_CURLED))  # a flatter one would be a 7's serif
     curl = curled * jnp.minimum(pool.uniform(n, low=0.1, high=0.45), 0.6 * length)
     lean = pool.uniform(n, low=-0.6, high=0.9)
@@ -123,7 +129,7 @@ def _ones(pool: RandomPool, n: int) -> Any:
     return jnp.concatenate(
         [
             _stroke(hook, tip, 4),
-            _stroke(tip, top, 10, bow[:, 0]),
+            _stroke(tip, top, 10, jnp.where(along[:, None], bulge, bow[:, 0])),
             _stroke(top, bottom, 12, bow[:, 1]),
             _stroke(*heel, 6),
         ],
