@@ -81,19 +81,14 @@ gives ten calibrated probabilities and a *digit score*: how much the image looks
 - **Data**: MNIST's {details["dataset"]["train_shape"][0]:,} training images (CC BY-SA 3.0), of which {calibrated["images"]:,} were held out to
   watch the training and to calibrate on; and what the program draws itself: digits in the hands of the world, letters,
   doodles, scribbles, cut and glued digits (`training/augmentation/`). Nothing else, and no test image.
-- **Commands**, one after the other; the weights are a mean of those of the last four trainings (`docs/log.md` says why):
-  - three teachers on one H100, 70 epochs each: `mnistry train --recipe teacher --dataset mnist --epochs 70 --batch-size 1024 --learning-rate 0.2`
+- **Commands**, one after the other, the first three on one H100 (`docs/log.md` has the figures):
+  - three teachers, 70 epochs each: `mnistry train --recipe teacher --dataset mnist --epochs 70 --batch-size 1024 --learning-rate 0.2`
     with `--set width=192 --set depth=4`, `--set width=128 --set depth=3 --set kernel=5`, `--set width=160 --set depth=5`;
-  - their student, on the same GPU: `mnistry train --recipe strong --dataset mnist --epochs 170 --batch-size 512 --learning-rate 0.15 --set width=108
-    --set depth=1 --teachers ...`, stopped after 90 epochs for lack of time (`runs/student`);
-  - the student tuned on labels, on two cores: `mnistry train --recipe strong --dataset mnist --initial runs/student --epochs 8 --batch-size 128
-    --learning-rate 0.03 --set width=108 --set depth=1 --set label_smoothing=0` (`runs/tuned`);
-  - both taught more drawn hands by the mean of both (`runs/before`, trained for 0 epochs): `mnistry train --recipe strong --dataset mnist
-    --initial runs/student,runs/tuned --teachers runs/before --epochs 14 --batch-size 128 --learning-rate 0.03 --set width=108 --set depth=1` (`runs/hands`);
-  - these tuned on labels, five angular forms of 6 and 8 added: `mnistry train --recipe strong --dataset mnist --initial runs/hands --epochs 5
-    --batch-size 128 --learning-rate 0.02 --set width=108 --set depth=1 --set label_smoothing=0` (`runs/labels`);
-  - the mean, in which a run counts as often as it is named: `{details["command"]}`
-- `python tools/distil.py OUT` trains teachers and students of these shapes, to the end of their epochs.
+  - the same once more from their own weights, with the drawn hands of now: `--epochs 60 --learning-rate 0.1 --initial ...`;
+  - their student: `mnistry train --recipe strong --dataset mnist --epochs 220 --batch-size 512 --learning-rate 0.15 --set width=108
+    --set depth=1 --teachers ...` (`runs/student`);
+  - calibrated and exported: `{details["command"]}`
+- `python tools/distil.py OUT` trains such teachers, in one go, and such a student.
 - **Seed** {config["seed"]}; calibrated on {machine["cores"]} cores of {machine["processor"]}, \
 Keras {machine["keras"]}, JAX {machine["jax"]}, NumPy {machine["numpy"]}.
 - **Second look**: where the best probability is under {info.second_look:g}, `Recognizer` asks the network four times more, with the image moved one

@@ -203,6 +203,18 @@ def test_a_dark_stroke_beside_a_faint_digit_is_not_surely_the_digit(recognizer, 
     assert (alone.name, alone.sure) == ("1", True)
 
 
+def test_a_dark_bar_at_the_edge_is_not_surely_the_digit(recognizer):
+    drawn = Image.new("L", (40, 40), 0)
+    pen = ImageDraw.Draw(drawn)
+    pen.ellipse((10, 9, 26, 32), outline=20, width=4)
+    pen.rectangle((37, 4, 39, 35), fill=170)
+    strength = np.asarray(drawn.filter(ImageFilter.GaussianBlur(0.8)), float)
+    paper = 200 + np.random.default_rng(0).normal(0, 3, strength.shape)
+    crop = np.clip((paper - strength)[:, :, None] - (0, 5, 10), 0, 255).astype(np.uint8)
+    found = recognizer.read_digit(crop)
+    assert found.name == "0" or not found.sure
+
+
 @pytest.mark.parametrize(("text", "seed"), [("560", 3), ("754", 3), ("2938", 1)])
 def test_a_number_whose_strokes_are_all_broken_is_read(recognizer, text, seed):
     sheet = Page(420, 200)

@@ -51,6 +51,7 @@ FEW = 3  # characters: with fewer it cannot be told which side is up
 WHOLE = 0.75  # of the ink: one digit that has so much may be all that is there
 PLAUSIBLE = 0.02  # digit score of one digit that is all there is
 CROWDING = 0.02  # of all ink: a piece at the edge that has so much may be of a neighbour
+ASIDE = 0.3  # of the width: a piece at the edge that is so far from the middle may be a neighbour, though it is alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,10 +183,11 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     digit = _best_of(recognizer, picture, images_of_one(picture, tried))
     if digit is None or not tried:
         return digit
-    parts = find_components(tried[0].mask)
-    at_edge = parts.at_edge(tried[0].mask.shape) & (parts.areas >= CROWDING * tried[0].mask.sum())
-    if at_edge.any():  # pieces of neighbours, if there is more than one piece; black and white has but one ink
-        look = (len(parts) > 1 or not digit.sure) and len(np.unique(picture.pixels)) > 2
+    parts, shape = find_components(tried[0].mask), tried[0].mask.shape
+    at_edge = parts.at_edge(shape) & (parts.areas >= CROWDING * tried[0].mask.sum())
+    if at_edge.any():  # pieces of neighbours, if there are others or it is at the side; black and white has but one ink
+        aside = np.abs(parts.left + parts.right - shape[1]).max() / 2 > ASIDE * shape[1]
+        look = (len(parts) > 1 or not digit.sure or aside) and len(np.unique(picture.pixels)) > 2
     else:
         look = digit.sure and content_region(picture.pixels) is None  # faint ink may be missing
     ink = middle_foreground(picture.pixels) if look else None

@@ -33,7 +33,7 @@ LEAST_SURE = 0.975
 """No answer is sure below this, whatever the precision.
 
 The built-in network reaches the precision from 0.93 on; but of its answers with 0.93 to 0.95 on degraded and drawn
-images, four in a hundred are wrong.
+images, three in a hundred are wrong.
 """
 DIGITS_KEPT = 0.97  # at least this share of the images of each class is taken for digits, held-out and drawn ones apart
 DRAWN, CHUNK = 12_000, 1000  # digits that are drawn; images that are made at a time
