@@ -157,7 +157,7 @@ def test_hands_differ_in_slant_and_width():
 def flags(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Ones' flags and sevens' bars: degrees below the horizontal, lengths in half heights; which have a foot."""
     draw = jax.jit(
-        lambda key: (lambda pool: (strokes._ones(pool, 400), strokes._sevens(pool, 400)))(RandomPool(key, 9000))
+        lambda key: (lambda pool: (strokes._ones(pool, 400), strokes._sevens(pool, 400)))(RandomPool(key, 10_000))
     )
     ones, sevens = (np.asarray(each) for each in draw(jax.random.key(seed)))
     found = []
