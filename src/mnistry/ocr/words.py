@@ -225,7 +225,7 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
-        for number in line:
+        for at, number in enumerate(line):
             share = sum(each.start in stacked for each in number.digits) / len(number.digits)
             short = len(number.digits) < FEW
             ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
@@ -233,7 +233,8 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             word = bool(clear) and number.letters and (beside_words or len(number.digits) > FEW)
             word |= number.letters and not number.small_zeros and (beside_words or beside_number)
             word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
-            word |= small and (ring or (short and beside_words))
+            between = 0 < at < len(line) - 1 and number.sure  # a low digit in the middle of a spaced number
+            word |= small and (ring or (short and beside_words and not between))
             unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
             word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
