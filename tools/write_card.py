@@ -152,7 +152,7 @@ down, more than about 40° aslant, or covered for the most part is not for it.
 Not where a wrong digit harms somebody and nobody checks: amounts of money, doses, identities, votes, exams. It knows ten
 digits and no letters, signs, decimal points or minus signs. Its training digits were written by US American census workers
 and students around 1990; digits of other schools (a 1 with a long flag, a crossed 7) were only drawn by a program. A 1
-whose flag is 20° or less below the horizontal, without a foot, is mostly read as a 7, up to about 10° surely.
+whose flag is 25° or less below the horizontal, without a foot, is mostly read as a 7, up to about 15° surely.
 """
 
 

@@ -153,7 +153,7 @@ def test_digits_of_eight_pixels_are_read_in_the_picture_enlarged(recognizer, tex
     assert all(box[0] + box[2] <= 70 and box[1] + box[3] <= 30 for box in (each.box for each in reading.digits))
 
 
-@pytest.mark.parametrize(("text", "pen", "seed"), [("8012", 1.5, 3), ("9668", 1.49, 7), ("1766", 1.13, 37)])
+@pytest.mark.parametrize(("text", "pen", "seed"), [("9668", 1.49, 7), ("1766", 1.13, 37)])
 def test_digits_of_six_pixels_are_read_by_their_greys(recognizer, text, pen, seed):
     page = Page(60, 20)
     page.write(text, (8, 6), 6, pen=pen, slant=0.1, seed=seed)
