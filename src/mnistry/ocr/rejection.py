@@ -140,7 +140,7 @@ def _of_line(
     """
     bars = find_bars(digits)
     marks += [Mark(each.box, "sign") for each in bars]
-    digits = [each for each in digits if each not in bars]
+    digits = [each for each in digits if each not in bars] if bars else digits
     dotted = find_dotted(digits, cleaned.parts)
     signs = [dotted.get(at) == "sign" or is_sign(digits, at, line.height, cleaned.mask) for at in range(len(digits))]
     marks += [Mark(each.box, "sign") for each, found in zip(digits, signs, strict=True) if found]

@@ -126,16 +126,15 @@ def find_bars(digits: Sequence[DecodedDigit]) -> list[DecodedDigit]:
     """
     bars: list[DecodedDigit] = []
     for most, fewest in BARS:
-        run: list[DecodedDigit] = []
+        runs: list[list[DecodedDigit]] = [[]]
         for each in digits:
             if each.digit.name != "1":
-                run = []
-            elif run and each.box[0] - run[-1].box[0] > most * max(each.height, run[-1].height):
-                run = [each]
+                runs.append([])
+            elif runs[-1] and each.box[0] - runs[-1][-1].box[0] > most * max(each.height, runs[-1][-1].height):
+                runs.append([each])
             else:
-                run.append(each)
-            if len(run) >= fewest:
-                bars += [bar for bar in run if bar not in bars]
+                runs[-1].append(each)
+        bars += [bar for run in runs if len(run) >= fewest for bar in run]
     if not bars:
         return _sides(digits)
     room = ROOM * median(each.height for each in bars)
