@@ -254,6 +254,8 @@ def _rectangle(regions: np.ndarray, small: np.ndarray) -> np.ndarray | None:
     """The largest region, bool (height, width), its holes filled, if it is a sheet: see the constants."""
     if np.count_nonzero(regions) < SHEET[0] * regions.size / 2:  # ink, or a frame
         return None
+    if regions[[0, -1]].all() and regions[:, [0, -1]].all():  # the paper around all
+        return None
     parts = find_components(fill_holes(regions))
     i = int(parts.areas.argmax())
     height, width = regions.shape
