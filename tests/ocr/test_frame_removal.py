@@ -108,6 +108,6 @@ def test_ink_without_lines_stays_as_it_is():
     page = Page(300, 120)
     page.write("2036", (30, 30), 60)
     mask = np.asarray(page.image().convert("L")) < 128
-    cleaned = remove_frames(mask, np.zeros_like(mask), 5.0)
+    cleaned = remove_frames(mask, find_components(mask), np.zeros_like(mask), 5.0)
     np.testing.assert_array_equal(cleaned.mask, mask)
     assert (len(cleaned.level), len(cleaned.upright), len(cleaned.boxes)) == (0, 0, 0)

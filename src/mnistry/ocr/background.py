@@ -109,8 +109,6 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
     """
-    if not _has_patch(pixels, paper, PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1):
-        return paper
     parts = find_components(_departs(pixels, paper))
     found, size, left = np.broadcast_to(paper, pixels.shape), pixels[..., 0].size, PATCH_BOXES
     for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
@@ -154,8 +152,6 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
     """
-    if not _has_patch(pixels, paper, PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1):
-        return pixels
     whole = np.broadcast_to(paper, pixels.shape)
     dark = _departs(pixels, paper) & (pixels @ LUMINANCE < LABEL_LIGHT * (whole @ LUMINANCE))
     opened = dilate(erode(dark, LABEL_OPEN, LABEL_OPEN), LABEL_OPEN, LABEL_OPEN)
@@ -209,8 +205,14 @@ def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]) >= PATCH_CONTRAST
 
 
-def _has_patch(pixels: np.ndarray, paper: np.ndarray, step: int) -> bool:
-    """Tell from each `step`-th pixel of both directions whether something is as large and as thick as a patch."""
+def has_patch(pixels: np.ndarray, paper: np.ndarray) -> bool:
+    """Tell whether something in a picture may be a patch or a label: see `with_patches` and `lighten_labels`.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB; of large pictures each fourth pixel of both directions is looked at.
+        paper: float32 (height, width, 3) or (3,), 0-255.
+    """
+    step = PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1
     other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
     core = max(PATCH_CORE // step, 1)
     thick = erode(other, core, core, outside=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mnistry.ocr.background import (
     estimate_background,
     even_background,
     find_sheet,
+    has_patch,
     lighten_labels,
     with_patches,
 )
@@ -54,6 +56,11 @@ class Foreground:
     width: float
     partial: bool = False
 
+    @cached_property
+    def parts(self) -> Components:
+        """The connected components of its mask."""
+        return find_components(self.mask)
+
     def close_gaps(self, gap: float) -> Foreground:
         """The same ink with gaps in its strokes closed that are at most `gap` stroke widths wide."""
         side = 2 * max(1, round(gap * self.width / 2)) + 1
@@ -85,11 +92,13 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
         yield _place(on_sheet, pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
-    lightened = lighten_labels(part, paper)
+    patched = has_patch(part, paper)
+    lightened = lighten_labels(part, paper) if patched else part
     if lightened is not part:
         part = lightened
         paper = estimate_background(part) if area is None else paper
-    darker, brighter = _departures(part, with_patches(part, paper))
+        patched = has_patch(part, paper)
+    darker, brighter = _departures(part, with_patches(part, paper) if patched else paper)
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     amounts = [float(np.maximum(each - least, 0).sum()) for each in (darker, brighter)]
     dark = amounts[0] >= amounts[1]

@@ -84,16 +84,15 @@ class Cleaned:
 NO_LINES = np.zeros((0, 4))
 
 
-def remove_frames(mask: np.ndarray, gone: np.ndarray, width: float) -> Cleaned:
+def remove_frames(left: np.ndarray, parts: Components, gone: np.ndarray, width: float) -> Cleaned:
     """Remove frames and the lines of forms from a mask of ink.
 
     Args:
-        mask: bool (height, width), the ink.
+        left: bool (height, width), the ink without rulings.
+        parts: its components.
         gone: bool (height, width), the ink that rulings cover.
         width: the usual thickness of strokes, in pixels.
     """
-    left: np.ndarray = mask & ~gone
-    parts = find_components(left)
     if not 0 < len(parts) <= MOST_PARTS:
         return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left, parts)
     around = enclosing(parts)
@@ -160,9 +159,12 @@ def _lines(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pixels of lines that are not strokes, bool (height, width); and the level and the upright lines."""
     thickest, is_ruled = _thickest(usual, width), bool(gone.any())
+    side = max(SIDE * usual, SHORTEST)
+    wide, high = int(parts.right.max() - parts.left.min()), int(parts.bottom.max() - parts.top.min())
+    if not is_ruled and max(wide, high) <= usual and wide <= side:  # all ink is no larger than a narrow digit
+        return np.zeros_like(mask), NO_LINES, NO_LINES
     thin_x, thin_y = (find_thin(each, thickest, DASH * usual) for each in (mask, mask.T))
     if not (is_ruled or _may_be_lines(thin_x, LEVEL, usual) or _may_be_lines(thin_y, UPRIGHT, usual)):
-        side = max(SIDE * usual, SHORTEST)
         sides_x, sides_y = ((thin.widths > side).sum() for thin in (thin_x, thin_y))
         if sides_x < (1 if sides_y else SLOTS):  # nor two sides of a frame, nor the bottoms of low open boxes
             return np.zeros_like(mask), NO_LINES, NO_LINES

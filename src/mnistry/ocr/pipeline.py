@@ -183,7 +183,7 @@ def digit_in(recognizer: Classifier, picture: Picture) -> Digit | None:
     digit = _best_of(recognizer, picture, images_of_one(picture, tried))
     if digit is None or not tried:
         return digit
-    parts, shape = find_components(tried[0].mask), tried[0].mask.shape
+    parts, shape = tried[0].parts, tried[0].mask.shape
     at_edge = parts.at_edge(shape) & (parts.areas >= CROWDING * tried[0].mask.sum())
     if at_edge.any():  # pieces of neighbours, if there are others or it is at the side; black and white has but one ink
         aside = np.abs(parts.left + parts.right - shape[1]).max() / 2 > ASIDE * shape[1]
@@ -391,7 +391,8 @@ def _clean(ink: Foreground) -> Cleaned:
     if _is_texture(ink.mask):
         return Cleaned.nothing(ink.mask.shape)
     left = remove_ruling_lines(ink.mask, ink.contrast, ink.width)
-    return remove_frames(ink.mask, ink.mask & ~left, ink.width)
+    parts = ink.parts if left is ink.mask else find_components(left)
+    return remove_frames(left, parts, ink.mask & ~left, ink.width)
 
 
 def _is_texture(mask: np.ndarray) -> bool:
