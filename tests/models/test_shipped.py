@@ -46,11 +46,12 @@ def ring(aspect: float, pen: int) -> Image.Image:
 
 def test_drawn_hands_are_kept_class_by_class_and_read_right(recognizer):
     """The rule of the calibration, with digits that were drawn for neither training nor calibration."""
-    images, labels = jax.jit(pipeline.drawn_digits, static_argnums=1)(jax.random.key(2026), 1500)
-    found = recognizer.predict_all(np.rint(np.asarray(images)).astype(np.uint8))
-    labels = np.asarray(labels)
+    draw = jax.jit(pipeline.drawn_digits, static_argnums=1)
+    drawings, answers = zip(*(draw(jax.random.key(seed), 6000) for seed in (2026, 2027, 2028)), strict=True)
+    labels = np.concatenate(answers)
+    found = recognizer.predict_all(np.rint(np.concatenate(drawings)).astype(np.uint8))
     for label in range(10):
-        assert found.is_digit[labels == label].mean() >= 0.96, label  # 97% with some 120 images of each
+        assert found.is_digit[labels == label].mean() >= 0.96, label  # 97% with some 1,100 images of each, or more
     assert found.is_digit.mean() >= 0.985
     assert (found.digits == labels).mean() >= 0.98
     assert (found.digits == labels)[found.sure].mean() >= 0.995
