@@ -99,7 +99,7 @@ def even_background(pixels: np.ndarray) -> np.ndarray | None:
     return np.asarray(np.median(pixels[paper], axis=0), np.float32)
 
 
-def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+def with_patches(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> np.ndarray:
     """The paper's colour where a marker or a shaded cell has coloured it, and writing lies on that.
 
     Colours are compared as parts of the paper's, whatever the light. Each pixel of such a patch has the paper that is
@@ -108,8 +108,9 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     Args:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
+        departs: bool (height, width), what differs from the paper: see `find_patches`.
     """
-    parts = find_components(_departs(pixels, paper))
+    parts = find_components(departs)
     found, size, left = np.broadcast_to(paper, pixels.shape), pixels[..., 0].size, PATCH_BOXES
     for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
         area = tuple(
@@ -143,7 +144,7 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return found
 
 
-def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+def lighten_labels(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> np.ndarray:
     """The picture with dark labels turned into paper, and the light writing on them into dark writing.
 
     Such are the windows of a meter, dark cells of a table, and numbers printed white on a coloured rectangle.
@@ -151,9 +152,9 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     Args:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
+        departs: bool (height, width), what differs from the paper: see `find_patches`.
     """
-    whole = np.broadcast_to(paper, pixels.shape)
-    dark = _departs(pixels, paper) & (pixels @ LUMINANCE < LABEL_LIGHT * (whole @ LUMINANCE))
+    dark = departs & (pixels @ LUMINANCE < LABEL_LIGHT * (paper @ LUMINANCE))
     opened = dilate(erode(dark, LABEL_OPEN, LABEL_OPEN), LABEL_OPEN, LABEL_OPEN)
     parts = find_components(fill_holes(opened))
     found = pixels
@@ -200,23 +201,32 @@ def _turn_light(
 
 
 def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
     tone = np.rint(np.clip(paper, 0, 255)).astype(np.uint8)
-    apart = np.maximum(pixels, tone) - np.minimum(pixels, tone)
-    return np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]) >= PATCH_CONTRAST
+    tones = tone.reshape(height, 3 * width) if tone.ndim == 3 else np.tile(tone, width)
+    values = pixels.reshape(height, 3 * width)  # rows as they lie in memory: three times as fast
+    far = np.maximum(values, tones) - np.minimum(values, tones) >= PATCH_CONTRAST
+    return far[:, ::3] | far[:, 1::3] | far[:, 2::3]
 
 
-def has_patch(pixels: np.ndarray, paper: np.ndarray) -> bool:
-    """Tell whether something in a picture may be a patch or a label: see `with_patches` and `lighten_labels`.
+def find_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray | None:
+    """Find what differs from the paper, if any of it may be a patch or a label: see `with_patches`, `lighten_labels`.
 
     Args:
-        pixels: uint8 (height, width, 3), RGB; of large pictures each fourth pixel of both directions is looked at.
+        pixels: uint8 (height, width, 3), RGB; of large pictures each fourth row and column is looked at first.
         paper: float32 (height, width, 3) or (3,), 0-255.
+
+    Returns:
+        bool (height, width), or None.
     """
     step = PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1
     other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
     core = max(PATCH_CORE // step, 1)
-    thick = erode(other, core, core, outside=False)
-    return bool(thick.any()) and int(find_components(other).areas.max()) >= PATCH * other.size / (1 + (step > 1))
+    if not erode(other, core, core, outside=False).any():
+        return None
+    if int(find_components(other).areas.max()) < PATCH * other.size / (1 + (step > 1)):
+        return None
+    return other if step == 1 else _departs(pixels, paper)
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:

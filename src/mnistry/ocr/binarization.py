@@ -13,8 +13,8 @@ from mnistry.ocr.background import (
     content_region,
     estimate_background,
     even_background,
+    find_patches,
     find_sheet,
-    has_patch,
     lighten_labels,
     with_patches,
 )
@@ -92,13 +92,13 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
         yield _place(on_sheet, pixels.shape[:2], area)
     part = pixels if area is None else pixels[area]
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
-    patched = has_patch(part, paper)
-    lightened = lighten_labels(part, paper) if patched else part
+    patches = find_patches(part, paper)
+    lightened = part if patches is None else lighten_labels(part, paper, patches)
     if lightened is not part:
         part = lightened
         paper = estimate_background(part) if area is None else paper
-        patched = has_patch(part, paper)
-    darker, brighter = _departures(part, with_patches(part, paper) if patched else paper)
+        patches = find_patches(part, paper)
+    darker, brighter = _departures(part, paper if patches is None else with_patches(part, paper, patches))
     least = LEAST_CONTRAST if area is not None else _least_contrast(darker + brighter)
     amounts = [float(np.maximum(each - least, 0).sum()) for each in (darker, brighter)]
     dark = amounts[0] >= amounts[1]
