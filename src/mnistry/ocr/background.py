@@ -210,14 +210,9 @@ def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
 
 
 def find_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray | None:
-    """Find what differs from the paper, if any of it may be a patch or a label: see `with_patches`, `lighten_labels`.
+    """Find what differs from the paper, bool (height, width), if any of it may be a patch or a label, else None.
 
-    Args:
-        pixels: uint8 (height, width, 3), RGB; of large pictures each fourth row and column is looked at first.
-        paper: float32 (height, width, 3) or (3,), 0-255.
-
-    Returns:
-        bool (height, width), or None.
+    Of large pictures each fourth row and column is looked at first. See `with_patches` and `lighten_labels`.
     """
     step = PATCH_STEP if min(pixels.shape[:2]) >= PATCH_LOOK else 1
     other = _departs(pixels[::step, ::step], paper[::step, ::step] if paper.ndim == 3 else paper)
