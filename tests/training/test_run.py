@@ -19,7 +19,7 @@ import pytest
 
 from mnistry.datasets.dataset import count_validation
 from mnistry.datasets.loading import Dataset
-from mnistry.errors import RunError, TrainingError
+from mnistry.errors import RunError, TrainingError, UsageError
 from mnistry.evaluation import metrics
 from mnistry.models import backend, onnx_file
 from mnistry.models.backend import keras
@@ -38,6 +38,14 @@ FLAGS = ["--dataset", "digits", "--epochs", "4", "--seed", "5"]
 
 def summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / run_folder.SUMMARY).read_text(encoding="utf-8"))
+
+
+def test_an_unknown_recipe_is_named_before_data_are_looked_for(tmp_path):
+    with pytest.raises(UsageError, match="There is no recipe named 'strnog'"):
+        training_run.train_run(
+            {"recipe": "strnog", "dataset": "custom"}, data_dir=tmp_path / "nowhere", out=tmp_path / "r"
+        )
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.fixture(scope="module")

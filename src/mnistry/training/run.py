@@ -54,6 +54,7 @@ def train_run(
     """
     watch = Stopwatch()
     config = TrainConfig(**given)
+    recipes.find_recipe(config.recipe)  # before data are looked for
     with run_folder.lock_run_folder(out, "train", resume=resume) as folder:
         stored = run_folder.load_plan(folder, run_folder.CONFIG, TrainConfig, "run")
         if stored is not None:
