@@ -7,7 +7,15 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from mnistry.ocr.components import find_chains, find_components, find_thin, median, run_lengths, stroke_width
+from mnistry.ocr.components import (
+    fill_holes,
+    find_chains,
+    find_components,
+    find_thin,
+    median,
+    run_lengths,
+    stroke_width,
+)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.45, 0.7, 0.95])
@@ -25,6 +33,13 @@ def test_components_are_those_of_scipy(share, shape):
         box = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
         assert box == (found.left[i], found.top[i], found.right[i], found.bottom[i])
         assert len(rows) == found.areas[i]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.45, 0.7, 0.95])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (37, 53), (200, 150)])
+def test_holes_are_those_of_scipy(share, shape):
+    mask = np.random.default_rng(int(100 * share)).random(shape) < share
+    np.testing.assert_array_equal(fill_holes(mask), ndimage.binary_fill_holes(mask))
 
 
 def test_a_spiral_is_one_component():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnistry.ocr.components import fill_holes, find_components, median, stroke_width
+from mnistry.ocr.components import Components, fill_holes, find_components, median, stroke_width
 from mnistry.ocr.image_io import LUMINANCE
 from mnistry.ocr.morphology import dilate, erode
 from mnistry.ocr.resizing import median_of_five, otsu_threshold, reduce_picture
@@ -99,7 +99,7 @@ def even_background(pixels: np.ndarray) -> np.ndarray | None:
     return np.asarray(np.median(pixels[paper], axis=0), np.float32)
 
 
-def with_patches(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> np.ndarray:
+def with_patches(pixels: np.ndarray, paper: np.ndarray, parts: Components) -> np.ndarray:
     """The paper's colour where a marker or a shaded cell has coloured it, and writing lies on that.
 
     Colours are compared as parts of the paper's, whatever the light. Each pixel of such a patch has the paper that is
@@ -108,9 +108,8 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> 
     Args:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
-        departs: bool (height, width), what differs from the paper: see `find_patches`.
+        parts: what differs from the paper: see `find_patches`.
     """
-    parts = find_components(departs)
     found, size, left = np.broadcast_to(paper, pixels.shape), pixels[..., 0].size, PATCH_BOXES
     for i in np.argsort(-parts.areas)[:MOST_PATCHES]:
         area = tuple(
@@ -144,7 +143,7 @@ def with_patches(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> 
     return found
 
 
-def lighten_labels(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -> np.ndarray:
+def lighten_labels(pixels: np.ndarray, paper: np.ndarray, unlike: Components) -> np.ndarray:
     """The picture with dark labels turned into paper, and the light writing on them into dark writing.
 
     Such are the windows of a meter, dark cells of a table, and numbers printed white on a coloured rectangle.
@@ -152,9 +151,10 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -
     Args:
         pixels: uint8 (height, width, 3), RGB.
         paper: float32 (height, width, 3) or (3,), 0-255.
-        departs: bool (height, width), what differs from the paper: see `find_patches`.
+        unlike: what differs from the paper: see `find_patches`.
     """
-    dark = departs & (pixels @ LUMINANCE < LABEL_LIGHT * (paper @ LUMINANCE))
+    brightness = pixels @ LUMINANCE
+    dark = (unlike.labels >= 0) & (brightness < LABEL_LIGHT * (paper @ LUMINANCE))
     opened = dilate(erode(dark, LABEL_OPEN, LABEL_OPEN), LABEL_OPEN, LABEL_OPEN)
     parts = find_components(fill_holes(opened))
     found = pixels
@@ -165,7 +165,7 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray, departs: np.ndarray) -
         if size < PATCH * dark.size or size < LABEL_SHAPE * _least_rectangle(filled):
             continue
         inner = erode(filled, 2 * LABEL_RIM + 1, 2 * LABEL_RIM + 1, outside=False)
-        light = pixels[area] @ LUMINANCE
+        light = brightness[area]
         if not inner.any():
             continue
         tone, lightest = float(np.median(light[inner])), float(np.percentile(light[inner], 99))
@@ -209,8 +209,8 @@ def _departs(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return far[:, ::3] | far[:, 1::3] | far[:, 2::3]
 
 
-def find_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray | None:
-    """Find what differs from the paper, bool (height, width), if any of it may be a patch or a label, else None.
+def find_patches(pixels: np.ndarray, paper: np.ndarray) -> Components | None:
+    """Find the components of what differs from the paper, if any of it may be a patch or a label; else None.
 
     Of large pictures each fourth row and column is looked at first. See `with_patches` and `lighten_labels`.
     """
@@ -219,9 +219,10 @@ def find_patches(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray | None:
     core = max(PATCH_CORE // step, 1)
     if not erode(other, core, core, outside=False).any():
         return None
-    if int(find_components(other).areas.max()) < PATCH * other.size / (1 + (step > 1)):
+    parts = find_components(other)
+    if int(parts.areas.max()) < PATCH * other.size / (1 + (step > 1)):
         return None
-    return other if step == 1 else _departs(pixels, paper)
+    return parts if step == 1 else find_components(_departs(pixels, paper))
 
 
 def find_sheet(pixels: np.ndarray) -> np.ndarray | None:
@@ -275,12 +276,13 @@ def _rectangle(regions: np.ndarray, small: np.ndarray) -> np.ndarray | None:
         return None
     inner = erode(filled, 5, 5, outside=False)
     outer = dilate(filled, 5, 5)
-    apart = _colour(small, inner) - _colour(small, ~outer)
+    around = _colour(small, ~outer)
+    apart = _colour(small, inner) - around
     near = _colour(small, filled & ~inner) - _colour(small, outer & ~filled)
     contrast = float(np.abs(apart).max())
     if contrast < SHEET_CONTRAST or float(np.abs(near).max()) < SHARP * contrast:
         return None
-    like_outside = np.abs(small[inner] - _colour(small, ~outer)).max(axis=1) < SHEET_CONTRAST / 2
+    like_outside = np.abs(small[inner] - around).max(axis=1) < SHEET_CONTRAST / 2
     return filled if like_outside.mean() < SAME else None
 
 
@@ -392,7 +394,7 @@ def _average(cells: np.ndarray, middle: np.ndarray, reach: int, counted: np.ndar
     paper = cells
     for tolerance in (1.2 * LIKE_PAPER, LIKE_PAPER):
         weight = (counted * np.exp(-0.5 * ((brightness - middle) / tolerance) ** 2))[:, :, None]
-        sums = _sums(np.dstack([(cells - middle[:, :, None]) * weight, weight]), min(reach, MEAN_REACH))
+        sums = sums_around(np.dstack([(cells - middle[:, :, None]) * weight, weight]), min(reach, MEAN_REACH))
         paper = (middle[:, :, None] + sums[:, :, :3] / np.maximum(sums[:, :, 3:], 1e-6)).astype(np.float32)
         middle = paper @ LUMINANCE
     return paper
@@ -424,10 +426,10 @@ def _local_median(values: np.ndarray, counted: np.ndarray, reach: int) -> np.nda
     levels = np.clip((coarse - low) / step, 0, LEVELS - 1).astype(np.int64)
     counts = np.zeros((*coarse.shape, LEVELS), np.float32)
     np.put_along_axis(counts, levels[:, :, None], there[:, :, None], axis=2)
-    up_to = _sums(counts, reach // COARSER).cumsum(axis=2)
+    up_to = sums_around(counts, reach // COARSER).cumsum(axis=2)
     middle = (up_to < up_to[:, :, -1:] / 2).sum(axis=2)
     medians = np.where(up_to[:, :, -1] > 0, low + (middle + 0.5) * step, median(values[counted]))
-    enlarged: np.ndarray = medians.astype(np.float32).repeat(COARSER, axis=0).repeat(COARSER, axis=1)
+    enlarged = medians.astype(np.float32).repeat(COARSER, axis=0).repeat(COARSER, axis=1)
     return enlarged[:height, :width]
 
 
@@ -438,7 +440,7 @@ def _coarser(values: np.ndarray) -> np.ndarray:
     return padded.reshape(rows, COARSER, columns, COARSER).mean(axis=(1, 3))
 
 
-def _sums(values: np.ndarray, reach: int) -> np.ndarray:
+def sums_around(values: np.ndarray, reach: int) -> np.ndarray:
     """The sums over the (2 reach + 1)² cells around each, fewer at the edges: float64 (height, width, n)."""
     height, width, n = values.shape
     table = np.zeros((height + 1, width + 1, n))

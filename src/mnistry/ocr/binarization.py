@@ -86,11 +86,11 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
         pixels: uint8 (height, width, 3), RGB.
     """
     area = content_region(pixels)
-    sheet = find_sheet(pixels if area is None else pixels[area])
-    on_sheet = None if sheet is None else _on_sheet(pixels if area is None else pixels[area], sheet)
+    part = pixels if area is None else pixels[area]
+    sheet = find_sheet(part)
+    on_sheet = None if sheet is None else _on_sheet(part, sheet)
     if on_sheet is not None:
         yield _place(on_sheet, pixels.shape[:2], area)
-    part = pixels if area is None else pixels[area]
     paper = estimate_background(pixels) if area is None else pixels[0, 0].astype(np.float32)
     patches = find_patches(part, paper)
     lightened = part if patches is None else lighten_labels(part, paper, patches)
@@ -162,13 +162,10 @@ def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
     least = _least_contrast((darker + brighter)[sheet])
     darker, brighter = np.where(sheet, darker, 0), np.where(sheet, brighter, 0)
     dark = np.maximum(darker - least, 0).sum() >= np.maximum(brighter - least, 0).sum()
-    ink = _ink(darker if dark else brighter, least)
+    ink = _ink(darker if dark else brighter, least, partial=True)
     rim = sheet & ~erode(sheet, 3, 3)
-    parts = find_components(ink.mask)
-    beyond = np.unique(parts.labels[rim & ink.mask])
-    if parts.areas[beyond].sum() > ACROSS * parts.areas.sum():
-        return None
-    return Foreground(ink.strength, ink.contrast, ink.mask, ink.width, partial=True)
+    beyond = np.unique(ink.parts.labels[rim & ink.mask])
+    return ink if ink.parts.areas[beyond].sum() <= ACROSS * ink.parts.areas.sum() else None
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +193,7 @@ def _least_contrast(distance: np.ndarray) -> float:
     return max(LEAST_CONTRAST, least)
 
 
-def _ink(contrast: np.ndarray, least: float) -> Foreground:
+def _ink(contrast: np.ndarray, least: float, *, partial: bool = False) -> Foreground:
     """Threshold each stroke at half of its own contrast: at its edge, however blurred."""
     parts = find_components(contrast >= least)
     strength, width = np.zeros(contrast.shape, np.float32), 0.0
@@ -215,7 +212,7 @@ def _ink(contrast: np.ndarray, least: float) -> Foreground:
         held.ravel()[inside] = values
         around = _largest_around(held, max(1, round(width)), inside)
         strength.ravel()[inside] = np.minimum(values / np.maximum(around, FAINTEST * usual[numbers]), 1)
-    return Foreground(strength, contrast, strength >= 0.5, width)
+    return Foreground(strength, contrast, strength >= 0.5, width, partial)
 
 
 def _usual(values: np.ndarray, numbers: np.ndarray, parts: Components) -> np.ndarray:

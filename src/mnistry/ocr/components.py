@@ -18,10 +18,10 @@ STUBBY = 2  # times as long as thick: the least of a chain
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The 8-connected components of a mask, numbered from 0.
+    """The components of a mask, numbered from 0: 8-connected unless asked otherwise, of all its ink or the thin part.
 
     Attributes:
-        labels: int32 (height, width), -1 where the mask is not set.
+        labels: int32 (height, width), -1 elsewhere.
         left: int64 (n,), the first column of each.
         top: int64 (n,), the first row of each.
         right: int64 (n,), one more than its last column.
@@ -115,6 +115,11 @@ def _label(mask: np.ndarray, thickest: int = 0, connectivity: int = 8) -> Compon
     """Find the components of a mask, or of its ink that is thin along its rows.
 
     Only the part that has ink is looked at: in drawings that is a quarter of the picture.
+
+    Args:
+        mask: bool (height, width).
+        thickest: rows: what is thicker is left out; 0 for all ink.
+        connectivity: 8 where pixels that touch at a corner belong together, or 4.
     """
     left, top, right, bottom = bounding_box(mask)
     room = thickest + 2
@@ -157,7 +162,7 @@ def _connect(rows: np.ndarray, starts: np.ndarray, stops: np.ndarray, width: int
         np.minimum.at(owners, np.maximum(one, other), np.minimum(one, other))
         while np.count_nonzero((earlier := owners[owners]) != owners):
             owners = earlier[earlier]
-    numbers: np.ndarray = np.cumsum(owners == np.arange(len(rows))) - 1
+    numbers = np.cumsum(owners == np.arange(len(rows))) - 1
     return numbers[owners]
 
 

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.errors import PictureError
+from mnistry.ocr.resizing import resize
 from mnistry.runtime.files import PassedOver, short, walk
 
 if TYPE_CHECKING:
@@ -410,8 +411,6 @@ def enlarge(picture: Picture, height: float) -> Picture | None:
     """The picture at twice its size, or None where its lines of writing are high, or there are none."""
     if not 0 < height <= SMALL or picture.pixels.shape[0] * picture.pixels.shape[1] > ENLARGED_PIXELS:
         return None
-    from mnistry.ocr.resizing import resize
-
     rows, columns = picture.pixels.shape[:2]
     pixels = resize(picture.pixels, 2 * rows, 2 * columns)
     return replace(picture, pixels=np.rint(np.clip(pixels, 0, 255)).astype(np.uint8))

@@ -13,9 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from mnistry.ocr.background import sums_around
 from mnistry.ocr.components import Components, find_components, median, spread
 from mnistry.ocr.morphology import dilate
-from mnistry.ocr.resizing import interpolate, mean_around, resize
+from mnistry.ocr.resizing import resize
 
 SMALLEST = 40  # pixels: in a smaller picture a line cannot be told from a stroke
 STEEPEST = 0.12  # rows a column: 7 degrees
@@ -122,14 +123,17 @@ def _darker(mask: np.ndarray, contrast: np.ndarray, ruled: np.ndarray) -> np.nda
 
 def _usual_contrast(contrast: np.ndarray, ruled: np.ndarray) -> np.ndarray:
     """The mean contrast of the rulings around each pixel, as the light has it: float32 (height, width)."""
+    from PIL import Image
+
     height, width = ruled.shape
     scale = CELLS / max(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     sums, counts = (resize(each, *size) for each in (np.where(ruled, contrast, 0), ruled))
     few = 0.02 * counts.mean()
     usual = sums.sum() / counts.sum()
-    sums, counts = (mean_around(each, AROUND) for each in (sums, counts))
-    return interpolate((sums + few * usual) / (counts + few), height, width)
+    around = sums_around(np.dstack([sums, counts]), AROUND // 2) / AROUND**2
+    cells = Image.fromarray(((around[:, :, 0] + few * usual) / (around[:, :, 1] + few)).astype(np.float32))
+    return np.asarray(cells.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ def dilate(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Replace each pixel by the largest of the window around it; what lies outside does not count.
 
     Args:
-        image: (height, width), bool or numbers.
+        image: (height, width), bool, uint8 or floats.
         rows: of the window; where they are even, one more lies above the pixel than below it.
         columns: of the window, likewise.
     """
@@ -24,7 +24,7 @@ def erode(image: np.ndarray, rows: int, columns: int, *, outside: bool = True) -
     """Replace each pixel by the smallest of the window around it, see `dilate`.
 
     Args:
-        image: (height, width), bool or numbers.
+        image: (height, width), bool, uint8 or floats.
         rows: of the window.
         columns: of the window.
         outside: False where what lies outside the picture counts as 0.
@@ -61,7 +61,7 @@ def close_disc(image: np.ndarray, side: int) -> np.ndarray:
         image: float32 (height, width), 0 and more.
         side: pixels across the disc, odd.
     """
-    closed, rows = np.empty_like(image), max(1, STRIP // image.shape[1])
+    closed, rows = np.empty_like(image), max(2 * side, STRIP // image.shape[1])
     for top in range(0, len(image), rows):
         above = min(top, side - 1)
         part = image[top - above : top + rows + side - 1]

@@ -15,7 +15,7 @@ ROUNDING = 1e-9  # pixels
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a picture: the mean of the area that each pixel covers where it is smaller, else cubic interpolation.
+    """Resize a picture: the mean of what each pixel covers along an axis that shrinks, else cubic interpolation.
 
     Args:
         image: (height, width) or (height, width, planes), numbers.
@@ -25,13 +25,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     Returns:
         float32, of that shape. Cubic interpolation overshoots beside edges.
     """
-    way = "area" if height < image.shape[0] or width < image.shape[1] else "cubic"
-    return _resample(_resample(image, height, way, 0), width, way, 1)
-
-
-def interpolate(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Enlarge a picture, (height, width), by linear interpolation: float32."""
-    return _resample(_resample(image, height, "linear", 0), width, "linear", 1)
+    return _resample(_resample(image, height, 0), width, 1)
 
 
 def reduce_picture(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -42,29 +36,29 @@ def reduce_picture(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(picture.resize((width, height), Image.Resampling.BOX, reducing_gap=REDUCING_GAP))
 
 
-def _resample(image: np.ndarray, size: int, way: str, axis: int) -> np.ndarray:
-    pixels, weights = _taps(image.shape[axis], size, way)
+def _resample(image: np.ndarray, size: int, axis: int) -> np.ndarray:
+    pixels, weights = _taps(image.shape[axis], size)
     shaped = weights.reshape(len(weights), -1, *[1] * (image.ndim - 1 - axis))
-    resampled: np.ndarray = image.take(pixels[0], axis) * shaped[0]
+    resampled = image.take(pixels[0], axis) * shaped[0]
     for some, weight in zip(pixels[1:], shaped[1:], strict=True):
         resampled += image.take(some, axis) * weight
     return resampled
 
 
 @lru_cache(maxsize=1024)
-def _taps(before: int, after: int, way: str) -> tuple[np.ndarray, np.ndarray]:
+def _taps(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
     """The pixels that each new pixel of a line is a sum of, int64 (taps, after); and their weights, float32."""
     step = before / after
-    if way == "area":
+    if after < before:
         first = np.floor(np.arange(after) * step + ROUNDING).astype(np.int64)
         pixels = first + np.arange(int(np.ceil(step)) + 1)[:, None]
         edges = np.arange(after + 1) * step
         weights = (np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)).clip(0) / step
     else:
         places = (np.arange(after) + 0.5) * step - 0.5
-        pixels = np.floor(places).astype(np.int64) + np.arange(*((0, 2) if way == "linear" else (-1, 3)))[:, None]
+        pixels = np.floor(places).astype(np.int64) + np.arange(-1, 3)[:, None]
         far = np.abs(places - pixels)
-        weights = 1 - far if way == "linear" else _cubic(far)
+        weights = _cubic(far)
     return np.clip(pixels, 0, before - 1), weights.astype(np.float32)
 
 
@@ -72,16 +66,6 @@ def _cubic(far: np.ndarray) -> np.ndarray:
     """The weight of a pixel so far away, see Keys 1981, "Cubic Convolution Interpolation"."""
     near = ((CUBIC + 2) * far - (CUBIC + 3)) * far * far + 1
     return np.where(far <= 1, near, ((CUBIC * far - 5 * CUBIC) * far + 8 * CUBIC) * far - 4 * CUBIC)
-
-
-def mean_around(image: np.ndarray, side: int) -> np.ndarray:
-    """The mean of the square around each pixel: float64 (height, width). Beyond the edge its pixels go on."""
-    for _ in range(2):
-        sums = np.cumsum(
-            np.pad(image, ((side // 2 + 1, side - 1 - side // 2), (0, 0)), "edge"), axis=0, dtype=np.float64
-        )
-        image = ((sums[side:] - sums[:-side]) / side).T
-    return image
 
 
 def median_of_five(image: np.ndarray) -> np.ndarray:

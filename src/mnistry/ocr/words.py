@@ -32,10 +32,7 @@ UNEVEN, VERY_UNEVEN = 0.2, 0.25  # of the height: by how much the digits of a do
 LEVEL, MANY_DIGITS = 0.1, 4  # the same of the middle half of all others of the page, and how many these are
 NAME = 4  # digits, at most, of a name read as one: more are likelier a badly written number
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
-MANY_LETTERS, LOWER = (
-    1.5,
-    0.85,
-)  # for each digit, of a page of text; of the height of its numbers: doubtful digits there
+MANY_LETTERS, LOWER = 1.5, 0.85  # for each digit of a page of text; of its numbers' height: doubtful digits there
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
 ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
