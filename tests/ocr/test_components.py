@@ -95,4 +95,4 @@ def test_components_and_chains_are_the_same_wherever_they_lie_on_blank_paper(dow
     (line,) = [chain for chain in find_chains(thin) if chain.length > 50]
     assert (line.start, line.stop) == ((across + 5, down + 11), (across + 59, down + 11))
     assert (line.thick, line.area, line.rows) == (3, 165, (down + 10, down + 13))
-    assert not (thin.parts.labels[down + 22 : down + 48, across + 10 : across + 18] >= 0).any()  # it is thick
+    assert not (thin.parts.labels[down + 20 : down + 50, across + 10 : across + 18] >= 0).any()  # it is thick

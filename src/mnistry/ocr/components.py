@@ -126,7 +126,8 @@ def _label(mask: np.ndarray, thickest: int = 0, connectivity: int = 8) -> Compon
     start = max(top - 2 * room, 0)
     part = np.ascontiguousarray(mask[start : bottom + room, left:right])
     if thickest:
-        part = part & ~dilate(erode(part, thickest + 1, 1), thickest + 1, 1)
+        core = erode(part, thickest + 1, 1)[::-1]  # upside down, an even window lies the other way: nothing is shifted
+        part = part & ~dilate(core, thickest + 1, 1)[::-1]
     rows, starts, stops = find_runs(part)
     owners = _connect(rows, starts, stops, part.shape[1], connectivity)
     labels = np.full(mask.shape, -1, np.int32)
