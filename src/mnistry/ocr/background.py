@@ -178,25 +178,23 @@ def lighten_labels(pixels: np.ndarray, paper: np.ndarray, unlike: Components) ->
         if not erode(plain, thick, thick, outside=False).any():
             continue
         found = found if found is not pixels else pixels.copy()
-        _turn_light(found, pixels, area, filled, share)
+        _turn_light(found, pixels, area, parts.labels, i, share)
     return found
 
 
 def _turn_light(
-    found: np.ndarray, pixels: np.ndarray, area: tuple[slice, slice], filled: np.ndarray, share: np.ndarray
+    found: np.ndarray, pixels: np.ndarray, area: tuple[slice, slice], labels: np.ndarray, label: int, share: np.ndarray
 ) -> None:
-    """Gives a label the colour that is around it, and its writing, by its share of each pixel, a dark one."""
+    """Give a label the colour that is around it, and its writing, by its share of each pixel, a dark one."""
     room = 2 * PATCH_RIM
     near = tuple(slice(max(0, each.start - room), each.stop + room) for each in area)
-    inside = tuple(
-        slice(at.start - around.start, at.stop - around.start) for at, around in zip(area, near, strict=True)
-    )
-    grown, written = np.zeros(found[near].shape[:2], bool), np.zeros(found[near].shape[:2], np.float32)
-    grown[inside], written[inside] = filled, share
-    grown = dilate(grown, 2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1)
-    around = pixels[near][~grown]
+    own, others = labels[near] == label, (labels[near] >= 0) & (labels[near] != label)
+    written = np.zeros(own.shape, np.float32)
+    written[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(area, near, strict=True))] = share
+    grown = dilate(own, 2 * PATCH_RIM + 1, 2 * PATCH_RIM + 1) & ~others
+    around = pixels[near][~grown & ~others]
     paper = np.median(around, axis=0) if len(around) else np.full(3, 255.0)
-    turned = paper * (1 - LABEL_TONE * written[:, :, None])
+    turned = np.rint(paper * (1 - LABEL_TONE * written[:, :, None]))
     found[near] = np.where(grown[:, :, None], turned, found[near]).astype(np.uint8)
 
 
