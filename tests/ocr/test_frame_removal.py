@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from helpers.writing import BLACK, RED, Page
 from mnistry import Recognizer
 from mnistry.ocr.components import find_components
-from mnistry.ocr.frame_removal import enclosing, remove_frames
+from mnistry.ocr.frame_removal import enclosing, remove_frames, usual_height
 
 CELL, TOP, HEIGHT = 64, 40, 60
 
@@ -50,6 +50,34 @@ def test_a_photo_of_a_form_is_read(recognizer):
 
 def test_dashed_boxes_are_no_digits(recognizer):
     assert recognizer.read(cells("28", apart=40, pen=2, dashed=True).image()).text.replace(" ", "") == "28"
+
+
+def test_pale_boxes_are_no_digits_where_darker_strokes_reach_over_them(recognizer):
+    page = Page(360, 130)
+    for number, character in enumerate("46285"):
+        left = 30 + 56 * number
+        page.line([(left, 36), (left, 92), (left + 56, 92), (left + 56, 36), (left, 36)], (90, 140, 200), 1.5)
+        page.write(character, (left + 10, 34), 60, pen=6, seed=number)
+    reading = recognizer.read(page.image())
+    assert (reading.text, reading.sure) == ("46285", True)
+
+
+def test_dashed_lines_between_the_cells_of_a_comb_are_no_digits(recognizer):
+    page = Page(330, 90)
+    page.line([(29, 23), (29, 71), (269, 71), (269, 23), (29, 23)], (90, 140, 200), 2)
+    for number, character in enumerate("72635"):
+        for y in range(23, 68, 7) if number else ():
+            page.line([(29 + 48 * number, y), (29 + 48 * number, y + 3)], (90, 140, 200), 2)
+        page.write(character, (41 + 48 * number, 28), 38, pen=3, seed=number)
+    assert recognizer.read(page.image()).text.replace(" ", "") == "72635"
+
+
+def test_a_digit_keeps_its_bar_beside_a_number_that_is_struck_out_at_that_height(recognizer):
+    page = Page(640, 130)
+    page.write("1754", (40, 35), 56, pen=4)
+    page.write("26", (290, 35), 56, pen=4)
+    page.line([(275, 69), (390, 69)], RED, 4)
+    assert recognizer.read(page.image()).text == "1754"
 
 
 def test_a_circle_around_a_number_is_no_zero(recognizer):
@@ -104,10 +132,23 @@ def test_what_encloses_ink_is_found_and_what_encloses_a_speck_is_not():
     assert parts.left[enclosing(parts)].tolist() == [5]
 
 
+def test_the_pieces_of_a_table_do_not_set_the_usual_height():
+    image = Image.new("L", (600, 300))
+    draw = ImageDraw.Draw(image)
+    for x in (40, 170, 300, 430):
+        draw.line([(x, 30), (x, 270)], fill=1, width=2)
+        draw.line([(x, 270), (x + 60, 270)], fill=1, width=2)
+        for y in (40, 100, 160, 220):
+            draw.ellipse((x + 15, y, x + 39, y + 32), outline=1, width=3)
+            draw.line([(x + 60, y), (x + 60, y + 32)], fill=1, width=3)
+    parts = find_components(np.asarray(image) > 0)
+    assert usual_height(parts, np.ones(len(parts), bool)) == 33
+
+
 def test_ink_without_lines_stays_as_it_is():
     page = Page(300, 120)
     page.write("2036", (30, 30), 60)
     mask = np.asarray(page.image().convert("L")) < 128
-    cleaned = remove_frames(mask, find_components(mask), np.zeros_like(mask), 5.0)
+    cleaned = remove_frames(mask, find_components(mask), np.zeros_like(mask), mask.astype(np.float32), 5.0)
     np.testing.assert_array_equal(cleaned.mask, mask)
     assert (len(cleaned.level), len(cleaned.upright), len(cleaned.boxes)) == (0, 0, 0)

@@ -108,6 +108,16 @@ def test_a_number_that_a_line_crosses_is_not_read(recognizer, struck, pen, photo
     assert "struck out" in {each.reason for each in reading.skipped}
 
 
+@pytest.mark.parametrize("struck", ["44", "817", "1619"])
+def test_a_number_that_a_line_crosses_from_corner_to_corner_is_not_read(recognizer, struck):
+    page = Page(560, 130)
+    page.write(struck, (40, 35), 56, pen=4, seed=1)
+    right = 40 + 56 / 1.6 * 1.35 * len(struck)
+    page.line([(34, 82), (right, 42)], BLACK, 4)
+    page.write("8059", (right + 60, 35), 56, pen=4, seed=2)
+    assert recognizer.read(page.image()).text == "8059"
+
+
 def test_one_digit_beside_a_sign_is_read(recognizer):
     page = Page(220, 130)
     for ends in ([(30, 50), (72, 46)], [(30, 72), (72, 68)], [(45, 30), (38, 92)], [(63, 28), (56, 90)]):  # #

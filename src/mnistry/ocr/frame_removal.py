@@ -22,7 +22,7 @@ from mnistry.ocr.components import (
     median,
     weighted_median,
 )
-from mnistry.ocr.line_removal import find_ticks
+from mnistry.ocr.line_removal import find_pale_lines, find_ticks
 from mnistry.ocr.morphology import dilate, erode
 
 MOST_PARTS = 20_000  # components: a picture with more shows no frames that could be told from its noise
@@ -32,11 +32,12 @@ SIDE = 0.75  # usual heights: the shortest side of a frame
 PIECE = 0.25  # usual heights: a shorter piece of a line is not looked at
 SHORTEST = 11  # pixels: a side of a frame; strokes of smaller digits cannot be told from it
 DASH, LONGEST_DASH, DASHED = 0.05, 0.6, 0.8  # usual heights; of its component, for it to be nothing else
+SMALL = 0.35  # usual heights: a component no larger is a dash though it is bent
 DASHES, DASH_GAP = 4, 3.0  # dashes that make a line; lengths of a dash between two
 CROSSED, COVERED = 0.12, 0.3  # usual heights of a piece of a line that strokes cross; so much of it lies free
 RECENT = 8  # lines in the same rows that a piece is compared with
 ROUNDS = 3  # in which lines make others lines
-APART = 3.0  # usual heights: a gap within one line
+APART = 1.0  # usual heights: a gap within one line
 TEETH = 4  # of a comb, at least
 SLOTS = 2  # low open boxes beside each other, at least
 THICKER = 1.8  # times as thick as the lines around it: a piece that does not belong to them
@@ -47,6 +48,7 @@ NARROW, SQUARE = 1.5, 1.3  # usual heights: a column of a table is no narrower; 
 CROSSED_BY = 70  # percentile of the rows
 AROUND = 0.8  # of the height of digits: the least side of a frame around them
 FLAT = 5  # times as long as thick: a line
+BAR, SPARSE = 20, 0.08  # the same for an upright line; of its box: what has less ink is part of a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,17 +86,24 @@ class Cleaned:
 NO_LINES = np.zeros((0, 4))
 
 
-def remove_frames(left: np.ndarray, parts: Components, gone: np.ndarray, width: float) -> Cleaned:
+def remove_frames(
+    unruled: np.ndarray, parts: Components, gone: np.ndarray, contrast: np.ndarray, width: float
+) -> Cleaned:
     """Remove frames and the lines of forms from a mask of ink.
 
     Args:
-        left: bool (height, width), the ink without rulings.
+        unruled: bool (height, width), the ink without rulings.
         parts: its components.
         gone: bool (height, width), the ink that rulings cover.
+        contrast: float32 (height, width), contrast of the ink to the paper.
         width: the usual thickness of strokes, in pixels.
     """
     if not 0 < len(parts) <= MOST_PARTS:
-        return Cleaned(left, NO_LINES, NO_LINES, NO_LINES, left, parts)
+        return Cleaned(unruled, NO_LINES, NO_LINES, NO_LINES, unruled, parts)
+    left, pale = unruled, find_pale_lines(parts, contrast, width)
+    if pale.any():
+        left = np.append(~pale, False)[parts.labels]
+        parts = find_components(left)
     around = enclosing(parts)
     usual = usual_height(parts, ~around)
     lines, level, upright = _lines(left, parts, gone, usual, width)
@@ -112,12 +121,12 @@ def remove_frames(left: np.ndarray, parts: Components, gone: np.ndarray, width: 
     if around.any():
         cleaned = np.append(~around, False)[parts.labels]
         parts = find_components(cleaned)
-    if cleaned is left:
-        return Cleaned(left, level, upright, NO_LINES, left, parts)
-    taken = find_components(left & ~cleaned)
+    if cleaned is unruled:
+        return Cleaned(cleaned, level, upright, NO_LINES, unruled, parts)
+    taken = find_components(unruled & ~cleaned)
     large = np.maximum(taken.heights, taken.widths) >= SIDE * usual
     boxes = np.stack([taken.left, taken.top, taken.right, taken.bottom], axis=1)[large]
-    return Cleaned(cleaned, level, upright, boxes, left, parts)
+    return Cleaned(cleaned, level, upright, boxes, unruled, parts)
 
 
 def enclosing(parts: Components) -> np.ndarray:
@@ -147,6 +156,9 @@ def _thickest(usual: float, width: float) -> int:
 def usual_height(parts: Components, chosen: np.ndarray) -> float:
     """The median height of components, weighted by their ink; thin lines and specks apart."""
     likely = chosen & (parts.widths < FLAT * parts.heights) & (parts.heights >= 5)
+    writing = likely & (parts.heights < BAR * parts.widths) & (parts.areas >= SPARSE * parts.heights * parts.widths)
+    if writing.any():
+        likely = writing
     if not likely.any():
         likely = chosen if chosen.any() else np.ones(len(parts), bool)
     heights = parts.heights[likely]
@@ -174,8 +186,10 @@ def _lines(
     level, upright = find_chains(thin_x), find_chains(thin_y)
     labels_x, labels_y = thin_x.parts.labels, thin_y.parts.labels
     near = max(2.0, 1.2 * thickest, 0.1 * usual)
+    small = np.maximum(parts.heights, parts.widths) <= SMALL * usual  # also the corners of dashed boxes
+    areas = np.where(small, 0, parts.areas)
     long_x, long_y = (
-        _long(chains, labels, parts.areas, near / 2, usual, least)
+        _long(chains, labels, areas, near / 2, usual, least)
         for chains, labels, least in ((level, parts.labels, LEVEL), (upright, parts.labels.T, UPRIGHT))
     )
     owners_x, owners_y = _owners(level, parts.labels), _owners(upright, parts.labels.T)
@@ -250,7 +264,7 @@ def _long(
             line = (*ends[pieces[0], 0], *ends[pieces[-1], 1])
             extent = line[2] - line[0]
             if owner < 0:
-                is_line = len(pieces) >= DASHES and extent >= usual and lengths.max() <= 2.5 * median(lengths)
+                is_line = len(pieces) >= DASHES and extent >= SIDE * usual and lengths.max() <= 2.5 * median(lengths)
             else:
                 is_line = len(pieces) > 1 and extent >= least * usual and lengths.sum() >= COVERED * extent
             if is_line:
@@ -302,7 +316,7 @@ def _may_be_lines(thin: ThinInk, least: float, usual: float) -> bool:
     lefts, dashes = thin.parts.left[thin.chosen], len(thin.chosen) >= DASHES
     extent = int((lefts + thin.widths).max() - lefts.min())
     return bool(thin.widths[0] > max(least * usual, SHORTEST)) or (
-        len(thin.chosen) > 1 and extent > (min(least, 1.0) if dashes else least) * usual
+        len(thin.chosen) > 1 and extent > (SIDE if dashes else least) * usual
     )
 
 

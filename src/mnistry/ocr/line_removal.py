@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from mnistry.ocr.background import sums_around
-from mnistry.ocr.components import Components, find_components, median, spread
+from mnistry.ocr.components import Components, find_chains, find_components, find_thin, median, spread
 from mnistry.ocr.morphology import dilate
 from mnistry.ocr.resizing import resize
 
@@ -44,6 +44,8 @@ CELL_SIDE = 0.125  # of the picture: a side of a cell that was cropped is no far
 CELLS, AROUND = 16, 5  # along the longer side, and of a neighbourhood, in which the rulings' contrast is averaged
 RIDGE = 0.97  # of the contrast of the pixels beside it: the middle of a line or of a stroke
 LIMITS = np.geomspace(1.25, 3.0, 23)  # times as dark as the rulings around: ink is darker, if few ridges are near that
+PALER, SHORTEST_PIECE = 0.6, 3  # of the usual contrast of ink; pixels: a piece of a pale frame
+STRAIGHT, CORNER, CORNERS = 0.85, 0.1, 2  # of a piece: its lines, and each of those at a corner; pieces with one
 BAND, DEEP, LEAST_INK = 0.07, 0.1, 0.02  # of its logarithm, to both sides; of the ridges above; of all ridges
 
 
@@ -171,6 +173,31 @@ def find_ticks(mask: np.ndarray, parts: Components, lines: np.ndarray) -> np.nda
             found[alike] = True
         left -= set(alike.tolist())
     return found
+
+
+def find_pale_lines(parts: Components, contrast: np.ndarray, width: float) -> np.ndarray:
+    """Find the pieces of pale frames: straight and level or upright, and paler than the strokes that have parted them.
+
+    Returns:
+        bool (n,), for each component; none where no two of them have a corner.
+    """
+    none = np.zeros(len(parts), bool)
+    if len(parts) < 3:
+        return none
+    inked = parts.labels >= 0
+    values = contrast[inked]
+    shades = np.bincount(parts.labels[inked], values, minlength=len(parts)) / parts.areas
+    pale = shades <= PALER * np.percentile(values, 75)
+    if np.count_nonzero(pale) < CORNERS:
+        return none
+    mask = np.append(pale, False)[parts.labels]
+    straight = np.zeros((2, len(parts)))
+    for areas, thin, labels in zip(straight, (mask, mask.T), (parts.labels, parts.labels.T), strict=True):
+        for chain in find_chains(find_thin(thin, int(max(3, 2 * width)), SHORTEST_PIECE)):
+            areas[labels[chain.pixel]] += chain.area
+    shares = straight / parts.areas
+    lines = pale & (shares.sum(axis=0) >= STRAIGHT)
+    return lines if np.count_nonzero(lines & (shares >= CORNER).all(axis=0)) >= CORNERS else none
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:

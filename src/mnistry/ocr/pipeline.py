@@ -392,7 +392,7 @@ def _clean(ink: Foreground) -> Cleaned:
         return Cleaned.nothing(ink.mask.shape)
     left = remove_ruling_lines(ink.mask, ink.contrast, ink.width)
     parts = ink.parts if left is ink.mask else find_components(left)
-    return remove_frames(left, parts, ink.mask & ~left, ink.width)
+    return remove_frames(left, parts, ink.mask & ~left, ink.contrast, ink.width)
 
 
 def _is_texture(mask: np.ndarray) -> bool:

@@ -47,7 +47,10 @@ SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is take
 FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
 BROAD = 0.35  # of its height: what is narrower is a single stroke
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
-BEYOND, SLOPE = 0.08, 0.15  # of the digits' height: by how much it sticks out on each side; of its length: its rise
+STRUCK_ASLANT = 0.35, 0.65  # the same for the middle of a steeper line
+BEYOND = 0.08  # of the digits' height: by how much it sticks out on each side
+SLOPE, STEEPEST = 0.15, 0.45  # of its length: the rise of a nearly level line, and of any
+RISE = 0.5  # of the digits' height: a line that is not level rises so much
 HIGHER = 0.3  # of the digits' height: columns of a digit have ink over more rows than a line
 HARDLY_A_DIGIT, CERTAIN = 0.45, 0.97  # scores of a sign beside the only digit, and of that digit
 HALF, TOUCHED = 0.75, 3  # of the height of other digits: half a digit; pixels from it to the line that cut it
@@ -325,18 +328,23 @@ def _is_crossed(digits: Sequence[DecodedDigit], ink: np.ndarray) -> bool:
         return False
     left, right = left + written[0], left + written[-1] + 1  # without the ends of the line
     over = max(1, round(BEYOND * (bottom - top)))
-    first, last = (round(top + share * (bottom - top)) for share in STRUCK)
-    band = ink[max(first, 0) : last + 1, max(left - over, 0) : right + over]
+    first, left = max(top - 2 * over, 0), left - over
+    band = ink[first : bottom + 2 * over, max(left, 0) : right + over]
     high, wide = band.shape
-    if wide < right - left + 2 * over or high < 3 or not band.any(axis=0).all():
+    if left < 0 or wide < right + over - left or not band.any(axis=0).all():
         return False
-    rises = np.arange(-min(high - 1, round(SLOPE * wide)), min(high - 1, round(SLOPE * wide)) + 1)
-    columns = np.arange(wide)
-    thick = band | np.roll(band, 1, axis=0) | np.roll(band, -1, axis=0)  # the line may bend a little
-    for rise in rises:
-        rows = np.arange(high)[:, None] + np.rint(rise * columns / (wide - 1)).astype(int)
-        rows = rows[(rows.min(axis=1) >= 0) & (rows.max(axis=1) < high)]
-        if len(rows) and thick[rows, columns].all(axis=1).any():
+    at, columns = np.arange(high)[:, None], np.linspace(-0.5, 0.5, wide)
+    shares = (at + first - top) / (bottom - top)
+    thick = np.pad(band | np.roll(band, 1, axis=0) | np.roll(band, -1, axis=0), 1)  # the line may bend a little
+    steepest, steep = min(high, round(STEEPEST * wide)), RISE * (bottom - top)
+    for rise in range(-steepest, steepest + 1):
+        is_level = abs(rise) <= SLOPE * wide
+        if not is_level and abs(rise) < steep:
+            continue
+        low, most = STRUCK if is_level else STRUCK_ASLANT
+        middles = at[(shares >= low) & (shares <= most)][:, None]
+        rows = np.clip(np.rint(middles + rise * columns).astype(int), -1, high)
+        if thick[rows + 1, np.arange(1, wide + 1)].all(axis=1).any():
             return True
     return False
 
