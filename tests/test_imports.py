@@ -252,7 +252,7 @@ def test_a_door_opens_its_own_package_only():
 
 def test_batch_takes_nothing_but_the_formats_of_arrays_from_the_data_sets():
     used = set().union(*(used for name, used in dependencies().items() if package_of(name) == "batch"))
-    formats = {f"datasets.formats.{name}" for name in ("idx", "array_headers", "array_files", "csv_tables")}
+    formats = {f"datasets.formats.{name}" for name in ("idx", "npy", "array_files", "tables")}
     assert {name for name in used if package_of(name) == "datasets"} <= formats
 
 

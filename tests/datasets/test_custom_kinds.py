@@ -327,7 +327,7 @@ def test_a_list_of_files_with_labels(tmp_path):
     table = [[number, label] for number, label in enumerate(Y)]  # without an extension, without a word for labels
     loaded = load(write_csv(tmp_path / "labels.csv", ["id", "breed"], table))
     assert same(loaded)
-    assert said(loaded, "the labels are the column 'breed'")
+    assert said(loaded, "the labels are column 2, 'breed'")
     (tmp_path / "images" / "7.png").unlink()
     assert "labels.csv, row 9: there is no picture '7'" in refused(tmp_path / "labels.csv")
 
@@ -388,7 +388,7 @@ BY_PIXEL = {name: FLAT[:, number] for number, name in enumerate(PIXELS)}
     ("columns", "remark"),
     [
         ({"png": PNGS, "cls": Y}, None),
-        ({"jpg": [{"bytes": each, "path": None} for each in PNGS], "answer": Y}, "the labels are the column 'answer'"),
+        ({"jpg": [{"bytes": each, "path": None} for each in PNGS], "answer": Y}, "the labels are column 2, 'answer'"),
         ({"image": PNGS, "label": HOT.tolist()}, "the labels are one-hot, of 3 classes"),
         ({"image": PNGS, "label": HOT.astype(bool).tolist()}, "the labels are one-hot, of 3 classes"),
         (
@@ -410,17 +410,14 @@ def test_parquet_with_other_names_and_one_hot_labels(columns, remark, tmp_path):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"image": PNGS, "fine_label": Y, "coarse_label": Y}, "The label may be fine_label, coarse_label: name one"),
-        (
-            {"image": PNGS, "id": range(60)},
-            "has no column label or labels or class; its columns are image, id. The label is",
-        ),
+        ({"image": PNGS, "fine_label": Y, "coarse_label": Y}, "beside them the columns 'fine_label', 'coarse_label': which is the label?"),
+        ({"image": PNGS, "id": range(60)}, "own.parquet has pictures: it has no labels"),
         ({"image": PNGS, "label": [[1, 1, 0], *HOT.tolist()[1:]]}, "row 1: expected one 1 among its 3 labels"),
         (
             {"image": PNGS, "label": [[1, 0, 0], [2, 0, 0], *HOT.tolist()[2:]]},
             "row 2: expected one 1 among its 3 labels",
         ),
-        ({"image": PNGS, "a": HOT[:, 0], "b": HOT[:, 1], "c": 0 * Y}, "expected one 1 among its 3 labels"),
+        ({"image": PNGS, "a": HOT[:, 0], "b": HOT[:, 1], "c": 0 * Y}, "columns 'a', 'b', 'c': which is the label?"),
     ],
 )
 def test_parquet_whose_labels_are_unclear_is_refused(columns, sentence, tmp_path):

@@ -280,7 +280,7 @@ def test_the_pictures_of_a_list_are_answered_in_its_order(labelled, tmp_path):
     pictures, _ = load_pictures(str(path))
     assert next(iter(pictures.values())) == tmp_path / "images" / f"{NAMES[order[0]]}.png"
     if not labelled:
-        assert "has names of pictures: it has no labels" in refused(path)
+        assert "has pictures: it has no labels" in refused(path)
 
 
 def test_columns_of_pixels_are_taken_in_the_order_of_their_numbers(tmp_path):

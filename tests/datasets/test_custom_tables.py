@@ -17,7 +17,7 @@ from PIL import Image
 from helpers.loaded import holds, refused
 from mnistry.datasets import loading
 from mnistry.datasets.dataset import Dataset
-from mnistry.datasets.formats import csv_lines
+from mnistry.datasets.formats import table_rows
 from mnistry.datasets.unlabelled import load_unlabelled
 
 DIGITS = loading.load("digits")
@@ -81,7 +81,7 @@ def test_a_row_that_is_not_one_hot_is_named(tmp_path: Path) -> None:
     later = np.concatenate([np.tile(ONE_HOT, (20, 1)), [[1, 1, 0], [0, 0, 0]]])  # below the rows that are looked at
     path = table(tmp_path / "own.csv", head, later, np.concatenate([np.tile(FLAT, (20, 1)), FLAT[:2]]))
     sentence = refused(path)
-    assert "own.csv, row 1202: expected one 1 among its 3 columns of labels, and 0 in the others" in sentence
+    assert "own.csv, row 1202: expected one 1 among its 3 labels, and 0 in the others" in sentence
     assert "2 things are wrong" in sentence
 
 
@@ -170,7 +170,7 @@ def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:
     cells[5] = cells[5].replace(" ", " x", 1)
     sentence = refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, cells))
     assert "own.csv, row 5, column 2: expected 784 pixels, received 78" in sentence
-    assert "own.csv, row 7, column 2: expected a number, received 'x" in sentence
+    assert "own.csv, row 7, column 2, pixel 2: expected a number, received 'x" in sentence
 
 
 def test_an_array_that_numpy_cut_short_is_refused(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_libsvm_files_that_are_wrong(content: bytes, sentence: str, tmp_path: Pa
 
 
 def test_libsvm_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_lines, "MAX_BYTES", 60 * 784 - 1)
+    monkeypatch.setattr(table_rows, "MAX_BYTES", 60 * 784 - 1)
     (tmp_path / "own").write_bytes(b"1 1:1 784:1\n" * 60)
     assert "60 rows of 784 numbers with their zeros" in refused(tmp_path / "own")
 
@@ -489,7 +489,8 @@ def test_a_list_with_one_hot_labels(tmp_path: Path) -> None:
     assert same(loaded, WORDS[Y])
     assert said(loaded, "one-hot", "'nought' to 'two'")
     table(tmp_path / "truth.csv", ["image", *WORDS], stems, np.ones((60, 3), int))
-    assert "columns in its first row" in refused(tmp_path / "truth.csv")
+    unclear = "has pictures, and beside them the columns 'nought', 'one', 'two': which is the label?"
+    assert unclear in refused(tmp_path / "truth.csv")
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -29,7 +29,6 @@ class LyingServer(ThreadingHTTPServer):
         self.files = files
         self.asked: list[tuple[str, str, str]] = []
         self.closing = threading.Event()
-        self.both_here = threading.Barrier(2, timeout=100)
         self._loop = threading.Thread(target=self.serve_forever, args=(0.01,))
 
     def mirror(self, manner: str) -> str:
@@ -52,7 +51,6 @@ class LyingServer(ThreadingHTTPServer):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.closing.set()
-        self.both_here.abort()
         self.shutdown()
         self._loop.join()
         self.server_close()
@@ -121,11 +119,6 @@ class _Answer(BaseHTTPRequestHandler):
             self._head(403, length=0)
         else:
             self.honest(content)
-
-    def together(self, content: bytes) -> None:
-        """Answers nobody before a second one has asked."""
-        self.server.both_here.wait()
-        self.honest(content)
 
     # The bad ones.
 

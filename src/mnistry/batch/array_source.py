@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.batch import storage
-from mnistry.datasets.formats import array_files, array_headers, csv_tables
+from mnistry.datasets.formats import array_files, idx, npy, tables
 from mnistry.errors import DataError, UsageError
 from mnistry.runtime.file_signatures import GZIP, NPY, ZIP
 
@@ -117,7 +117,7 @@ def open_images(place: Place, array: str | None = None) -> ImageFile:
         size = _measure(raw)
         packed = head.startswith(GZIP)
         if _is_table(gzip.GzipFile(fileobj=raw).read(HEAD) if packed else head):
-            return _open_whole(place, "a table", csv_tables.read_images)
+            return _open_whole(place, "a table", tables.read_images)
         raw.seek(0)
         if packed:
             return _open_idx(gzip.GzipFile(fileobj=raw), name, size * MAX_RATIO)
@@ -137,7 +137,7 @@ def _open_whole(place: Place, what: str, read: Callable[[Path], tuple[Any, list[
 
 def _open_idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
     head = stream.read(16)
-    start, shape = 16, array_headers.read_idx(head, name, 3)
+    start, (shape, _) = 16, idx.read_header(head, name, 3)
     if shape[1:] != (28, 28):
         raise DataError(f"{name} has images of {shape[1]}×{shape[2]} pixels, expected 28×28.")
     promised = start + math.prod(shape)
@@ -174,7 +174,7 @@ def _open_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
 
 def _open_npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     """An array's file; `size` is what its archive says of it."""
-    shape, fortran, dtype = array_headers.read_npy(stream, name)
+    shape, fortran, dtype = npy.read_header(stream, name)
     if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
         raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
     start = stream.tell()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,8 +57,8 @@ class ParquetRows:
         self.count = int(metadata.num_rows)
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = np.cumsum([0, *sizes]).tolist()
-        self._batches: Iterator[Any] = iter(())
-        self._rest: pa.Array | None = None
+        self._batches: Iterator[pa.Array] = iter(())
+        self._rest: pa.Array | None = None  # values that are decoded already, from the position on
         self._position = self.count
 
     def column(self, wanted: str | None) -> Column:
@@ -93,13 +93,14 @@ class ParquetRows:
             DataError: the file is damaged or ends before.
         """
         try:
-            self._go_to(column, first)
-            while n > 0:
-                taken = self._next().slice(0, n)
-                self._rest = self._rest.slice(len(taken)) if self._rest is not None else None
-                self._position += len(taken)
-                n -= len(taken)
-                yield taken
+            group = bisect_right(self._starts, first) - 1
+            if not self._starts[group] <= self._position <= first:
+                self._batches, self._rest, self._position = self._decode(column, group), None, self._starts[group]
+            while self._position < first:
+                self._take(first - self._position)
+            end = first + n
+            while self._position < end:
+                yield self._take(end - self._position)
         except DataError:
             raise
         except Exception as error:  # of pyarrow's, and of a store's client
@@ -108,30 +109,21 @@ class ParquetRows:
                 f"{self._name} cannot be read after row {reached}: {storage.explain_error(error)}."
             ) from None
 
-    def _go_to(self, column: Column, first: int) -> None:
-        group = bisect_right(self._starts, first) - 1
-        if not self._starts[group] <= self._position <= first:
-            self._batches = self._decode(column, group)
-            self._rest, self._position = None, self._starts[group]
-        while self._position < first:
-            passed = self._next().slice(0, first - self._position)
-            self._rest = self._rest.slice(len(passed)) if self._rest is not None else None
-            self._position += len(passed)
-
     def _decode(self, column: Column, first: int) -> Iterator[pa.Array]:
         """The column from a row group on; each group by itself, so that a damaged one spoils no other."""
         for group in range(first, self._file.metadata.num_row_groups):
             for batch in self._file.iter_batches(AT_ONCE[column.kind], [group], [column.path], use_threads=False):
                 yield _inner(batch.column(0), column.path)
 
-    def _next(self) -> pa.Array:
-        """Decode from the position on, at least one row."""
-        while self._rest is None or len(self._rest) == 0:
-            batch = next(self._batches, None)
-            if batch is None:
+    def _take(self, most: int) -> pa.Array:
+        """Take values from the position on, at least one."""
+        while self._rest is None or not len(self._rest):
+            self._rest = next(self._batches, None)
+            if self._rest is None:
                 raise DataError(f"{self._name} is cut short: it ends before row {self._position}.")
-            self._rest = batch
-        return self._rest
+        taken, self._rest = self._rest.slice(0, most), self._rest.slice(most)
+        self._position += len(taken)
+        return taken
 
     def _readable(self, field: pa.Field, prefix: str = "") -> Iterator[Column]:
         import pyarrow.types as types

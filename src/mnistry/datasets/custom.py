@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +17,14 @@ from mnistry.datasets.dataset import DIGIT_NAMES, Dataset
 from mnistry.datasets.formats import (
     archives,
     array_files,
-    csv_folders,
-    idx,
     idx_files,
     image_folder,
     numpy_files,
     parquet,
+    table_folders,
     unsupported,
 )
+from mnistry.datasets.formats.forms import find_form
 from mnistry.datasets.formats.naming import is_hidden
 from mnistry.datasets.kinds import Kind
 from mnistry.datasets.labelled import (
@@ -39,7 +39,7 @@ from mnistry.datasets.labelled import (
     natural,
 )
 from mnistry.errors import DataError
-from mnistry.runtime.file_signatures import ZIP, read_start
+from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import short
 
 TEST_PART = 1 / 5  # of each class, where the data are split here
@@ -74,7 +74,8 @@ def load(path: str | os.PathLike[str], kind: str | None = None) -> Dataset:
         UsageError: there is no such kind.
     """
     chosen = kinds.check_kind(kind)
-    return _read(Path(path), lambda place, found: _dataset(place, found, chosen))
+    with _open(Path(path)) as (place, found):
+        return _dataset(place, found, chosen)
 
 
 def load_ink(path: str | os.PathLike[str]) -> LabelledImages:
@@ -83,78 +84,53 @@ def load_ink(path: str | os.PathLike[str]) -> LabelledImages:
     Raises:
         DataError: there is nothing, it has another form, or something in it is wrong.
     """
-    return _read(Path(path), lambda place, found: join(list(_prepare(place, found, "ink", [])[0].all.values())))
+    with _open(Path(path)) as (place, found):
+        return join(list(_prepare(place, found, "ink", [])[0].all.values()))
 
 
-Made = TypeVar("Made")
-Make = Callable[[Path, LoadedSplits], Made]
-"""Makes something of a place and the splits that were read there."""
-
-
-def _read(path: Path, make: Make[Made]) -> Made:
-    try:
-        return _read_place(path.expanduser().resolve(), make)
-    except MemoryError:
-        raise DataError(f"{short(path)} needs more memory than there is.") from None
-
-
-def _read_place(place: Path, make: Make[Made]) -> Made:
-    """Read a data set by its look; an archive is unpacked first."""
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Path, LoadedSplits]]:
+    """The place of a data set, and the splits that are read there; what is unpacked for them is kept for the block."""
+    place = path.expanduser().resolve()
     name = short(place)
     try:
-        if place.is_dir():
-            return _read_archive(place, make) if _holds_archives(place) else make(place, read_folder(place))
-        if not place.is_file():
-            what = "is not a regular file" if place.exists() else "does not exist"
-            raise DataError(f"{name} {what}. A data set of your own is {FORMS}.")
-        start = read_start(place)
-        if start.startswith(ZIP):
-            return _read_zip(place, make)
-        if parquet.is_one(start):
-            return make(place, parquet.read(place))
-        if place.suffix.lower() in (".npz", ".parquet", ".zip"):
-            raise DataError(f"{name} is damaged or not a {place.suffix.lower()} file: it does not begin as one.")
-        if idx_files.is_one(place):
-            return make(place, idx_files.read(place.parent, place.name))
-        if start[:2] == b"\0\0" and start[2] in idx.TYPES and unsupported.describe(place, start) is None:
-            raise DataError(f"{name} is one of the IDX files; name the folder that holds all of them.")
-        if array_files.is_one(start):
-            with array_files.as_npz([place]) as npz:
-                return make(place, numpy_files.read_npz(npz, name))
-        told = None if csv_folders.is_json(place) else unsupported.describe(place, start)
-        if told is not None:
-            raise DataError(told)
-        if archives.is_tar(place):
-            return _read_archive(place, make)
-        return make(place, csv_folders.read(place))
+        with _unpack(place) as folder:
+            if folder is None:
+                yield place, _read_file(place)
+                return
+            found = read_folder(folder)
+            remarks = tuple(each.replace(short(folder), name) for each in found.remarks)
+            yield place, replace(found, remarks=remarks)
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
+    except MemoryError:
+        raise DataError(f"{name} needs more memory than there is.") from None
 
 
-def _read_zip(place: Path, make: Make[Made]) -> Made:
-    try:
-        with zipfile.ZipFile(place) as archive:
-            members = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        what = "an NPZ file" if place.suffix.lower() == ".npz" else "a ZIP file"
-        raise DataError(f"{short(place)} is damaged or not {what}: {str(error).rstrip('.'):.200}.") from None
-    if any(member.endswith(".npy") for member in members) and all("/" not in member for member in members):
-        return make(place, numpy_files.read_npz(place))
-    told = unsupported.describe_zip(place, members)
-    if told is not None:
-        raise DataError(told)
-    if place.suffix.lower() == ".npz":
-        return make(place, numpy_files.read_npz(place))
-    return _read_archive(place, make)
+def _unpack(place: Path) -> AbstractContextManager[Path | None]:
+    """The folder to read: the one that is named, or an archive or a folder of archives unpacked; None for a file."""
+    if place.is_dir():
+        return archives.unpack(place) if _holds_archives(place) else nullcontext(place)
+    if not place.is_file():
+        what = "is not a regular file" if place.exists() else "does not exist"
+        raise DataError(f"{short(place)} {what}. A data set of your own is {FORMS}.")
+    return archives.unpack(place) if find_form(place) == "archive" else nullcontext(None)
 
 
-def _read_archive(place: Path, make: Make[Made]) -> Made:
-    """Read an archive, or a folder of archives, unpacked."""
-    with archives.unpack(place) as folder:
-        found = read_folder(folder)
-        return make(
-            place, replace(found, remarks=tuple(each.replace(short(folder), short(place)) for each in found.remarks))
-        )
+def _read_file(place: Path) -> LoadedSplits:
+    match find_form(place):
+        case "npz":
+            return numpy_files.read(place)
+        case "hdf5":
+            return array_files.read([place], short(place))
+        case "idx" if idx_files.is_one(place):
+            return idx_files.read(place.parent, place.name)
+        case "idx":
+            raise DataError(f"{short(place)} is one of the IDX files; name the folder that holds all of them.")
+        case "table":
+            return table_folders.read(place)
+        case _:
+            raise DataError(unsupported.describe(place, read_start(place)))
 
 
 def _holds_archives(folder: Path) -> bool:
@@ -163,7 +139,7 @@ def _holds_archives(folder: Path) -> bool:
     others = [
         each for each in inside if each.is_dir() or image_folder.is_picture(each) or each.suffix.lower() == ".npz"
     ]
-    readers = (idx_files.is_there, csv_folders.find_tables, parquet.find_files, numpy_files.find_npy_files)
+    readers = (idx_files.is_there, table_folders.find_tables, parquet.find_files, numpy_files.find_npy_files)
     return bool(archives.find(folder)) and not others and not any(reader(folder) for reader in readers)
 
 
@@ -179,22 +155,21 @@ def read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
     """
     if idx_files.is_there(folder):
         return idx_files.read(folder)
-    if csv_folders.find_tables(folder):
-        return csv_folders.read(folder)
+    if table_folders.find_tables(folder):
+        return table_folders.read(folder)
     if parquet.find_files(folder):
-        return parquet.read(folder)
+        return table_folders.read_splits(folder, *parquet.find_splits(folder))
     if numpy_files.find_npy_files(folder):
-        return numpy_files.read_npy_folder(folder)
-    tables = csv_folders.find_split_tables(image_folder.find_flat_splits(folder))
+        return numpy_files.read(folder)
+    tables = table_folders.find_split_tables(image_folder.find_flat_splits(folder))
     if tables:
-        return csv_folders.read_split_tables(folder, tables)
+        return table_folders.read_split_tables(folder, tables)
     if arrays := array_files.find(folder):
-        with array_files.as_npz(arrays) as npz:
-            return numpy_files.read_npz(npz, short(folder))
+        return array_files.read(arrays, short(folder))
     inner = [each for each in folder.iterdir() if not is_hidden(each.name)]
     folders = [each for each in inner if each.is_dir()]
     if not folders and any(each.suffix.lower() == ".npz" for each in inner):
-        return numpy_files.read_npz_folder(folder)
+        return numpy_files.read(folder)
     if (
         len(folders) == 1
         and depth < MAX_DEPTH

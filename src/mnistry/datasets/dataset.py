@@ -168,18 +168,9 @@ class Dataset:
 
     def as_json(self) -> dict[str, Any]:
         """The object that `mnistry data --json` prints."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "source": self.source,
-            "licence": self.licence,
-            "class_names": list(self.class_names),
-            "kind": self.kind,
-            "digests": dict(self.digests),
-            "fallback": self.fallback,
-            "remarks": list(self.remarks),
-            **self.statistics(),
-        }
+        facts = self.facts()
+        del facts["train_shape"], facts["test_shape"]  # the statistics have them
+        return {"title": self.title, **facts, **self.statistics()}
 
     def check_index(self, index: int | None) -> int:
         """The index of a training image; None gives the example: 2000, as in MNIST's lesson, or one further ahead.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import queue
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
@@ -20,7 +18,7 @@ from mnistry.runtime.files import short
 if TYPE_CHECKING:
     import requests
 
-PART = ".part"
+PART, LOCK = ".part", ".lock"
 CHUNK_BYTES = 1 << 16
 REASONS = (  # by words in the errors of the libraries
     (("Read timed out",), "it stopped sending"),
@@ -122,12 +120,13 @@ def fetch(
 ) -> Path:
     """Fetch a file into a folder, from the first mirror that delivers it whole.
 
-    The bytes go into a temporary file beside the target, which is moved into place once size and digest are right:
-    two processes may do this at once, and one that dies leaves nothing that another would take for the file.
+    The bytes go into a temporary file beside the target, which is moved into place once size and digest are right. One
+    process at a time does this in a folder; another waits, and then finds the file there. What a process that died left
+    behind is overwritten.
 
     Args:
         file: what to fetch.
-        folder: where to; made if missing.
+        folder: where to; made if missing. A file that is there already, with the right digest, is left.
         mirrors: addresses that end with a slash, in the order to try them.
         timeouts: after which a mirror is given up.
         progress: called as the bytes arrive.
@@ -135,35 +134,44 @@ def fetch(
     Raises:
         DataError: no mirror delivered it, or the folder cannot be written.
     """
-    failures = []
+    import filelock
+
+    target, failures = folder / file.name, []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for mirror in mirrors:
-            problem = _fetch_from(mirror, file, folder, timeouts, progress)
-            if problem is None:
-                _remove_abandoned(folder)
-                return folder / file.name
-            failures.append(f"{mirror}: {problem}")
+        with filelock.FileLock(folder / LOCK):
+            if _is_complete(target, file):
+                return target
+            for mirror in mirrors:
+                problem = _fetch_from(mirror, file, target, timeouts, progress)
+                if problem is None:
+                    return target
+                failures.append(f"{mirror}: {problem}")
     except OSError as error:
         raise DataError(f"{file.name} cannot be stored in {short(folder)}: {error.strerror or error}.") from None
     raise DataError(f"{file.name} could not be downloaded.\n" + "\n".join(f"  {line}" for line in failures))
 
 
+def _is_complete(path: Path, file: RemoteFile) -> bool:
+    try:
+        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+    except OSError:
+        return False
+
+
 def _fetch_from(
-    mirror: str, file: RemoteFile, folder: Path, timeouts: Timeouts, progress: Progress | None
+    mirror: str, file: RemoteFile, target: Path, timeouts: Timeouts, progress: Progress | None
 ) -> str | None:
     """Put the file in place, or return the reason why not."""
     import requests
 
+    part = target.with_name(target.name + PART)
     try:
-        with (
-            requests.get(mirror + file.name, stream=True, timeout=(timeouts.connect, timeouts.read)) as response,
-            _temporary(folder, file.name) as part,
-        ):
+        with requests.get(mirror + file.name, stream=True, timeout=(timeouts.connect, timeouts.read)) as response:
             if not response.ok:
                 return f"HTTP status {response.status_code}"
             received, digest = 0, hashlib.sha256()
-            with _create_locked(part) as sink:
+            with part.open("wb") as sink:
                 for chunk in _chunks(response, timeouts):
                     received += len(chunk)
                     if received > file.size:
@@ -174,16 +182,16 @@ def _fetch_from(
                         progress(file.name, received, file.size)
                 sink.flush()
                 os.fsync(sink.fileno())
-                if received < file.size:
-                    return f"expected {file.size:,} bytes, received {received:,}"
-                if digest.hexdigest() != file.sha256:
-                    return f"expected SHA-256 {file.sha256[:12]}…, received {digest.hexdigest()[:12]}…"
-                if os.name == "nt":
-                    sink.close()  # Windows moves no open file; elsewhere it stays locked, so that nobody removes it
-                part.replace(folder / file.name)
-            return None
+            if received < file.size:
+                return f"expected {file.size:,} bytes, received {received:,}"
+            if digest.hexdigest() != file.sha256:
+                return f"expected SHA-256 {file.sha256[:12]}…, received {digest.hexdigest()[:12]}…"
+            part.replace(target)
+        return None
     except (requests.RequestException, _TooSlowError, ValueError) as error:
         return _explain(error)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _TooSlowError(Exception):
@@ -211,45 +219,6 @@ def _read(response: requests.Response) -> bytes:
         return response.raw.read1(CHUNK_BYTES, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
         raise requests.ConnectionError(error) from None
-
-
-@contextlib.contextmanager
-def _temporary(folder: Path, name: str) -> Iterator[Path]:
-    part = folder / f"{name}.{uuid.uuid4().hex}{PART}"
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _create_locked(part: Path) -> IO[bytes]:
-    """Make a new file that no other process removes until it is closed or this process has died."""
-    while True:
-        sink = part.open("xb")
-        _lock(sink, wait=True)  # a process that removes abandoned parts may have come between
-        if part.exists():
-            return sink
-        sink.close()
-
-
-def _lock(part: IO[bytes], *, wait: bool) -> None:
-    """Lock an open file until it is closed or its process dies.
-
-    Raises:
-        OSError: another process holds it, and this one is not to wait.
-    """
-    with contextlib.suppress(ImportError):  # Windows has none, and lets nobody remove an open file
-        import fcntl
-
-        fcntl.flock(part, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the parts that killed downloads left behind, but none that another process is writing."""
-    for part in folder.glob(f"*{PART}"):
-        with contextlib.suppress(OSError), part.open("rb") as file:
-            _lock(file, wait=False)
-            part.unlink()
 
 
 def _explain(error: Exception) -> str:

@@ -67,41 +67,35 @@ def load(published: Published, folder: Path | None, progress: download.Progress 
         DamagedFolderError: it was not found, and the files in the folder are something else.
         DataError: it was not found.
     """
-    tried: list[str] = []
-    damaged: DamagedFolderError | None = None
-    spoilt: DataError | None = None
+    tried, unused, error_class = list[str](), list[str](), DataError
     if folder is not None:
         place = _own_place(folder, published)
         try:
             for each in _subfolders(place):
-                found = _found_in(each, published)
-                if found is not None:
+                if (found := _found_in(each, published)) is not None:
                     return found
             tried.append(f"{short(place)}: holds none of {published.title}'s {published.its_files}")
         except DataError as error:
-            damaged = DamagedFolderError(str(error))
+            error_class = DamagedFolderError
             tried.append(str(error))
+            unused.append(f"{error} That folder was passed over.")
     else:
         tried.append("--data-dir or MNISTRY_DATA_DIR: not given")
     cache = find_cache_folder(published.name)
     try:
-        found = _found_in(cache, published)
-        if found is not None:
-            return replace(found, remarks=_report_unused(damaged))
+        if (found := _found_in(cache, published)) is not None:
+            return replace(found, remarks=tuple(unused))
         tried.append(f"{short(cache)}: nothing cached yet")
-    except _IncompleteError as error:
-        tried.append(str(error))
     except DataError as error:
-        spoilt = error
         tried.append(str(error))
+        if not isinstance(error, _IncompleteError):
+            unused.append(f"{error} It was fetched again into the cache.")
     try:
-        found = _from_mirrors(published, cache, progress, timeouts)
-        return replace(found, remarks=_report_unused(damaged, spoilt))
+        return replace(_from_mirrors(published, cache, progress, timeouts), remarks=tuple(unused))
     except DataError as error:
         tried.extend(str(error).splitlines())
     lines = [f"{published.title} was not found. Tried, in this order:", *(f"  {line.strip()}" for line in tried)]
-    text = "\n".join([*lines, _advise(published)])
-    raise DataError(text) if damaged is None else DamagedFolderError(text)
+    raise error_class("\n".join([*lines, _advise(published)]))
 
 
 def load_local(published: Published, folder: Path | None) -> Dataset | None:
@@ -148,12 +142,6 @@ def _advise(published: Published) -> str:
     return f"Put {its} into a folder and name that with --data-dir."
 
 
-def _report_unused(damaged: DataError | None, spoilt: DataError | None = None) -> tuple[str, ...]:
-    """Report files that were not used: those in the user's folder, and those in the cache."""
-    told = [] if damaged is None else [f"{damaged} That folder was passed over."]
-    return (*told, *([] if spoilt is None else [f"{spoilt} It was fetched again into the cache."]))
-
-
 def _found_in(folder: Path, published: Published) -> Dataset | None:
     """The set out of a folder, None if nothing there looks like it."""
     paths = {file: _find(folder, file) for file in published.files}
@@ -167,14 +155,9 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
     raw = {file: read_bytes(path, MAX_BYTES) for file, path in paths.items() if path is not None}
     names = {file: short(path) for file, path in paths.items() if path is not None}
     unpacked = {file: idx.unpack(raw[file], names[file]) for file in published.files}
-    digests = {}
-    for file in published.files:
-        if file.unpacked_sha256 is None:  # nothing but the published bytes is taken apart
-            digests[file.name] = _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
+    for file in published.files:  # nothing but the published bytes is taken apart
+        _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
     arrays = published.arrays(unpacked, names)
-    for file in published.files:
-        if file.name not in digests:
-            digests[file.name] = _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
     for array in arrays:
         array.setflags(write=False)
     splits: dict[str, Any] = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))
@@ -185,7 +168,7 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
         class_names=published.class_names,
         source=short(folder),
         licence=published.licence,
-        digests=dict(sorted(digests.items())),
+        digests=dict(sorted((file.name, file.sha256) for file in published.files)),
         about=published.about,
     )
 
@@ -201,8 +184,8 @@ def _find(folder: Path, file: RemoteFile) -> Path | None:
     return next((place for place in there if not place.is_dir()), next(iter(there), None))
 
 
-def _verify_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> str:
-    """The SHA-256 of the set's own file, if this is it or was repacked from it."""
+def _verify_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, title: str) -> None:
+    """Check that this is the set's own file, or was repacked from it."""
     if hashlib.sha256(raw).hexdigest() != file.sha256 and (
         file.unpacked_sha256 is None or hashlib.sha256(unpacked).hexdigest() != file.unpacked_sha256
     ):
@@ -210,7 +193,6 @@ def _verify_digest(file: RemoteFile, raw: bytes, unpacked: bytes, name: str, tit
             f"{name} is not {title}'s {file.name}: its content has another SHA-256 than the published file. "
             "Fetch it again."
         )
-    return file.sha256
 
 
 def _from_mirrors(published: Published, cache: Path, progress: download.Progress | None, timeouts: Timeouts) -> Dataset:
@@ -220,16 +202,8 @@ def _from_mirrors(published: Published, cache: Path, progress: download.Progress
     if not ranked:
         raise DataError("\n".join(failures))
     for file in published.files:
-        if not _is_complete(cache / file.name, file):
-            download.fetch(file, cache, ranked, timeouts=timeouts, progress=progress)
+        download.fetch(file, cache, ranked, timeouts=timeouts, progress=progress)
     found = _found_in(cache, published)
     if found is None:
         raise DataError(f"{short(cache)}: the downloaded files have vanished. Try again.")
     return found
-
-
-def _is_complete(path: Path, file: RemoteFile) -> bool:
-    try:
-        return path.stat().st_size == file.size and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
-    except OSError:
-        return False

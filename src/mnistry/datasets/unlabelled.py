@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,17 @@ from mnistry.datasets.dataset import ITEM, make_numbered_origins
 from mnistry.datasets.formats import (
     archives,
     array_files,
-    csv_folders,
-    csv_tables,
     idx_files,
     image_folder,
     numpy_files,
     parquet,
-    unsupported,
+    table_folders,
+    tables,
 )
+from mnistry.datasets.formats.forms import find_form
 from mnistry.datasets.formats.naming import find_split, is_hidden
 from mnistry.datasets.labelled import EncodedImage, LabelledImages, ValidationErrors, natural
 from mnistry.errors import DataError
-from mnistry.runtime.file_signatures import NPY, ZIP, read_start
 from mnistry.runtime.files import short
 
 HEADER = ("ImageId", "Label")  # as in Kaggle's competition
@@ -69,12 +67,7 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
         names = [str(number) for number in range(1, len(known.x_test) + 1)]
         return UnlabelledImages(known.x_test, names, HEADER, (*known.remarks, f"The test images of {known.title}."))
     place = loading.own_path(name).resolve()
-    try:
-        images, names_, remarks = _read(place)
-    except OSError as error:
-        raise DataError(f"{short(place)} cannot be read: {error.strerror or error}.") from None
-    except MemoryError:
-        raise DataError(f"{short(place)} needs more memory than there is.") from None
+    images, names_, remarks = _open(place, short(place))
     problems = ValidationErrors()
     part = LabelledImages(
         images, np.array([], np.str_), make_numbered_origins(place.name, np.arange(len(images)), ITEM)
@@ -104,53 +97,43 @@ def load_pictures(name: str) -> tuple[dict[str, np.ndarray | bytes | Path], list
         DataError: there are none, or they cannot be read.
         UsageError: there is no such file.
     """
-    try:
-        images, names, remarks = _read(loading.own_path(name).resolve())
-    except OSError as error:
-        raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
-    except MemoryError:
-        raise DataError(f"{name} needs more memory than there is.") from None
-    if isinstance(images, np.ndarray):
-        return {f"{name}#{number}": image for number, image in zip(names, images, strict=True)}, remarks
-    found = [Path(each.name) if each.content is None else each.content for each in images]
+    images, names, remarks = _open(loading.own_path(name).resolve(), name)
+    found = (each if isinstance(each, np.ndarray) else each.content or Path(each.name) for each in images)
     return {f"{name}#{number}": image for number, image in zip(names, found, strict=True)}, remarks
 
 
 Found = tuple[np.ndarray | Sequence[EncodedImage], list[str], list[str]]
 
 
+def _open(place: Path, name: str) -> Found:
+    """Read images; errors of the system name the place by this name."""
+    try:
+        return _read(place)
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}.") from None
+    except MemoryError:
+        raise DataError(f"{name} needs more memory than there is.") from None
+
+
 def _read(place: Path) -> Found:
     """Read images, their names and remarks, by the kind of place."""
     if place.is_dir():
         return _read_folder(place)
-    start = read_start(place)
-    if start.startswith(ZIP):
-        try:
-            with zipfile.ZipFile(place) as archive:
-                holds_arrays = any(member.endswith(".npy") for member in archive.namelist())
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise DataError(f"{short(place)} is damaged: {str(error).rstrip('.'):.200}.") from None
-        if holds_arrays:
-            return _number_images(*numpy_files.read_images(place))
-        with archives.unpack(place) as folder:
-            return _open_now(_read(_only(folder)))
-    if start.startswith(NPY):
-        return _number_images(*numpy_files.read_images(place))
-    if array_files.is_one(start):
-        return _number_images(*array_files.read_images(place))
-    if parquet.is_one(start):
-        return _number_images(*parquet.read_images(place))
-    if start[:4] == b"\0\0\x08\x03" or idx_files.is_one(place):
-        return _number_images(*idx_files.read_images(place))
-    if image_folder.is_picture(place):
-        return [EncodedImage(str(place))], [place.name], []
-    told = None if csv_folders.is_json(place) else unsupported.describe(place, start)
-    if told is not None:
-        raise DataError(told)
-    if archives.is_tar(place):
-        with archives.unpack(place) as folder:
-            return _open_now(_read(_only(folder)))
-    return _name_images(*csv_tables.read_images(place), place.parent)
+    match find_form(place):
+        case "archive":
+            with archives.unpack(place) as folder:
+                return _open_now(_read(_only(folder)))
+        case "npz" | "npy":
+            found = numpy_files.read_images(place)
+        case "hdf5":
+            found = array_files.read_images(place)
+        case "idx":
+            found = idx_files.read_images(place)
+        case "picture":
+            return [EncodedImage(str(place))], [place.name], []
+        case _:
+            return _name_images(*tables.read_images(place), place.parent)
+    return _number_images(*found)
 
 
 def _name_images(images: np.ndarray | Sequence[EncodedImage], remarks: list[str], folder: Path) -> Found:
@@ -161,10 +144,10 @@ def _name_images(images: np.ndarray | Sequence[EncodedImage], remarks: list[str]
 
 
 def _read_folder(folder: Path) -> Found:
-    tables = csv_folders.find_image_tables(folder)
-    tests = [each for each in tables if "test" in each.name.lower()]
-    if len(tests or tables) == 1:
-        return _number_images(*csv_tables.read_images((tests or tables)[0]))
+    found = table_folders.find_image_tables(folder)
+    tests = [each for each in found if "test" in each.name.lower()]
+    if len(tests or found) == 1:
+        return _number_images(*tables.read_images((tests or found)[0]))
     idx_tests = [each for each in sorted(folder.iterdir()) if idx_files.is_one(each) and "images" in each.name]
     idx_tests = [each for each in idx_tests if "train" not in each.name] or idx_tests
     if idx_tests:

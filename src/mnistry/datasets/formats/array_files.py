@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mnistry.datasets.formats import numpy_files, unsupported
-from mnistry.datasets.labelled import MAX_BYTES
+from mnistry.datasets.labelled import MAX_BYTES, LoadedSplits
 from mnistry.errors import DataError, require
 from mnistry.runtime.file_signatures import HDF5, read_start
 from mnistry.runtime.files import short
@@ -64,6 +64,12 @@ def as_npz(files: Sequence[Path]) -> Iterator[Path]:
             remedy = [text for each in files if (text := unsupported.describe(each, read_start(each)))]
             raise DataError(f"{short(files[0])} cannot be read: {told:.300}. {remedy[0] if remedy else ''}".rstrip())
         yield target
+
+
+def read(files: Sequence[Path], name: str) -> LoadedSplits:
+    """Read the images and labels of some files; see `numpy_files.read`."""
+    with as_npz(files) as npz:
+        return numpy_files.read(npz, name)
 
 
 def read_images(path: Path) -> tuple[np.ndarray, list[str]]:

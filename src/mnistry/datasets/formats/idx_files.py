@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets.dataset import DIGIT_NAMES, ITEM, make_numbered_origins
-from mnistry.datasets.formats import idx, label_arrays, pixels
+from mnistry.datasets.formats import array_pairs, idx, pixels
 from mnistry.datasets.formats.naming import SPLITS, find_split
 from mnistry.datasets.labelled import MAX_BYTES, LabelledImages, LoadedSplits, ValidationErrors
 from mnistry.errors import DataError
@@ -21,7 +21,6 @@ NAME = re.compile(
     r"(?P<kind>images|labels)[-._](?:idx[13][-_]ubyte|idx2[-_]int)(?:\.gz)?"
 )
 ALIKE = re.compile(r"idx|ubyte", re.IGNORECASE)  # in names of another form
-IMAGES, LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # the usual first bytes of a file
 NAMES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
 UPPER, LOWER = (tuple(map(chr, range(first, first + 26))) for first in (65, 97))
 EMNIST = {  # the classes of the sets, in order; those of letters begin with 1
@@ -52,8 +51,8 @@ def _role(path: Path) -> tuple[str, str, str] | None:
         return match["set"], SPLITS[match["split"]], match["kind"]
     if ALIKE.search(path.name) is None or not path.is_file():
         return None
-    start = read_start(path)[:4]
-    if start[:2] != b"\0\0" or len(start) < 4 or start[2] not in idx.TYPES:
+    start = read_start(path)
+    if not idx.is_one(start):
         return None
     named = next((kind for kind in ("images", "labels") if kind[:-1] in path.name.lower()), None)
     kind = named or ("images" if start[3] > 2 else "labels")
@@ -142,26 +141,11 @@ def _content(path: Path) -> bytes:
 
 
 def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> LabelledImages:
-    names, contents = (short(images), short(labels)), (_content(images), _content(labels))
-    usual = contents[0][:4] == IMAGES and contents[1][:4] in (LABELS, idx.QMNIST)
-    if usual or any(content[:2] != b"\0\0" for content in contents):
-        x, y = idx.parse_pair(*contents, names=names, side=None)
-        text, assumed = y.astype(np.str_), list[str]()
-    else:
-        problems = ValidationErrors()
-        y = (
-            idx.parse_labels(contents[1], names[1])
-            if contents[1][:4] == idx.QMNIST
-            else idx.parse_any(contents[1], names[1])
-        )
-        text, assumed = label_arrays.to_text(y, names[1], problems)
-        x, more = pixels.to_images(idx.parse_any(contents[0], names[0]), len(text), names[0], problems)
-        problems.refuse(names[0])
-        if len(x) != len(text):
-            raise DataError(
-                f"{names[0]} has {len(x):,} images but {names[1]} has {len(text):,} labels: they do not match."
-            )
-        remarks += [f"{name}: {each}." for name, those in zip(names, (more, assumed), strict=True) for each in those]
+    names, problems = (short(images), short(labels)), ValidationErrors()
+    y = idx.parse_labels(_content(labels), names[1], dimensions=None)
+    x, text, assumed = array_pairs.match(idx.parse(_content(images), names[0]), y, names, problems)
+    problems.refuse(names[0])
+    remarks += assumed
     known = {str(number): name for number, name in enumerate(classes)}
     named = np.array([known.get(each, each) for each in text.tolist()], np.str_)
     return LabelledImages(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
@@ -173,10 +157,8 @@ def read_images(path: Path) -> tuple[np.ndarray, list[str]]:
     Raises:
         DataError: it is damaged, or holds no images.
     """
-    content, name, problems = _content(path), short(path), ValidationErrors()
-    if content[:4] in (IMAGES, LABELS) or content[:2] != b"\0\0":
-        return idx.parse(content, path.name, dimensions=3), []
-    x, assumed = pixels.to_images(idx.parse_any(content, name), None, name, problems)
+    name, problems = short(path), ValidationErrors()
+    x, assumed = pixels.to_images(idx.parse(_content(path), name), None, name, problems)
     problems.refuse(name)
     return x, [f"{name}: {each}." for each in assumed]
 

@@ -6,6 +6,8 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,6 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
-from mnistry.reporting.text import format_count
 from mnistry.runtime import file_signatures
 from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import short
@@ -45,77 +46,83 @@ def read(folder: Path) -> LoadedSplits:
     Raises:
         DataError: there are none, or a class has no pictures.
     """
-    problems, remarks, others = ValidationErrors(), list[str](), Counter[Path]()
-    if not _folders(folder):
-        return _read_flat(folder, _visible_pictures(folder))
-    if _are_pictures_and_labels(_folders(folder)):
-        return read(next(each for each in _folders(folder) if each.name.lower() in label_files.PICTURES))
-    places = _split_folders(folder)
-    if places:
+    folders, notes = _folders(folder), _Notes()
+    if _are_pictures_and_labels(folders):
+        return read(next(each for each in folders if each.name.lower() in label_files.PICTURES))
+    if not folders:
+        listing = _list_flat(folder, notes)
+    elif places := _split_folders(folder):
         known = {path for paths in places.values() for path in paths}
-        unnamed = [each.name for each in _folders(folder) if each not in known]
+        unnamed = [each.name for each in folders if each not in known]
         if unnamed:
-            remarks.append(
+            notes.remarks.append(
                 f"{short(folder)}: passed over the folders {list_names(unnamed)}: they are named after no split."
             )
-        if "train" not in places:
-            raise DataError(f"{short(folder)} has folders for {' and '.join(places)}, but none to train on.")
         listing = {
-            split: [
-                pair
-                for path in paths
-                for pair in _list_pictures(_find_innermost(path, split), problems, remarks, others, split)
-            ]
+            split: [pair for path in paths for pair in _list_pictures(_find_innermost(path, split), split, notes)]
             for split, paths in places.items()
         }
     else:
-        listing = _split_inside(folder, problems, remarks, others)
-    others[folder] += sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
-    problems.refuse(short(folder))
+        listing = _split_inside(folder, notes)
+    if folders:
+        notes.others[folder] += _count_files(folder)
+    notes.problems.refuse(short(folder))
     parts = {split: _label_pictures(folder, listing[split]) for split in SPLITS if listing.get(split)}
     if "train" not in parts:
-        raise DataError(f"{short(folder)} holds no pictures to train on.")
-    return LoadedSplits(**parts, remarks=(*_report_others(others), *remarks))
+        raise DataError(f"{short(folder)} holds no pictures to train on, only for {' and '.join(parts) or 'nothing'}.")
+    told = "files that are not pictures or lie in no class"
+    others = (f"{short(each)}: passed over {n:,} {told}." for each, n in notes.others.items() if n)
+    return LoadedSplits(**parts, remarks=(*others, *notes.remarks))
 
 
-def _read_flat(folder: Path, pictures: Sequence[Path]) -> LoadedSplits:
-    """Read pictures without folders of classes: a file beside each holds its class, or its name does."""
+@dataclass
+class _Notes:
+    """The notes of one reading: what is wrong, what is assumed, and how many other files each folder has."""
+
+    problems: ValidationErrors = field(default_factory=ValidationErrors)
+    remarks: list[str] = field(default_factory=list)
+    others: Counter[Path] = field(default_factory=Counter)
+
+
+def _list_flat(folder: Path, notes: _Notes) -> dict[str, Pairs]:
+    """The pictures of a folder without others, by split."""
     how = "Put the pictures of each class into a folder of its name"
+    pictures = _visible_pictures(folder)
     if not pictures:
         files = sorted(folder.iterdir(), key=lambda each: (each.suffix == ".json", each.name))
         told = (unsupported.describe(each, read_start(each)) for each in files if each.is_file())
         known = next((each for each in told if each is not None), None)
         raise DataError(known or f"{short(folder)} holds neither pictures nor data files. {how}.")
-    if (part := _read_label_files(folder, pictures, remarks := list[str]())) is not None:
-        return LoadedSplits(_label_pictures(folder, part), remarks=tuple(remarks))
+    listing = _list_unsorted(folder, pictures, notes)
+    if isinstance(listing, str):
+        raise DataError(
+            f"{short(folder)} holds pictures, but no folders, and {listing}. {how}, or list names and labels in "
+            f"labels.csv.{label_files.explain(folder)}"
+        )
+    return listing
+
+
+def _list_unsorted(folder: Path, pictures: Sequence[Path], notes: _Notes) -> dict[str, Pairs] | str:
+    """Pictures in no folders of classes, by split: a file beside each holds its class, or its name does.
+
+    Returns:
+        The pictures; or the reason why there are no classes, a clause.
+    """
+    if (found := label_files.read(pictures)) is not None:
+        labels, ending = found
+        notes.remarks.append(f"{short(folder)}: the classes are read in the {ending} files beside the pictures.")
+        return {"train": list(zip(pictures, labels, strict=True))}
     named, why = file_names.read(pictures)
     if named is None:
-        raise DataError(
-            f"{short(folder)} holds pictures, but no folders, and {why}. {how}, or list names and labels in labels.csv."
-            f"{label_files.explain(folder)}"
-        )
-    splits = named.splits or ["train"] * len(pictures)
+        return why
+    notes.remarks.append(
+        f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."
+    )
+    notes.others[folder] += _count_files(folder) - len(_visible_pictures(folder))
     listing: dict[str, Pairs] = {}
-    for path, label, split in zip(pictures, named.labels, splits, strict=True):
+    for path, label, split in zip(pictures, named.labels, named.splits or repeat("train"), strict=False):
         listing.setdefault(split, []).append((path, label))
-    if "train" not in listing:
-        raise DataError(f"{short(folder)} holds no pictures to train on, only for {' and '.join(listing)}.")
-    remarks = [f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."]
-    others = sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir()) - len(pictures)
-    if others:
-        remarks.append(f"{short(folder)}: passed over {format_count(others, 'file')} not named like a picture.")
-    parts = {split: _label_pictures(folder, pairs) for split, pairs in listing.items()}
-    return LoadedSplits(**parts, remarks=tuple(remarks))
-
-
-def _read_label_files(folder: Path, pictures: Sequence[Path], remarks: list[str]) -> Pairs | None:
-    """Pictures with the labels in files beside them; None where there are no such files."""
-    found = label_files.read(pictures)
-    if found is None:
-        return None
-    labels, ending = found
-    remarks.append(f"{short(folder)}: the classes are read in the {ending} files beside the pictures.")
-    return list(zip(pictures, labels, strict=True))
+    return listing
 
 
 def _visible_pictures(folder: Path) -> list[Path]:
@@ -158,15 +165,13 @@ def find_flat_splits(folder: Path) -> dict[str, list[Path]]:
     return {} if any(_folders(path) for paths in found.values() for path in paths) else found
 
 
-def _split_inside(
-    folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path]
-) -> dict[str, Pairs]:
+def _split_inside(folder: Path, notes: _Notes) -> dict[str, Pairs]:
     """The pictures of folders of classes, which may each hold folders of the splits."""
     classes = _folders(folder)
     inside = {each: _split_folders(each) for each in classes}
     if not all("train" in places for places in inside.values()):
         _refuse_unclear(folder, classes)
-        return {"train": _list_pictures(folder, problems, remarks, others, "train")}
+        return {"train": _list_pictures(folder, "train", notes)}
     listing: dict[str, Pairs] = {}
     for each, places in inside.items():
         for split, paths in places.items():
@@ -203,39 +208,34 @@ def _refuse_unclear(folder: Path, classes: Sequence[Path]) -> None:
     )
 
 
-def _list_pictures(
-    folder: Path, problems: ValidationErrors, remarks: list[str], others: Counter[Path], split: str
-) -> Pairs:
-    """Each picture with the name of its class, in natural order; other files are counted by folder."""
-    found: Pairs = []
+def _list_pictures(folder: Path, split: str, notes: _Notes) -> Pairs:
+    """The pictures of a split with the names of their classes, in natural order."""
     classes = _folders(folder)
     flat = find_pictures(folder) if _are_pictures_and_labels(classes) else [] if classes else _visible_pictures(folder)
     if flat:
-        if (pairs := _read_label_files(folder, flat, remarks)) is not None:
-            return pairs
-        named, why = file_names.read(flat)
-        if named is not None:
-            remarks.append(
-                f"{short(folder)}: the classes are read in the names of the pictures, such as {named.example}."
-            )
-            return list(zip(flat, named.labels, strict=True))
+        listing = _list_unsorted(folder, flat, notes)
+        if not isinstance(listing, str):
+            return [pair for pairs in listing.values() for pair in pairs]
         if split == "train":
-            problems.add(short(folder), f"it holds no folders of classes, and {why}.{label_files.explain(folder)}")
+            why = f"it holds no folders of classes, and {listing}.{label_files.explain(folder)}"
+            notes.problems.add(short(folder), why)
             return []
-        remarks.append(
+        notes.remarks.append(
             f"{short(folder)}: its pictures are in no folders of classes, so they have no labels and are not used. "
             f"Once there is a model: mnistry predict MODEL --dataset {shlex.quote(str(folder))} --out answers.csv"
         )
         return []
+    found: Pairs = []
     for each in classes:
         pictures = find_pictures(each)
-        others[folder] += sum(1 for _ in _files(each)) - len(pictures)
+        files = list(_files(each))
+        notes.others[folder] += len(files) - len(pictures)
         if not pictures and split != "train":
-            remarks.append(f"{short(each)}: there are no pictures in it.")
+            notes.remarks.append(f"{short(each)}: there are no pictures in it.")
         elif not pictures:
-            endings = sorted({path.suffix or path.name for path in _files(each)})
+            endings = sorted({path.suffix or path.name for path in files})
             but = f" (it holds {list_names(endings)} files, which are not read as pictures)" if endings else ""
-            problems.add(short(each), f"there are no pictures in it{but}: put some in, or remove the folder")
+            notes.problems.add(short(each), f"there are no pictures in it{but}: put some in, or remove the folder")
         found.extend((path, each.name) for path in pictures)
     return found
 
@@ -255,11 +255,11 @@ def _label_pictures(folder: Path, pairs: Pairs) -> LabelledImages:
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))
 
 
+def _count_files(folder: Path) -> int:
+    """Count the files in a folder that are not hidden."""
+    return sum(entry.is_file() and entry.name[0] != "." for entry in folder.iterdir())
+
+
 def _folders(folder: Path) -> list[Path]:
     found = [entry for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name)]
     return sorted(found, key=lambda entry: natural(entry.name))
-
-
-def _report_others(others: Counter[Path]) -> list[str]:
-    told = "files that are not pictures or lie in no class"
-    return [f"{short(folder)}: passed over {n:,} {told}." for folder, n in others.items() if n]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mnistry.datasets.formats import naming, unsupported
-from mnistry.datasets.formats.csv_columns import clean_label
+from mnistry.datasets.formats.cells import clean_label
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
 from mnistry.runtime.file_signatures import read_start

@@ -1,15 +1,14 @@
-"""NumPy's files: one NPZ with several arrays, or a folder with NPY files."""
+"""NumPy's files: one NPZ with several arrays, or a folder of NPY files or of NPZ files with one array each."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -17,9 +16,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from mnistry.datasets.dataset import ITEM, make_numbered_origins
-from mnistry.datasets.formats import array_headers, label_arrays, naming, pixels
-from mnistry.datasets.formats.array_headers import Header
+from mnistry.datasets.formats import array_pairs, naming, npy, pixels
 from mnistry.datasets.formats.naming import find_split, split_words
+from mnistry.datasets.formats.npy import Header
 from mnistry.datasets.labelled import MAX_BYTES, LabelledImages, LoadedSplits, ValidationErrors, join, list_names
 from mnistry.errors import DataError
 from mnistry.runtime.files import short
@@ -34,65 +33,32 @@ SPLIT_CLASS = re.compile(r"([a-zA-Z]+)[ _-]?(.+)")  # train0: the split, and the
 SPLIT_ENDS = {"tr": "train", "te": "test", "va": "validation"}  # as in X_tr
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, UnicodeDecodeError)
 
-Opener = Callable[[], AbstractContextManager[IO[bytes]]]
-
 
 class _Array(NamedTuple):
     name: str
+    called: str  # in messages
     header: Header
-    open: Opener
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
 
 
-def read_npz(path: Path, called: str | None = None) -> LoadedSplits:
-    """Read arrays in one NPZ file; see `_read`.
+def read(path: Path, called: str | None = None) -> LoadedSplits:
+    """Read the images and labels of each split.
+
+    Each array is recognized by its name (`x_train`, `train_images`, `X`, `labels` …) and its shape: images are
+    (n, 28, 28) or (n, height, width), rows of pixels, or with channels; labels are (n,), (n, 1) or one-hot
+    (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
+
+    Args:
+        path: of an NPZ file, or of a folder of NPY or NPZ files.
+        called: its name in messages.
 
     Raises:
         DataError: the file is damaged, or its arrays cannot be told apart.
     """
     name = called or short(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(_members(archive), name)
-    except DAMAGES as error:
-        raise DataError(f"{name} is damaged or not an NPZ file: {str(error).rstrip('.'):.200}.") from None
-
-
-def read_npy_folder(folder: Path) -> LoadedSplits:
-    """Read the NPY files of a folder as the arrays of one NPZ file are read."""
-    try:
-        return _read({each.stem: _opener(each) for each in find_npy_files(folder)}, short(folder))
-    except OSError as error:
-        raise DataError(f"{short(folder)} cannot be read: {error.strerror or error}.") from None
-
-
-def read_npz_folder(folder: Path) -> LoadedSplits:
-    """Read the NPZ file of a folder, or several of one array each, as Kuzushiji-MNIST is published: named by file.
-
-    Raises:
-        DataError: there are several that hold more than one array.
-    """
-    files = sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npz" and each.is_file())
-    if len(files) == 1:
-        return read_npz(files[0])
-    openers: dict[str, Opener] = {}
-    try:
-        with contextlib.ExitStack() as stack:
-            for each in files:
-                members = _members(stack.enter_context(zipfile.ZipFile(each)))
-                if len(members) != 1:
-                    raise DataError(
-                        f"{short(folder)} holds several NPZ files, {list_names([file.name for file in files])}, and "
-                        f"{each.name} has {len(members)} arrays. Name the file that you want."
-                    )
-                (openers[each.stem],) = members.values()
-            return _read(openers, short(folder))
-    except DAMAGES as error:
-        raise DataError(f"{short(folder)}: an NPZ file is damaged: {str(error).rstrip('.'):.200}.") from None
-
-
-def find_npy_files(folder: Path) -> list[Path]:
-    """The NPY files of a folder."""
-    return sorted(each for each in folder.iterdir() if each.suffix.lower() == ".npy" and each.is_file())
+    with _open_arrays(path, name) as arrays:
+        classes = _find_class_arrays(arrays)
+        return _read_class_arrays(classes, name) if classes else _read_pairs(arrays, name)
 
 
 def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list[str]]:
@@ -102,78 +68,74 @@ def read_images(path: Path, called: str | None = None) -> tuple[np.ndarray, list
         DataError: the file is damaged, or there is not one array of images to choose.
     """
     name = called or short(path)
+    with _open_arrays(path, name) as arrays:
+        images = arrays if len(arrays) == 1 else [each for each in arrays if _role(each) == "images"]
+        images = [each for each in images if _split_of(each.name) == "test"] or images
+        if len(images) != 1:
+            raise DataError(
+                f"{name} has {len(images)} arrays of images: {list_names([each.name for each in arrays])}. Save the "
+                "one that is meant in a file of its own."
+            )
+        problems, (array,) = ValidationErrors(), images
+        _check_size(images, name)
+        found, assumed = pixels.to_images(_read_pixels(array), None, array.called, problems)
+        problems.refuse(name)
+        taken = [f"{name}: the images are those of {array.name}."] if len(arrays) > 1 else []
+        return found, [*taken, *(f"{array.called}: {each}." for each in assumed)]
+
+
+def find_npy_files(folder: Path) -> list[Path]:
+    """The NPY files of a folder."""
+    return _find_files(folder, ".npy")
+
+
+def _find_files(folder: Path, ending: str) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.suffix.lower() == ending and each.is_file())
+
+
+@contextmanager
+def _open_arrays(path: Path, name: str) -> Iterator[list[_Array]]:
+    """The arrays of a file or folder; those of several files are named after these."""
+    files = (find_npy_files(path) or _find_files(path, ".npz")) if path.is_dir() else [path]
+    openers: dict[str, Callable[[], AbstractContextManager[IO[bytes]]]] = {}
     try:
-        if path.suffix.lower() == ".npy":
-            opener = _opener(path)
-            return _images(_Array(path.stem, _read_header(opener, name), opener), name)
-        with zipfile.ZipFile(path) as archive:
-            found = _open_arrays(_members(archive), name)
-            images = [each for each in found if _role(each) == "images"]
-            images = [each for each in images if _split_of(each.name) == "test"] or images
-            if len(images) != 1:
-                raise DataError(
-                    f"{name} has {len(images)} arrays of images: {list_names([each.name for each in found])}. Save the "
-                    "one that is meant in a file of its own."
-                )
-            pixels_, remarks = _images(images[0], name)
-            return pixels_, [f"{name}: the images are those of {images[0].name}.", *remarks]
+        with ExitStack() as stack:
+            for file in files:
+                if file.suffix.lower() == ".npy":
+                    openers[file.stem] = partial(io.FileIO, file)
+                    continue
+                archive = stack.enter_context(zipfile.ZipFile(file))
+                members = [each for each in archive.namelist() if each.endswith(".npy")]
+                if len(files) > 1 and len(members) != 1:
+                    raise DataError(
+                        f"{name} holds several NPZ files, {list_names([each.name for each in files])}, and {file.name} "
+                        f"has {len(members)} arrays. Name the file that you want."
+                    )
+                for each in members:
+                    openers[file.stem if len(files) > 1 else each.removesuffix(".npy")] = partial(archive.open, each)
+            yield [_open_array(each, f"{name}, {each}", opener) for each, opener in openers.items()]
     except DAMAGES as error:
         raise DataError(f"{name} is damaged or not a file of NumPy's: {str(error).rstrip('.'):.200}.") from None
 
 
-def _images(array: _Array, name: str) -> tuple[np.ndarray, list[str]]:
-    problems = ValidationErrors()
-    _check_size([array.header], name)
-    pixels_, assumed = _pixels(array, None, name, problems)
-    problems.refuse(name)
-    return pixels_, [f"{name}, {array.name}: {each}." for each in assumed]
+def _open_array(name: str, called: str, opener: Callable[[], AbstractContextManager[IO[bytes]]]) -> _Array:
+    with opener() as stream:
+        return _Array(name, called, npy.read_header(stream, called), opener)
 
 
-def _opener(path: Path) -> Opener:
-    return lambda: path.open("rb")
-
-
-def _members(archive: zipfile.ZipFile) -> dict[str, Opener]:
-    """The openers of the arrays in an archive, by their names."""
-    names = [each for each in archive.namelist() if each.endswith(".npy")]
-    return {each.removesuffix(".npy"): partial(archive.open, each) for each in names}
-
-
-def _open_arrays(openers: Mapping[str, Opener], name: str) -> list[_Array]:
-    return [_Array(each, _read_header(opener, f"{name}, {each}"), opener) for each, opener in openers.items()]
-
-
-def _read(openers: Mapping[str, Opener], name: str) -> LoadedSplits:
-    """Read the images and labels of each split.
-
-    Each array is recognized by its name (`x_train`, `train_images`, `X`, `labels` …) and its shape: images are
-    (n, 28, 28) or (n, height, width), rows of pixels, or with channels; labels are (n,), (n, 1) or one-hot
-    (n, classes). Where each split has one of both, they are taken. Pickled objects are never opened.
-    """
-    arrays = _open_arrays(openers, name)
-    classes = _find_class_arrays(arrays)
-    if classes:
-        return _read_class_arrays(classes, name)
+def _read_pairs(arrays: list[_Array], name: str) -> LoadedSplits:
+    """Read an array of images and one of labels for each split."""
     chosen, extra = _choose_pairs(arrays, name)
-    _check_size([array.header for pair in chosen.values() for array in pair], name)
-    problems = ValidationErrors()
-    remarks, parts = [], {}
+    _check_size([array for pair in chosen.values() for array in pair], name)
+    problems, parts = ValidationErrors(), dict[str, LabelledImages]()
+    unusual = [f"{x.name} with {y.name}" for x, y in chosen.values() if x.name not in NAMES]
+    remarks = [f"{name}: taken are {', '.join(unusual)}."] if unusual else []
     for split, (x, y) in chosen.items():
-        called = f"{name}, {y.name}"
-        stored = _read_objects(y, called) if y.header.dtype.hasobject else _read_values(y, called)
-        labels, assumed = label_arrays.to_text(stored, called, problems)
-        image_pixels, more = _pixels(x, len(labels), name, problems)
-        if len(image_pixels) != len(labels):
-            raise DataError(
-                f"{name}, {x.name} has {len(image_pixels):,} images but {y.name} has {len(labels):,} labels: they do "
-                "not match."
-            )
-        parts[split] = LabelledImages(image_pixels, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
-        remarks += [f"{name}, {array.name}: {each}." for array, those in ((x, more), (y, assumed)) for each in those]
+        stored = _read_objects(y) if y.header.dtype.hasobject else _read_values(y)
+        images, labels, assumed = array_pairs.match(_read_pixels(x), stored, (x.called, y.called), problems)
+        parts[split] = LabelledImages(images, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
+        remarks += assumed
     problems.refuse(name)
-    unusual = [f"{x.name} with {y.name}" for split, (x, y) in chosen.items() if x.name not in NAMES]
-    if unusual:
-        remarks.insert(0, f"{name}: taken are {', '.join(unusual)}.")
     if extra:
         remarks.append(f"{name}: passed over {list_names([each.name for each in extra])}.")
     return LoadedSplits(**parts, remarks=tuple(remarks))
@@ -206,11 +168,11 @@ def _find_class_arrays(arrays: list[_Array]) -> dict[str, list[tuple[_Array, str
 
 def _read_class_arrays(found: Mapping[str, Sequence[tuple[_Array, str]]], name: str) -> LoadedSplits:
     """Read arrays that each hold the images of one class."""
-    _check_size([array.header for pairs in found.values() for array, _ in pairs], name)
+    _check_size([array for pairs in found.values() for array, _ in pairs], name)
     problems, remarks, parts = ValidationErrors(), dict[str, None](), dict[str, list[LabelledImages]]()
     for split, pairs in found.items():
         for array, label in pairs:
-            x, assumed = _pixels(array, array.header.shape[0], name, problems)
+            x, assumed = pixels.to_images(_read_pixels(array), array.header.shape[0], array.called, problems)
             where = make_numbered_origins(array.name, np.arange(len(x)), ITEM)
             parts.setdefault(split, []).append(LabelledImages(x, np.full(len(x), label), where))
             remarks |= dict.fromkeys(assumed)
@@ -299,107 +261,81 @@ def _may_match(x: Header, y: Header) -> bool:
     return bool(x.shape) and bool(y.shape) and bool({y.shape[0], y.shape[-1]} & {x.shape[0], x.shape[-1]})
 
 
-def _read_header(opener: Opener, name: str) -> Header:
-    with opener() as stream:
-        return array_headers.read_npy(stream, name)
-
-
-def _check_size(headers: list[Header], name: str) -> None:
+def _check_size(arrays: Sequence[_Array], name: str) -> None:
     """Refuse arrays that are too large, by what their headers claim."""
-    for header in headers:
+    for _, _, header, _ in arrays:
         if header.size > MAX_BYTES:
             raise DataError(
                 f"{name} claims to hold {header.dtype} {header.shape}: more than {MAX_BYTES:,} bytes are not read."
             )
-    if (size := sum(header.size for header in headers)) > MAX_BYTES:
+    if (size := sum(array.header.size for array in arrays)) > MAX_BYTES:
         raise DataError(f"{name} claims to hold {size:,} bytes of arrays; more than {MAX_BYTES:,} are not read.")
 
 
-def _read_values(array: _Array, name: str) -> np.ndarray:
+def _read_values(array: _Array) -> np.ndarray:
     """The values of an array, whose size has been checked."""
     if array.header.dtype.hasobject:
-        raise DataError(f"{name} holds Python objects, which are never loaded. Save it as numbers or text.")
+        raise DataError(f"{array.called} holds Python objects, which are never loaded. Save it as numbers or text.")
     try:
         with array.open() as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
     except (ValueError, MemoryError, RuntimeError) as error:
-        raise DataError(f"{name} is damaged: {next(iter(str(error).splitlines()), 'no memory for it'):.200}.") from None
+        what = next(iter(str(error).splitlines()), "no memory for it")
+        raise DataError(f"{array.called} is damaged: {what:.200}.") from None
 
 
-def _pixels(array: _Array, labels: int | None, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
-    called = f"{name}, {array.name}"
-    header = array.header
-    if header.dtype.hasobject:
-        raise DataError(f"{called} holds Python objects, which are never loaded. Save it as numbers.")
-    if header.dtype.kind not in "buif":
-        raise DataError(f"{called} must be numbers (n, 28, 28); received {header.dtype} {header.shape}.")
-    return pixels.to_images(_read_values(array, called), labels, called, problems)
+def _read_pixels(array: _Array) -> np.ndarray:
+    """The values of an array that must be numbers."""
+    dtype = array.header.dtype
+    if dtype.kind not in "buif" and not dtype.hasobject:
+        raise DataError(f"{array.called} must be numbers (n, 28, 28); received {dtype} {array.header.shape}.")
+    return _read_values(array)
 
 
-def _read_objects(array: _Array, name: str) -> np.ndarray:
+def _read_objects(array: _Array) -> np.ndarray:
     """Labels that were stored as Python objects: text and whole numbers only, read without executing the pickle."""
     (length, *more) = array.header.shape or (0,)
     if more not in ([], [1]):
         raise DataError(
-            f"{name} must be (n,), the class of each image; received {array.header.dtype} {array.header.shape}."
+            f"{array.called} must be (n,), the class of each image; received {array.header.dtype} {array.header.shape}."
         )
     with array.open() as stream:
-        array_headers.read_npy(stream, name)
+        npy.read_header(stream, array.called)
         content = stream.read(MAX_PICKLE + 1)
     if len(content) > MAX_PICKLE:
-        raise DataError(f"{name} holds more than {MAX_PICKLE:,} bytes of Python objects. Save it as numbers or text.")
+        raise DataError(
+            f"{array.called} holds more than {MAX_PICKLE:,} bytes of Python objects. Save it as numbers or text."
+        )
     try:
         items = _read_pickled(content)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeError):
+    except (ValueError, IndexError, KeyError, UnicodeError):
         items = []
     if len(items) != length or not all(isinstance(each, str | int) and not isinstance(each, bool) for each in items):
-        raise DataError(f"{name} holds Python objects, which are never loaded. Save it as numbers or text.")
+        raise DataError(f"{array.called} holds Python objects, which are never loaded. Save it as numbers or text.")
     return np.array([str(each) for each in items], np.str_)
 
 
 def _read_pickled(content: bytes) -> list[Any]:
-    """The items of an array of objects: a machine that knows text, numbers and lists, and can call nothing."""
-    stack: list[Any] = []
-    memo: dict[Any, Any] = {}
-    marks: list[int] = []
-    items: list[Any] = []
-    for opcode, argument, _ in pickletools.genops(io.BytesIO(content)):
-        match opcode.name:
-            case "PROTO" | "FRAME" | "STOP":
-                pass
-            case "MARK":
-                marks.append(len(stack))
-            case "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append([])
-            case "LIST" | "TUPLE":
-                start = marks.pop()
-                stack[start:] = [stack[start:]]
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                size = int(opcode.name[-1])
-                stack[-size:] = [stack[-size:]]
-            case "APPENDS":
-                start = marks.pop()
-                stack[start - 1].extend(stack[start:])
-                items = stack[start - 1]
-                del stack[start:]
-            case "APPEND":
-                items = stack[-2]
-                items.append(stack.pop())
+    """The items of a pickled array of objects, by its instructions, none of which is executed.
+
+    After its last empty list, the pickle of an array of text and whole numbers has instructions that push one, or push
+    one again that was pushed before. Any other object among the items is None.
+    """
+    items, last, memo = list[Any](), None, dict[Any, Any]()
+    for instruction, argument, _ in pickletools.genops(content):
+        match instruction.name:
+            case "EMPTY_LIST":
+                items, last = [], None
             case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "BINPUT" | "LONG_BINPUT" | "PUT":
-                memo[argument] = stack[-1]
-            case "BINGET" | "LONG_BINGET" | "GET":
-                stack.append(memo[argument])
-            case "STACK_GLOBAL" | "REDUCE" | "BUILD":
-                stack.pop()
-                stack[-1] = None
-            case "GLOBAL" | "NONE":
-                stack.append(None)
-            case "NEWTRUE" | "NEWFALSE":
-                stack.append(opcode.name == "NEWTRUE")
-            case _ if argument is not None:
-                stack.append(argument)
-            case _:
-                raise ValueError(opcode.name)
+                memo[len(memo)] = last
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[argument] = last
+            case "GET" | "BINGET" | "LONG_BINGET":
+                items.append(memo[argument])
+            case "MARK" | "APPEND" | "APPENDS" | "TUPLE" | "BUILD" | "PROTO" | "FRAME" | "STOP":
+                last = None
+            case name:
+                plain = isinstance(argument, str | int) and name not in ("GLOBAL", "INST", "PERSID")
+                last = argument if plain else None
+                items.append(last)
     return items

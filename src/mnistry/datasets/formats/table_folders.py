@@ -1,4 +1,4 @@
-"""Folders of CSV tables: one per split or class, parts of one table, or images and labels apart."""
+"""Folders of tables: one per split or class, parts of one table, or images and labels apart."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets.formats import csv_lines, naming
-from mnistry.datasets.formats.csv_columns import (
-    TRUE,
-    OtherColumnsError,
-    clean_label,
-    counts,
-    find_picture,
-    is_number,
-    is_one_hot,
-)
-from mnistry.datasets.formats.csv_tables import Table, find_separator, read_parts, split_cells
+from mnistry.datasets.formats import naming, parquet
+from mnistry.datasets.formats.cells import TRUE, Cell, clean_label, count_up, is_number, is_one_hot, text
+from mnistry.datasets.formats.columns import OtherColumnsError
 from mnistry.datasets.formats.naming import find_split
+from mnistry.datasets.formats.picture_paths import find_picture
+from mnistry.datasets.formats.table_rows import is_libsvm, open_rows
+from mnistry.datasets.formats.tables import Table, read_parts
+from mnistry.datasets.formats.text_lines import read_first_line
 from mnistry.datasets.labelled import SPLITS, LabelledImages, LoadedSplits, ValidationErrors, join, list_names, natural
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
@@ -46,7 +42,7 @@ def find_tables(folder: Path) -> list[Path]:
     rows = [each for each in files if each.suffix.lower() == ".json" and each.stat().st_size <= MAX_LIST]
     lists += [each for each in rows if len(rows) <= MAX_LISTS and _is_list(each)]
     others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
-    return sorted(lists or [each for each in others if csv_lines.is_libsvm(each) or _holds_numbers(each)])
+    return sorted(lists or [each for each in others if is_libsvm(each) or _holds_numbers(each)])
 
 
 def find_image_tables(folder: Path) -> list[Path]:
@@ -59,9 +55,9 @@ def _is_submission(path: Path) -> bool:
     return "submission" in path.name.lower()
 
 
-def is_json(path: Path) -> bool:
-    """Tell whether a file is named as JSON, or as one with a JSON object in each line."""
-    return _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson", ".json"))
+def is_one(path: Path, start: bytes) -> bool:
+    """Tell whether a file is surely a table: Parquet or Arrow by its first bytes, or JSON by its name."""
+    return parquet.is_one(start) or _strip_packing(path.name)[0].lower().endswith((".jsonl", ".ndjson", ".json"))
 
 
 def _lists_pictures(path: Path) -> bool:
@@ -78,10 +74,7 @@ def _holds_numbers(path: Path) -> bool:
 
 def _first_cells(path: Path) -> list[str]:
     """The cells of a text's first line, whatever parts them; none where it cannot be unpacked."""
-    try:
-        return re.split(r"\s*[\s,;|]\s*", csv_lines.first_line(path, FIRST).strip())
-    except csv_lines.DAMAGES:
-        return []
+    return re.split(r"\s*[\s,;|]\s*", read_first_line(path, FIRST).decode("utf-8", "replace").strip())
 
 
 def read(path: Path) -> LoadedSplits:
@@ -92,12 +85,12 @@ def read(path: Path) -> LoadedSplits:
     """
     remarks = list[str]()
     if path.is_dir():
-        return _read_splits(path, _by_split(path, remarks), remarks)
+        return read_splits(path, _by_split(path, remarks), remarks)
     tables = {"train": [path]}
     for split, other in _find_other_splits(path).items():
         remarks.append(f"{short(path)}: taken with {other.name} beside it, its {split} split.")
         tables[split] = [other]
-    return _read_splits(path, tables, remarks)
+    return read_splits(path, tables, remarks)
 
 
 def find_split_tables(splits: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
@@ -110,11 +103,15 @@ def read_split_tables(folder: Path, tables: Mapping[str, list[Path]]) -> LoadedS
     """Read tables that lie in folders of the splits; see `find_split_tables`."""
     without = [split for split, those in tables.items() if not those]
     remarks = [f"{short(folder)}: passed over the {split} folder: there is no table in it." for split in without]
-    return _read_splits(folder, {split: those for split, those in tables.items() if those}, remarks)
+    return read_splits(folder, {split: those for split, those in tables.items() if those}, remarks)
 
 
-def _read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]) -> LoadedSplits:
-    """Read the tables of each split."""
+def read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]) -> LoadedSplits:
+    """Read the tables of each split of a file or folder.
+
+    Raises:
+        DataError: a file cannot be read, is not such a table, or has wrong rows; the message names them.
+    """
     problems = ValidationErrors()
     parts: dict[str, LabelledImages] = {}
     for split, those in tables.items():
@@ -134,8 +131,8 @@ def _read_split(
     Raises:
         DataError: there are several that are none of these.
     """
-    if len(tables) == 1:
-        return read_parts(tables[0], split, problems, remarks)
+    if len(tables) == 1 or tables[0].name.endswith(parquet.ENDINGS):
+        return _join_tables(tables, split, problems, remarks)
     labels = {table: found for table in tables if (found := read_labels(table)) is not None}
     images = [table for table in tables if table not in labels]
     if len(images) == len(labels) == 1:
@@ -152,13 +149,19 @@ def _read_split(
         return {split: join(labelled)}
     if not labels and len({re.sub(r"\d+", "#", table.name) for table in tables}) == 1:
         remarks.append(f"{short(path)}: {list_names([table.name for table in tables])} are parts of one table.")
-        several = [read_parts(table, split, problems, remarks) for table in tables]
-        joined = {name: [each[name] for each in several if name in each] for name in SPLITS}
-        return {name: join(parts) for name, parts in joined.items() if parts}
+        return _join_tables(tables, split, problems, remarks)
     raise DataError(
         f"{short(path)} holds several tables for {split}: {list_names([each.name for each in tables])}. Name "
         "one of them, or keep one set in a folder."
     )
+
+
+def _join_tables(
+    tables: Sequence[Path], split: str, problems: ValidationErrors, remarks: list[str]
+) -> dict[str, LabelledImages]:
+    several = [read_parts(table, split, problems, remarks) for table in tables]
+    joined = {name: [each[name] for each in several if name in each] for name in SPLITS}
+    return {name: join(parts) for name, parts in joined.items() if parts}
 
 
 def _pair_tables(
@@ -179,7 +182,7 @@ def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]
     """The images of a table without labels."""
     if table.layout.labelled or table.layout.files is not None:
         raise DataError(f"{table.name} has labels of its own, and there are others beside it. Keep one of them.")
-    part, _ = table.rows(problems)
+    part, _ = table.read(problems)
     remarks += table.assumed
     return part
 
@@ -190,25 +193,23 @@ def read_labels(path: Path) -> list[str] | None:
     Returns:
         The labels; None where the table holds something else.
     """
-    lines = (line for _, line in csv_lines.choose_reader(path).lines() if line.strip())
-    first = next(lines, "")
-    separator = find_separator(first, path)
-    head = split_cells(first, separator)
-    if not first or len(head) > MAX_COLUMNS:
-        return None
-    rows = [head, *(split_cells(line, separator) for line in lines)]
-    if any(len(row) != len(head) for row in rows):
-        return None
+    table = open_rows(path)
+    rows = [] if table.names is None else [list[Cell](table.names)]
+    for _, cells in table:
+        rows.append(cells)
+        if len(cells) > MAX_COLUMNS or len(cells) != len(rows[0]):
+            return None
+    head = list(map(text, rows[0]))
     numbered = len(head) > 2 and head == [str(number) for number in range(len(head))]  # as pandas numbers columns
     named = not all(map(is_number, head)) and all(map(is_number, rows[-1]))
     if numbered or named or naming.find_named(head, naming.LABELS):
         del rows[0]
     else:
         head = [str(number) for number in range(len(head))]
-    indexed = len(head) > 1 and (head[0].strip().lower() in naming.INDICES or counts([row[0] for row in rows]))
+    indexed = len(head) > 1 and (head[0].lower() in naming.INDICES or count_up([row[0] for row in rows]))
     columns = range(int(indexed), len(head))
     if len(columns) > 1 and is_one_hot(rows, columns, all_of_them=True):
-        return [head[next(n for n in columns if row[n].strip().lower() in TRUE)] for row in rows]
+        return [head[next(n for n in columns if text(row[n]).lower() in TRUE)] for row in rows]
     return [clean_label(row[columns[0]]) for row in rows] if len(columns) == 1 else None
 
 
@@ -263,10 +264,10 @@ def _is_list(table: Path) -> bool:
 def _find_other_splits(path: Path) -> dict[str, Path]:
     """The other splits of a LIBSVM file, as its makers name them: mnist.t, mnist.scale.t.bz2."""
     name, packed = _strip_packing(path.name)
-    if not csv_lines.is_libsvm(path):
+    if not is_libsvm(path):
         return {}
     found = {split: path.with_name(name + end + packed) for end, split in LIBSVM_ENDINGS.items()}
-    return {split: place for split, place in found.items() if place.is_file() and csv_lines.is_libsvm(place)}
+    return {split: place for split, place in found.items() if place.is_file() and is_libsvm(place)}
 
 
 def _strip_packing(name: str) -> tuple[str, str]:

@@ -1,27 +1,45 @@
-"""Arrays of labels of any usual type and shape, converted to text."""
+"""An array of images and an array of labels, of any usual types and shapes, matched."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from mnistry.datasets.formats import pixels
 from mnistry.datasets.labelled import ValidationErrors
 from mnistry.errors import DataError
 
 
-def to_text(y: np.ndarray, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
-    """Bring labels into the form of text.
+def match(
+    x: np.ndarray, y: np.ndarray, names: tuple[str, str], problems: ValidationErrors
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Bring images and their labels into one form.
 
     Args:
+        x: images; see `pixels.to_images`.
         y: (n,) or (n, 1), numbers or text; or one-hot (n, classes) or (classes, n), perhaps with -1 for 0.
-        name: the name of the array in errors.
-        problems: takes numbers that cannot be labels.
+        names: the names of the two arrays in errors.
+        problems: takes numbers that cannot be pixels or labels.
 
     Returns:
-        The labels, str (n,), and the assumptions.
+        The images, uint8 (n, height, width, …), the labels, str (n,), and remarks on what was assumed.
 
     Raises:
-        DataError: they have another form.
+        DataError: they have another form, there are none, or one has more than the other.
     """
+    labels, assumed = _to_text(y, names[1], problems)
+    images, more = pixels.to_images(x, len(labels), names[0], problems)
+    if len(images) != len(labels):
+        raise DataError(
+            f"{names[0]} has {len(images):,} images but {names[1]} has {len(labels):,} labels: they do not match."
+        )
+    if not len(images):
+        raise DataError(f"{names[0]} holds no images.")
+    told = ((names[0], more), (names[1], assumed))
+    return images, labels, [f"{name}: {each}." for name, those in told for each in those]
+
+
+def _to_text(y: np.ndarray, name: str, problems: ValidationErrors) -> tuple[np.ndarray, list[str]]:
+    """Bring labels into the form of text, str (n,); and the assumptions."""
     assumed: list[str] = []
     if y.ndim == 2 and 1 in y.shape:
         y = y.reshape(-1)
