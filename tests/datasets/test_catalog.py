@@ -116,7 +116,7 @@ def test_it_is_fetched_verified_and_kept(
     each, contents = named
     check(load(each), each)
     assert sorted(server.fetched()) == sorted(contents)
-    assert sorted(path.name for path in (cache / each.name).iterdir()) == sorted(contents)
+    assert {path.name for path in (cache / each.name).iterdir()} == {".lock", *contents}
     check(load(each), each)
     assert len(server.fetched()) == len(contents)  # from the cache
 

@@ -153,6 +153,7 @@ NAN[3, 4, 5], MINUS[3, 4, 5], LARGE[3, 4, 5] = np.nan, -1, 256
         ),
         ({"x_train": X.reshape(12, 392, 2)[:, :, 0]}, "x_train must be images (n, 28, 28) or (n, height, width)"),
         ({"x_train": X[:11]}, "x_train has 11 images but"),
+        ({"x_train": X[:0], "y_train": Y[:0]}, "own.npz, x_train holds no images"),
         ({"y_train": np.eye(12)[:, :2]}, "or one-hot, with one 1 in each row; received float64 (12, 2)"),
         ({"y_train": Y - 1}, "y_train[0]: labels must be whole numbers from 0; received -1"),
         ({"y_train": Y + 0.5}, "12 things are wrong"),
@@ -326,6 +327,7 @@ def test_csv_cells_that_are_wrong(row: int, column: int, cell: str, sentence: st
         (HEADER.removeprefix("label,").encode(), "has 784 columns, .* it has no labels, as the test.csv of Kaggle"),
         (b"5,\xff\xfe", "is not text in UTF-8: row 1 has a byte that does not belong"),
         (b"5,\0", "is not a CSV table: it holds bytes of zero"),
+        (b"\0\0", "is not a CSV table: it holds bytes of zero"),
         (gzip.compress(HEADER.encode())[:-9], "is cut short or damaged: Compressed file ended"),
     ],
 )
@@ -400,14 +402,11 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
         ),
         ({"image": [b"no picture"] * 12, "label": Y}, "row 12: it is not a picture|… and 2 more"),
         ({"image": ["text"] * 12, "label": Y}, "has 2 columns in its first row, expected 785"),
-        (
-            {"label": Y, "a": Y, "b": Y},
-            "has 3 columns in its first row, expected 785: the label and 784 pixels",
-        ),
+        ({"label": Y, "a": Y, "b": Y}, "has 3 columns in its first row, expected 785: the label and 784 pixels"),
         ({"label": Y, **{f"p{n}": ["x"] * 12 for n in range(784)}}, "row 1, column 2: expected a number, received 'x'"),
         (
             {"label": Y, **{f"p{n}": [None if n == 5 else 9.0, *[9.0] * 11] for n in range(784)}},
-            "own.parquet, row 1, column 2, pixel 6: pixels must be from 0 to 255, .* received nan",
+            "own.parquet, row 1, column 'p0 to p783', pixel 6: pixels must be from 0 to 255, .* received nan",
         ),
         ({"label": Y[:0], "image": pyarrow.array([], pyarrow.binary())}, "holds no rows"),
     ],
@@ -415,6 +414,16 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
 def test_parquet_tables_that_are_wrong(columns: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=sentence):
         loading.load(str(parquet(tmp_path / "own.parquet", columns)))
+
+
+def test_parquet_with_the_names_of_pictures(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for number, content in enumerate(map(png, X)):
+        (tmp_path / "images" / f"{number}.png").write_bytes(content)
+    columns = {"file_name": [f"{number}.png" for number in range(12)], "label": Y}
+    loaded = loading.load(str(parquet(tmp_path / "own.parquet", columns)))
+    assert same_images(loaded)
+    assert told(loaded)[X[3].tobytes()] == "images/3.png"
 
 
 @pytest.mark.parametrize("keep", [4, 100, 3000])

@@ -410,7 +410,10 @@ def test_parquet_with_other_names_and_one_hot_labels(columns, remark, tmp_path):
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"image": PNGS, "fine_label": Y, "coarse_label": Y}, "beside them the columns 'fine_label', 'coarse_label': which is the label?"),
+        (
+            {"image": PNGS, "fine_label": Y, "coarse_label": Y},
+            "beside them the columns 'fine_label', 'coarse_label': which is the label?",
+        ),
         ({"image": PNGS, "id": range(60)}, "own.parquet has pictures: it has no labels"),
         ({"image": PNGS, "label": [[1, 1, 0], *HOT.tolist()[1:]]}, "row 1: expected one 1 among its 3 labels"),
         (

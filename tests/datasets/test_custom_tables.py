@@ -108,6 +108,20 @@ def test_a_column_of_splits(tmp_path: Path) -> None:
     assert "two.csv, row 9: 'left' names no split" in sentence
 
 
+def test_columns_numbered_by_pandas_beside_a_named_one(tmp_path: Path) -> None:
+    """As `pd.DataFrame(pixels)` has them, with a column of labels put before or after."""
+    numbers = [str(number) for number in range(784)]
+    for head, columns in ((["label", *numbers], (Y, FLAT)), ([*numbers, "label"], (FLAT, Y))):
+        assert same(load(table(tmp_path / "own.csv", head, *columns)))
+    assert same(load(table(tmp_path / "own.csv", ["", *map(str, range(785))], range(60), Y, FLAT)))
+
+
+def test_a_column_of_splits_that_names_none_is_passed_over(tmp_path: Path) -> None:
+    loaded = load(table(tmp_path / "own.csv", ["label", "split", *PIXELS], Y, np.arange(60) % 5, FLAT))
+    assert same(loaded)
+    assert said(loaded, "passed over the column 'split'")
+
+
 # Decimal commas
 
 
@@ -129,7 +143,7 @@ def test_pixels_in_one_cell_with_a_column_of_splits(tmp_path: Path) -> None:
     loaded = load(table(tmp_path / "fer.csv", ["emotion", "pixels", "Usage"], Y, cells, usage))
     assert same(loaded)
     assert (len(loaded.x_train), len(loaded.x_test)) == (45, 15)
-    assert said(loaded, "column 2 holds images of 28×28 pixels")
+    assert said(loaded, "column 'pixels' holds images of 28×28 pixels")
 
 
 @pytest.mark.parametrize("form", ["list", "rows", "array"])
@@ -169,13 +183,21 @@ def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:
     cells[3] = cells[3][:-4]
     cells[5] = cells[5].replace(" ", " x", 1)
     sentence = refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, cells))
-    assert "own.csv, row 5, column 2: expected 784 pixels, received 78" in sentence
-    assert "own.csv, row 7, column 2, pixel 2: expected a number, received 'x" in sentence
+    assert "own.csv, row 5, column 'pixels': expected 784 pixels, received 78" in sentence
+    assert "own.csv, row 7, column 'pixels', pixel 2: expected a number, received 'x" in sentence
 
 
 def test_an_array_that_numpy_cut_short_is_refused(tmp_path: Path) -> None:
     large = [f'"{np.zeros(4096)}"' for _ in Y]
     assert "'...' for most of its numbers" in refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, large))
+
+
+def test_images_in_cells_of_json_may_have_any_sides(tmp_path: Path) -> None:
+    rows = [{"image": image[:, 2:26].tolist(), "label": int(label)} for image, label in zip(X, Y, strict=True)]
+    (tmp_path / "own.json").write_text(json.dumps(rows))
+    loaded = load(tmp_path / "own.json")
+    assert said(loaded, "column 'image' holds images of 28×24 pixels")
+    assert len(loaded.y_train) + len(loaded.y_test) == 60
 
 
 def test_images_in_cells_are_answered_without_labels(tmp_path: Path) -> None:

@@ -136,10 +136,9 @@ def _open_whole(place: Place, what: str, read: Callable[[Path], tuple[Any, list[
 
 
 def _open_idx(stream: Any, name: str, size: int, *, exact: bool = False) -> ImageFile:
-    head = stream.read(16)
-    start, (shape, _) = 16, idx.read_header(head, name, 3)
-    if shape[1:] != (28, 28):
-        raise DataError(f"{name} has images of {shape[1]}×{shape[2]} pixels, expected 28×28.")
+    shape, dtype = idx.read_header(stream.read(20), name)
+    _check_form(name, shape, dtype)
+    start = 4 + 4 * len(shape)
     promised = start + math.prod(shape)
     if promised > size or (exact and promised != size):
         raise DataError(
@@ -175,8 +174,7 @@ def _open_archive(raw: IO[bytes], name: str, array: str | None) -> ImageFile:
 def _open_npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
     """An array's file; `size` is what its archive says of it."""
     shape, fortran, dtype = npy.read_header(stream, name)
-    if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
-        raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
+    _check_form(name, shape, dtype, fortran=fortran)
     start = stream.tell()
     size = _measure(stream) if size is None else size
     if size != start + math.prod(shape):
@@ -184,6 +182,11 @@ def _open_npy(stream: Any, name: str, size: int | None = None) -> ImageFile:
             f"{name} is damaged: its header promises {math.prod(shape):,} bytes, received {size - start:,}."
         )
     return ImageFile(name, stream, start, shape[0])
+
+
+def _check_form(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], *, fortran: bool = False) -> None:
+    if dtype != np.uint8 or fortran or math.prod(shape[1:]) != PIXELS or len(shape) not in (2, 3, 4):
+        raise DataError(f"{name} is {dtype} {shape}, expected uint8 {SHAPES}, 0–255, ink bright on black.")
 
 
 def _measure(stream: IO[bytes]) -> int:

@@ -81,9 +81,7 @@ def _four_idx_files(
 
     def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
         images, labels = of[f"{split}-images-idx3-ubyte.gz"], of[f"{split}-labels-{labelled}.gz"]
-        return idx.parse_pair(
-            unpacked[images], unpacked[labels], names=(names[images], names[labels]), classes=len(DIGIT_NAMES)
-        )
+        return idx.parse(unpacked[images], names[images]), idx.parse_labels(unpacked[labels], names[labels])
 
     return (*pair(splits[0]), *pair(splits[1]))
 
@@ -103,7 +101,7 @@ def _emnist_digits(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFi
         raise DataError(f"{names[file]} is damaged or not EMNIST's archive: {error}. Fetch it again.") from None
 
     def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
-        x, y = idx.parse_pair(*parts[split], names=(names[file], names[file]), classes=len(DIGIT_NAMES))
+        x, y = (idx.parse(part, names[file]) for part in parts[split])
         return np.ascontiguousarray(x.transpose(0, 2, 1)), y
 
     return (*pair("train"), *pair("test"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,9 +155,14 @@ def _found_in(folder: Path, published: Published) -> Dataset | None:
     raw = {file: read_bytes(path, MAX_BYTES) for file, path in paths.items() if path is not None}
     names = {file: short(path) for file, path in paths.items() if path is not None}
     unpacked = {file: idx.unpack(raw[file], names[file]) for file in published.files}
-    for file in published.files:  # nothing but the published bytes is taken apart
-        _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
+
+    def verify(files: Iterable[RemoteFile]) -> None:
+        for file in files:
+            _verify_digest(file, raw[file], unpacked[file], names[file], published.title)
+
+    verify(file for file in published.files if file.unpacked_sha256 is None)  # none but the published is taken apart
     arrays = published.arrays(unpacked, names)
+    verify(file for file in published.files if file.unpacked_sha256 is not None)
     for array in arrays:
         array.setflags(write=False)
     splits: dict[str, Any] = dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True))

@@ -89,7 +89,7 @@ def find_layout(names: Sequence[str] | None, rows: Rows, path: Path, *, labelled
     layout = Layout(n, None if name is None else plain.index(name))
     layout = _find_images(layout, plain, whole, path) or layout
     if layout.files is None and layout.packed is None and not layout.pixels:
-        if layout.label is None and pixels.shape_of(n - 1) is not None:
+        if layout.label is None and any(pixels.shape_of(n - others) is not None for others in (1, 2)):
             return _find_by_values(n, rows, path)
         raise OtherColumnsError(f"{short(path)} {_other_columns(n)}")
     return _complete_layout(layout, plain, whole, path, labelled=labelled)

@@ -142,7 +142,7 @@ def _content(path: Path) -> bytes:
 
 def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]) -> LabelledImages:
     names, problems = (short(images), short(labels)), ValidationErrors()
-    y = idx.parse_labels(_content(labels), names[1], dimensions=None)
+    y = idx.parse_labels(_content(labels), names[1])
     x, text, assumed = array_pairs.match(idx.parse(_content(images), names[0]), y, names, problems)
     problems.refuse(names[0])
     remarks += assumed

@@ -109,7 +109,9 @@ class ParquetRows:
         if self._pixels != sorted(self._pixels):
             self.assumed.append(IN_ORDER)
         self._others = [place for place in range(len(names)) if place not in set(self._pixels)]
-        self.names = [*(names[place] for place in self._others), *(["pixels"] if self._pixels else [])]
+        self.names = [names[place] for place in self._others]
+        if self._pixels:
+            self.names.append(f"{names[self._pixels[0]]} to {names[self._pixels[-1]]}")
         label = naming.find_named(names, naming.LABELS)
         self._label = None if label is None else names.index(label)
         self._classes = _find_class_names(schema, label)

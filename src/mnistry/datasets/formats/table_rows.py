@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mnistry.datasets.formats import naming, parquet, unsupported
-from mnistry.datasets.formats.cells import Cell, is_name, is_number, to_cell
+from mnistry.datasets.formats.cells import Cell, count_up, is_name, is_number, to_cell
 from mnistry.datasets.formats.picture_paths import find_picture, is_picture_name
 from mnistry.datasets.formats.pixels import shape_of
 from mnistry.datasets.formats.text_lines import Lines, number_lines, read_first_line
@@ -278,6 +278,8 @@ def _commas(line: str) -> int:
 
 def _split_cells(line: str, separator: str) -> list[str]:
     """The cells of a line, some of which may be quoted."""
+    if '"' not in line:
+        return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:  # a cell of more than a hundred thousand characters
@@ -301,7 +303,8 @@ def _is_header(head: Sequence[str], below: str) -> bool:
     """Tell whether the first row of a table names its columns; `below` is the first cell of the next row."""
     words = any(not is_number(cell) for cell in head[1:] or head) and any(map(is_name, head))
     above_files = is_picture_name(below) and is_name(head[0]) and not is_picture_name(head[0])  # the rest: numbers
-    return words or above_files or list(head) == [str(n) for n in range(len(head))]  # as pandas numbers columns
+    numbered = list(head) == [str(n) for n in range(len(head))]  # as pandas numbers columns, perhaps after a name
+    return words or above_files or numbered or (len(head) > LEAST_SPACED and count_up(head[1:]))
 
 
 def _join_quoted(lines: Lines) -> Lines:

@@ -87,18 +87,21 @@ class Table:
 
     def _read_pixels(self, problems: ValidationErrors) -> tuple[LabelledImages, list[str]]:
         chunks, labels, splits, rows = list[np.ndarray](), list[str](), list[str](), list[int]()
-        good = self._good_rows(problems)
-        while chunk := list(islice(good, ROWS_AT_A_TIME)):
-            images = []
-            for row, cells, label in chunk:
+        images = list[np.ndarray]()
+        for row, cells, label in self._good_rows(problems):
+            with np.errstate(over="ignore"):
                 image = self._parse_pixels(cells, row, problems)
-                if image is not None:
-                    images.append(image)
-                    labels.append(label)
-                    splits.append(self._split_name(cells))
-                    rows.append(row)
-            if images:
+            if image is None:
+                continue
+            images.append(image)
+            labels.append(label)
+            splits.append(self._split_name(cells))
+            rows.append(row)
+            if len(images) == ROWS_AT_A_TIME:  # most are bytes, which take a quarter of the memory
                 chunks.append(pixels.narrow(np.stack(images)))
+                images.clear()
+        if images:
+            chunks.append(pixels.narrow(np.stack(images)))
         values = np.concatenate(chunks) if chunks else np.zeros((0, PIXELS), np.uint8)
 
         def place(index: tuple[int, ...]) -> str:
@@ -107,7 +110,7 @@ class Table:
         scaled, assumed = pixels.to_uint8(values, place, problems)
         arrays, arranged = pixels.arrange(scaled, None, self.name)
         if self.layout.packed is not None and arrays.ndim == 3:
-            arranged = f"column {self.layout.packed + 1} holds images of {arrays.shape[1]}×{arrays.shape[2]} pixels"
+            arranged = f"{self._packed} holds images of {arrays.shape[1]}×{arrays.shape[2]} pixels"
         self._assume(*(each for each in (assumed, arranged) if each is not None))
         where = make_numbered_origins(self.path.name, rows, ROW)
         return LabelledImages(arrays, np.array(labels, np.str_), where), splits
@@ -121,11 +124,10 @@ class Table:
             self._shape = self._shape or shape
             if shape != self._shape:
                 what = f"expected {math.prod(self._shape)} pixels, received {math.prod(shape)}"
-                problems.add(f"{self.name}, row {row}, column {packed + 1}", what)
+                problems.add(f"{self.name}, row {row}, {self._packed}", what)
                 return None
         try:
-            with np.errstate(over="ignore"):
-                return np.array(found, np.float32)
+            return np.asarray(found, np.float32)
         except ValueError:
             for number, cell in enumerate(found):
                 if not is_number(cell):
@@ -207,7 +209,13 @@ class Table:
         """The place of a pixel, for messages."""
         if self.layout.packed is None:
             return f"{self.name}, row {row}, column {self.layout.pixels[number] + 1}"
-        return f"{self.name}, row {row}, column {self.layout.packed + 1}, pixel {number + 1}"
+        return f"{self.name}, row {row}, {self._packed}, pixel {number + 1}"
+
+    @property
+    def _packed(self) -> str:
+        """The column whose cells hold images, for messages."""
+        number, names = self.layout.packed or 0, self._rows.names
+        return f"column {number + 1}" if names is None else f"column {names[number]!r}"
 
     def _assume(self, *what: str) -> None:
         self.assumed += [f"{self.name}: {each}." for each in what]
