@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mnistry.reporting.text import format_table
 from mnistry.runtime.files import PassedOver
 
 if TYPE_CHECKING:
@@ -26,5 +27,4 @@ def format_summary(batch: BatchSummary) -> str:
     if batch.passed_over["count"]:
         left_out = PassedOver(**batch.passed_over)
         rows.insert(4, ("passed over", f"{left_out.count:,}", f"not named like pictures or Parquet: {left_out}"))
-    width = max(len(value) for _, value, _ in rows)
-    return "\n".join(f"{name:<11} {value:>{width}}   {remark}".rstrip() for name, value, remark in rows)
+    return format_table(rows, left={0, 2})

@@ -163,7 +163,7 @@ def read_folder(folder: Path, depth: int = 0) -> LoadedSplits:
         return numpy_files.read(folder)
     tables = table_folders.find_split_tables(image_folder.find_flat_splits(folder))
     if tables:
-        return table_folders.read_split_tables(folder, tables)
+        return table_folders.read_splits(folder, tables, [])
     if arrays := array_files.find(folder):
         return array_files.read(arrays, short(folder))
     inner = [each for each in folder.iterdir() if not is_hidden(each.name)]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from mnistry.datasets.formats import naming, parquet
-from mnistry.datasets.formats.cells import TRUE, Cell, clean_label, count_up, is_number, is_one_hot, text
+from mnistry.datasets.formats.cells import Cell, clean_label, count_up, find_hot, is_number, is_one_hot, text
 from mnistry.datasets.formats.columns import OtherColumnsError
 from mnistry.datasets.formats.naming import find_split
 from mnistry.datasets.formats.picture_paths import find_picture
@@ -40,7 +41,7 @@ def find_tables(folder: Path) -> list[Path]:
         return sorted(named, key=lambda path: natural(path.name))
     lists = [each for each in files if each.suffix.lower() == ".txt" and _lists_pictures(each)]
     rows = [each for each in files if each.suffix.lower() == ".json" and each.stat().st_size <= MAX_LIST]
-    lists += [each for each in rows if len(rows) <= MAX_LISTS and _is_list(each)]
+    lists += [each for each in rows if len(rows) <= MAX_LISTS and _find_content(each) == "list"]
     others = [] if lists else [each for each in files if each.suffix.lower() not in SUFFIXES]
     return sorted(lists or [each for each in others if is_libsvm(each) or _holds_numbers(each)])
 
@@ -48,7 +49,7 @@ def find_tables(folder: Path) -> list[Path]:
 def find_image_tables(folder: Path) -> list[Path]:
     """The tables of a folder that may hold images: no submissions, labels alone, or lists of pictures."""
     tables = [each for each in find_tables(folder) if not _is_submission(each)]
-    return [each for each in tables if read_labels(each) is None and not _is_list(each)]
+    return [each for each in tables if _find_content(each) in ("images", "other")]
 
 
 def _is_submission(path: Path) -> bool:
@@ -99,13 +100,6 @@ def find_split_tables(splits: Mapping[str, Sequence[Path]]) -> dict[str, list[Pa
     return found if found.get("train") else {}
 
 
-def read_split_tables(folder: Path, tables: Mapping[str, list[Path]]) -> LoadedSplits:
-    """Read tables that lie in folders of the splits; see `find_split_tables`."""
-    without = [split for split, those in tables.items() if not those]
-    remarks = [f"{short(folder)}: passed over the {split} folder: there is no table in it." for split in without]
-    return read_splits(folder, {split: those for split, those in tables.items() if those}, remarks)
-
-
 def read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]) -> LoadedSplits:
     """Read the tables of each split of a file or folder.
 
@@ -115,6 +109,9 @@ def read_splits(path: Path, tables: Mapping[str, list[Path]], remarks: list[str]
     problems = ValidationErrors()
     parts: dict[str, LabelledImages] = {}
     for split, those in tables.items():
+        if not those:
+            remarks.append(f"{short(path)}: passed over the {split} folder: there is no table in it.")
+            continue
         for name, part in _read_split(path, those, split, problems, remarks).items():
             parts[name] = join([parts[name], part]) if name in parts else part
     problems.refuse(short(path))
@@ -133,7 +130,7 @@ def _read_split(
     """
     if len(tables) == 1 or tables[0].name.endswith(parquet.ENDINGS):
         return _join_tables(tables, split, problems, remarks)
-    labels = {table: found for table in tables if (found := read_labels(table)) is not None}
+    labels = {table: found for table in tables if (found := _read_labels(table)) is not None}
     images = [table for table in tables if table not in labels]
     if len(images) == len(labels) == 1:
         return {split: _pair_tables(images[0], *next(iter(labels.items())), problems, remarks)}
@@ -187,7 +184,7 @@ def _without_labels(table: Table, problems: ValidationErrors, remarks: list[str]
     return part
 
 
-def read_labels(path: Path) -> list[str] | None:
+def _read_labels(path: Path) -> list[str] | None:
     """Read a table of labels alone: a column of them, perhaps with another that counts rows, or one-hot ones.
 
     Returns:
@@ -209,7 +206,7 @@ def read_labels(path: Path) -> list[str] | None:
     indexed = len(head) > 1 and (head[0].lower() in naming.INDICES or count_up([row[0] for row in rows]))
     columns = range(int(indexed), len(head))
     if len(columns) > 1 and is_one_hot(rows, columns, all_of_them=True):
-        return [head[next(n for n in columns if text(row[n]).lower() in TRUE)] for row in rows]
+        return [head[columns[find_hot([row[n] for n in columns]) or 0]] for row in rows]
     return [clean_label(row[columns[0]]) for row in rows] if len(columns) == 1 else None
 
 
@@ -221,7 +218,7 @@ def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
         each for each in tables if not unpacked & {each.name.removesuffix(end) for end in PACKED[1:]} - {each.name}
     ]
     if len(tables) > 1:
-        tables = [each for each in tables if not _holds_something_else(each)] or tables
+        tables = [each for each in tables if _find_content(each) != "other"] or tables
     named = {_split_of(each) for each in tables} - {None}
     unnamed = [each for each in tables if _split_of(each) is None]
     is_train = len(unnamed) == 1 and "train" not in named
@@ -236,29 +233,21 @@ def _by_split(folder: Path, remarks: list[str]) -> dict[str, list[Path]]:
         remarks.append(f"{short(folder)}: {unnamed[0].name} is taken for training.")
     if others:
         remarks.append(f"{short(folder)}: passed over {list_names(others)}.")
-    if folders and not any(_is_list(table) for table in taken):
+    if folders and not any(_find_content(table) == "list" for table in taken):
         remarks.append(
             f"{short(folder)}: passed over the folders {list_names(folders)}, as there are tables beside them."
         )
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _holds_something_else(table: Path) -> bool:
-    """Tell whether a table holds neither images nor labels nor a list of pictures."""
+def _find_content(table: Path) -> Literal["images", "list", "labels", "other"]:
+    """Tell what a table holds; one that is damaged may hold images, and the error comes when it is read."""
     try:
-        Table(table)
+        return "images" if Table(table, labelled=False).layout.files is None else "list"
     except OtherColumnsError:
-        return read_labels(table) is None
+        return "other" if _read_labels(table) is None else "labels"
     except DataError:
-        pass  # reported when it is read
-    return False
-
-
-def _is_list(table: Path) -> bool:
-    try:
-        return Table(table).layout.files is not None
-    except DataError:
-        return False
+        return "images"
 
 
 def _find_other_splits(path: Path) -> dict[str, Path]:
