@@ -18,7 +18,7 @@ from mnistry.audit import run as audit_run
 from mnistry.audit import text as audit_text
 from mnistry.audit.cross_validation import Plan
 from mnistry.cli.app import app
-from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
 from mnistry.reporting import images
@@ -164,8 +164,8 @@ def test_the_words_have_a_line_for_everything_that_was_looked_for(result):
 
 def test_images_of_own_data_are_named_by_their_files(result, tmp_path):
     dataset = result.dataset
-    rows = make_numbered_origins("train.csv", np.arange(len(dataset.x_train)) + 2, ROW)
-    files = make_file_origins([f"{number}.png" for number in range(len(dataset.x_test))])
+    rows = make_origins(f"train.csv, row {number + 2}" for number in range(len(dataset.x_train)))
+    files = make_origins(f"{number}.png" for number in range(len(dataset.x_test)))
     own = replace(result, dataset=replace(dataset, origins={"train": rows, "test": files}))
     assert own.as_json()["image_quality"]["blank"][0]["origin"] == f"train.csv, row {BLANK + 2}"
     assert f"\nblank       train.csv, row {BLANK + 2} (" in audit_text.format_audit(own)

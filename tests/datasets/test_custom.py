@@ -12,7 +12,7 @@ from PIL import Image
 from helpers.drawn import NAMES, drawing, write_folder
 from helpers.loaded import refused
 from mnistry.datasets import loading
-from mnistry.datasets.dataset import ITEM, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.labelled import LabelledImages, natural
 from mnistry.datasets.unlabelled import load_unlabelled
 from mnistry.errors import DataError, UsageError
@@ -22,7 +22,7 @@ ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def labelled(images: np.ndarray, labels: np.ndarray) -> LabelledImages:
-    return LabelledImages(images, labels, make_numbered_origins("own", np.arange(len(labels)), ITEM))
+    return LabelledImages(images, labels, make_origins(f"own[{number}]" for number in range(len(labels))))
 
 
 def small(labels: list[str], *, seed: int = 0) -> LabelledImages:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.page import Page
-from mnistry.datasets.dataset import ROW, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import DataError, ModelError, RunError, UsageError
 from mnistry.evaluation import corruptions
@@ -111,7 +111,7 @@ def test_mistakes_tell_which_image_they_are_about(result, digits):
         assert each["label"] == str(digits.y_test[each["index"]]) != each["answer"]
         assert each["sure"] == sure
     assert {each["origin"] for each in result.mistakes()} == {None}
-    rows = make_numbered_origins("test.csv", np.arange(len(digits.x_test)) + 2, ROW)
+    rows = make_origins(f"test.csv, row {number + 2}" for number in range(len(digits.x_test)))
     own = replace(result, dataset=replace(digits, origins={"train": rows, "test": rows}))
     first = own.mistakes()[0]
     assert first["origin"] == f"test.csv, row {first['index'] + 2}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,63 +14,18 @@ DIGIT_NAMES = tuple("0123456789")
 STATISTICS_CHUNK = 5_000
 EXAMPLES, AROUND = (2000, 1000), 10  # the image that is shown, where as many come after it
 VALIDATION_STREAM = 0  # epochs are numbered from 1, so no order of images shares its random numbers
-ROW, ITEM = "{file}, row {number}", "{file}[{number}]"
 
 Split = tuple[np.ndarray, np.ndarray]
 """Images, uint8 (n, 28, 28), and their labels, uint8 (n,)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Origins:
-    """The files and places that images come from; indexing gives the text for one.
+def make_origins(places: Iterable[str]) -> np.ndarray:
+    """The places that images come from, in words: StringDType (n,), which holds long and short texts side by side.
 
-    Attributes:
-        files: names of files or arrays, as seen from the data set's own place.
-        file: int32 (n,): each one's, an index into `files`.
-        number: int64 (n,): of its row or item there.
-        form: the text: `ROW` or `ITEM`, or the bare `"{file}"` where each file is one picture.
+    >>> make_origins(f"train.csv, row {number}" for number in (2, 3, 5))[2]
+    'train.csv, row 5'
     """
-
-    files: tuple[str, ...]
-    file: np.ndarray
-    number: np.ndarray
-    form: str
-
-    def __getitem__(self, index: int) -> str:
-        """Name the origin of an image.
-
-        >>> make_numbered_origins("train.csv", [2, 3, 5], ROW)[2]
-        'train.csv, row 5'
-        >>> make_file_origins(["a/1.png", "b/2.png"])[1]
-        'b/2.png'
-        """
-        return self.form.format(file=self.files[self.file[index]], number=self.number[index])
-
-    def of(self, chosen: np.ndarray) -> Origins:
-        """Select the origins of some images, by a mask or by indices."""
-        return Origins(self.files, self.file[chosen], self.number[chosen], self.form)
-
-
-def make_file_origins(names: Sequence[str]) -> Origins:
-    """Make the origins of pictures that are files of their own."""
-    numbers = np.arange(len(names))
-    return Origins(tuple(names), numbers.astype(np.int32), numbers, "{file}")
-
-
-def make_numbered_origins(file: str, numbers: Sequence[int] | np.ndarray, form: str) -> Origins:
-    """Make the origins of images in one file or array."""
-    return Origins((file,), np.zeros(len(numbers), np.int32), np.asarray(numbers, np.int64), form)
-
-
-def join_origins(parts: Sequence[Origins]) -> Origins:
-    """Join the origins of several files, in their order; all take the form of the first."""
-    before = np.cumsum([0, *(len(part.files) for part in parts)])
-    return Origins(
-        tuple(name for part in parts for name in part.files),
-        np.concatenate([part.file + np.int32(n) for part, n in zip(parts, before, strict=False)]),
-        np.concatenate([part.number for part in parts]),
-        parts[0].form,
-    )
+    return np.array(list(places), np.dtypes.StringDType())
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +46,7 @@ class Dataset:
         about: a sentence on the images, for a report.
         fallback: the reason why this set replaces MNIST, or None where it does not.
         remarks: what else a user should know, such as a damaged file that was passed over.
-        origins: for each split where its images come from, in words; None where their numbers say all.
+        origins: for each split where its images come from, see `make_origins`; None where their numbers say all.
         x_validation: like `x_train`, where the data have a validation split of their own; else None.
         y_validation: likewise.
         kind: "ink", brought into MNIST's form, or "pictures", made grey and small.
@@ -117,7 +72,7 @@ class Dataset:
     about: str = ""
     fallback: str | None = None
     remarks: tuple[str, ...] = field(default=())
-    origins: Mapping[str, Origins] | None = None
+    origins: Mapping[str, np.ndarray] | None = None
     x_validation: np.ndarray | None = None
     y_validation: np.ndarray | None = None
     kind: str = "ink"

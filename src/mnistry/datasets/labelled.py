@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mnistry.datasets.dataset import DIGIT_NAMES, Origins, join_origins
+from mnistry.datasets.dataset import DIGIT_NAMES
 from mnistry.datasets.formats.naming import find_split
 from mnistry.errors import DataError
 
@@ -49,18 +49,18 @@ class LabelledImages:
     Attributes:
         images: as they were found.
         labels: str (n,), the name of each image's class.
-        origins: the place that each image comes from.
+        origins: the place that each image comes from; see `make_origins`.
     """
 
     images: Images
     labels: np.ndarray
-    origins: Origins
+    origins: np.ndarray
 
     def of(self, chosen: np.ndarray) -> LabelledImages:
         """Select some of them, by a mask or by indices."""
         indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         images = self.images[indices] if isinstance(self.images, np.ndarray) else [self.images[int(i)] for i in indices]
-        return LabelledImages(images, self.labels[indices], self.origins.of(indices))
+        return LabelledImages(images, self.labels[indices], self.origins[indices])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +118,13 @@ def join(parts: Sequence[LabelledImages]) -> LabelledImages:
     """Join the content of several files, in their order."""
     if len(parts) == 1:
         return parts[0]
-    labels, where = np.concatenate([part.labels for part in parts]), join_origins([part.origins for part in parts])
+    labels, where = (
+        np.concatenate(each) for each in zip(*((part.labels, part.origins) for part in parts), strict=True)
+    )
     arrays = [part.images for part in parts if isinstance(part.images, np.ndarray)]
     if len(arrays) == len(parts):
         if len({array.shape[1:] for array in arrays}) > 1:
-            raise DataError(f"{where.files[0]} and {where.files[-1]} have images of different sizes.")
+            raise DataError(f"{where[0]} and {where[-1]} are images of different sizes.")
         return LabelledImages(np.concatenate(arrays), labels, where)
     return LabelledImages([each for part in parts for each in part.images], labels, where)
 

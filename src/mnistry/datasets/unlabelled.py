@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mnistry.datasets import custom, kinds, loading, preprocess
-from mnistry.datasets.dataset import ITEM, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.formats import (
     archives,
     array_files,
@@ -69,9 +69,7 @@ def load_unlabelled(name: str, *, kind: str = "ink", digits: bool = True) -> Unl
     place = loading.own_path(name).resolve()
     images, names_, remarks = _open(place, short(place))
     problems = ValidationErrors()
-    part = LabelledImages(
-        images, np.array([], np.str_), make_numbered_origins(place.name, np.arange(len(images)), ITEM)
-    )
+    part = LabelledImages(images, np.array([], np.str_), make_origins(f"{place.name}[{n}]" for n in range(len(images))))
     prepared = preprocess.load_images(part, problems, kind=kinds.check_kind(kind) or "ink", digits=digits)
     problems.refuse(short(place))
     if not len(prepared):

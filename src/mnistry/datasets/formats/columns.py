@@ -233,19 +233,15 @@ def _find_by_values(n: int, rows: Rows, path: Path) -> Layout:
     if pixels.shape_of(n) is not None:
         return Layout(n, pixels=tuple(range(n)))
     whole = [row for row in rows if len(row) == n]
-    if pixels.shape_of(n - 1) is not None:
-        first, last = ([text(row[place]) for row in whole] for place in (0, n - 1))
-        if _label_likeness(last) > _label_likeness(first):
-            return Layout(n, n - 1, tuple(range(n - 1)), assumed=(f"the labels are the last column, number {n}",))
-        return Layout(n, 0, tuple(range(1, n)))
-    if pixels.shape_of(n - 2) is not None and count_up([row[0] for row in whole]):
-        rest = _find_by_values(n - 1, [row[1:] for row in whole], path)
-        return Layout(
-            n,
-            None if rest.label is None else rest.label + 1,
-            tuple(place + 1 for place in rest.pixels),
-            assumed=("passed over the first column, which counts the rows", *rest.assumed),
-        )
+    counted = pixels.shape_of(n - 1) is None and count_up([row[0] for row in whole])
+    columns = range(int(counted), n)
+    if pixels.shape_of(len(columns) - 1) is not None:
+        first, last = ([text(row[place]) for row in whole] for place in (columns[0], columns[-1]))
+        is_last = _label_likeness(last) > _label_likeness(first)
+        label = columns[-1] if is_last else columns[0]
+        assumed = ["passed over the first column, which counts the rows"] if counted else []
+        assumed += [f"the labels are the last column, number {n}"] if is_last else []
+        return Layout(n, label, tuple(each for each in columns if each != label), assumed=tuple(assumed))
     packed = _find_packed(whole, path) if n <= 2 else None
     if packed is not None:
         return Layout(n, 1 - packed if n == 2 else None, packed=packed)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets.dataset import DIGIT_NAMES, ITEM, make_numbered_origins
+from mnistry.datasets.dataset import DIGIT_NAMES, make_origins
 from mnistry.datasets.formats import array_pairs, idx, pixels
 from mnistry.datasets.formats.naming import SPLITS, find_split
 from mnistry.datasets.labelled import MAX_BYTES, LabelledImages, LoadedSplits, ValidationErrors
@@ -148,7 +148,7 @@ def _pair(images: Path, labels: Path, classes: Sequence[str], remarks: list[str]
     remarks += assumed
     known = {str(number): name for number, name in enumerate(classes)}
     named = np.array([known.get(each, each) for each in text.tolist()], np.str_)
-    return LabelledImages(x, named, make_numbered_origins(images.name, np.arange(len(x)), ITEM))
+    return LabelledImages(x, named, make_origins(f"{images.name}[{n}]" for n in range(len(x))))
 
 
 def read_images(path: Path) -> tuple[np.ndarray, list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets.dataset import make_file_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.formats import file_names, label_files, unsupported
 from mnistry.datasets.formats.naming import find_split, is_hidden
 from mnistry.datasets.labelled import (
@@ -249,7 +249,7 @@ def _are_pictures_and_labels(folders: Sequence[Path]) -> bool:
 
 def _label_pictures(folder: Path, pairs: Pairs) -> LabelledImages:
     """The pictures, mixed, always the same: in order, a look at the first ones would show one class only."""
-    where = make_file_origins([path.relative_to(folder).as_posix() for path, _ in pairs])
+    where = make_origins(path.relative_to(folder).as_posix() for path, _ in pairs)
     pictures = [EncodedImage(str(path)) for path, _ in pairs]
     in_order = LabelledImages(pictures, np.array([label for _, label in pairs], np.str_), where)
     return in_order.of(np.random.default_rng(MIX_SEED).permutation(len(pairs)))

@@ -15,7 +15,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from mnistry.datasets.dataset import ITEM, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.formats import array_pairs, naming, npy, pixels
 from mnistry.datasets.formats.naming import find_split, split_words
 from mnistry.datasets.formats.npy import Header
@@ -133,7 +133,7 @@ def _read_pairs(arrays: list[_Array], name: str) -> LoadedSplits:
     for split, (x, y) in chosen.items():
         stored = _read_objects(y) if y.header.dtype.hasobject else _read_values(y)
         images, labels, assumed = array_pairs.match(_read_pixels(x), stored, (x.called, y.called), problems)
-        parts[split] = LabelledImages(images, labels, make_numbered_origins(x.name, np.arange(len(labels)), ITEM))
+        parts[split] = LabelledImages(images, labels, make_origins(f"{x.name}[{n}]" for n in range(len(labels))))
         remarks += assumed
     problems.refuse(name)
     if extra:
@@ -173,7 +173,7 @@ def _read_class_arrays(found: Mapping[str, Sequence[tuple[_Array, str]]], name: 
     for split, pairs in found.items():
         for array, label in pairs:
             x, assumed = pixels.to_images(_read_pixels(array), array.header.shape[0], array.called, problems)
-            where = make_numbered_origins(array.name, np.arange(len(x)), ITEM)
+            where = make_origins(f"{array.name}[{n}]" for n in range(len(x)))
             parts.setdefault(split, []).append(LabelledImages(x, np.full(len(x), label), where))
             remarks |= dict.fromkeys(assumed)
     problems.refuse(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnistry.datasets.dataset import ROW, make_file_origins, make_numbered_origins
+from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.formats import pixels
 from mnistry.datasets.formats.cells import Cell, clean_label, find_hot, is_number, numbers, picture, text
 from mnistry.datasets.formats.columns import PIXELS, find_layout
@@ -112,7 +112,7 @@ class Table:
         if self.layout.packed is not None and arrays.ndim == 3:
             arranged = f"{self._packed} holds images of {arrays.shape[1]}×{arrays.shape[2]} pixels"
         self._assume(*(each for each in (assumed, arranged) if each is not None))
-        where = make_numbered_origins(self.path.name, rows, ROW)
+        where = make_origins(f"{self.path.name}, row {row}" for row in rows)
         return LabelledImages(arrays, np.array(labels, np.str_), where), splits
 
     def _parse_pixels(self, cells: Sequence[Cell], row: int, problems: ValidationErrors) -> np.ndarray | None:
@@ -145,7 +145,7 @@ class Table:
             place = find_picture(folder, name) if content is None else None
             if content is not None:
                 pictures.append(EncodedImage(where, content))
-                origins.append(ROW.format(file=self.path.name, number=row))
+                origins.append(f"{self.path.name}, row {row}")
             elif place is None:
                 problems.add(where, f"there is no picture {name!r:.80}" if name else "there is no picture in it")
                 continue
@@ -172,7 +172,7 @@ class Table:
             self._assume(f"the folders before {moved:,} names are not here and are passed over")
         if twice:
             self._assume(f"{twice:,} rows name a picture again, with the same label")
-        return LabelledImages(pictures, np.array(labels, np.str_), make_file_origins(origins)), splits
+        return LabelledImages(pictures, np.array(labels, np.str_), make_origins(origins)), splits
 
     def _good_rows(self, problems: ValidationErrors) -> Iterator[tuple[int, Sequence[Cell], str]]:
         """The rows of as many cells as there are columns, with their numbers and labels; empty where there are none."""
