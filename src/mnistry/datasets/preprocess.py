@@ -57,13 +57,8 @@ def load_images(part: LabelledImages, problems: ValidationErrors, *, kind: Kind,
             return found
         if kind == "pictures":
             return np.stack([thumbnail(pixels) for pixels in found])
-        return load_pictures(
-            [EncodedImage(part.origins[number], _as_file(pixels)) for number, pixels in enumerate(found)],
-            problems,
-            kind=kind,
-            digits=digits,
-        )
-    return load_pictures(found, problems, kind=kind, digits=digits)
+        found = [EncodedImage(part.origins[number], _as_file(pixels)) for number, pixels in enumerate(found)]
+    return _load_pictures(found, problems, kind=kind, digits=digits)
 
 
 def is_dark_ink(images: np.ndarray) -> np.ndarray:
@@ -77,11 +72,11 @@ def invert_dark_ink(images: np.ndarray) -> np.ndarray:
     return np.where(is_dark_ink(images)[:, None, None], 255 - images, images)
 
 
-def load_pictures(
+def _load_pictures(
     pictures: Sequence[EncodedImage], problems: ValidationErrors, *, kind: Kind, digits: bool
 ) -> np.ndarray:
     """Open pictures and bring them into the form that networks take; see `load_images`."""
-    setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(load_picture, kind=kind)
+    setup, work = partial(_recognizer, digits=digits and kind == "ink"), partial(_load_picture, kind=kind)
     if len(pictures) < MANY or count_cpus() < 2:
         recognizer = setup()
         answers: list[np.ndarray | str | LostTask] = [work(recognizer, picture) for picture in pictures]
@@ -101,7 +96,7 @@ def load_pictures(
     return result
 
 
-def load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
+def _load_picture(recognizer: Classifier | None, picture: EncodedImage, *, kind: Kind) -> np.ndarray | str:
     """Bring one picture into the form that networks take, uint8 (28, 28), or say why it cannot be."""
     try:
         opened = open_image(picture.source, "it")
