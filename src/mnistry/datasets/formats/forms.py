@@ -15,7 +15,7 @@ Form = Literal["npz", "npy", "idx", "hdf5", "table", "picture", "archive"]
 
 
 def find_form(path: Path) -> Form:
-    """Tell the form of a file; HDF5 stands for MATLAB's files, too.
+    """Tell the form of a file; "hdf5" is that of MATLAB's files, too.
 
     Raises:
         DataError: it is damaged, not a regular file, or of a format that is not read; says what to do.
