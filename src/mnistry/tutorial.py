@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def tutorial(
                 waiting.extend([beside.submit(page.begin), beside.submit(predict.compile, x)])
                 waiting.extend(beside.submit(import_module, name) for name in LOADED_LAST)
 
-        records = trainer.run_epochs(model, dataset, config, callbacks=callbacks.with_weights(after_epoch))
+        records = trainer.run_epochs(model, dataset, config, callbacks=replace(callbacks, weights=after_epoch))
         tell(7, terminal.train(records, facts, say))
         watch.lap("train")
 

@@ -21,7 +21,7 @@ from mnistry.cli.app import app
 from mnistry.datasets.dataset import make_origins
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError
-from mnistry.reporting import images
+from mnistry.reporting import drawing
 from mnistry.runtime.callbacks import Callbacks
 from mnistry.runtime.provenance import Stopwatch
 
@@ -210,7 +210,7 @@ def test_the_page_shows_the_pictures_of_what_was_found(page, result):
     for name in ("train image 100", f"train image {BLANK}", "test image 7", "train image 40", "train image 51"):
         assert name in shown
     picture = base64.b64decode(shown["train image 40"].partition(",")[2])
-    assert picture == base64.b64decode(images.make_data_url(result.dataset.x_train[40]).partition(",")[2])
+    assert picture == base64.b64decode(drawing.make_data_url(result.dataset.x_train[40]).partition(",")[2])
 
 
 def test_the_page_says_what_is_wrong_with_copies(page):

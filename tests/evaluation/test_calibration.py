@@ -133,31 +133,29 @@ def test_the_threshold_for_a_precision_by_hand():
     confidences = np.linspace(0.99, 0.79, 21)
     right = np.ones(21, bool)
     right[16] = False
-    found = threshold_for_precision(confidences, right, 0.8)
-    assert found.value == pytest.approx(confidences[15])
-    assert (found.kept, found.precision) == (16 / 21, 1.0)
-    assert found.low == pytest.approx(16 / (16 + 3.8415), abs=1e-5)
+    assert threshold_for_precision(confidences, right, 0.8) == pytest.approx(confidences[15])
+    low = 16 / (16 + 3.8415)
+    assert threshold_for_precision(confidences, right, low - 1e-5) == pytest.approx(confidences[15])
+    assert threshold_for_precision(confidences, right, low + 1e-5) == NOTHING
 
 
 def test_the_lowest_threshold_is_taken_though_one_above_it_fails():
     confidences = np.linspace(0.99, 0.5, 100)
     right = np.ones(100, bool)
     right[2] = False  # the first few fail; all 100 together have a lower end of 0.9455
-    found = threshold_for_precision(confidences, right, 0.9)
-    assert (found.value, found.kept, found.precision) == (0.5, 1.0, 0.99)
+    assert threshold_for_precision(confidences, right, 0.9) == 0.5
 
 
 def test_equal_confidences_are_sure_together_or_not_at_all():
     confidences, right = np.full(100, 0.9), np.ones(100, bool)
-    assert threshold_for_precision(confidences, right, 0.9).kept == 1.0
+    assert threshold_for_precision(confidences, right, 0.9) == 0.9
     right[:20] = False  # were ties parted, the 80 right ones could be taken alone
-    assert threshold_for_precision(confidences, right, 0.9).value == NOTHING
+    assert threshold_for_precision(confidences, right, 0.9) == NOTHING
 
 
 @pytest.mark.parametrize("right", [np.zeros(0, bool), np.zeros(50, bool), np.ones(5, bool)])
 def test_where_no_line_gives_the_precision_nothing_is_sure(right):
-    found = threshold_for_precision(np.full(len(right), 1.0), right, 0.95)
-    assert (found.value, found.kept, found.precision, found.low) == (NOTHING, 0.0, 1.0, 0.0)
+    assert threshold_for_precision(np.full(len(right), 1.0), right, 0.95) == NOTHING
 
 
 def test_the_order_of_answers_does_not_matter():
@@ -167,8 +165,8 @@ def test_the_order_of_answers_does_not_matter():
     order = generator.permutation(2000)
     found = threshold_for_precision(confidences, right, 0.9)
     assert found == threshold_for_precision(confidences[order], right[order], 0.9)
-    assert 0.7 < found.value < 0.95
-    assert right[confidences >= found.value].mean() == found.precision > 0.9
+    assert 0.7 < found < 0.95
+    assert right[confidences >= found].mean() > 0.9
 
 
 def test_weighted_answers_by_hand():
@@ -177,14 +175,14 @@ def test_weighted_answers_by_hand():
     confidences = np.r_[np.linspace(0.99, 0.9, 20), np.linspace(0.8, 0.7, 20)]
     right, weights = np.ones(40, bool), np.repeat([3.0, 1.0], 20)
     right[39] = False
-    found = threshold_for_precision(confidences, right, 0.86, weights)
-    assert (found.value, found.kept, found.precision) == (0.7, 1.0, 79 / 80)
-    assert found.low == pytest.approx(compute_wilson_interval(32 * 79 / 80, 32)[0], abs=1e-12)
-    found = threshold_for_precision(confidences, right, 0.88, weights)
-    assert found.value == pytest.approx(confidences[38])
-    assert (found.kept, found.precision) == (79 / 80, 1.0)
-    effective = 79**2 / (20 * 9 + 19)
-    assert found.low == pytest.approx(effective / (effective + 3.8415), abs=1e-5)
+    low = compute_wilson_interval(32 * 79 / 80, 32)[0]
+    assert threshold_for_precision(confidences, right, low - 1e-9, weights) == 0.7
+    effective = 79**2 / (20 * 9 + 19)  # without the wrong one
+    higher = effective / (effective + 3.8415)
+    assert low < 0.88 < higher
+    for precision in (low + 1e-9, 0.88, higher - 1e-5):
+        assert threshold_for_precision(confidences, right, precision, weights) == pytest.approx(confidences[38])
+    assert threshold_for_precision(confidences, right, higher + 1e-5, weights) > confidences[38]
 
 
 def test_only_the_proportions_of_weights_matter():
@@ -193,10 +191,9 @@ def test_only_the_proportions_of_weights_matter():
     right = generator.uniform(size=1000) < confidences
     found = threshold_for_precision(confidences, right, 0.9, weights)
     scaled = threshold_for_precision(confidences, right, 0.9, weights / 1e5)
-    assert 0.7 < found.value == scaled.value < 0.97
-    assert scaled.low == pytest.approx(found.low, rel=1e-9)
-    assert threshold_for_precision(confidences, right, 0.9, np.full(1000, 0.1)).value == pytest.approx(
-        threshold_for_precision(confidences, right, 0.9).value
+    assert 0.7 < found == scaled < 0.97
+    assert threshold_for_precision(confidences, right, 0.9, np.full(1000, 0.1)) == pytest.approx(
+        threshold_for_precision(confidences, right, 0.9)
     )
 
 

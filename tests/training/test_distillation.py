@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnistry.datasets.dataset import count_learning
 from mnistry.datasets.loading import Dataset
 from mnistry.errors import RunError, UsageError
 from mnistry.models import networks, outputs
@@ -118,7 +119,7 @@ def test_without_teachers_the_loss_and_the_accuracy_are_those_of_the_labels(shap
 
 def trained(dataset: Dataset, folder: Path | None, *, stop_after: int = 99) -> list[np.ndarray]:
     model = recipes.build(
-        replace(CONFIG, teachers="some"), classes=10, images=trainer.count_training_images(CONFIG, dataset)
+        replace(CONFIG, teachers="some"), classes=10, images=count_learning(dataset, CONFIG.validation)
     )
 
     def epoch(record: dict[str, Any], epochs: int) -> None:

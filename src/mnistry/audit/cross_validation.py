@@ -26,7 +26,7 @@ class Plan:
 
     Attributes:
         epochs: of each network.
-        folds: how many parts the images are assign_folds into, 2 or more.
+        folds: how many parts the images are divided into, 2 or more.
         repeats: number of cross-validations that are averaged.
         seed: determines folds, initial weights, dropout and order.
     """
@@ -84,11 +84,7 @@ def predict_out_of_fold(
 def assign_folds(labels: np.ndarray, folds: int, seed: int, repeat: int) -> np.ndarray:
     """Assign each image to a fold, int64 (n,), stratified: class counts of two folds differ by at most one.
 
-    Args:
-        labels: integers (n,).
-        folds: number of folds.
-        seed: determines the assignment.
-        repeat: the number of the repeat, which determines it as well.
+    The labels are integers (n,); seed and the number of the repeat determine the assignment.
     """
     order = np.random.default_rng([seed, FOLD_STREAM, repeat]).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]

@@ -61,12 +61,7 @@ def find_duplicates(images: np.ndarray) -> tuple[Group, ...]:
 def compute_similarity(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Compute the similarity of images, pair by pair: the cosine at the best shift by up to two pixels each way.
 
-    Args:
-        one: uint8 (n, 28, 28), none without ink.
-        other: like `one`.
-
-    Returns:
-        float32 (n,), 0 to 1.
+    Both are uint8 (n, 28, 28), none without ink; the result is float32 (n,), 0 to 1.
     """
     product = np.fft.rfft2(_normalize(one)) * np.conj(np.fft.rfft2(_normalize(other)))
     correlation = np.fft.irfft2(product, s=(SIDE, SIDE))  # by circular shifts; negative ones are at the end
@@ -92,15 +87,10 @@ def _group_near(images: np.ndarray) -> np.ndarray:
         for start in range(0, len(one), CHUNK):
             pairs = inked[np.stack([one[start : start + CHUNK], other[start : start + CHUNK]])]
             left, right = pairs[:, roots.apart(*pairs)]  # where thousands are alike, few pairs need be looked at
-            for a, b in zip(*_select_near(images, left, right), strict=True):
+            alike = compute_similarity(images[left], images[right]) >= SIMILARITY
+            for a, b in zip(left[alike], right[alike], strict=True):
                 roots.join(int(a), int(b))
     return roots.all()
-
-
-def _select_near(images: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Select the pairs that are near duplicates."""
-    alike = compute_similarity(images[left], images[right]) >= SIMILARITY
-    return left[alike], right[alike]
 
 
 def _candidates(points: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,32 +14,13 @@ from mnistry.audit.duplicates import SHIFT, SIMILARITY, Group
 from mnistry.audit.image_quality import BOX, LEAST_CONTRAST, OFF_CENTER
 from mnistry.audit.label_errors import FEWEST
 from mnistry.audit.result import DatasetAudit
-from mnistry.reporting import html, images
+from mnistry.reporting import drawing, html
 from mnistry.runtime import files
 
 NUMBERS = "check.json"
 ISSUES_SHOWN = 40  # of each split
 GROUPS_SHOWN, MEMBERS_SHOWN = 12, 8
 ODD_SHOWN = 20  # of each kind
-
-
-@dataclass(frozen=True)
-class Bar:
-    """The number of images of a class in a split.
-
-    Attributes:
-        split: "train" or "test".
-        n: images.
-        share: of the split.
-        length: of the bar, in percent of the longest.
-        underrepresented: whether that is less than half of an even share.
-    """
-
-    split: str
-    n: int
-    share: float
-    length: float
-    underrepresented: bool
 
 
 def write(result: DatasetAudit, folder: Path) -> None:
@@ -61,7 +42,7 @@ def render_page(result: DatasetAudit) -> str:
         "audit.html",
         result=result,
         dataset=result.dataset,
-        picture=lambda place: images.make_data_url(result.picture(place)),
+        picture=lambda place: drawing.make_data_url(result.picture(place)),
         issues={split: result.label_issues(split) for split in audit_result.SPLITS},
         issues_shown=ISSUES_SHOWN,
         small=result.too_small_classes(),
@@ -83,20 +64,15 @@ def select_groups(result: DatasetAudit) -> Sequence[Group]:
     return ranked[:GROUPS_SHOWN]
 
 
-def draw_bars(result: DatasetAudit) -> list[tuple[str, list[Bar]]]:
-    """Give for each class its name and its bars, one for each split."""
+def draw_bars(result: DatasetAudit) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Give for each class its name and a bar for each split, its `length` in percent of the longest."""
     counts, underrepresented = result.balance.counts, result.balance.underrepresented
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    longest = max(float(shares.max()), 1e-9)
+    lengths = 100 * shares / max(float(shares.max()), 1e-9)
+    names = ("split", "n", "share", "length", "underrepresented")
     return [
-        (
-            name,
-            [
-                Bar(split, int(n), float(share), 100 * float(share) / longest, bool(few))
-                for split, n, share, few in zip(
-                    audit_result.SPLITS, counts[:, number], shares[:, number], underrepresented[:, number], strict=True
-                )
-            ],
+        (name, [dict(zip(names, bar, strict=True)) for bar in zip(audit_result.SPLITS, *columns, strict=True)])
+        for name, *columns in zip(
+            result.dataset.class_names, counts.T, shares.T, lengths.T, underrepresented.T, strict=True
         )
-        for number, name in enumerate(result.dataset.class_names)
     ]

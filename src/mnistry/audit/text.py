@@ -9,7 +9,7 @@ import numpy as np
 from mnistry.audit.duplicates import Group
 from mnistry.audit.image_quality import KINDS
 from mnistry.audit.label_errors import FEWEST
-from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue, Place
+from mnistry.audit.result import SPLITS, DatasetAudit, LabelIssue
 from mnistry.reporting.text import format_count, format_entry, format_table
 
 ISSUES_PRINTED = 10  # of each split
@@ -107,11 +107,10 @@ def format_label_issues(found: Sequence[LabelIssue], split: str) -> str:
 
 def format_groups(result: DatasetAudit, found: Sequence[Group]) -> str:
     """Duplicates, a line for each group; empty if there are none."""
-    lines = []
-    for group in found[:GROUPS_PRINTED]:
-        members = ", ".join(_name_place(place) for place in result.places(group.members[:MEMBERS_PRINTED]))
-        more = len(group.members) - MEMBERS_PRINTED
-        lines.append(f"{'exact' if group.exact else 'near ':<5}  {members}{f' and {more:,} more' if more > 0 else ''}")
+    lines = [
+        f"{'exact' if group.exact else 'near ':<5}  {_list(result, group.members, MEMBERS_PRINTED)}"
+        for group in found[:GROUPS_PRINTED]
+    ]
     return "\n".join(["duplicates", *lines, *_more(len(found) - len(lines), " groups")]) if lines else ""
 
 
@@ -121,9 +120,7 @@ def format_outliers(result: DatasetAudit) -> str:
     for attribute, kind, _ in KINDS:
         numbers = getattr(result.image_quality, attribute)
         if len(numbers):
-            shown = ", ".join(_name_place(place) for place in result.places(numbers[:PLACES_PRINTED]))
-            more = len(numbers) - PLACES_PRINTED
-            lines.append(f"{kind:<10}  {shown}{f' and {more:,} more' if more > 0 else ''}")
+            lines.append(f"{kind:<10}  {_list(result, numbers, PLACES_PRINTED)}")
     return "\n".join(lines)
 
 
@@ -131,8 +128,10 @@ def _images(numbers: np.ndarray, what: str) -> str:
     return f"{format_count(len(numbers), 'image')} {what}" if len(numbers) else "none"
 
 
-def _name_place(place: Place) -> str:
-    return f"{place.name} ({place.label})"
+def _list(result: DatasetAudit, numbers: np.ndarray, most: int) -> str:
+    """The first of some images with their labels, and how many more there are."""
+    shown = ", ".join(f"{place.name} ({place.label})" for place in result.places(numbers[:most]))
+    return f"{shown} and {len(numbers) - most:,} more" if len(numbers) > most else shown
 
 
 def _more(n: int, what: str) -> list[str]:

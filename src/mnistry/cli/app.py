@@ -63,9 +63,9 @@ def main() -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops whatever is still buffered
         if not isinstance(error, BrokenPipeError):  # a reader that stops early, such as head, is not an error
-            what = (
-                "the output cannot be written" if error.filename is None else f"{error.filename!s:.200} cannot be used"
-            )
+            what = "the output cannot be written"
+            if error.filename is not None:
+                what = f"{error.filename!s:.200} cannot be used"
             print_error(f"{what}: {error.strerror or error}.")
         sys.exit(1)
     except SystemExit as error:
@@ -73,11 +73,6 @@ def main() -> None:
             print_error("interrupted; nothing half-written is left behind.")
             interruption.leave(error.code)
         raise
-
-
-def _current_name(option: str) -> str:
-    """The name of an option today, also for one that was renamed."""
-    return OLD_OPTIONS.get(option, option)
 
 
 class Verbs(TyperGroup):
@@ -88,9 +83,8 @@ class Verbs(TyperGroup):
         del ctx  # part of the signature that typer calls
         groups: dict[str, list[tuple[str, str]]] = {}
         for name, verb in self.commands.items():
-            groups.setdefault(getattr(verb, "rich_help_panel", ""), []).append(
-                (name, verb.get_short_help_str(limit=200))
-            )
+            rows = groups.setdefault(getattr(verb, "rich_help_panel", ""), [])
+            rows.append((name, verb.get_short_help_str(limit=200)))
         width = max(map(len, self.commands)) + 2
         for group, rows in groups.items():
             with formatter.section(group):
@@ -105,7 +99,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"token_normalize_func": _current_name},
+    context_settings={"token_normalize_func": lambda option: OLD_OPTIONS.get(option, option)},
 )
 
 

@@ -10,18 +10,13 @@ from typing import Annotated
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import DataDirOption, JsonOption, PixelsOption, with_keras
+from mnistry.cli.options import DataDirOption, JsonOption, ModelArgument, PixelsOption, with_keras
 from mnistry.errors import NoLabelsError, require
 from mnistry.runtime import provenance
 
 
 def evaluate(
-    model: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="MODEL", help="A model file, a run folder or a .keras file. [default: the built-in model]"
-        ),
-    ] = None,
+    model: ModelArgument = None,
     *,
     dataset: Annotated[
         str | None,

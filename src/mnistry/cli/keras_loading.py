@@ -45,7 +45,9 @@ def import_keras() -> None:
     hidden |= {name: LoadedWhenUsed(name) for name in LOADED_WHEN_USED if name not in sys.modules}
     sys.modules.update(hidden)
     find_all = metadata.distributions
-    if not _has_rocm():  # JAX looks for a plugin of AMD's by reading the facts of all that is installed
+    if not any(
+        any(Path(folder).glob("jax_rocm*")) for folder in sys.path
+    ):  # JAX looks for a plugin of AMD's by reading the facts of all that is installed
         setattr(metadata, "distributions", lambda: iter(()))  # noqa: B010 - mypy refuses the plain form
     gc.disable()  # an import makes objects and leaves hardly any garbage
     try:
@@ -57,7 +59,3 @@ def import_keras() -> None:
         for name, module in hidden.items():
             if sys.modules.get(name, hidden) is module:
                 del sys.modules[name]
-
-
-def _has_rocm() -> bool:
-    return any(any(Path(folder).glob("jax_rocm*")) for folder in sys.path)

@@ -36,10 +36,9 @@ IndexOption = Annotated[
     typer.Option(metavar="N", help="The training image to show. [default: 2000 for MNIST]", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(metavar="MODEL", help="A model file, a run folder or a .keras file. [default: the built-in one]"),
-]
+MODEL = "A model file, a run folder or a .keras file. [default: the built-in one]"
+ModelArgument = Annotated[Path | None, typer.Argument(metavar="MODEL", help=MODEL)]
+ModelOption = Annotated[Path | None, typer.Option(metavar="MODEL", help=MODEL)]
 SingleOption = Annotated[
     bool, typer.Option("--single", help="Each picture shows one digit; all of its ink belongs to it.")
 ]

@@ -10,15 +10,12 @@ from typing import Annotated
 import typer
 
 from mnistry.cli import terminal
-from mnistry.cli.options import JsonOption, PixelsOption, with_keras
+from mnistry.cli.options import JsonOption, ModelArgument, PixelsOption, with_keras
 from mnistry.errors import UsageError
 
 
 def predict(
-    model: Annotated[
-        Path | None,
-        typer.Argument(metavar="MODEL", help="A model file, a run folder or a .keras file. [default: built-in model]"),
-    ] = None,
+    model: ModelArgument = None,
     *,
     dataset: Annotated[
         str,

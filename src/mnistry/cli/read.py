@@ -62,7 +62,7 @@ def read(
     network saw them, each with its three best answers. A picture that cannot be read does not stop the others; the
     exit status is 1 then.
     """
-    from mnistry.ocr import image_io, recognizer
+    from mnistry.ocr import image_io, recognizer, visualization
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other: name one of them.")
@@ -70,7 +70,9 @@ def read(
     (names, held), exported = _with_rows(image_io.list_pictures(pictures, passed_over)), model_file(model)
     if passed_over.count:
         print(f"mnistry: passed over {passed_over}: not named like a picture.", file=sys.stderr)
-    album = None if annotate is None else _album(annotate)
+    if annotate is not None and annotate.exists() and not annotate.is_dir():
+        raise UsageError(f"--annotate must name a folder; {annotate} is a file.")
+    album = None if annotate is None else visualization.Album(annotate)
     counts: Counter[str] = Counter()
     bars = _bars(len(names))
     with bars or nullcontext():
@@ -145,14 +147,6 @@ def _say_what_next(counts: Counter[str], pictures: Sequence[str], *, annotated: 
         print(f"{counts.total():,} pictures: {', '.join(parts)}", file=sys.stderr)
     if counts[SURE] + counts[UNSURE] and not annotated:
         terminal.suggest(f"mnistry read --annotate out {shlex.join(pictures)}", "draws boxes and answers on them")
-
-
-def _album(folder: Path) -> Album:
-    from mnistry.ocr.visualization import Album
-
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--annotate must name a folder; {folder} is a file.")
-    return Album(folder)
 
 
 def _annotate(album: Album, result: ReadResult, held: Mapping[str, Source]) -> None:

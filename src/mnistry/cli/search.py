@@ -46,7 +46,7 @@ def search(
         raise UsageError("--resume needs the search's folder: mnistry search --resume --out DIR")
     import_keras()
     from mnistry.cli import progress
-    from mnistry.training import tuning
+    from mnistry.training.tuning import run as tuning_run
     from mnistry.training.tuning import text as tuning_text
 
     with progress.LiveBars() as bars:
@@ -58,7 +58,7 @@ def search(
             at = f"trial {trial.number}, epoch {len(trial.records)} of {epochs}: validation {trial.accuracy:.2%}"
             bars.parts(at, sum(one.state != "open" for one in trials), len(trials))
 
-        found = tuning.search(
+        found = tuning_run.search(
             given({**settings, "trials": trials}),
             data_dir=data_dir,
             out=out,

@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING
 from mnistry import _lazy
 
 if TYPE_CHECKING:
-    from mnistry.evaluation.corruptions import corrupt
-    from mnistry.evaluation.metrics import Evaluation, evaluate
-    from mnistry.evaluation.result import ModelEvaluation
     from mnistry.evaluation.run import evaluate_model
 
-__all__ = ["Evaluation", "ModelEvaluation", "corrupt", "evaluate", "evaluate_model"]
+__all__ = ["evaluate_model"]
 
-__getattr__, __dir__ = _lazy.attach(
-    __name__,
-    {
-        "evaluation.corruptions": "corrupt",
-        "evaluation.metrics": "Evaluation evaluate",
-        "evaluation.result": "ModelEvaluation",
-        "evaluation.run": "evaluate_model",
-    },
-)
+__getattr__, __dir__ = _lazy.attach(__name__, {"evaluation.run": "evaluate_model"})

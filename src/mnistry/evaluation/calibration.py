@@ -7,35 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from mnistry.errors import UsageError
 from mnistry.evaluation.metrics import compute_wilson_interval
-from mnistry.models.outputs import _log_sum_exp
+from mnistry.models.outputs import log_sum_exp
 
 MAX_TEMPERATURE = 100.0
 MIN_TEMPERATURE = 0.01
 EXACTNESS = 1e-5  # to which the logarithm of the temperature is found
 NOTHING = 2.0  # a threshold that no probability reaches
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A threshold between sure and unsure answers.
-
-    Attributes:
-        value: a confidence of at least this is sure; 2 where no line gives the precision, so that nothing is.
-        kept: the part of all answers that is sure.
-        precision: the part of the sure answers that is right; 1 where there are none.
-        low: the lower end of the 95% Wilson interval of that part; 0 where there are none.
-    """
-
-    value: float
-    kept: float
-    precision: float
-    low: float
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -66,14 +48,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
     below_label = scores - scores[np.arange(len(y)), y][:, None]
 
     def loss(log_temperature: float) -> float:
-        return float(np.average(_log_sum_exp(below_label / math.exp(log_temperature)), weights=counted))
+        return float(np.average(log_sum_exp(below_label / math.exp(log_temperature)), weights=counted))
 
     return math.exp(_lowest(loss, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
 
 
 def threshold_for_precision(
     confidences: np.ndarray, right: np.ndarray, precision: float, weights: np.ndarray | None = None
-) -> Threshold:
+) -> float:
     """The lowest confidence from which on answers are right often enough.
 
     Often enough: the lower end of the 95% Wilson interval of the part that is right reaches the precision. The plain
@@ -87,6 +69,9 @@ def threshold_for_precision(
         right: bool (n,), whether each answer is right.
         precision: above 0 and below 1.
         weights: float (n,), above 0: how much each counts; None means the same for all.
+
+    Returns:
+        A confidence of at least this is sure; 2 where no line gives the precision.
 
     Raises:
         UsageError: shapes do not match, or the precision is not between 0 and 1.
@@ -102,10 +87,9 @@ def threshold_for_precision(
     totals, rights, squares = (np.cumsum(each) for each in (counted, counted * right[order], counted * counted))
     for last in np.flatnonzero(np.append(values[1:] != values[:-1], True))[::-1] if len(values) else ():
         share, effective = rights[last] / totals[last], max(totals[last] ** 2 / squares[last], 1.0)
-        low = compute_wilson_interval(share * effective, effective)[0]
-        if low >= precision:
-            return Threshold(float(values[last]), float(totals[last] / totals[-1]), float(share), low)
-    return Threshold(NOTHING, 0.0, 1.0, 0.0)
+        if compute_wilson_interval(share * effective, effective)[0] >= precision:
+            return float(values[last])
+    return NOTHING
 
 
 def threshold_at_recall(scores: np.ndarray, share: float) -> float:

@@ -45,16 +45,7 @@ def warp_affine(images: np.ndarray, matrices: np.ndarray, shifts: np.ndarray) ->
 
 
 def gaussian_blur(images: np.ndarray, sigma: float, *, mode: str = "nearest") -> np.ndarray:
-    """Blur each image with a Gaussian.
-
-    Args:
-        images: (n, height, width), any number type.
-        sigma: standard deviation, in pixels.
-        mode: what lies beyond the field, in the words of scipy.ndimage.
-
-    Returns:
-        float32, of the same shape.
-    """
+    """Blur each image (n, height, width) with a Gaussian; `sigma` in pixels, `mode` in the words of scipy.ndimage."""
     from scipy import ndimage
 
     return ndimage.gaussian_filter(images.astype(np.float32), sigma, mode=mode, axes=(1, 2))
@@ -179,11 +170,7 @@ def distance_from_segment(along: np.ndarray, across: np.ndarray, length: np.ndar
 def distance_from_dots(along: np.ndarray, across: np.ndarray, spacing: float, phase: np.ndarray) -> np.ndarray:
     """The distance from the nearest of the points that lie on the line, `spacing` pixels apart.
 
-    Args:
-        along: from `line_coordinates`.
-        across: likewise.
-        spacing: pixels.
-        phase: float (n,), where the points lie along the line, in parts of the spacing.
+    Their `phase`, float (n,), is where they lie along the line, in parts of the spacing.
     """
     beside = (along / spacing - as_column(phase)) % 1
     return np.hypot(np.minimum(beside, 1 - beside) * spacing, across)

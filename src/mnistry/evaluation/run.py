@@ -28,6 +28,7 @@ from mnistry.runtime.files import short
 from mnistry.runtime.provenance import Stopwatch
 
 SHIPPED = "the model that comes with mnistry"
+CHANGED = "The data have changed since the model was trained on them: it may have learnt some of these test images."
 
 
 def evaluate_model(
@@ -179,10 +180,7 @@ def _for_the_model(info: ModelMetadata, dataset: Dataset) -> Dataset:
         )
     described = _describe(info)
     if described.get("name") == dataset.name and described.get("digests") not in (None, dict(dataset.digests)):
-        remark = (
-            "The data have changed since the model was trained on them: it may have learnt some of these test images."
-        )
-        dataset = replace(dataset, remarks=(*dataset.remarks, remark))
+        dataset = replace(dataset, remarks=(*dataset.remarks, CHANGED))
     if info.class_names == dataset.class_names:
         return dataset
     numbers = np.array([info.class_names.index(name) for name in dataset.class_names])
@@ -199,8 +197,7 @@ def _evaluate_uncalibrated(answers: Predictions, temperature: float, labels: np.
     """As `evaluate`, with the logits as they were before the temperature: their logarithms differ by a factor only."""
     if temperature == 1:
         return None
-    logits = np.log(np.maximum(answers.probabilities.astype(np.float64), np.finfo(np.float32).tiny))
-    return evaluate(outputs.softmax(logits, 1 / temperature), labels)
+    return evaluate(outputs.softmax(outputs.to_logits(answers.probabilities), 1 / temperature), labels)
 
 
 def _evaluate_corrupted(recognizer: Classifier, dataset: Dataset, name: str) -> Corrupted:

@@ -101,11 +101,7 @@ class Predictor:
     """A model's outputs, without the layers that only train; with the values that its variables have at the time."""
 
     def __init__(self, model: keras.Model) -> None:
-        """Compile nothing yet.
-
-        Args:
-            model: built.
-        """
+        """Take a model that is built; nothing is compiled yet."""
         self._model = model
         self._programs: dict[Any, Any] = {}
         arguments = find_inference_arguments(model)
@@ -125,14 +121,7 @@ class Predictor:
         return self._programs[key]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The outputs for all inputs.
-
-        Args:
-            x: (n, ...) inputs, turned to float32 on the device.
-
-        Returns:
-            float32 (n, ...), the model's output for each input.
-        """
+        """The outputs, float32 (n, ...), for inputs (n, ...), which are turned to float32 on the device."""
         values, program = self._values(), self.compile(x)
         size = min(PREDICT_CHUNK, len(x))
         parts = []

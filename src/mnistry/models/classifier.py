@@ -13,7 +13,7 @@ import numpy as np
 
 from mnistry.errors import ModelError, UsageError
 from mnistry.models import model_source, onnx_file
-from mnistry.models.outputs import softmax
+from mnistry.models.outputs import softmax, to_logits
 from mnistry.runtime.parallel import count_cpus
 
 if TYPE_CHECKING:
@@ -233,5 +233,5 @@ def combine(first: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         float64 (n, classes), rows adding up to 1.
     """
-    looks = np.concatenate([first[None], others.reshape(LOOKS - 1, *first.shape)]).astype(np.float64)
-    return softmax(np.log(np.maximum(looks, np.finfo(np.float32).tiny)).mean(axis=0))
+    looks = np.concatenate([first[None], others.reshape(LOOKS - 1, *first.shape)])
+    return softmax(to_logits(looks).mean(axis=0))

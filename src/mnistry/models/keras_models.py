@@ -92,23 +92,14 @@ class OwnModel:
     scaling: Scaling
 
     def to_bytes(self, images: np.ndarray | None = None) -> bytes:
-        """The content of a model file that answers as the model does.
-
-        Args:
-            images: uint8 (n, 28, 28), to compare both on, beside noise.
-
-        Raises:
-            UsageError: it cannot be exported.
-            ModelError: the answers of the file differ from Keras's.
-        """
-        noise = make_noise()
-        compared_on = noise if images is None else np.concatenate([images, noise])
-        return onnx_export.check_agreement(self.model, self.info, compared_on, self.scaling)
+        """The content of a model file that answers as the model does; see `onnx_export.export`."""
+        return onnx_export.export(self.model, self.info, images, self.scaling)
 
 
 def to_classifier(model: Any, class_names: Sequence[str] | None = None, pixels: str | None = None) -> Classifier:
     """Make a Keras model, or its file, ready to answer, in memory; see `prepare`."""
-    return Classifier.from_bytes(prepare(model, class_names, pixels).to_bytes(), _name_model(model))
+    name = short(Path(model)) if isinstance(model, str | os.PathLike) else f"the model {getattr(model, 'name', '')}"
+    return Classifier.from_bytes(prepare(model, class_names, pixels).to_bytes(), name)
 
 
 def prepare(
@@ -158,10 +149,6 @@ def prepare(
         details={"pixels": pixels or "scaled by the model"} | ({"assumed": list(assumed)} if assumed else {}),
     )
     return OwnModel(formed, info, scaling)
-
-
-def _name_model(model: Any) -> str:
-    return short(Path(model)) if isinstance(model, str | os.PathLike) else f"the model {getattr(model, 'name', '')}"
 
 
 def find_scaling(model: keras.Model, pixels: str | None) -> Scaling:
@@ -216,8 +203,8 @@ def _check(path: Path, name: str) -> None:
     if packed:
         with zipfile.ZipFile(path) as archive:
             sizes = {each.filename: each.file_size for each in archive.infolist()}
-            if sizes["config.json"] > MAX_CONFIG or sum(sizes.values()) > 8 * MAX_WEIGHTS:
-                total = sum(sizes.values())
+            total = sum(sizes.values())
+            if sizes["config.json"] > MAX_CONFIG or total > 8 * MAX_WEIGHTS:
                 raise ModelError(f"{name} unpacks to {total:,} bytes; at most {8 * MAX_WEIGHTS:,} are read.")
             _check_config(archive.read("config.json").decode(), name)
         if not any(each.endswith(hdf5_check.WEIGHTS) for each in sizes):
@@ -288,26 +275,17 @@ def _check_weights(file: Any, name: str) -> None:
         raise ModelError(f"{name} has {total:,} weights; at most {MAX_WEIGHTS:,} are read.")
 
 
-def make_noise() -> np.ndarray:
-    """Images that any export is compared on: noise, strokes of noise, black and white; uint8 (n, 28, 28)."""
-    random = np.random.default_rng(0)
-    noise = random.integers(0, 256, (48, 28, 28), np.uint8)
-    strokes = noise * (random.random((48, 28, 28)) < 0.2).astype(np.uint8)
-    return np.concatenate([noise, strokes, *(np.full((1, 28, 28), value, np.uint8) for value in (0, 255))])
-
-
 def main(path: str) -> None:
     """Write the model file of a Keras model to standard output, or the error as JSON; see `models/model_source.py`."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not disturb the file
     try:
-        content = prepare(path).to_bytes()
+        content, failed = prepare(path).to_bytes(), False
     except MnistryError as error:
-        sink.write(json.dumps({"error": str(error), "usage": isinstance(error, UsageError)}).encode())
-        sink.flush()
-        sys.exit(1)
+        content, failed = json.dumps({"error": str(error), "usage": isinstance(error, UsageError)}).encode(), True
     sink.write(content)
     sink.flush()
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

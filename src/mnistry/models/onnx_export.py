@@ -6,7 +6,6 @@ Keras's own export on JAX writes files with pooling that pass ONNX's checker and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,7 +19,6 @@ from mnistry.models.metadata import KEY, ModelMetadata
 from mnistry.models.onnx_conversion import converter
 from mnistry.models.onnx_conversion.graph import Graph
 from mnistry.models.onnx_conversion.padding import pad_channels
-from mnistry.runtime import files
 
 ROUNDING = 2e-3  # of single answers, where nearly all others are within the tolerance
 LOOSE_TOLERANCE = 0.02  # where Keras computes with 16 bits
@@ -82,39 +80,40 @@ def compute_logits(network: converter.Network, given: np.ndarray) -> np.ndarray:
     """The logits behind a Keras model's outputs, float64 (n, outputs); two columns for one output."""
     given = given.astype(np.float64)
     if network.ends == "sigmoid":
-        logits = np.log(np.maximum(given, TINY)) - np.log(np.maximum(1 - given, TINY))
+        logits = outputs.to_logits(given) - outputs.to_logits(1 - given)
         return np.concatenate([np.zeros_like(logits), logits], axis=1)
     if network.ends == "logits" and network.number == 1:
         return np.concatenate([np.zeros_like(given), given], axis=1)
-    return given if network.ends == "logits" else np.log(np.maximum(given, TINY))
+    return given if network.ends == "logits" else outputs.to_logits(given)
 
 
-def write(
-    model: keras.Model, info: ModelMetadata, path: Path, images: np.ndarray, scaling: Scaling = AS_THEY_ARE
-) -> None:
-    """Write a model file that has been run in ONNX Runtime and gives what Keras gives.
+def export(
+    model: keras.Model, info: ModelMetadata, images: np.ndarray | None = None, scaling: Scaling = AS_THEY_ARE
+) -> bytes:
+    """The content of a model file that has been run in ONNX Runtime and gives what Keras gives.
 
     Args:
         model: as for `to_onnx`.
         info: the metadata of the file.
-        path: of the file; one that exists is replaced in one step.
-        images: uint8 (n, 28, 28), to compare on.
+        images: uint8 (n, 28, 28), to compare on, beside noise.
         scaling: as for `to_onnx`.
 
     Raises:
         UsageError: the model cannot be exported.
-        ModelError: the file gives something else than the model; it was not kept.
+        ModelError: the file gives something else than the model.
     """
-    files.write_durably(path, [check_agreement(model, info, images, scaling)])
-
-
-def check_agreement(
-    model: keras.Model, info: ModelMetadata, images: np.ndarray, scaling: Scaling = AS_THEY_ARE
-) -> bytes:
-    """The content of a model file that gives what Keras gives; see `write`."""
-    content = to_onnx(model, info, scaling)
-    compare(model, Classifier.from_bytes(content, f"the export of {model.name}"), images, scaling)
+    content, noise = to_onnx(model, info, scaling), _make_noise()
+    compared = noise if images is None else np.concatenate([images, noise])
+    compare(model, Classifier.from_bytes(content, f"the export of {model.name}"), compared, scaling)
     return content
+
+
+def _make_noise() -> np.ndarray:
+    """Images that any export is compared on: noise, strokes of noise, black and white; uint8 (n, 28, 28)."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (48, 28, 28), np.uint8)
+    strokes = noise * (random.random((48, 28, 28)) < 0.2).astype(np.uint8)
+    return np.concatenate([noise, strokes, *(np.full((1, 28, 28), value, np.uint8) for value in (0, 255))])
 
 
 def compare(model: keras.Model, exported: Classifier, images: np.ndarray, scaling: Scaling = AS_THEY_ARE) -> None:

@@ -46,9 +46,15 @@ def compute_digit_score(logits: np.ndarray, classes: int, temperature: float = 1
     scores = np.asarray(logits, np.float64)
     if scores.shape[1] == classes:
         return np.asarray(softmax(scores, temperature).max(axis=1))
-    return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - _log_sum_exp(scores[:, :classes]), -700, 700))))
+    return np.asarray(1 / (1 + np.exp(np.clip(scores[:, classes] - log_sum_exp(scores[:, :classes]), -700, 700))))
 
 
-def _log_sum_exp(scores: np.ndarray) -> np.ndarray:
+def to_logits(probabilities: np.ndarray) -> np.ndarray:
+    """Logits, up to a constant: the logarithms of probabilities, float64; 0 counts as float32's smallest number."""
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), np.finfo(np.float32).tiny))
+
+
+def log_sum_exp(scores: np.ndarray) -> np.ndarray:
+    """The logarithm of the sum of the exponentials of each row."""
     most = scores.max(axis=1)
     return np.asarray(most + np.log(np.exp(scores - most[:, None]).sum(axis=1)))

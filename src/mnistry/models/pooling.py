@@ -13,20 +13,12 @@ from typing import Any
 from mnistry.models.backend import jax
 from mnistry.models.windows import Window, pad, pick, spread
 
-jnp, lax = jax.numpy, jax.lax
+jnp = jax.numpy
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def pool_max(x: Any, window: Window) -> Any:
-    """The largest value of each window.
-
-    Args:
-        x: float32 (n, height, width, channels).
-        window: of the pool.
-
-    Returns:
-        float32 (n, *window.out, channels).
-    """
+    """The largest value of each window: float32 (n, height, width, channels) to (n, *window.out, channels)."""
     return find_max(x, window)[0]
 
 

@@ -20,16 +20,9 @@ WORD = 32
 
 
 def threefry_2x32(key_0: Any, key_1: Any, first: Any, second: Any) -> tuple[Any, Any]:
-    """Twenty rounds of Threefry-2x32, written out.
+    """Twenty rounds of Threefry-2x32, written out: the words of the key and of the counters, to two random words.
 
-    Args:
-        key_0: uint32, any shape that broadcasts with the others; the first word of the key.
-        key_1: the second.
-        first: uint32, the first word of the counters.
-        second: the second.
-
-    Returns:
-        Two arrays of uint32 random bits.
+    All are uint32; shapes broadcast.
     """
     keys = (key_0, key_1, key_0 ^ key_1 ^ PARITY)
     first, second = first + keys[0], second + keys[1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mnistry.reporting.images import make_data_url
+from mnistry.reporting.drawing import make_data_url
 
 ENLARGED = 3  # times, so that the 28 x 28 pixels can be seen
 TOP = 3  # classes shown of each digit

@@ -5,7 +5,9 @@ An SVG takes its colours from the page, where the page defines them, so that dar
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnistry.reporting.images import make_data_url
 from mnistry.reporting.language import ENGLISH, Message
 from mnistry.reporting.language import count_columns as columns_of
 
@@ -174,6 +175,15 @@ class Drawing:
         return self.svg(f'{STANDALONE} style="background:#fff;max-width:100%;height:auto"')
 
 
+def make_data_url(pixels: np.ndarray) -> str:
+    """Write an image, uint8 (height, width), as a PNG inside a data URL."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
 def save_png(painted: Image.Image, path: Path) -> None:
     """Write a painted drawing; other threads go on meanwhile."""
     painted.reduce(FINER).save(path, "PNG", compress_level=3)
@@ -221,10 +231,7 @@ def _stripes(box: Box) -> list[Polyline]:
     gap, stripes = 5.0, []
     for start in np.arange(-box.height + gap, box.width, gap):
         low, high = max(0.0, float(start)), min(box.width, float(start) + box.height)
-        points = (
-            (box.x + low, box.y + box.height - (low - start)),
-            (box.x + high, box.y + box.height - (high - start)),
-        )
+        points = tuple((box.x + along, box.y + box.height - (along - start)) for along in (low, high))
         stripes.append(Polyline(points, "paper", 1.2))
     return stripes
 
@@ -270,10 +277,8 @@ def _dashes(points: Sequence[Point]) -> list[tuple[Point, Point]]:
 def _write(image: Image.Image, draw: ImageDraw.ImageDraw, part: Text, scale: int) -> None:
     from PIL import Image, ImageDraw
 
-    content, font = (
-        ENGLISH.say(part.text),
-        _font(round(part.size * scale), ENGLISH.say(part.text).replace("·", "").isascii()),
-    )
+    content = ENGLISH.say(part.text)
+    font = _font(round(part.size * scale), content.replace("·", "").isascii())
     anchor = {"start": "lm", "middle": "mm", "end": "rm"}[part.anchor]
     colour, weight = COLOURS.get(part.fill, part.fill), scale // 6 if part.bold else 0
     style: Any = {"font": font, "anchor": anchor, "stroke_width": weight}

@@ -38,10 +38,8 @@ def format_table(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -
     bc         7
     """
     widths = [max(map(count_columns, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(pad(cell, widths[i], right=i not in left) for i, cell in enumerate(row)).rstrip() for row in rows
-    )
-    return "\n".join(lines)
+    aligned = ([pad(cell, widths[i], right=i not in left) for i, cell in enumerate(row)] for row in rows)
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned)
 
 
 def format_entry(name: str, text: str, side: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -34,10 +34,6 @@ class Callbacks:
     progress: Callable[[str, int, int], None] = _nobody
     warning: Callable[[str], None] = _nobody
     weights: Callable[[int, list[Any]], None] | None = None
-
-    def with_weights(self, listener: Callable[[int, list[Any]], None]) -> Callbacks:
-        """The same callbacks, with one more that gets the weights after each epoch."""
-        return replace(self, weights=listener)
 
 
 NO_CALLBACKS = Callbacks()

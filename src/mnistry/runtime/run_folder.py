@@ -22,6 +22,7 @@ from mnistry.errors import RunError, StoppedError
 RUNS = Path("runs")
 UNFINISHED = ".unfinished"
 CONFIG, METRICS, SUMMARY, REPORT = "config.json", "metrics.jsonl", "summary.json", "report.html"
+MODEL = "model.keras"
 LOCK = ".lock"
 MAX_NUMBER = 2**63  # of a number in a file
 

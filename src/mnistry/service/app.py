@@ -17,11 +17,10 @@ from starlette.staticfiles import StaticFiles
 
 import mnistry
 from mnistry.errors import did_you_mean
-from mnistry.service import jobs, metrics, pages, schemas
+from mnistry.service import metrics, pages, schemas
 from mnistry.service.access_log import AccessLog
 from mnistry.service.corrections import LEAST, Corrections
-from mnistry.service.jobs import BYTES, DONE, FORM, JSON, Job
-from mnistry.service.messages import Frame
+from mnistry.service.messages import BYTES, DONE, FORM, JSON, Frame
 from mnistry.service.metrics import Metrics
 from mnistry.service.middleware import HEALTH, METRICS, READY, STATIC, App, RequestMiddleware, ServerState
 from mnistry.service.problem_details import OUR_MISTAKE, RETRY_AFTER, Problem
@@ -55,26 +54,23 @@ class Service:
     state: ServerState
     corrections: Corrections
 
-    async def answer(self, request: Request, job: Job) -> Response:
-        """Read a request's body, have the job done, and answer."""
+    async def answer(self, request: Request, job: str, **options: Any) -> Response:
+        """Read a request's body, have a job of `handlers.HANDLERS` done, and answer."""
         client = request.client.host if request.client else "-"
         self.pool.check(client)  # refused before the body is read
         media_type = _media_type(request)
         async with self.bodies.read(request.headers, request.receive, client, media_type) as body:
             connection = f"{client}:{request.client.port}" if request.client else "-"
-            frame = Frame(jobs.as_json(job), body)
+            frame = Frame({"job": job, "options": options}, body)
             answer = await self.pool.do(frame, client, lambda: _connected(request), connection)
-        self._count(job, answer)
+        digits = answer.head.get("digits")
+        if job == "read":
+            self.metrics.picture(digits)
+        elif job == "predict":
+            self.metrics.images(digits or 0)
         if answer.head["status"] != DONE:
             raise Problem(answer.head["status"], answer.head["detail"])
         return Response(answer.body, media_type=JSON, headers=NO_STORE)
-
-    def _count(self, job: Job, answer: Frame) -> None:
-        digits = answer.head.get("digits")
-        if isinstance(job, jobs.Read):
-            self.metrics.picture(digits)
-        elif isinstance(job, jobs.Predict):
-            self.metrics.images(digits or 0)
 
 
 def create(service: Service, *, access: Access, log: AccessLog, root_path: str = "") -> App:
@@ -144,20 +140,16 @@ def _add_work(app: FastAPI, service: Service) -> None:
     )
     async def read(request: Request, options: Annotated[schemas.ReadOptions, Query()]) -> Response:
         """The digits in a picture, in reading order: the object that `mnistry read --json` prints."""
-        twice = [
-            each for each, times in Counter(key for key, _ in request.query_params.multi_items()).items() if times > 1
-        ]
-        if twice:
+        times = Counter(key for key, _ in request.query_params.multi_items())
+        if twice := [each for each, n in times.items() if n > 1]:
             raise Problem(422, f"The query parameter {twice[0][:100]!r} is there more than once. Leave one.")
         name = "".join(character if character.isprintable() else "?" for character in options.name)
-        content_type = request.headers.get("content-type", "")
         packing = request.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("", "identity", *PACKINGS):
             sentence = f"The Content-Encoding {packing[:50]!r} is not taken. Send the picture without, or with gzip."
             raise Problem(415, sentence, {"accept-encoding": ", ".join(PACKINGS)})
-        asked = {each: getattr(options, each) for each in ("single", "images", "explain", "steps", "page")}
-        job = jobs.Read(name, content_type, packing in PACKINGS, **asked)
-        return await service.answer(request, job)
+        body = {"content_type": request.headers.get("content-type", ""), "packed": packing in PACKINGS}
+        return await service.answer(request, "read", **body, **{**options.model_dump(), "name": name})
 
     @app.post(
         PREDICT,
@@ -169,7 +161,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
         if _media_type(request) == FORM:
             sentence = "The body must be the batch itself; received a form. With curl, send --data-binary @FILE."
             raise Problem(415, sentence)
-        return await service.answer(request, jobs.Predict(JSON if _media_type(request) == JSON else BYTES))
+        return await service.answer(request, "predict", media_type=JSON if _media_type(request) == JSON else BYTES)
 
 
 def _add_corrections(app: FastAPI, service: Service) -> None:
@@ -190,7 +182,7 @@ def _add_corrections(app: FastAPI, service: Service) -> None:
         """Keep the image of a digit with its right label in a folder on the server's machine."""
         if corrections.folder is None:
             raise Problem(409, NOT_TAKEN)
-        await service.answer(request, jobs.Correct(str(corrections.folder)))
+        await service.answer(request, "correct", folder=str(corrections.folder))
         return _json(corrections.state())
 
     @app.post(ADAPT, **about("adapt", "Adapt the model", problems=(403, 409)), status_code=202)

@@ -45,8 +45,7 @@ class Places:
     """
 
     def __init__(self, report: Callable[[str], None], trusted: Callable[[str], bool] = lambda _: False) -> None:
-        self.most = min(MOST_CONNECTIONS, _files() - RESERVED_FILES)
-        self.most = max(self.most, 16)
+        self.most = max(16, min(MOST_CONNECTIONS, _files() - RESERVED_FILES))
         self._report, self._trusted = report, trusted
         self._of: dict[Connection, str] = {}
         self._counts: Counter[str] = Counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.errors import PictureError, UsageError
-from mnistry.ocr import explain
+from mnistry.ocr import explain as explanation
+from mnistry.ocr.explain import MOST_DIGITS
 from mnistry.service import corrections, uploads
-from mnistry.service.jobs import JSON, Predict, Read
+from mnistry.service.messages import JSON
 
 if TYPE_CHECKING:
     from mnistry.ocr.image_io import Picture
@@ -28,8 +29,22 @@ MOST_SHOWN = 480  # pixels of a side of the pictures of steps
 EXPECTED = 'a batch is uint8 (n, 28, 28), 0–255, ink bright on black: n times 784 bytes, or JSON {"images": [...]}'
 
 
-def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
-    """Read a picture.
+def read(
+    recognizer: Recognizer,
+    body: bytes,
+    *,
+    name: str = "",
+    content_type: str = "",
+    packed: bool = False,
+    single: bool = False,
+    images: bool = False,
+    explain: bool = False,
+    steps: bool = False,
+    page: int = 1,
+) -> dict[str, Any]:
+    """Read a picture, or the one in a form or in JSON, by its content type; perhaps packed, by gzip or zlib.
+
+    The other options are those of `schemas.ReadOptions`.
 
     Returns:
         The object that `mnistry read --json` prints, and `pages` where the file has several. With `images`, `explain`
@@ -42,34 +57,34 @@ def read(recognizer: Recognizer, body: bytes, job: Read) -> dict[str, Any]:
     """
     from mnistry.ocr.image_io import open_image, page_count
 
-    content, file_name = uploads.extract_picture(body, job.content_type, packed=job.packed)
-    name = job.name or file_name or "picture"
+    content, file_name = uploads.extract_picture(body, content_type, packed=packed)
+    name = name or file_name or "picture"
     if not content:
         raise PictureError(f"{name} is empty: it has 0 bytes.")
-    reading = recognizer.read(content, single=job.single, name=name, page=job.page)
+    reading = recognizer.read(content, single=single, name=name, page=page)
     answer = reading.as_json()
     if (pages := page_count(content)) > 1:
         answer["pages"] = pages
-    if job.images or job.explain or job.steps:
+    if images or explain or steps:
         for shown, digit in zip(answer["digits"], reading.digits, strict=True):
             shown |= _seen(recognizer, digit)
-    if job.explain or job.steps:
-        picture = open_image(content, name, page=job.page)
-        explained = reading.digits[: explain.MOST_DIGITS]
-        if job.explain:
+    if explain or steps:
+        picture = open_image(content, name, page=page)
+        explained = reading.digits[:MOST_DIGITS]
+        if explain:
             _explain(recognizer, picture, explained, answer)
-        if job.steps:
+        if steps:
             _show_steps(picture, explained, answer)
     return answer
 
 
-def predict(recognizer: Recognizer, body: bytes, job: Predict) -> dict[str, Any]:
-    """Classify a batch of images, given as JSON or as bytes.
+def predict(recognizer: Recognizer, body: bytes, *, media_type: str) -> dict[str, Any]:
+    """Classify a batch of images, whose media type is `JSON` or `BYTES`.
 
     Raises:
         UsageError: the body is not a batch of images.
     """
-    images = _from_json(body) if job.media_type == JSON else _from_bytes(body)
+    images = _from_json(body) if media_type == JSON else _from_bytes(body)
     answers = recognizer.predict_all(images)
     return {
         "digits": answers.digits.tolist(),
@@ -80,15 +95,10 @@ def predict(recognizer: Recognizer, body: bytes, job: Predict) -> dict[str, Any]
     }
 
 
-def correct(body: bytes, folder: str) -> dict[str, Any]:
-    """Keep an image with its right label in a folder of corrections.
+def correct(_: Recognizer, body: bytes, *, folder: str) -> dict[str, Any]:
+    """Keep an image with its right label in a folder of corrections, which is made if it is not there.
 
-    Args:
-        body: JSON with `image`, 28 rows of 28 numbers from 0 to 255, and `label`, 0 to 9.
-        folder: the folder; made if it is not there.
-
-    Returns:
-        `label`, and `digits`, which is 1.
+    The body is JSON with `image`, 28 rows of 28 numbers from 0 to 255, and `label`, 0 to 9.
 
     Raises:
         UsageError: the body is something else.
@@ -111,19 +121,22 @@ def correct(body: bytes, folder: str) -> dict[str, Any]:
     return {"label": label, "digits": [label]}
 
 
+HANDLERS: Mapping[str, Callable[..., dict[str, Any]]] = {"read": read, "predict": predict, "correct": correct}
+
+
 def _seen(recognizer: Recognizer, digit: Digit) -> dict[str, Any]:
-    is_digit = bool(
-        np.float32(digit.digitness) >= np.float32(recognizer.info.digit_threshold)
-    )  # as `predict_all` has it
-    return {"image": digit.image.tolist(), "digitness": digit.digitness, "is_digit": is_digit}
+    is_digit = np.float32(digit.digitness) >= np.float32(recognizer.info.digit_threshold)  # as `predict_all` has it
+    return {"image": digit.image.tolist(), "digitness": digit.digitness, "is_digit": bool(is_digit)}
 
 
 def _explain(recognizer: Recognizer, picture: Picture, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
     """Add to digits their heat maps, and the answers to the same part of the picture when it is only resized."""
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
-    maps = explain.heat(recognizer, images, [digit.digit for digit in digits])
+    maps = explanation.heat(recognizer, images, [digit.digit for digit in digits])
     alone = len(answer["digits"]) == 1
-    naive = explain.naive(recognizer, [picture.pixels if alone else _cut(picture, digit, MARGIN) for digit in digits])
+    naive = explanation.naive(
+        recognizer, [picture.pixels if alone else _cut(picture, digit, MARGIN) for digit in digits]
+    )
     found = naive.predictions
     for number, (shown, heat) in enumerate(zip(answer["digits"], maps, strict=False)):
         shown["heat"] = np.round(heat.astype(np.float64), 3).tolist()
@@ -138,13 +151,13 @@ def _explain(recognizer: Recognizer, picture: Picture, digits: Sequence[Digit], 
                 "is_digit": bool(found.is_digit[i]),
                 "sure": bool(found.sure[i]),
             }
-            for i, how in ((2 * number, explain.RESIZED), (2 * number + 1, explain.INVERTED))
+            for i, how in ((2 * number, explanation.RESIZED), (2 * number + 1, explanation.INVERTED))
         ]
 
 
 def _show_steps(picture: Picture, digits: Sequence[Digit], answer: dict[str, Any]) -> None:
     """Add the steps from the picture to the digits, as PNG in base64."""
-    steps = explain.steps(picture.pixels)
+    steps = explanation.steps(picture.pixels)
     answer["steps"] = [{"name": name, "png": _png(image)} for name, image in steps.items()]
     ink = replace(picture, pixels=steps["ink"])
     for shown, digit in zip(answer["digits"], digits, strict=False):

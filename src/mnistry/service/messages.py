@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 LENGTHS = struct.Struct(">II")
+JSON, BYTES, FORM = "application/json", "application/octet-stream", "multipart/form-data"
+DONE, UNREADABLE, FAILED, NO_MEMORY = 200, 422, 500, 503  # the status of an answer
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,10 @@ class RequestMiddleware:
         elif self._root and scope["path"] == self._root:  # links are relative: the page needs the slash
             await response.answer(308, {"location": self._root + "/"}, b"")
         else:
-            inner = (
-                {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-            )  # the body is left out on its way
+            if scope["method"] == "HEAD":  # the body is left out on its way
+                scope = {**scope, "method": "GET"}
             try:
-                await self._app(inner, response.receive, response.send)
+                await self._app(scope, response.receive, response.send)
             except Exception:
                 traceback.print_exc()
                 if response.status is None:

@@ -12,7 +12,7 @@ from email.parser import BytesHeaderParser
 from urllib.parse import unquote_to_bytes
 
 from mnistry.errors import UsageError
-from mnistry.service.jobs import FORM, JSON
+from mnistry.service.messages import FORM, JSON
 
 FIELDS = "application/x-www-form-urlencoded"
 FIELD = re.compile(rb"[\w.-]{1,40}=")

@@ -15,14 +15,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO
 
 from mnistry.errors import MnistryError
 from mnistry.ocr.recognizer import Recognizer
-from mnistry.service import handlers, jobs, messages
-from mnistry.service.jobs import DONE, FAILED, NO_MEMORY, UNREADABLE, Correct, Read
-from mnistry.service.messages import Frame
+from mnistry.service import handlers, messages
+from mnistry.service.messages import DONE, FAILED, NO_MEMORY, UNREADABLE, Frame
 from mnistry.service.problem_details import OUR_MISTAKE
 
 LOOK_SECONDS = 1.0  # between two looks at the parent
@@ -54,7 +52,7 @@ def main(model: str | None) -> None:
 def answer(recognizer: Recognizer, job: Frame) -> Frame:
     """The answer to a job: `status` and the answer's JSON, or `status` and the reason of a failure as `detail`."""
     try:
-        content = _answer(recognizer, job.head, job.body)
+        content = handlers.HANDLERS[job.head["job"]](recognizer, job.body, **job.head["options"])
     except MnistryError as error:
         return Frame({"status": UNREADABLE, "detail": str(error)})
     except MemoryError:
@@ -63,15 +61,6 @@ def answer(recognizer: Recognizer, job: Frame) -> Frame:
         traceback.print_exc()
         return Frame({"status": FAILED, "detail": OUR_MISTAKE})
     return Frame({"status": DONE, "digits": len(content["digits"])}, json.dumps(content, ensure_ascii=False).encode())
-
-
-def _answer(recognizer: Recognizer, head: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    job = jobs.from_json(head)
-    if isinstance(job, Read):
-        return handlers.read(recognizer, body, job)
-    if isinstance(job, Correct):
-        return handlers.correct(body, job.folder)
-    return handlers.predict(recognizer, body, job)
 
 
 def _end_with_the_server() -> None:
@@ -99,7 +88,7 @@ def _warm_up(recognizer: Recognizer) -> None:
     stroke.paste(0, (22, 8, 26, 40))
     picture = io.BytesIO()
     stroke.save(picture, "PNG")
-    handlers.read(recognizer, picture.getvalue(), Read("a stroke", explain=True, steps=True))
+    handlers.read(recognizer, picture.getvalue(), name="a stroke", explain=True, steps=True)
 
 
 def _send(pipe: IO[bytes], frame: Frame) -> None:

@@ -74,13 +74,14 @@ class Pool:
     Attributes:
         limits: limits of the work.
         model: metadata of the model; None until a process has loaded it.
+        path: of the model file; None is the built-in model.
         restarts: processes that were started again since the start.
     """
 
     def __init__(self, model: str | None, limits: Limits, report: Callable[[str], None]) -> None:
-        self.limits, self.restarts = limits, 0
+        self.limits, self.path, self.restarts = limits, model, 0
         self.model: Mapping[str, Any] | None = None
-        self._path, self._report = model, report
+        self._report = report
         self._idle: list[_Worker] = []
         self._busy: dict[_Worker, str] = {}  # and the client that each works for
         self._aside: list[_Worker] = []  # those that finish a long picture at low priority, and then end
@@ -179,7 +180,7 @@ class Pool:
             done = [each.result() for each in started if not each.cancelled() and each.exception() is None]
             await asyncio.gather(*(each.end() for each in done))
             raise
-        self._path, self.model = model, workers[0].model
+        self.path, self.model = model, workers[0].model
         self._aside += [each for each in self._busy if each not in self._aside]
         for old in self._idle:
             old.push_out()
@@ -283,13 +284,8 @@ class Pool:
             self._aside.append(worker)
             self._in_background(self._start_again())
 
-    @property
-    def path(self) -> str | None:
-        """Path of the model file; None is the built-in model."""
-        return self._path
-
     async def _start_one(self) -> None:
-        worker = await _Worker.start(self._path, self._report)
+        worker = await _Worker.start(self.path, self._report)
         if self.model not in (None, worker.model):
             await worker.end()
             raise ModelError("The model file was replaced while the server ran. Start the server again to use it.")

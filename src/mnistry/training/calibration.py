@@ -97,15 +97,12 @@ def calibrate(trained: Trained) -> Calibration | None:
     recipe, classes = recipes.find_recipe(trained.config.recipe), len(trained.dataset.class_names)
     drawn = recipe.refuses and tuple(trained.dataset.class_names) == loading.DIGIT_NAMES
     made = _made(x, y, trained.config.seed) if drawn else []
-    sets = [_answers(trained, classes, *each) for each in [(x, y), *made]]
+    sets = []
+    for images, truths in [(x, y), *made]:
+        scores = _logits(trained, images)
+        sets.append(_Answers(images, truths, scores[:, :classes], scores))
     logits, labels = (np.concatenate([getattr(each, name) for each in sets]) for name in ("logits", "labels"))
-    wrong = bool((logits.argmax(axis=1) != labels).any())
-    # Without errors the fit would fall to nothing.
-    temperature = (
-        calibration.fit_temperature(logits, labels, np.concatenate(_weights(sets, TEMPERATURE_SHARES)))
-        if wrong
-        else 1.0
-    )
+    temperature = choose_temperature(logits, labels, np.concatenate(_weights(sets, TEMPERATURE_SHARES)))
     again = recipe.second_look
     scores = [outputs.compute_digit_score(each.outputs, classes, temperature) for each in sets]
     # Some of the degraded images, the second set, are beyond recognition: none of them has to be kept.
@@ -118,8 +115,7 @@ def calibrate(trained: Trained) -> Calibration | None:
     refuses = sets[0].outputs.shape[1] > classes
     least = min(calibration.threshold_at_recall(each, DIGITS_KEPT) for each in groups) if refuses else DIGIT_THRESHOLD
     found = [_look_again(trained, each.images, each.logits, temperature, again) for each in sets]
-    before = evaluate(outputs.softmax(sets[0].logits, 1.0), y)
-    after = evaluate(found[0], y)
+    before, after = evaluate(outputs.softmax(sets[0].logits), y), evaluate(found[0], y)
     beliefs = [p.max(axis=1) * score for p, score in zip(found, scores, strict=True)]
     rights = [p.argmax(axis=1) == each.labels for p, each in zip(found, sets, strict=True)]
     taken = [score >= least for score in scores]
@@ -147,6 +143,12 @@ def calibrate(trained: Trained) -> Calibration | None:
     )
 
 
+def choose_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Fit the temperature; see `fit_temperature`. 1 if every answer is right, where the fit would fall to nothing."""
+    wrong = (logits.argmax(axis=1) != labels).any()
+    return calibration.fit_temperature(logits, labels, weights) if wrong else 1.0
+
+
 def choose_sure_threshold(beliefs: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Choose the threshold for sure answers: the lowest of the stated precision, at least `LEAST_SURE`; 2 for none.
 
@@ -155,7 +157,7 @@ def choose_sure_threshold(beliefs: np.ndarray, right: np.ndarray, weights: np.nd
         right: bool (n,), whether each answer is right.
         weights: float (n,), how much each counts; None means the same for all.
     """
-    return max(calibration.threshold_for_precision(beliefs, right, SURE_PRECISION, weights).value, LEAST_SURE)
+    return max(calibration.threshold_for_precision(beliefs, right, SURE_PRECISION, weights), LEAST_SURE)
 
 
 def _weights(sets: Sequence[_Answers], shares: Sequence[float]) -> list[np.ndarray]:
@@ -176,27 +178,18 @@ def _made(x: np.ndarray, y: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.
         made = np.asarray(vary(jax.random.fold_in(keys[0], place), part))
         varied.append(made[: len(x[start : start + CHUNK])])
     drawn = [draw(jax.random.fold_in(keys[1], place), CHUNK) for place in range(DRAWN // CHUNK)]
+    digits, labels = (np.concatenate(each) for each in zip(*drawn, strict=True))
     return [
-        (_as_bytes(np.concatenate(varied)), y),
-        (_as_bytes(np.concatenate([each[0] for each in drawn])), np.concatenate([each[1] for each in drawn])),
+        (np.rint(images).astype(np.uint8), truths) for images, truths in ((np.concatenate(varied), y), (digits, labels))
     ]
-
-
-def _as_bytes(images: np.ndarray) -> np.ndarray:
-    return np.rint(images).astype(np.uint8)
-
-
-def _answers(trained: Trained, classes: int, x: np.ndarray, y: np.ndarray) -> _Answers:
-    logits = _logits(trained, x)
-    return _Answers(x, y, logits[:, :classes], logits)
 
 
 def predict_calibrated(trained: Trained, chosen: Calibration | None, x: np.ndarray) -> np.ndarray:
     """The calibrated probabilities of images, uint8 (n, 28, 28): float (n, classes)."""
     if chosen is None:
-        outputs = backend.predict(trained.model, x)
-        classes = outputs[:, : len(trained.dataset.class_names)]
-        return classes if classes.shape == outputs.shape else classes / classes.sum(axis=1, keepdims=True)
+        given = backend.predict(trained.model, x)
+        classes = given[:, : len(trained.dataset.class_names)]
+        return classes if classes.shape == given.shape else classes / classes.sum(axis=1, keepdims=True)
     logits = _logits(trained, x)[:, : len(trained.dataset.class_names)]
     return _look_again(trained, x, logits, chosen.temperature, chosen.second_look)
 
@@ -214,4 +207,4 @@ def _look_again(trained: Trained, x: np.ndarray, logits: np.ndarray, temperature
 
 def _logits(trained: Trained, x: np.ndarray) -> Any:
     """Logits, up to a constant: all recipes end in softmax."""
-    return np.log(np.maximum(backend.predict(trained.model, x).astype(np.float64), np.finfo(np.float32).tiny))
+    return outputs.to_logits(backend.predict(trained.model, x))

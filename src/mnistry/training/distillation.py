@@ -15,10 +15,10 @@ import numpy as np
 from mnistry.errors import RunError, UsageError
 from mnistry.models.backend import jax, keras
 from mnistry.models.networks import with_precision
+from mnistry.runtime.run_folder import MODEL
 
 jnp = jax.numpy
 
-MODEL = "model.keras"
 TEMPERATURE = 2.0  # that the answers of teachers and student are divided by
 TEACHER_SHARE = 0.9  # of the loss; the rest is that of the labels
 AGREED = 0.95  # the teachers' probability of the label of a drawn image, below which only the label is learned

@@ -16,16 +16,14 @@ import numpy as np
 import mnistry
 from mnistry.datasets import loading
 from mnistry.errors import RunError
-from mnistry.evaluation import calibration
-from mnistry.models import keras_form, keras_models, onnx_file, outputs
+from mnistry.models import keras_form, keras_models, onnx_export, onnx_file, outputs
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
 from mnistry.models.metadata import DIGIT_THRESHOLD, SURE_THRESHOLD, ModelMetadata
-from mnistry.models.onnx_export import write
 from mnistry.runtime import provenance, run_folder
 from mnistry.runtime.files import short, write_durably
 from mnistry.training import result as training_result
-from mnistry.training.calibration import choose_sure_threshold
+from mnistry.training.calibration import choose_sure_threshold, choose_temperature
 from mnistry.training.result import Result
 
 logger = logging.getLogger(__name__)
@@ -80,7 +78,7 @@ def export(
     """
     opened = keras_models.load(model) if isinstance(model, str | os.PathLike) else model
     own = _prepare_model(opened, class_names, pixels, kind, fit)
-    content = own.to_bytes(images_to_compare_on())
+    content = own.to_bytes(_digits())
     if validation is not None:
         content = _calibrate(content, own, validation)
     for each in own.info.details.get("assumed", ()):
@@ -118,20 +116,19 @@ def _prepare_model(
 
 def _calibrate(content: bytes, own: keras_models.OwnModel, validation: tuple[np.ndarray, np.ndarray]) -> bytes:
     """The same model file with a temperature and a threshold that are chosen on images with labels."""
-    answers = Classifier.from_bytes(content).predict(validation[0]).astype(np.float64)
-    labels, logits = np.asarray(validation[1]), np.log(np.maximum(answers, np.finfo(np.float32).tiny))
-    wrong = bool((logits.argmax(axis=1) != labels).any())
-    temperature = calibration.fit_temperature(logits, labels) if wrong else 1.0  # without errors the fit falls to 0
+    answers = Classifier.from_bytes(content).predict(validation[0])
+    labels, logits = np.asarray(validation[1]), outputs.to_logits(answers)
+    temperature = choose_temperature(logits, labels)
     cooled = outputs.softmax(logits, temperature)
     right = cooled.argmax(axis=1) == labels
     sure = choose_sure_threshold(cooled.max(axis=1), right)
     chosen = replace(own.info, temperature=temperature, sure_threshold=sure)
-    return replace(own, info=chosen).to_bytes(images_to_compare_on())
+    return replace(own, info=chosen).to_bytes(_digits())
 
 
 def write_of(model: keras.Model, result: Result, path: Path) -> None:
-    """Write the model file of a run that is about to be complete; see `write`."""
-    write(model, info_of(asdict(result.config), result.summary()), path, images_to_compare_on())
+    """Write the model file of a run that is about to be complete."""
+    write_durably(path, [onnx_export.export(model, info_of(asdict(result.config), result.summary()), _digits())])
 
 
 def export_run(run: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
@@ -153,7 +150,7 @@ def export_run(run: str | os.PathLike[str], out: str | os.PathLike[str] | None =
     if out is not None and (path.exists() or path.is_symlink()):
         raise RunError(f"{short(path)} exists already, and nothing is overwritten. Name another file with --out.")
     try:
-        write(model, info, path, images_to_compare_on())
+        write_durably(path, [onnx_export.export(model, info, _digits())])
     except OSError as error:
         raise RunError(f"{short(path)} cannot be written: {error.strerror or error}.") from None
     return path
@@ -171,7 +168,7 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
     if not folder.is_dir():
         raise RunError(f"There is no run folder {short(folder)}. Name the folder that a training wrote.")
     missing = [
-        name for name in (run_folder.CONFIG, run_folder.SUMMARY, training_result.MODEL) if not (folder / name).is_file()
+        name for name in (run_folder.CONFIG, run_folder.SUMMARY, run_folder.MODEL) if not (folder / name).is_file()
     ]
     if missing:
         raise RunError(
@@ -184,13 +181,13 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
         )
         info = info_of(config, summary)
         info.to_json()  # odd numbers show here
-        model = keras_models.load(folder / training_result.MODEL)
+        model = keras_models.load(folder / run_folder.MODEL)
     except Exception as error:  # Keras raises whatever the part that is damaged leads to, and odd numbers anything
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
     if training_result.hash_weights(model) != summary["weights_sha256"]:
         raise RunError(
-            f"{short(folder)}: {training_result.MODEL} has other weights than {run_folder.SUMMARY} says. Train it anew."
+            f"{short(folder)}: {run_folder.MODEL} has other weights than {run_folder.SUMMARY} says. Train it anew."
         )
     return model, info
 
@@ -220,6 +217,6 @@ def info_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> ModelMetad
     )
 
 
-def images_to_compare_on() -> np.ndarray:
-    """Real digits, and noise: uint8 (n, 28, 28)."""
-    return np.concatenate([loading.load("digits").x_test, keras_models.make_noise()])
+def _digits() -> np.ndarray:
+    """Real digits, uint8 (n, 28, 28), to compare an export on."""
+    return loading.load("digits").x_test

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def fit(
     obstacle = find_obstacle(model, (x, y, sample_weight), steps_per_epoch)
     if not obstacle:
         try:
-            training = _Training(model, seed=seed, devices=devices, **arguments)
+            training = _Training(model, arguments, seed=seed, devices=devices)
             training.session.prepare()
         except UsageError:
             raise
@@ -151,64 +152,38 @@ def fit(
 class _Training:
     """One call of `fit` that runs compiled: its data, its callbacks and how far it has come."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        *,
-        seed: int,
-        devices: int,
-        x: Any,
-        y: Any,
-        batch_size: int | None,
-        epochs: int,
-        verbose: str | int,
-        callbacks: Any,
-        validation_split: float,
-        validation_data: Any,
-        shuffle: bool | str,
-        class_weight: Mapping[int, float] | None,
-        sample_weight: Any,
-        initial_epoch: int,
-        steps_per_epoch: int | None,
-        validation_steps: int | None,
-        validation_batch_size: int | None,
-        validation_freq: int | Any,
-    ) -> None:
-        self.model, self.seed, self.shuffle = model, seed, shuffle
+    def __init__(self, model: keras.Model, arguments: Mapping[str, Any], *, seed: int, devices: int) -> None:
+        given = SimpleNamespace(**arguments)
+        self.model, self.seed, self.shuffle = model, seed, given.shuffle
+        self.epochs, self.initial_epoch = given.epochs, given.initial_epoch
+        self.verbose, self.callbacks, self.validation_freq = given.verbose, given.callbacks, given.validation_freq
         limit = keras.config.max_epochs()
-        if limit and limit < epochs:
+        if limit and limit < self.epochs:
             warnings.warn(f"Limiting epochs to {limit}", stacklevel=3)
-            epochs = limit
-        self.epochs, self.initial_epoch, self.verbose, self.callbacks = epochs, initial_epoch, verbose, callbacks
-        self.validation_freq = validation_freq
-        if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
-                (x, y, sample_weight), validation_split=validation_split
-            )
+            self.epochs = limit
+        data, validation_data = (given.x, given.y, given.sample_weight), given.validation_data
+        if given.validation_split and validation_data is None:
+            data, validation_data = array_slicing.train_validation_split(data, validation_split=given.validation_split)
         self.iterator = JAXEpochIterator(
-            x=x,
-            y=y,
-            sample_weight=sample_weight,
-            batch_size=batch_size,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=shuffle,
-            class_weight=class_weight,
+            **dict(zip(("x", "y", "sample_weight"), data, strict=True)),
+            batch_size=given.batch_size,
+            steps_per_epoch=given.steps_per_epoch,
+            shuffle=given.shuffle,
+            class_weight=given.class_weight,
         )
         size = min(self.iterator.data_adapter.batch_size, self.iterator.data_adapter._num_samples)
         self.data = ArrayData(self.iterator)
         self.session = TrainSession(model, self.data.whole, size, devices=devices)
         self.validation = None
         if validation_data is not None:
-            self.validation = _Validation(
-                self.session, validation_data, validation_batch_size or batch_size, validation_steps
-            )
+            size = given.validation_batch_size or given.batch_size
+            self.validation = _Validation(self.session, validation_data, size, given.validation_steps)
         self.order = np.zeros(0, np.int32)
         self.position = 0  # the next step in the pass over the data
 
     def run(self, progress: Callable[[TrainProgress], None] | None) -> keras.callbacks.History:
         """Train, as `JAXTrainer.fit` does."""
-        model, _session = self.model, self.session
-        heard = self._listeners()
+        model, heard = self.model, self._listeners()
         every_step = any(_wants(callback, STEP_HOOKS) for callback in heard.callbacks)
         model.stop_training = False
         logs: dict[str, Any] = {}

@@ -38,9 +38,9 @@ class SearchRange:
             value = self.low * (self.high / self.low) ** place
         else:
             value = self.low + (self.high - self.low) * place
-        return (
-            float(f"{value:.3g}") if self.multiple is None else self.multiple * math.floor(value / self.multiple + 0.5)
-        )
+        if self.multiple is None:
+            return float(f"{value:.3g}")
+        return self.multiple * math.floor(value / self.multiple + 0.5)
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Hyperparameter:
         default: its value if none is given.
         least: the least that makes sense.
         most: the most that makes sense.
-        searched: where a search looks.
-        whole: whether it is a whole number.
+        searched: where a search looks; a multiple there makes it a whole number.
     """
 
     meaning: str
@@ -63,7 +62,11 @@ class Hyperparameter:
     least: float
     most: float
     searched: SearchRange
-    whole: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """True if it is a whole number."""
+        return self.searched.multiple is not None
 
 
 def check_settings(chosen: Mapping[str, float], known: Mapping[str, Hyperparameter], recipe: str) -> dict[str, float]:

@@ -6,7 +6,8 @@ Importing this module loads neither Keras nor NumPy: the command line takes its 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mnistry.errors import UsageError, did_you_mean
@@ -98,26 +99,18 @@ def _default_batch_size(usual: int, n: int, devices: int) -> int:
 
 
 def build(config: ResolvedConfig, *, classes: int, images: int) -> keras.Model:
-    """The network of a recipe, its weights drawn from the seed, compiled.
-
-    Args:
-        config: names the recipe, and how long and how fast it is trained.
-        classes: how many there are.
-        images: how many an epoch has.
-    """
+    """The network of a recipe, its weights drawn from the seed, compiled for epochs of that number of images."""
     from mnistry.models import backend
 
     backend.check_settings()
     own = find_recipe(config.recipe)
     model: keras.Model = own.build(seed=config.seed, classes=classes, **select_settings(config, "network"))
-    rate = config.learning_rate
     optimizer = select_settings(config, "optimizer")
     if config.teachers is not None:
         if not own.refuses:
             raise UsageError(f"The recipe {config.recipe} cannot learn from teachers; strong and teacher can.")
         optimizer["distilled"] = True
-    own.compiled(model, learning_rate=rate, steps=count_steps(config, images), **optimizer)
-    return model
+    return own.compiled(model, learning_rate=config.learning_rate, steps=count_steps(config, images), **optimizer)
 
 
 def select_settings(config: ResolvedConfig, part: Part) -> dict[str, Any]:
@@ -184,17 +177,6 @@ def compile_strong(
     return model
 
 
-def compile_teacher(
-    model: keras.Model, *, learning_rate: float, steps: int, weight_decay: float = WEIGHT_DECAY, distilled: bool = False
-) -> keras.Model:
-    """Compile for the teacher recipe: as the strong one, without label smoothing, which would hide its knowledge.
-
-    Müller et al. 2019, "When Does Label Smoothing Help?", section 4.
-    """
-    options: dict[str, Any] = {"weight_decay": weight_decay, "label_smoothing": 0.0, "distilled": distilled}
-    return compile_strong(model, learning_rate=learning_rate, steps=steps, **options)
-
-
 def _tutorial_epochs(images: int) -> int:
     """5 for MNIST, as in the lesson; up to 30 where there are fewer images, as each epoch then has fewer steps."""
     return min(max(5 * 60_000 // images, 5), 30)
@@ -205,22 +187,11 @@ def _strong_epochs(images: int) -> int:
     return min(max(20 * 60_000 // images, 20), 200)
 
 
-def _build_tutorial(**settings: Any) -> keras.Model:
-    from mnistry.models.networks import tutorial
+def _build(network: str, **settings: Any) -> keras.Model:
+    from mnistry.models import networks
 
-    return tutorial(**settings)
-
-
-def _build_strong(**settings: Any) -> keras.Model:
-    from mnistry.models.networks import strong
-
-    return strong(**settings)
-
-
-def _build_teacher(**settings: Any) -> keras.Model:
-    from mnistry.models.networks import teacher
-
-    return teacher(**settings)
+    make: Callable[..., keras.Model] = getattr(networks, network)
+    return make(**settings)
 
 
 def _augment_strong(*course: Any, **settings: Any) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
@@ -242,107 +213,69 @@ def find_recipe(name: str) -> Recipe:
 
 STRENGTH = Hyperparameter(
     "How far images are moved and bent, and how many are spoilt, as a multiple of the usual.",
-    "augmentation",
-    1,
-    0,
-    2,
-    SearchRange(0.5, 1.5),
-)
+    "augmentation", 1, 0, 2, SearchRange(0.5, 1.5),
+)  # fmt: skip
 DECAY = Hyperparameter(
     "How fast weights shrink.", "optimizer", WEIGHT_DECAY, 0, 0.1, SearchRange(0.001, 0.02, "factors")
 )
-
-RECIPES: Mapping[str, Recipe] = {
-    "tutorial": Recipe(
-        build=_build_tutorial,
-        compiled=compile_model,
-        learning_rate=0.001,
-        epochs=_tutorial_epochs,
-        batch_size=32,
-        settings={
-            "hidden": Hyperparameter(
-                "Width of the hidden layer.", "network", 128, 1, 4096, SearchRange(32, 512, "factors", 16), whole=True
-            ),
-            "dropout": Hyperparameter(
-                "Part of the hidden layer left out in a step.", "network", 0.2, 0, 0.9, SearchRange(0, 0.5)
-            ),
-        },
-        searched={
-            "learning_rate": SearchRange(0.0003, 0.01, "factors"),
-            "batch_size": SearchRange(16, 128, "factors", 16),
-        },
-    ),
-    "strong": Recipe(
-        build=_build_strong,
-        compiled=compile_strong,
-        learning_rate=0.1,
-        epochs=_strong_epochs,
-        batch_size=128,
-        validation=1 / 12,  # 5,000 of MNIST's 60,000
-        settings={
-            "width": Hyperparameter(
-                "Channels of the last convolution; the others keep their proportion.",
-                "network",
-                96,
-                6,
-                960,
-                SearchRange(48, 144, "factors", 12),
-                whole=True,
-            ),
-            "depth": Hyperparameter(
-                "More convolutions at each size.", "network", 0, 0, 8, SearchRange(0, 2, "steps", 1), whole=True
-            ),
-            "strength": STRENGTH,
-            "weight_decay": DECAY,
-            "label_smoothing": Hyperparameter(
-                "Share of a label that is spread over the other classes.",
-                "optimizer",
-                LABEL_SMOOTHING,
-                0,
-                0.5,
-                SearchRange(0, 0.1),
-            ),
-        },
-        searched={
-            "learning_rate": SearchRange(0.03, 0.3, "factors"),
-            "batch_size": SearchRange(64, 256, "factors", 32),
-        },
-        augment=_augment_strong,
-        second_look=UNSURE,
-        refuses=True,
-    ),
-    "teacher": Recipe(
-        build=_build_teacher,
-        compiled=compile_teacher,
-        learning_rate=0.1,
-        epochs=_strong_epochs,
-        batch_size=128,
-        validation=1 / 12,
-        settings={
-            "width": Hyperparameter(
-                "Channels of the last stage; those before have a half and a quarter.",
-                "network",
-                192,
-                4,
-                1024,
-                SearchRange(96, 384, "factors", 32),
-                whole=True,
-            ),
-            "depth": Hyperparameter(
-                "Convolutions in a stage.", "network", 3, 1, 8, SearchRange(2, 4, "steps", 1), whole=True
-            ),
-            "kernel": Hyperparameter(
-                "Side of the kernels, in pixels.", "network", 3, 1, 9, SearchRange(3, 5, "steps", 2), whole=True
-            ),
-            "strength": STRENGTH,
-            "weight_decay": DECAY,
-        },
-        searched={
-            "learning_rate": SearchRange(0.03, 0.3, "factors"),
-            "batch_size": SearchRange(64, 256, "factors", 32),
-        },
-        augment=_augment_strong,
-        second_look=UNSURE,
-        refuses=True,
-    ),
-}
+TUTORIAL = Recipe(
+    build=partial(_build, "tutorial"),
+    compiled=compile_model,
+    learning_rate=0.001,
+    epochs=_tutorial_epochs,
+    batch_size=32,
+    settings={
+        "hidden": Hyperparameter(
+            "Width of the hidden layer.", "network", 128, 1, 4096, SearchRange(32, 512, "factors", 16)
+        ),
+        "dropout": Hyperparameter(
+            "Part of the hidden layer left out in a step.", "network", 0.2, 0, 0.9, SearchRange(0, 0.5)
+        ),
+    },
+    searched={"learning_rate": SearchRange(0.0003, 0.01, "factors"), "batch_size": SearchRange(16, 128, "factors", 16)},
+)
+STRONG = Recipe(
+    build=partial(_build, "strong"),
+    compiled=compile_strong,
+    learning_rate=0.1,
+    epochs=_strong_epochs,
+    batch_size=128,
+    validation=1 / 12,  # 5,000 of MNIST's 60,000
+    settings={
+        "width": Hyperparameter(
+            "Channels of the last convolution; the others keep their proportion.",
+            "network", 96, 6, 960, SearchRange(48, 144, "factors", 12),
+        ),
+        "depth": Hyperparameter("More convolutions at each size.", "network", 0, 0, 8, SearchRange(0, 2, "steps", 1)),
+        "strength": STRENGTH,
+        "weight_decay": DECAY,
+        "label_smoothing": Hyperparameter(
+            "Share of a label that is spread over the other classes.",
+            "optimizer", LABEL_SMOOTHING, 0, 0.5, SearchRange(0, 0.1),
+        ),
+    },
+    searched={
+        "learning_rate": SearchRange(0.03, 0.3, "factors"),
+        "batch_size": SearchRange(64, 256, "factors", 32),
+    },
+    augment=_augment_strong,
+    second_look=UNSURE,
+    refuses=True,
+)  # fmt: skip
+TEACHER = replace(
+    STRONG,
+    build=partial(_build, "teacher"),
+    # Label smoothing would hide its knowledge: Müller et al. 2019, "When Does Label Smoothing Help?", section 4.
+    compiled=partial(compile_strong, label_smoothing=0.0),
+    settings={
+        "width": Hyperparameter(
+            "Channels of the last stage; those before have a half and a quarter.",
+            "network", 192, 4, 1024, SearchRange(96, 384, "factors", 32),
+        ),
+        "depth": Hyperparameter("Convolutions in a stage.", "network", 3, 1, 8, SearchRange(2, 4, "steps", 1)),
+        "kernel": Hyperparameter("Side of the kernels, in pixels.", "network", 3, 1, 9, SearchRange(3, 5, "steps", 2)),
+        "strength": STRENGTH,
+        "weight_decay": DECAY,
+    },
+)  # fmt: skip
+RECIPES: Mapping[str, Recipe] = {"tutorial": TUTORIAL, "strong": STRONG, "teacher": TEACHER}

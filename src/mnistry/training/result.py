@@ -20,8 +20,6 @@ from mnistry.training.lesson.steps import ROW
 if TYPE_CHECKING:
     from mnistry.training.calibration import Calibration
 
-MODEL = "model.keras"
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -121,16 +119,13 @@ class Result:
 
 def save(result: Result, model: keras.Model, folder: Path) -> None:
     """Write the model and the summary into a run folder that has the config and the metrics already."""
-    model.save(folder / MODEL)
+    model.save(folder / run_folder.MODEL)
     files.write_json(folder / run_folder.SUMMARY, result.summary())
 
 
 def hash_weights(model: keras.Model) -> str:
     """The digest of a model's weights, in the model's order."""
-    digest = hashlib.sha256()
-    for weights in model.get_weights():
-        digest.update(weights.tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(weights.tobytes() for weights in model.get_weights())).hexdigest()
 
 
 def to_number(class_name: str) -> int | str:

@@ -83,9 +83,7 @@ def train_run(
         )
         watch.lap("evaluate")
 
-        shutil.rmtree(
-            folder / run_folder.UNFINISHED, ignore_errors=True
-        )  # what a kill left, and nobody else works here
+        shutil.rmtree(folder / run_folder.UNFINISHED, ignore_errors=True)  # left by a kill: nobody else works here
         with run_folder.stage(folder) as work:
             result = Result(
                 command=provenance.format_command("train", asdict(resolved), data_dir),

@@ -87,7 +87,9 @@ def train(
     dataset = dataset or loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
     resolved = recipes.resolve(config, dataset)
     want_cpu_devices(resolved.devices)
-    model = recipes.build(resolved, classes=len(dataset.class_names), images=count_training_images(resolved, dataset))
+    model = recipes.build(
+        resolved, classes=len(dataset.class_names), images=count_learning(dataset, resolved.validation)
+    )
     if resolved.initial is not None:
         _start_from(model, resolved.initial, callbacks.warning)
     records = run_epochs(model, dataset, resolved, folder=folder, callbacks=callbacks)
@@ -104,11 +106,7 @@ def run_epochs(
     folder: Path | None = None,
     callbacks: Callbacks = NO_CALLBACKS,
 ) -> tuple[dict[str, Any], ...]:
-    """Train a compiled model on the training split as the resolved config says; see `train`.
-
-    Returns:
-        The record of each epoch.
-    """
+    """Train a compiled model on the training split as the resolved config says; the record of each epoch."""
     learn, watch = loading.split(dataset, config.validation, config.seed)
     augment = _augmentation(config, dataset.class_names, len(learn[1]))
     session = TrainSession(model, learn, config.batch_size, devices=config.devices, augment=augment, seed=config.seed)
@@ -144,9 +142,8 @@ def _augmentation(config: ResolvedConfig, class_names: Sequence[str], images: in
     epochs = (
         config.epochs if config.initial is None else max(config.epochs, pipeline.LONG)
     )  # it goes on with a long one
-    made = make(
-        epochs, recipes.count_steps(config, images), **classes, **recipes.select_settings(config, "augmentation")
-    )
+    steps, settings = recipes.count_steps(config, images), recipes.select_settings(config, "augmentation")
+    made = make(epochs, steps, **classes, **settings)
     if config.teachers is None:
         return made
     certain = partial(pipeline.drawn_mask, epochs=epochs) if classes["digits"] else None
@@ -173,11 +170,6 @@ def _start_from(model: keras.Model, names: str, warn: Callable[[str], None]) -> 
     for variable, values in zip(variables, zip(*runs, strict=True), strict=True):
         floats = np.issubdtype(values[0].dtype, np.floating)
         variable.assign(np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype) if floats else values[0])
-
-
-def count_training_images(config: ResolvedConfig, dataset: Dataset) -> int:
-    """Count the images that the network trains on: all but the validation images."""
-    return count_learning(dataset, config.validation)
 
 
 def _restore(

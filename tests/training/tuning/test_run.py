@@ -23,7 +23,7 @@ from mnistry.datasets.dataset import Dataset, count_validation
 from mnistry.errors import ClusterError, MissingExtraError, RunError, UsageError
 from mnistry.ocr.recognizer import Recognizer
 from mnistry.runtime import ray_cluster, run_folder
-from mnistry.training import recipes, tuning
+from mnistry.training import recipes
 from mnistry.training.tuning import ray_tune, trials
 from mnistry.training.tuning import run as tuning_run
 from mnistry.training.tuning import text as tuning_text
@@ -47,7 +47,7 @@ def cluster(session_cache: Path) -> Iterator[str]:
 
 def one_by_one(cluster: str, out: Path, asked: dict[str, Any] = ASKED, **options: Any) -> tuning_run.SearchResult:
     """A search whose trials follow each other, so that all of it is repeatable."""
-    return tuning.search(asked, out=out, address=cluster, max_concurrent=1, **options)
+    return tuning_run.search(asked, out=out, address=cluster, max_concurrent=1, **options)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_trial_that_fails_is_a_row_with_its_reason(cluster: str, tmp_path: Pat
 
 
 def test_a_search_that_is_complete_is_told_again(found: tuning_run.SearchResult, cluster: str) -> None:
-    again = tuning.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
+    again = tuning_run.search({}, out=found.folder, resume=True, address="nowhere:1")  # needs no Ray any more
     assert again.summary == found.summary
     assert tuning_text.format_search(again) == tuning_text.format_search(found)
 
@@ -248,7 +248,7 @@ def test_errors_count_first_and_the_loss_decides_between_equals() -> None:
 def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError) as refused:
-        tuning.search(ASKED, out=tmp_path / "search")
+        tuning_run.search(ASKED, out=tmp_path / "search")
     expected = "mnistry search needs ray, which is not installed. Install it with: pip install 'mnistry[ray]'"
     assert str(refused.value) == expected
     assert not (tmp_path / "search").exists()
@@ -264,7 +264,7 @@ def test_ray_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tm
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
-        tuning.search({**ASKED, **asked}, out=tmp_path / "search")
+        tuning_run.search({**ASKED, **asked}, out=tmp_path / "search")
     assert str(refused.value) == sentence
     assert not (tmp_path / "search").exists()
 
@@ -275,12 +275,12 @@ def test_too_few_images_for_any_trial_are_told(tmp_path: Path, monkeypatch: pyte
     asked = {**ASKED, "trials": 2}
     for resume in (False, True):
         with pytest.raises(RunError, match=r"None of the 2 trials .* The first one failed, since: The batch size"):
-            tuning.search(asked, out=tmp_path / "search", resume=resume)
+            tuning_run.search(asked, out=tmp_path / "search", resume=resume)
 
 
 def test_an_address_where_nobody_is_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match=r"No Ray cluster can be reached at 127\.0\.0\.1:9: Connection refused\. Wi"):
-        tuning.search(ASKED, out=tmp_path / "search", address="127.0.0.1:9")
+        tuning_run.search(ASKED, out=tmp_path / "search", address="127.0.0.1:9")
 
 
 def planned(folder: Path, **changes: Any) -> Path:
@@ -294,21 +294,21 @@ def planned(folder: Path, **changes: Any) -> Path:
 def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
     out = planned(tmp_path / "search")
     with pytest.raises(RunError, match=r"has other settings: trials is 5, asked for is 7; seed is 1, asked for is 2\."):
-        tuning.search({"trials": 7, "seed": 2}, out=out, resume=True)
+        tuning_run.search({"trials": 7, "seed": 2}, out=out, resume=True)
     with pytest.raises(RunError, match="is on other data: its images have other SHA-256 digests"):
-        tuning.search({}, out=out, resume=True)
+        tuning_run.search({}, out=out, resume=True)
 
 
 def test_folders_that_are_no_search_are_refused(tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(RunError, match=r"holds letters\.txt, but no search \(search\.json is missing\)"):
-        tuning.search(ASKED, out=tmp_path, resume=True)
+        tuning_run.search(ASKED, out=tmp_path, resume=True)
     with pytest.raises(RunError, match="is not empty, and nothing is overwritten"):
-        tuning.search(ASKED, out=tmp_path)
+        tuning_run.search(ASKED, out=tmp_path)
     out = planned(tmp_path / "search")
     (out / tuning_run.PLAN).write_text("{")
     with pytest.raises(RunError, match=r"search\.json cannot be read as that of a search"):
-        tuning.search({}, out=out, resume=True)
+        tuning_run.search({}, out=out, resume=True)
     (out / trials.TABLE).write_text('{"number": 1}\n')
     with pytest.raises(RunError, match=r"trials\.jsonl cannot be read as the trials of a search"):
         trials.read(out)

@@ -47,12 +47,12 @@ def change_shape(graph: Graph, value: Value, shape: Shape) -> Value:
     return Tensor(shape, graph.add("Reshape", graph.name(value), target(shape)), tuple(range(len(shape))))
 
 
-def transpose(_graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
+def transpose(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
     """Convert a transposition: nothing is computed, the order of axes is noted."""
     value, axes = given[0], params["permutation"]
     if isinstance(value, Const):
         return Const(shape, value.array.transpose(axes) if value.array.ndim == len(axes) else value.array)
-    tensor = _graph.tensor(value)
+    tensor = graph.tensor(value)
     return Tensor(shape, tensor.name, tuple(axes.index(axis) for axis in tensor.order))
 
 
@@ -267,18 +267,11 @@ def product(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str,
         flat = Linear((*free, outer), tuple(range(len(free) + 1)), "MatMul", name, weights, np.zeros(outer), {})
         return flat if flat.shape == shape else change_shape(graph, flat, shape)
     batch = [left.shape[axis] for axis in left_batch]
-    one = change_shape(
-        graph,
-        permute(graph, left, [*left_batch, *left_free, *left_axes]),
-        (*batch, math.prod(left.shape[axis] for axis in left_free), inner),
-    )
+    rows = math.prod(left.shape[axis] for axis in left_free)
+    one = change_shape(graph, permute(graph, left, [*left_batch, *left_free, *left_axes]), (*batch, rows, inner))
     other = change_shape(graph, permute(graph, right, [*right_batch, *right_axes, *right_free]), (*batch, inner, outer))
-    made = Tensor(
-        (*batch, one.shape[-2], outer),
-        graph.add("MatMul", graph.name(one), graph.name(other)),
-        tuple(range(len(batch) + 2)),
-    )
-    return change_shape(graph, made, shape)
+    name = graph.add("MatMul", graph.name(one), graph.name(other))
+    return change_shape(graph, Tensor((*batch, rows, outer), name, tuple(range(len(batch) + 2))), shape)
 
 
 def permute(graph: Graph, value: Value, axes: Sequence[int]) -> Value:

@@ -291,11 +291,9 @@ class _Converter:
         return self.run(program, [_array(each) for each in getattr(inner, "consts", ())], given)
 
     def _softmax(self, logits: Value, shape: Shape) -> Value:
-        made = Tensor(
-            shape, self.graph.add("Softmax", self.graph.name(logits), axis=len(shape) - 1), tuple(range(len(shape)))
-        )
-        self.softmaxed[made.name] = logits
-        return made
+        name = self.graph.add("Softmax", self.graph.name(logits), axis=len(shape) - 1)
+        self.softmaxed[name] = logits
+        return Tensor(shape, name, tuple(range(len(shape))))
 
     def _unroll(self, params: Mapping[str, Any], given: list[Value]) -> list[Value]:
         """A loop over a known number of steps, written out."""
@@ -388,10 +386,8 @@ def _fold(equation: Any, given: Sequence[Const], shapes: Sequence[Shape]) -> lis
     if name == "convert_element_type" and jax.numpy.issubdtype(params["new_dtype"], np.floating):
         params["new_dtype"] = np.dtype(np.float32)
     found = equation.primitive.bind(*typed, **params)
-    return [
-        Const(shape, _array(each))
-        for shape, each in zip(shapes, found if equation.primitive.multiple_results else [found], strict=True)
-    ]
+    results = found if equation.primitive.multiple_results else [found]
+    return [Const(shape, _array(each)) for shape, each in zip(shapes, results, strict=True)]
 
 
 FOLDED = {

@@ -7,7 +7,6 @@ matrix product waits, too, so that a scale or shift after it can go into its wei
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -121,9 +120,8 @@ class Graph:
         """The name of a value's tensor, its axes in some order; as JAX has them if none is named."""
         wanted = tuple(range(len(value.shape)) if order is None else order)
         if isinstance(value, Const):
-            return self._constant(
-                f"constant_{len(self.constants)}", np.ascontiguousarray(value.whole().transpose(wanted))
-            )
+            array = np.ascontiguousarray(value.whole().transpose(wanted))
+            return self._constant(f"constant_{len(self.constants)}", array)
         tensor = self.tensor(value)
         if tensor.order == wanted:
             return tensor.name
@@ -182,8 +180,3 @@ def target(lengths: Sequence[int]) -> list[int]:
     [-1, 28, 1]
     """
     return [-1 if length % N == 0 else length for length in lengths]
-
-
-def size(shape: Shape) -> int:
-    """The number of values of a shape, for one image."""
-    return math.prod(length // N if length % N == 0 else length for length in shape)

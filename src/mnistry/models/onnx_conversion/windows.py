@@ -32,12 +32,8 @@ def convolution(graph: Graph, given: list[Value], shape: Shape, params: Mapping[
     name = graph.name(source, left)  # n, channels, height, width
     groups, strides, padding = params["feature_group_count"], params["window_strides"], params["padding"]
     spread_, dilations = params["lhs_dilation"], params["rhs_dilation"]
-    attributes: dict[str, Any] = {
-        "kernel_shape": list(weights.shape[2:]),
-        "group": groups,
-        "dilations": list(dilations),
-    }
-    order = tuple(out)
+    size, order = list(weights.shape[2:]), tuple(out)
+    attributes: dict[str, Any] = {"kernel_shape": size, "group": groups, "dilations": list(dilations)}
     if all(each == 1 for each in spread_) and all(min(pair) >= 0 for pair in padding):
         pads = [low for low, _ in padding] + [high for _, high in padding]
         attributes |= {"strides": list(strides), "pads": pads}

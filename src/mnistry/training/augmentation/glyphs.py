@@ -41,20 +41,14 @@ def digits() -> Glyphs:
 
 @cache
 def signs(label: int) -> Glyphs:
-    """Return letters of several scripts, symbols and small drawings, all labelled as no digit.
-
-    Args:
-        label: the label of everything that is not a digit.
-    """
+    """Return letters of several scripts, symbols and small drawings, all with the label of what is not a digit."""
     texts = [strokes for name, strokes in _read() if name == NO_DIGIT]
     return _prepare(texts, [label] * len(texts))
 
 
 def _read() -> list[tuple[str, str]]:
-    lines = (
-        resources.files("mnistry.training.augmentation").joinpath("glyphs.txt").read_text(encoding="utf-8").splitlines()
-    )
-    rows = [line.partition(" ") for line in lines if line and not line.startswith("#")]
+    text = resources.files("mnistry.training.augmentation").joinpath("glyphs.txt").read_text(encoding="utf-8")
+    rows = [line.partition(" ") for line in text.splitlines() if line and not line.startswith("#")]
     return [(label, strokes) for label, _, strokes in rows]
 
 

@@ -36,16 +36,9 @@ def negative_strokes(pool: RandomPool, n: int) -> list[Any]:
 
 
 def negative_images(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
-    """Return the others among n negatives: digits glued, cut and turned, and blanks.
+    """Return the others among n negatives, float32 (k, 28, 28), 0 to 1: digits glued, cut and turned, and blanks.
 
-    Args:
-        pool: random numbers.
-        x: float32 (m, 28, 28), 0 to 1, digits to take.
-        labels: int32 (m,), theirs.
-        n: how many negatives there are in all.
-
-    Returns:
-        float32 (k, 28, 28), 0 to 1.
+    They are made of digits x, float32 (m, 28, 28), 0 to 1, with labels int32 (m,).
     """
     among = sizes(n)
     parts = [
@@ -79,11 +72,7 @@ def glue(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
 def cut(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
     """Cut a digit, and fit its left or right part into MNIST's box; a narrow one lies down, as it might be a 1."""
     flip = pool.flip(0.4, len(x))
-    good = jnp.where(
-        flip,
-        jnp.isin(labels, jnp.array(NO_DIGITS_RIGHT_OF_A_CUT)),
-        jnp.isin(labels, jnp.array(NO_DIGITS_LEFT_OF_A_CUT)),
-    )
+    good = jnp.where(flip, _among(labels, NO_DIGITS_RIGHT_OF_A_CUT), _among(labels, NO_DIGITS_LEFT_OF_A_CUT))
     best = _some(pool, good, n)
     flip = flip[best][:, None, None]
     piece = mirror_where(x[best], flip)
@@ -98,9 +87,7 @@ def cut(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
 def turn(pool: RandomPool, x: Any, labels: Any, n: int) -> Any:
     """Turn digits that are none when they lie on their side or are seen in a mirror."""
     lying = pool.flip(0.4, len(x))
-    good = jnp.where(
-        lying, jnp.isin(labels, jnp.array(NO_DIGITS_LYING)), jnp.isin(labels, jnp.array(NO_DIGITS_IN_A_MIRROR))
-    )
+    good = jnp.where(lying, _among(labels, NO_DIGITS_LYING), _among(labels, NO_DIGITS_IN_A_MIRROR))
     best = _some(pool, good, n)
     return jnp.where(lying[best][:, None, None], jnp.swapaxes(x[best], 1, 2), x[best][..., ::-1])
 
@@ -114,6 +101,10 @@ def blank(pool: RandomPool, n: int) -> Any:
     grating = jax.nn.sigmoid(4 * jnp.cos(2 * np.pi * across / every))
     kind = pool.choose(4, n, 1, 1)
     return jnp.select([kind == 0, kind == 1, kind == 2], [jnp.zeros_like(grey), grey, blobs], grating)
+
+
+def _among(labels: Any, digits: tuple[int, ...]) -> Any:
+    return jnp.isin(labels, jnp.array(digits))
 
 
 def _some(pool: RandomPool, good: Any, n: int) -> Any:

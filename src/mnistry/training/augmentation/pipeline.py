@@ -79,12 +79,7 @@ def make_augmenter(
 def drawn_mask(n: int, epochs: int) -> np.ndarray:
     """Tell which images of a batch that `make_augmenter` made of n digits were drawn, so that their labels are certain.
 
-    Args:
-        n: how many digits went in.
-        epochs: of the training, as `make_augmenter` had them.
-
-    Returns:
-        bool (m,): drawn digits, and drawn signs that are not digits.
+    The result, bool (m,), is true for drawn digits and for drawn signs that are not digits.
     """
     drawn, none = _added(n, _between(epochs, SHORT, LONG))
     whole = n + drawn + none
@@ -132,11 +127,7 @@ def augment(
 
 
 def drawn_digits(key: Any, n: int) -> tuple[Any, Any]:
-    """Draw digits in hands of the world, as a training sees them but neither moved nor degraded.
-
-    Args:
-        key: of JAX's random numbers.
-        n: how many.
+    """Draw n digits in hands of the world, as a training sees them but neither moved nor degraded.
 
     Returns:
         float32 (n, 28, 28), 0 to 255, and labels int32 (n,).
@@ -147,15 +138,9 @@ def drawn_digits(key: Any, n: int) -> tuple[Any, Any]:
 
 
 def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
-    """Return images as others would write and scan them: moved, bent, stretched, many of them degraded.
+    """Return images as others would write and scan them: moved, bent, stretched, a `part` of them degraded.
 
-    Args:
-        key: of JAX's random numbers.
-        images: uint8 (n, 28, 28).
-        part: share of the images that is degraded.
-
-    Returns:
-        float32 (n, 28, 28), 0 to 255.
+    They are uint8 (n, 28, 28); the result is float32 (n, 28, 28), 0 to 255.
     """
     pool = RandomPool(key, NUMBERS * len(images))
     x = change_thickness(pool, warp(pool, images.astype(jnp.float32) / 255))
@@ -164,9 +149,9 @@ def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
 
 def _added(n: int, length: float) -> tuple[int, int]:
     """Return how many drawn digits, and how many images that are not digits, are added to n digits."""
-    return round(n * (DRAWN + length * (MOST_DRAWN - DRAWN))), round(
-        n * (NEGATIVE + length * (MOST_NEGATIVE - NEGATIVE))
-    )
+    ranges = (DRAWN, MOST_DRAWN), (NEGATIVE, MOST_NEGATIVE)
+    drawn, none = (round(n * (least + length * (most - least))) for least, most in ranges)
+    return drawn, none
 
 
 def _between(value: float, low: float, high: float) -> float:

@@ -19,7 +19,7 @@ EDGE = 6e-7  # float32 knows no number closer to 1 that is of use here
 
 
 class RandomPool:
-    """Hand out the numbers of one draw, in the order in which they are asked for."""
+    """Hand out the numbers of one draw, in the order asked for; ValueError where more are asked for than were drawn."""
 
     def __init__(self, key: Any, count: int) -> None:
         """Draw `count` uniform numbers and as many normal ones from the key."""
@@ -30,19 +30,11 @@ class RandomPool:
         self._used = {"uniform": 0, "normal": 0}
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Any:
-        """float32 of that shape, `low` to `high`.
-
-        Raises:
-            ValueError: all numbers are used up; more must be drawn at the start.
-        """
+        """float32 of that shape, `low` to `high`."""
         return low + (high - low) * self._take("uniform", self._uniform, shape)
 
     def normal(self, *shape: int) -> Any:
-        """float32 of that shape, of the standard normal distribution, cut off at five deviations.
-
-        Raises:
-            ValueError: all numbers are used up; more must be drawn at the start.
-        """
+        """float32 of that shape, of the standard normal distribution, cut off at five deviations."""
         return self._take("normal", self._normal, shape)
 
     def flip(self, chance: float, *shape: int) -> Any:

@@ -18,13 +18,7 @@ PAD = SIDE + 3  # a row of the padded image that is sampled from
 def bilinear_sample(x: Any, rows: Any, columns: Any) -> Any:
     """Sample between the pixels, bilinearly; outside there is no ink.
 
-    Args:
-        x: float32 (n, 28, 28).
-        rows: float32 (n, 28, 28), where the value of each pixel is to be taken from.
-        columns: the same.
-
-    Returns:
-        float32 (n, 28, 28).
+    All arrays are float32 (n, 28, 28); rows and columns say where the value of each pixel is to be taken from.
     """
     n = len(x)
     rows, columns = (jnp.clip(place, -1.0, SIDE) + 1 for place in (rows, columns))

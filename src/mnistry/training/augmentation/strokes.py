@@ -40,11 +40,7 @@ Y, X = 0, 1
 
 
 def digit_strokes(pool: RandomPool, n: int) -> tuple[Any, Any]:
-    """Return the strokes of digits of all classes, each by another hand.
-
-    Args:
-        pool: random numbers.
-        n: how many.
+    """Return the strokes of n digits of all classes, each by another hand.
 
     Returns:
         Pieces for `render`, float32 (n, SEGMENTS, 2, 2), and their labels, int32 (n,).
@@ -122,20 +118,16 @@ def _ones(pool: RandomPool, n: int) -> Any:
     left, right = (pool.uniform(n, low=0.15, high=0.8) * foot for _ in range(2))
     tilt = 0.08 * pool.normal(n) * foot
     tail = pool.flip(0.2, n) & ~foot  # the pen goes on to the next digit
-    right, tilt = (
-        jnp.where(tail, pool.uniform(n, low=0.15, high=0.6), right),
-        jnp.where(tail, pool.uniform(n, high=0.3), tilt),
-    )
+    right = jnp.where(tail, pool.uniform(n, low=0.15, high=0.6), right)
+    tilt = jnp.where(tail, pool.uniform(n, high=0.3), tilt)
     heel = bottom + jnp.stack([jnp.where(tail, 0.0, tilt), -left], axis=-1), bottom + jnp.stack([-tilt, right], axis=-1)
-    return jnp.concatenate(
-        [
-            _stroke(hook, tip, 4),
-            _stroke(tip, top, 10, jnp.where(along[:, None], bulge, bow[:, 0])),
-            _stroke(top, bottom, 12, bow[:, 1]),
-            _stroke(*heel, 6),
-        ],
-        axis=1,
-    )
+    strokes = [
+        _stroke(hook, tip, 4),
+        _stroke(tip, top, 10, jnp.where(along[:, None], bulge, bow[:, 0])),
+        _stroke(top, bottom, 12, bow[:, 1]),
+        _stroke(*heel, 6),
+    ]
+    return jnp.concatenate(strokes, axis=1)
 
 
 def _sevens(pool: RandomPool, n: int) -> Any:
@@ -153,15 +145,13 @@ def _sevens(pool: RandomPool, n: int) -> Any:
     middle = corner + at * (bottom - corner)
     half, tilt = pool.uniform(n, low=0.25, high=0.65) * crossed, jnp.clip(0.2 * pool.normal(n), -0.4, 0.4)
     arm = half[:, None] * jnp.stack([jnp.sin(tilt), jnp.cos(tilt)], axis=-1)
-    return jnp.concatenate(
-        [
-            _stroke(hook, start, 4),
-            _stroke(start, corner, 10, 0.05 * bow[:, 0]),
-            _stroke(corner, bottom, 12, 0.09 * bow[:, 1]),
-            _stroke(middle + arm, middle - arm, 6),
-        ],
-        axis=1,
-    )
+    strokes = [
+        _stroke(hook, start, 4),
+        _stroke(start, corner, 10, 0.05 * bow[:, 0]),
+        _stroke(corner, bottom, 12, 0.09 * bow[:, 1]),
+        _stroke(middle + arm, middle - arm, 6),
+    ]
+    return jnp.concatenate(strokes, axis=1)
 
 
 def _zeros(pool: RandomPool, n: int) -> Any:

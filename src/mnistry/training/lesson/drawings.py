@@ -18,13 +18,7 @@ BLUE, ORANGE, PAPER = (np.array(colour, float) for colour in ((0, 114, 178), (21
 
 
 def network(pixels: np.ndarray, facts: Facts, class_names: Sequence[str]) -> Drawing:
-    """The network: image, 784 pixels, hidden units, outputs, and where its weights are.
-
-    Args:
-        pixels: uint8 (28, 28), the image on the left.
-        facts: the sizes.
-        class_names: of the outputs.
-    """
+    """The network: an image, uint8 (28, 28), its 784 pixels, hidden units, outputs, and where its weights are."""
     drawing = Drawing(WIDTH, 236)
     first, second = facts.weights
     middle, columns = 112.0, (118.0, 272.0, 402.0)

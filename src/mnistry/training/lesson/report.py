@@ -13,7 +13,7 @@ from mnistry.datasets.dataset import Dataset
 from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
-from mnistry.reporting.language import LANGUAGES, Language, LanguageName, Message, choose_language, message
+from mnistry.reporting.language import LANGUAGES, Language, LanguageName, choose_language, message
 from mnistry.training import report as training_report
 from mnistry.training.lesson import drawings
 from mnistry.training.lesson.snapshots import Network
@@ -22,6 +22,17 @@ from mnistry.training.lesson.terminal import commonest, source, title
 from mnistry.training.result import Result
 
 TEMPLATE = "lesson.html"
+NAMES = {  # of the machine's facts and of the parts of the time, which records have in English
+    "system": message("system"),
+    "processor": message("processor"),
+    "cores": message("cores"),
+    "import": message("import"),
+    "load": message("load the data"),
+    "build": message("build the network"),
+    "train": message("train"),
+    "evaluate": message("evaluate"),
+    "total": message("total"),
+}
 
 
 class Report:
@@ -54,37 +65,15 @@ class Report:
         self._save(drawn | {"learning": drawings.learning(network)})
 
     def finish(self, result: Result, network: Network, language: LanguageName | None = None) -> None:
-        """Draw the sample's probabilities, and write `report.html`.
-
-        Args:
-            result: of the lesson.
-            network: the trained network.
-            language: in which the page opens; None means that of the browser, and without scripts the machine's.
-        """
+        """Draw the sample's probabilities, and write `report.html`; see `render_page`."""
         sample, names = result.sample, result.dataset.class_names
         assert sample is not None  # noqa: S101 - a lesson has one
         self._save({"probabilities": plots.draw_probabilities(sample.probabilities, sample.doubled, names)})
         html.write(render_page(result, self._facts, network, self.figures, language), self._folder)
 
     def _save(self, drawn: Mapping[str, Drawing]) -> None:
-        """Write `figures/*.png`."""
         self.figures |= drawn
         html.save_figures(drawn, self._folder)
-
-
-def _name_facts() -> dict[str, Message]:
-    """The names of the machine's facts and of the parts of the time, which records have in English."""
-    return {
-        "system": message("system"),
-        "processor": message("processor"),
-        "cores": message("cores"),
-        "import": message("import"),
-        "load": message("load the data"),
-        "build": message("build the network"),
-        "train": message("train"),
-        "evaluate": message("evaluate"),
-        "total": message("total"),
-    }
 
 
 def render_page(
@@ -114,7 +103,7 @@ def render_page(
         sample=result.sample,
         title=title(result.dataset),
         source=source(result.dataset),
-        names=_name_facts(),
+        names=NAMES,
         **training_report.collect_facts(result),
     )
 

@@ -89,13 +89,12 @@ class Step:
 def steps(facts: Facts) -> tuple[Step, ...]:
     """The eleven steps in their order."""
     return (
-        load(facts), one_image(facts), many_images(facts), normalise(facts), build(facts), compiling(facts),
-        train(facts), evaluate(facts), confusion(facts), probabilities(facts), answer(facts),
+        _load(facts), _one_image(facts), _many_images(facts), _normalise(facts), _build(facts), _compiling(facts),
+        _train(facts), _evaluate(facts), _confusion(facts), _probabilities(facts), _answer(facts),
     )  # fmt: skip
 
 
-def load(facts: Facts) -> Step:
-    """Step 1."""
+def _load(facts: Facts) -> Step:
     code = (
         "(x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()\n"
         "x_train.shape, y_train.shape, x_test.shape, y_test.shape"
@@ -111,8 +110,7 @@ def load(facts: Facts) -> Step:
     return Step(1, message("Load the data"), code, (learn, grey), attempt)
 
 
-def one_image(facts: Facts) -> Step:
-    """Step 2."""
+def _one_image(facts: Facts) -> Step:
     why = message(
         "To a computer an image is a table of numbers: whole numbers from 0, empty paper, to 255, full ink. Where row "
         "{row} crosses the stroke, its numbers are large.",
@@ -122,8 +120,7 @@ def one_image(facts: Facts) -> Step:
     return Step(2, message("Look at one image"), f"x_train[{facts.index}][{ROW}]", (why,), attempt)
 
 
-def many_images(facts: Facts) -> Step:
-    """Step 3."""
+def _many_images(facts: Facts) -> Step:
     code = (
         f"for i in range({facts.last - facts.first + 1}):\n"
         "    plt.subplot(5, 5, i + 1)\n"
@@ -141,8 +138,7 @@ def many_images(facts: Facts) -> Step:
     return Step(3, message("Look at many images"), code, (why,), attempt)
 
 
-def normalise(_: Facts) -> Step:
-    """Step 4."""
+def _normalise(_: Facts) -> Step:
     code = "x_train, x_test = x_train / 255, x_test / 255"
     why = message(
         "With numbers between 0 and 1 the steps of learning have like size in all directions, and the **gradients**, "
@@ -154,8 +150,7 @@ def normalise(_: Facts) -> Step:
     return Step(4, message("Normalise"), code, (why, here), attempt)
 
 
-def build(facts: Facts) -> Step:
-    """Step 5."""
+def _build(facts: Facts) -> Step:
     code = (
         "model = keras.Sequential([\n"
         "    keras.Input((28, 28)),\n"
@@ -193,8 +188,7 @@ def build(facts: Facts) -> Step:
     return Step(5, message("Build the network"), code, (weights, relu, dropout, softmax), attempt)
 
 
-def compiling(_: Facts) -> Step:
-    """Step 6."""
+def _compiling(_: Facts) -> Step:
     code = (
         "model.compile(\n"
         '    optimizer="adam",\n'
@@ -214,8 +208,7 @@ def compiling(_: Facts) -> Step:
     return Step(6, message("Compile"), code, (loss, sparse), attempt)
 
 
-def train(facts: Facts) -> Step:
-    """Step 7."""
+def _train(facts: Facts) -> Step:
     code = f"model.fit(x_train, y_train, epochs={facts.epochs})"
     why = message(
         "An **epoch** shows every training image once, here in {steps:,} steps of {batch} images. Each step goes "
@@ -231,8 +224,7 @@ def train(facts: Facts) -> Step:
     return Step(7, message("Train"), code, (why,), attempt)
 
 
-def evaluate(facts: Facts) -> Step:
-    """Step 8."""
+def _evaluate(facts: Facts) -> Step:
     code = "model.evaluate(x_test, y_test, verbose=2)"
     luck = message(
         "The **95% interval** says how far luck with these {test:,} images may have moved the accuracy.",
@@ -259,8 +251,7 @@ def evaluate(facts: Facts) -> Step:
     return Step(8, message("Evaluate"), code, tuple(why), attempt)
 
 
-def confusion(_: Facts) -> Step:
-    """Step 9."""
+def _confusion(_: Facts) -> Step:
     code = "answers = model.predict(x_test).argmax(axis=1)\nconfusion_matrix(y_test, answers)  # from sklearn.metrics"
     why = message(
         "Each row is a label, each column an answer. Right answers are on the diagonal; everything else is a mistake. "
@@ -270,8 +261,7 @@ def confusion(_: Facts) -> Step:
     return Step(9, message("Confusion matrix"), code, (why,), attempt)
 
 
-def probabilities(facts: Facts) -> Step:
-    """Step 10."""
+def _probabilities(facts: Facts) -> Step:
     code = (
         "probability_model = keras.Sequential([model, keras.layers.Softmax()])\n"
         f"probability_model.predict(x_train)[{facts.index}]"
@@ -287,8 +277,7 @@ def probabilities(facts: Facts) -> Step:
     return Step(10, message("Probabilities"), code, (why,), attempt)
 
 
-def answer(facts: Facts) -> Step:
-    """Step 11."""
+def _answer(facts: Facts) -> Step:
     code = (
         f"np.argmax(model.predict(x_train)[{facts.index}])\n"
         f'plt.imshow(x_train[{facts.index}], cmap="gray_r"); plt.colorbar()\n'

@@ -143,27 +143,22 @@ def _train(asked: Mapping[str, int], *, work: Work) -> None:
     def report(record: dict[str, Any], _: int = 0) -> None:
         nonlocal last
         last = record["epoch"]
-        tune.report(
-            {"number": number, "epoch": last, "score": table.compute_score(record, work.images), "record": record}
-        )
+        score = table.compute_score(record, work.images)
+        tune.report({"number": number, "epoch": last, "score": score, "record": record})
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / run_folder.LOCK, timeout=PATIENCE):
-            found = checkpoints.load_latest(folder, _ignore)
+            found = checkpoints.load_latest(
+                folder, lambda _: None
+            )  # a damaged one costs an epoch: nobody needs to know
             for record in found.records if found else ():
                 report(record)
             callbacks = Callbacks(epoch=report)
             trainer.train(work.configs[number], dataset=work.dataset, folder=folder, callbacks=callbacks)
     except (MnistryError, OSError) as error:
-        reason = str(error)
-        tune.report(
-            {"number": number, "epoch": last + 1, "score": table.find_worst_score(work.images), "reason": reason}
-        )
-
-
-def _ignore(_: str) -> None:
-    """A damaged checkpoint costs an epoch, and nobody needs to know."""
+        worst = table.find_worst_score(work.images)
+        tune.report({"number": number, "epoch": last + 1, "score": worst, "reason": str(error)})
 
 
 def _watcher(trials: Sequence[Trial], epochs: int, on_trial: OnTrial) -> Any:
@@ -188,24 +183,19 @@ def _watcher(trials: Sequence[Trial], epochs: int, on_trial: OnTrial) -> Any:
 
         def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
             one = self.trials[trial.config["number"]]
-            self._set(replace(one, state=_end(one, self.epochs)))
+            ended: State = "failed" if one.reason else "finished" if len(one.records) == self.epochs else "stopped"
+            self._set(replace(one, state=ended))
 
         def on_trial_error(self, *, trial: Any, **_: Any) -> None:
             one = self.trials[trial.config["number"]]
             lines = str(trial.get_error() or "its process died").strip().splitlines()
-            self._set(replace(one, state="failed", reason=f"{lines[-1][:300]}"))
+            self._set(replace(one, state="failed", reason=lines[-1][:300]))
 
         def _set(self, trial: Trial) -> None:
             self.trials[trial.number] = trial
             self.on_trial(trial, list(self.trials.values()))
 
     return Watcher(trials, epochs, on_trial)
-
-
-def _end(trial: Trial, epochs: int) -> State:
-    if trial.reason:
-        return "failed"
-    return "finished" if len(trial.records) == epochs else "stopped"
 
 
 def drop_test(dataset: Dataset) -> Dataset:

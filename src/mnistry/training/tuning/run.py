@@ -121,7 +121,7 @@ def search(
         MnistryError: something is not as it should be, no trial came to its end, or somebody stopped the search.
     """
     require("mnistry search", "ray")
-    _check(asked, max_concurrent)
+    config, wanted = _check(asked, max_concurrent)
     with run_folder.lock_run_folder(out, "search", resume=resume) as folder:
         stored = run_folder.load_plan(folder, PLAN, Plan, "search", ignored=(trials.TABLE,))
         if stored is not None:
@@ -131,7 +131,9 @@ def search(
         name = asked.get("dataset") if stored is None else stored.dataset
         dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)
-        plan = _begun(folder, asked, dataset) if stored is None else _same_data(stored, dataset, folder)
+        plan = _begun(folder, config, wanted, dataset) if stored is None else stored
+        if dict(plan.digests) != dict(dataset.digests):
+            raise RunError(f"The search in {folder} is on other data: its images have other SHA-256 digests.")
         images = count_validation(dataset, plan.validation)
         with run_folder.explain_resume("mnistry", "search", "--resume", "--out", str(folder)):
             all_trials = _run(folder, plan, dataset, max_concurrent=max_concurrent, address=address, on_trial=on_trial)
@@ -161,25 +163,26 @@ def draw(recipe: recipes.Recipe, number: int, seed: int, batch_size: int) -> dic
     return drawn | {"batch_size": max(1, round(drawn["batch_size"] * batch_size / recipe.batch_size))}
 
 
-def _check(asked: Mapping[str, Any], max_concurrent: int) -> None:
-    """Refuse what makes no sense before anything is made."""
+def _check(asked: Mapping[str, Any], max_concurrent: int) -> tuple[TrainConfig, int]:
+    """The config of a training and the number of trials; refuses what makes no sense before anything is made."""
     wanted = asked.get("trials", TRIALS_AS_USUAL)
     if wanted < 1:
         raise UsageError(f"The number of trials must be 1 or more; received {wanted}.")
     if max_concurrent < 1:
         raise UsageError(f"The number of concurrent trials must be 1 or more; received {max_concurrent}.")
-    TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
-    recipes.find_recipe(asked.get("recipe", TrainConfig.recipe))
+    config = TrainConfig(**{name: value for name, value in asked.items() if name != "trials"})
+    recipes.find_recipe(config.recipe)
+    return config, wanted
 
 
-def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
+def _begun(folder: Path, given: TrainConfig, wanted: int, dataset: Dataset) -> Plan:
     """Draw the trials and keep them; then the plan, as the sign that they are there."""
-    config = recipes.resolve(TrainConfig(**{name: value for name, value in asked.items() if name != "trials"}), dataset)
+    config = recipes.resolve(given, dataset)
     recipe = recipes.find_recipe(config.recipe)
     plan = Plan(
         recipe=config.recipe,
         dataset=config.dataset,
-        trials=asked.get("trials", TRIALS_AS_USUAL),
+        trials=wanted,
         epochs=config.epochs,
         seed=config.seed,
         validation=recipe.validation or VALIDATION,
@@ -188,12 +191,6 @@ def _begun(folder: Path, asked: Mapping[str, Any], dataset: Dataset) -> Plan:
     drawn = [Trial(number, draw(recipe, number, plan.seed, config.batch_size)) for number in range(1, plan.trials + 1)]
     trials.write(folder, drawn)
     files.write_json(folder / PLAN, asdict(plan))
-    return plan
-
-
-def _same_data(plan: Plan, dataset: Dataset, folder: Path) -> Plan:
-    if dict(plan.digests) != dict(dataset.digests):
-        raise RunError(f"The search in {folder} is on other data: its images have other SHA-256 digests.")
     return plan
 
 

@@ -49,10 +49,6 @@ class Trial:
 def compute_score(record: Mapping[str, Any], images: int) -> float:
     """Errors on the images held out, and as a fraction below 1 the loss, so that it decides between equals.
 
-    Args:
-        record: of an epoch.
-        images: how many are held out.
-
     >>> compute_score({"val_accuracy": 0.97, "val_loss": 0.25}, 100)
     3.2
     """
