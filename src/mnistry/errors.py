@@ -127,6 +127,11 @@ def require(what: str, *libraries: str, remark: str = "") -> None:
             raise missing_extra(what, library, remark) or ModuleNotFoundError(f"No module named {library!r}")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without a full stop; its kind where there is no text."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them when none is close.
 

@@ -132,15 +132,10 @@ class DatasetAudit:
             return []
         found, probabilities, names = self.labels.issues, self.labels.probabilities, self.dataset.class_names
         labels = np.concatenate([self.dataset.y_train, self.dataset.y_test])
-        issues = (
-            LabelIssue(
-                self.place(int(number)),
-                names[answer],
-                float(probabilities[number, labels[number]]),
-                float(probabilities[number, answer]),
-            )
-            for number, answer in zip(found.indices, found.predicted, strict=True)
-        )
+        issues = []
+        for number, answer in zip(found.indices, found.predicted, strict=True):
+            of_label, of_answer = (float(probabilities[number, each]) for each in (labels[number], answer))
+            issues.append(LabelIssue(self.place(int(number)), names[answer], of_label, of_answer))
         return [issue for issue in issues if split in (None, issue.place.split)]
 
     def too_small_classes(self) -> dict[str, int]:

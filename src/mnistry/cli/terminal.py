@@ -30,6 +30,5 @@ def suggest(command: str, why: str, head: str = "next") -> None:
     """Print the next useful command to standard error, if that is a terminal."""
     if sys.stderr.isatty():
         sys.stdout.flush()
-        typer.echo(
-            typer.style(pad(head, 8), dim=True) + f"{command}   " + typer.style(why, dim=True), err=True, color=colour()
-        )
+        line = f"{typer.style(pad(head, 8), dim=True)}{command}   {typer.style(why, dim=True)}"
+        typer.echo(line, err=True, color=colour())

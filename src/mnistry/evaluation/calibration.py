@@ -44,11 +44,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
         )
     if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= scores.shape[1]:
         raise UsageError(f"Labels must be integers from 0 to {scores.shape[1] - 1}.")
-    counted = _check_weights(weights, len(scores))
     below_label = scores - scores[np.arange(len(y)), y][:, None]
 
     def loss(log_temperature: float) -> float:
-        return float(np.average(log_sum_exp(below_label / math.exp(log_temperature)), weights=counted))
+        return float(np.average(log_sum_exp(below_label / math.exp(log_temperature)), weights=weights))
 
     return math.exp(_lowest(loss, math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)))
 
@@ -72,18 +71,10 @@ def threshold_for_precision(
 
     Returns:
         A confidence of at least this is sure; 2 where no line gives the precision.
-
-    Raises:
-        UsageError: shapes do not match, or the precision is not between 0 and 1.
     """
     confidences, right = np.asarray(confidences, np.float64), np.asarray(right, bool)
-    if confidences.ndim != 1 or confidences.shape != right.shape or not 0 < precision < 1:
-        raise UsageError(
-            f"There must be (n,) confidences and (n,) truths, and a precision between 0 and 1; received "
-            f"{confidences.shape}, {right.shape} and {precision}."
-        )
     order = np.argsort(-confidences, kind="stable")
-    values, counted = confidences[order], _check_weights(weights, len(confidences))[order]
+    values, counted = confidences[order], np.ones(len(order)) if weights is None else weights[order]
     totals, rights, squares = (np.cumsum(each) for each in (counted, counted * right[order], counted * counted))
     for last in np.flatnonzero(np.append(values[1:] != values[:-1], True))[::-1] if len(values) else ():
         share, effective = rights[last] / totals[last], max(totals[last] ** 2 / squares[last], 1.0)
@@ -99,24 +90,12 @@ def threshold_at_recall(scores: np.ndarray, share: float) -> float:
         scores: float (n,), n at least 1.
         share: above 0, at most 1.
 
-    Raises:
-        UsageError: there are no scores, or the share is out of range.
-
     >>> threshold_at_recall(np.array([0.1, 0.4, 0.2, 0.3]), 0.75)
     0.2
     """
-    scores = np.sort(np.asarray(scores, np.float64).reshape(-1))
-    if len(scores) == 0 or not 0 < share <= 1:
-        raise UsageError(f"There must be scores and a share above 0, at most 1; received {len(scores)} and {share}.")
+    scores = np.sort(np.asarray(scores, np.float64))
     kept = math.ceil(share * len(scores) - 1e-9)  # 0.98 × 50 is 49.00000000000001 in floating point
     return float(scores[len(scores) - kept])
-
-
-def _check_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
-    checked = np.ones(n) if weights is None else np.asarray(weights, np.float64)
-    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked > 0).all()):
-        raise UsageError(f"Weights must be finite, above 0 and ({n},); received {checked.shape}.")
-    return checked
 
 
 def _lowest(function: Callable[[float], float], low: float, high: float) -> float:

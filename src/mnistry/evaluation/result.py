@@ -85,27 +85,18 @@ class ModelEvaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `evaluate --json` prints and `evaluation.json` keeps."""
-        info = self.info
+        raw, facts = self.uncalibrated, self.info.as_json()
+        each = {one.name: {**one.all.as_json(), "sure": one.sure.as_json()} for one in self.corrupted}
+        corruptions = {"mean_accuracy": self.mean_accuracy, "seed": CORRUPTION_SEED, "each": each}
         return {
             "dataset": self.dataset.facts(),
-            "model": {
-                "source": self.source,
-                **{name: fact for name, fact in info.as_json().items() if name != "details"},
-            },
+            "model": {"source": self.source, **{name: fact for name, fact in facts.items() if name != "details"}},
             "test": self.test.as_json(),
-            "uncalibrated": None
-            if self.uncalibrated is None
-            else {"loss": self.uncalibrated.loss, "ece": self.uncalibrated.ece},
+            "uncalibrated": None if raw is None else {"loss": raw.loss, "ece": raw.ece},
             "sure": self.sure.as_json(),
             "digits": self.digits.as_json(),
             "mistakes": self.mistakes(),
-            "corruptions": {
-                "mean_accuracy": self.mean_accuracy,
-                "seed": CORRUPTION_SEED,
-                "each": {each.name: {**each.all.as_json(), "sure": each.sure.as_json()} for each in self.corrupted},
-            }
-            if self.corrupted
-            else None,
+            "corruptions": corruptions if self.corrupted else None,
             "seconds": self.seconds,
             "command": self.command,
             "environment": self.environment,

@@ -62,13 +62,11 @@ def format_verdict(result: ModelEvaluation) -> str:
     lines = [format_test_result(result.test)]
     if raw is not None:
         lines.append(f"without its temperature of {info.temperature:.3f}: loss {raw.loss:.4f}, {raw.ece:.2%}")
-    lines += [
-        "",
-        _say_selected(
-            "sure of          ", result.sure, f"probability times digit score at least {info.sure_threshold:.4g}"
-        ),
-        _say_selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}"),
-    ]
+    sure = f"probability times digit score at least {info.sure_threshold:.4g}"
+    lines += ["", _say_selected("sure of          ", result.sure, sure)]
+    lines.append(
+        _say_selected(f"taken for a {thing}", result.digits, f"digit-ness at least {info.digit_threshold:.4g}")
+    )
     return "\n".join(lines)
 
 
@@ -166,6 +164,5 @@ def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> st
         return "nothing is taken for anything else"
     lines = (f"{class_names[i]:>{side}}  read as {class_names[j]}: {wrong[i, j]:,}" for i, j in pairs[order])
     left_out = len(pairs) - len(order)
-    return "\n".join(
-        [f"{'label':>{side}}", *lines, *([f"… and {format_count(left_out, 'kind')} more"] if left_out else [])]
-    )
+    more = [f"… and {format_count(left_out, 'kind')} more"] if left_out else []
+    return "\n".join([f"{'label':>{side}}", *lines, *more])

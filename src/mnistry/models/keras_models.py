@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 import mnistry
-from mnistry.errors import MnistryError, ModelError, UsageError
+from mnistry.errors import MnistryError, ModelError, UsageError, first_line
 from mnistry.models import foreign_files, hdf5_check, keras_form, onnx_export, onnx_file
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
@@ -57,8 +57,7 @@ def load(path: str | os.PathLike[str]) -> keras.Model:
     except (ModelError, KeyboardInterrupt):
         raise
     except Exception as error:  # Keras raises whatever the part that is damaged leads to
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(f"{name} cannot be opened: {first.rstrip('.'):.300}.") from None
+        raise ModelError(f"{name} cannot be opened: {first_line(error):.300}.") from None
     if not isinstance(model, keras.Model):
         raise ModelError(f"{name} holds a {type(model).__name__}, not a model.")
     return model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import json
 import os
@@ -11,7 +10,7 @@ import shlex
 import shutil
 import types
 import typing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,30 +118,53 @@ def explain_resume(*command: str) -> Iterator[None]:
 
 
 def load_plan(
-    folder: Path, name: str, kind: type[Stored], what: str, *, ignored: Collection[str] = ()
+    folder: Path,
+    name: str,
+    kind: type[Stored],
+    asked: Mapping[str, Any],
+    what: str,
+    *,
+    ignored: Collection[str] = (),
+    missed: Callable[[str], None] | None = None,
 ) -> Stored | None:
-    """Load the plan of the work in a folder; None if nothing is there yet.
+    """Load the plan of the work in a folder, which must agree with what is asked for; None if nothing is there yet.
 
     Args:
         folder: of the work.
         name: of the JSON file.
         kind: the dataclass that it holds.
+        asked: values for some of its fields.
         what: the work, such as "run", for messages.
         ignored: names of files that may be there before the plan is; those that begin with a dot always may.
+        missed: gets a warning if nothing is there, where somebody wants to go on.
 
     Raises:
-        RunError: there is something else in the folder, or the file cannot be read.
+        RunError: there is something else in the folder, the file cannot be read, or the work was begun with other
+            settings than those asked for.
     """
     path = folder / name
     if not path.exists():
         others = sorted(entry.name for entry in folder.iterdir() if entry.name[0] != "." and entry.name not in ignored)
         if others:
             raise RunError(f"{folder} holds {others[0]}, but no {what} ({name} is missing). Name another folder.")
+        if missed is not None:
+            missed(f"There is nothing to resume in {folder}: the {what} starts from its beginning.")
         return None
     try:
-        return check_types(kind, json.loads(path.read_text(encoding="utf-8")))
+        stored = check_types(kind, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"{path} cannot be read as that of a {what}: {error}. Name another folder.") from None
+    differences = "; ".join(
+        f"{field} is {value}, asked for is {asked[field]}"
+        for field, value in vars(stored).items()
+        if field in asked and asked[field] != value
+    )
+    if differences:
+        raise RunError(
+            f"The {what} in {folder} has other settings: {differences}. Leave them out to go on with its own, or name "
+            "another folder."
+        )
+    return stored
 
 
 def check_types(kind: type[Stored], values: Any) -> Stored:
@@ -174,30 +196,6 @@ def _is_of_type(value: Any, hint: Any) -> bool:
     if inner and origin is not None and issubclass(origin, Sequence):
         return isinstance(value, list | tuple) and all(_is_of_type(each, inner[0]) for each in value)
     return hint is Any or isinstance(value, origin or hint)
-
-
-def check_agreement(stored: Any, asked: Mapping[str, Any], folder: Path, what: str) -> None:
-    """Make sure that nothing else is asked for than the work in a folder was begun with.
-
-    Args:
-        stored: a dataclass.
-        asked: values for some of its fields.
-        folder: of the work.
-        what: the work, such as "run", for messages.
-
-    Raises:
-        RunError: something is; the message says what.
-    """
-    differences = "; ".join(
-        f"{field.name} is {getattr(stored, field.name)}, asked for is {asked[field.name]}"
-        for field in dataclasses.fields(stored)
-        if field.name in asked and asked[field.name] != getattr(stored, field.name)
-    )
-    if differences:
-        raise RunError(
-            f"The {what} in {folder} has other settings: {differences}. Leave them out to go on with its own, or name "
-            "another folder."
-        )
 
 
 def _claim(out: str | os.PathLike[str] | None, kind: str, *, may_be_filled: bool = False) -> tuple[Path, list[Path]]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mnistry.ocr.recognizer import Recognizer
     from mnistry.ocr.result import Digit
 
-MARGIN = 0.2  # around a digit, as people cut one out
+MARGIN = 0.2  # around a digit, as people cut one out: a part of its longer side
 MOST_SHOWN = 480  # pixels of a side of the pictures of steps
 EXPECTED = 'a batch is uint8 (n, 28, 28), 0–255, ink bright on black: n times 784 bytes, or JSON {"images": [...]}'
 
@@ -106,13 +106,8 @@ def correct(_: Recognizer, body: bytes, *, folder: str) -> dict[str, Any]:
     try:
         given = json.loads(body)
         image, label = np.array(given["image"]), given["label"]
-        right = (
-            set(given) == {"image", "label"}
-            and image.shape == (SIDE, SIDE)
-            and image.dtype.kind in "iu"
-            and image.min() >= 0
-            and image.max() <= 255
-        )
+        whole = image.shape == (SIDE, SIDE) and image.dtype.kind in "iu"
+        right = set(given) == {"image", "label"} and whole and image.min() >= 0 and image.max() <= 255
     except (ValueError, RecursionError, KeyError, TypeError):
         right, label = False, None
     if not right or type(label) is not int or not 0 <= label <= 9:
@@ -134,9 +129,7 @@ def _explain(recognizer: Recognizer, picture: Picture, digits: Sequence[Digit], 
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     maps = explanation.heat(recognizer, images, [digit.digit for digit in digits])
     alone = len(answer["digits"]) == 1
-    naive = explanation.naive(
-        recognizer, [picture.pixels if alone else _cut(picture, digit, MARGIN) for digit in digits]
-    )
+    naive = explanation.naive(recognizer, [picture.pixels if alone else _cut(picture, digit) for digit in digits])
     found = naive.predictions
     for number, (shown, heat) in enumerate(zip(answer["digits"], maps, strict=False)):
         shown["heat"] = np.round(heat.astype(np.float64), 3).tolist()
@@ -161,16 +154,16 @@ def _show_steps(picture: Picture, digits: Sequence[Digit], answer: dict[str, Any
     answer["steps"] = [{"name": name, "png": _png(image)} for name, image in steps.items()]
     ink = replace(picture, pixels=steps["ink"])
     for shown, digit in zip(answer["digits"], digits, strict=False):
-        parts = {"cut": _cut(ink, digit, MARGIN), "image": digit.image}
+        parts = {"cut": _cut(ink, digit), "image": digit.image}
         shown["steps"] = [{"name": name, "png": _png(image)} for name, image in parts.items()]
 
 
-def _cut(picture: Picture, digit: Digit, margin: float) -> np.ndarray:
-    """The part of a picture around a digit, with a margin given as a part of its longer side."""
+def _cut(picture: Picture, digit: Digit) -> np.ndarray:
+    """The part of a picture around a digit, with a margin."""
     height, width = picture.pixels.shape[:2]
     across, down = width / picture.size[0], height / picture.size[1]
     x, y, box_width, box_height = digit.box
-    room = margin * max(box_width, box_height)
+    room = MARGIN * max(box_width, box_height)
     left, right = (x - room) * across, (x + box_width + room) * across
     top, bottom = (y - room) * down, (y + box_height + room) * down
     return picture.pixels[max(0, int(top)) : max(1, int(bottom) + 1), max(0, int(left)) : max(1, int(right) + 1)]

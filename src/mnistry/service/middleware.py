@@ -79,7 +79,8 @@ class RequestMiddleware:
         """Answer a request."""
         started = time.perf_counter()
         received = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        response = ResponseState(receive, send, self._state, has_body=_has_body(received))
+        has_body = "transfer-encoding" in received or received.get("content-length", "0").strip("0") != ""
+        response = ResponseState(receive, send, self._state, has_body=has_body)
         scope = {**scope, "headers": list(scope["headers"])}
         problem = self._prepare(scope, received)
         self._metrics.in_flight.inc()
@@ -138,10 +139,6 @@ class RequestMiddleware:
         self._metrics.request(known, method if method in METHODS else OTHER, status, seconds)
         size = 0 if method == "HEAD" else response.size
         self._log.request(scope["client"][0], method, path, status, size, seconds)
-
-
-def _has_body(headers: Mapping[str, str]) -> bool:
-    return "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != ""
 
 
 def _framing_problem(scope: Scope, headers: Mapping[str, str]) -> Problem | None:

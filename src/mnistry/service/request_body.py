@@ -79,7 +79,9 @@ class RequestBodyReader:
                 self._reserve(client, len(part))
             yield bytes(body)
         finally:
-            self._release(client, reserved)
+            self._reserved[client] -= reserved
+            if not self._reserved[client]:
+                del self._reserved[client]
 
     async def _parts(self, receive: Receive) -> AsyncIterator[bytes]:
         silence = self.limits.silence
@@ -102,8 +104,3 @@ class RequestBodyReader:
         self._reserved[client] += size
         if self._reserved[client] > self.limits.bytes_of_client or self._reserved.total() > self.limits.bytes_of_all:
             raise Problem(503, CROWDED, RETRY_AFTER)
-
-    def _release(self, client: str, size: int) -> None:
-        self._reserved[client] -= size
-        if not self._reserved[client]:
-            del self._reserved[client]

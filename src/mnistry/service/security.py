@@ -45,13 +45,16 @@ class Access:
         matched = HOST.fullmatch(host)
         if matched is None or int(matched["port"] or 0) > 65535:
             return Problem(400, f"The Host header must be NAME or NAME:PORT; received {host[:100]!r}.")
-        if not self._is_ours(matched["name"].strip("[]").lower().rstrip(".")):
+        name = matched["name"].strip("[]").lower().rstrip(".")
+        if not (self.names & {ANY, name} or (self.any_address and is_address(name))):
             sentence = (
                 f"This server does not answer to the name {host[:100]!r}. Start it with --allow-host to allow it."
             )
             return Problem(421, sentence)
         origin = headers.get("origin")
-        if origin is None or method in SAFE_METHODS or _name_and_port(origin) == host or self._allowed(origin):
+        if origin is None or method in SAFE_METHODS:
+            return None
+        if origin.partition("://")[2] == host or self.origins & {ANY, origin}:
             return None
         sentence = f"A page of {origin[:100]} may not use this server. Start it with --allow-origin to allow it."
         return Problem(403, sentence)
@@ -82,12 +85,6 @@ class Access:
     def _is_proxy(self, address: str) -> bool:
         parsed = ipaddress.ip_address(address)
         return any(parsed in network for network in self.proxies)
-
-    def _is_ours(self, name: str) -> bool:
-        return ANY in self.names or name in self.names or (self.any_address and is_address(name))
-
-    def _allowed(self, origin: str) -> bool:
-        return ANY in self.origins or origin in self.origins
 
 
 def choose_access(
@@ -130,10 +127,5 @@ def _network(proxy: str) -> Network:
     try:
         return ipaddress.ip_network(proxy, strict=False)
     except ValueError:
-        raise UsageError(
-            f"--trust-proxy must be an IP address or a network such as 10.0.0.0/8; received {proxy!r}."
-        ) from None
-
-
-def _name_and_port(origin: str) -> str:
-    return origin.partition("://")[2]
+        sentence = f"--trust-proxy must be an IP address or a network such as 10.0.0.0/8; received {proxy!r}."
+        raise UsageError(sentence) from None

@@ -15,7 +15,7 @@ import numpy as np
 
 import mnistry
 from mnistry.datasets import loading
-from mnistry.errors import RunError
+from mnistry.errors import RunError, first_line
 from mnistry.models import keras_form, keras_models, onnx_export, onnx_file, outputs
 from mnistry.models.backend import keras
 from mnistry.models.classifier import Classifier
@@ -97,16 +97,13 @@ def _prepare_model(
     """Prepare a model; where images may be padded or resized to its size, by what reads the built-in digits better."""
     if fit is not None or not isinstance(model, keras.Model) or not keras_form.is_padded_or_resized(model):
         return keras_models.prepare(model, class_names, pixels, fit=fit, kind=kind)
-    resized, padded = (
-        keras_models.prepare(model, class_names, pixels, fit=each, kind=kind) for each in keras_form.FITS
-    )
+    both = [keras_models.prepare(model, class_names, pixels, fit=each, kind=kind) for each in keras_form.FITS]
+    resized, padded = both
     if resized.info.class_names != loading.DIGIT_NAMES:
         return resized
     digits = loading.load("digits")
-    right = [
-        float((Classifier.from_bytes(each.to_bytes()).predict(digits.x_test).argmax(axis=1) == digits.y_test).mean())
-        for each in (resized, padded)
-    ]
+    answers = [Classifier.from_bytes(each.to_bytes()).predict(digits.x_test).argmax(axis=1) for each in both]
+    right = [float((each == digits.y_test).mean()) for each in answers]
     if right[1] < READ or right[1] - right[0] < CLEARLY:
         return resized
     told = f"it read {right[1]:.0%} of the built-in digits so, and {right[0]:.0%} when they were resized"
@@ -167,24 +164,19 @@ def load_run(run: str | os.PathLike[str]) -> tuple[keras.Model, ModelMetadata]:
         raise RunError(f"{short(folder)} is neither a run folder nor a whole Keras model (.keras or .h5).")
     if not folder.is_dir():
         raise RunError(f"There is no run folder {short(folder)}. Name the folder that a training wrote.")
-    missing = [
-        name for name in (run_folder.CONFIG, run_folder.SUMMARY, run_folder.MODEL) if not (folder / name).is_file()
-    ]
-    if missing:
+    files = (run_folder.CONFIG, run_folder.SUMMARY, run_folder.MODEL)
+    if missing := [name for name in files if not (folder / name).is_file()]:
         raise RunError(
             f"{short(folder)} holds no finished run: {' and '.join(missing)} missing. If it was stopped, go on with: "
             f"mnistry train --resume --out {shlex.quote(str(run))}"
         )
     try:
-        config, summary = (
-            json.loads((folder / name).read_text(encoding="utf-8")) for name in (run_folder.CONFIG, run_folder.SUMMARY)
-        )
+        config, summary = (json.loads((folder / name).read_text(encoding="utf-8")) for name in files[:2])
         info = info_of(config, summary)
         info.to_json()  # odd numbers show here
         model = keras_models.load(folder / run_folder.MODEL)
     except Exception as error:  # Keras raises whatever the part that is damaged leads to, and odd numbers anything
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RunError(f"The run in {short(folder)} cannot be read: {first.rstrip('.')}. Train it anew.") from None
+        raise RunError(f"The run in {short(folder)} cannot be read: {first_line(error)}. Train it anew.") from None
     if training_result.hash_weights(model) != summary["weights_sha256"]:
         raise RunError(
             f"{short(folder)}: {run_folder.MODEL} has other weights than {run_folder.SUMMARY} says. Train it anew."

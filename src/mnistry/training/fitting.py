@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.errors import UsageError
+from mnistry.errors import UsageError, first_line
 from mnistry.models.backend import (
     JAXEpochIterator,
     JAXTrainer,
@@ -141,7 +141,7 @@ def fit(
         except UsageError:
             raise
         except Exception as error:  # whatever it is, Keras either copes with it or tells it best
-            obstacle = f"it cannot be compiled as a whole ({type(error).__name__}: {_first_line(error)})"
+            obstacle = f"it cannot be compiled as a whole ({type(error).__name__}: {first_line(error)})"
         else:
             return training.run(progress)
     if devices > 1:
@@ -378,7 +378,3 @@ def _show_state(model: keras.Model, state: Any) -> None:
     """Let callbacks find the values where Keras has them, past its bookkeeping of attributes, which is slow."""
     names = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
     object.__setattr__(model, "_jax_state", dict(zip(names, state, strict=True)))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")

@@ -56,14 +56,11 @@ def train_run(
     config = TrainConfig(**given)
     recipes.find_recipe(config.recipe)  # before data are looked for
     with run_folder.lock_run_folder(out, "train", resume=resume) as folder:
-        stored = run_folder.load_plan(folder, run_folder.CONFIG, TrainConfig, "run")
-        if stored is not None:
-            run_folder.check_agreement(stored, loading.with_full_name(given), folder, "run")
-            config = stored
-            if (folder / run_folder.SUMMARY).exists():
-                return folder, None
-        elif resume:
-            callbacks.warning(f"There is nothing to resume in {folder}: the run starts from its beginning.")
+        asked, missed = loading.with_full_name(given), callbacks.warning if resume else None
+        stored = run_folder.load_plan(folder, run_folder.CONFIG, TrainConfig, asked, "run", missed=missed)
+        if stored is not None and (folder / run_folder.SUMMARY).exists():
+            return folder, None
+        config = stored or config
         dataset = loading.load(config.dataset, data_dir=data_dir, progress=callbacks.download, kind=config.kind)
         callbacks.loaded(dataset)
         resolved = recipes.resolve(config, dataset)

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 
 from mnistry.constants import IMAGE_SIZE
-from mnistry.errors import UsageError
+from mnistry.errors import UsageError, first_line
 from mnistry.models import backend
 from mnistry.models.backend import jax, keras
 from mnistry.models.onnx_conversion import arrays, windows
@@ -213,8 +213,9 @@ def _trace(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
     try:
         closed = jax.make_jaxpr(forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
     except Exception as error:  # a model runs whatever its layers do
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"The network {model.name} cannot be run on {N} images {shape}: {first:.200}") from None
+        raise UsageError(
+            f"The network {model.name} cannot be run on {N} images {shape}: {first_line(error):.200}"
+        ) from None
     return closed.jaxpr, [_array(each) for each in closed.consts]
 
 

@@ -123,11 +123,9 @@ def search(
     require("mnistry search", "ray")
     config, wanted = _check(asked, max_concurrent)
     with run_folder.lock_run_folder(out, "search", resume=resume) as folder:
-        stored = run_folder.load_plan(folder, PLAN, Plan, "search", ignored=(trials.TABLE,))
-        if stored is not None:
-            run_folder.check_agreement(stored, loading.with_full_name(asked), folder, "search")
-        elif resume:
-            callbacks.warning(f"There is nothing to resume in {folder}: the search starts from its beginning.")
+        missed, before = callbacks.warning if resume else None, (trials.TABLE,)
+        asked = loading.with_full_name(asked)
+        stored = run_folder.load_plan(folder, PLAN, Plan, asked, "search", ignored=before, missed=missed)
         name = asked.get("dataset") if stored is None else stored.dataset
         dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)
