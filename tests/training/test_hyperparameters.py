@@ -18,7 +18,7 @@ from mnistry.training import recipes, trainer
 from mnistry.training import run as training_run
 from mnistry.training.augmentation import pipeline
 from mnistry.training.config import ResolvedConfig, TrainConfig
-from mnistry.training.hyperparameters import SearchRange, check_settings
+from mnistry.training.recipes import SearchRange, check_settings
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,17 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray) -> Evaluation:
     )
 
 
+def find_confusions(confusion: np.ndarray) -> list[tuple[int, int, int]]:
+    """List the mistakes of a confusion matrix, the most frequent first: label, answer and number of each kind.
+
+    >>> find_confusions(np.array([[3, 1], [2, 12]]))
+    [(1, 0, 2), (0, 1, 1)]
+    """
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)]
+    return [(i, j, int(wrong[i, j])) for i, j in (divmod(int(place), len(wrong)) for place in order)]
+
+
 def compute_selective_accuracy(selected: np.ndarray, right: np.ndarray) -> SelectiveAccuracy:
     """Count how many of the selected answers are right.
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistry.datasets.dataset import Dataset
 from mnistry.evaluation import corruptions
 from mnistry.evaluation import result as evaluation_result
-from mnistry.evaluation.metrics import MISTAKES_SHOWN
+from mnistry.evaluation.metrics import MISTAKES_SHOWN, Evaluation
+from mnistry.evaluation.result import ModelEvaluation
 from mnistry.reporting import html, plots
 from mnistry.reporting.drawing import Drawing
 from mnistry.runtime import files
-
-if TYPE_CHECKING:
-    from mnistry.datasets.dataset import Dataset
-    from mnistry.evaluation.metrics import Evaluation
-    from mnistry.evaluation.result import ModelEvaluation
-
 
 NUMBERS = "evaluation.json"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy
+from mnistry.evaluation.metrics import Evaluation, SelectiveAccuracy, find_confusions
 from mnistry.evaluation.result import Corrupted, ModelEvaluation, format_corruption
 from mnistry.reporting import text as reporting_text
 from mnistry.reporting.html import format_share
@@ -157,12 +157,10 @@ def format_confusion(
 
 def _confusions(matrix: np.ndarray, class_names: Sequence[str], side: int) -> str:
     """The most frequent confusions, a line each."""
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    pairs = np.argwhere(wrong)
-    order = np.argsort(-wrong[wrong > 0], kind="stable")[:CONFUSIONS_SHOWN]
-    if not len(order):
+    found = find_confusions(matrix)
+    if not found:
         return "nothing is taken for anything else"
-    lines = (f"{class_names[i]:>{side}}  read as {class_names[j]}: {wrong[i, j]:,}" for i, j in pairs[order])
-    left_out = len(pairs) - len(order)
+    lines = [f"{class_names[i]:>{side}}  read as {class_names[j]}: {n:,}" for i, j, n in found[:CONFUSIONS_SHOWN]]
+    left_out = len(found) - len(lines)
     more = [f"… and {format_count(left_out, 'kind')} more"] if left_out else []
     return "\n".join([f"{'label':>{side}}", *lines, *more])

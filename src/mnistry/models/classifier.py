@@ -7,18 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from mnistry.errors import ModelError, UsageError
 from mnistry.models import model_source, onnx_file
+from mnistry.models.metadata import ModelMetadata
 from mnistry.models.outputs import softmax, to_logits
 from mnistry.runtime.parallel import count_cpus
-
-if TYPE_CHECKING:
-    from mnistry.models.metadata import ModelMetadata
-
 
 SHIPPED = "models/weights/mnistry.onnx"
 CHUNK = 128  # images a call of the runtime: their activations stay in the processor's cache

@@ -58,12 +58,17 @@ def connect(
         ClusterError: the cluster cannot be reached, or Ray cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_environment(SETTINGS | dict(settings) | ({} if address else ON_THIS_MACHINE)))
+        wanted = SETTINGS | dict(settings) | ({} if address else ON_THIS_MACHINE)
+        new = {name: value for name, value in wanted.items() if name not in os.environ}
+        stack.enter_context(mock.patch.dict(os.environ, new))
         import ray
+        from ray._private.node import Node
 
         if address is None:
             folder = stack.enter_context(_temporary_folder())
-            stack.enter_context(_without_usage_reports())
+            # Without a dashboard Ray's API server only reports usage. That is switched off, but it would still ask the
+            # metadata addresses of three clouds where it runs.
+            stack.enter_context(mock.patch.object(Node, "start_api_server", return_value=None))
             own: dict[str, Any] = {"address": "local", "num_cpus": cpus, "object_store_memory": object_store}
             own |= {"include_dashboard": False, "_temp_dir": str(folder)}
         else:
@@ -79,31 +84,6 @@ def connect(
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, before)  # Ray's own would not let us clear up
         stack.callback(ray.shutdown)
-        yield
-
-
-@contextlib.contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a block, except those that are set already; later programs do not inherit them."""
-    new = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ.update(new)
-    try:
-        yield
-    finally:
-        for name in new:
-            os.environ.pop(name, None)
-
-
-@contextlib.contextmanager
-def _without_usage_reports() -> Iterator[None]:
-    """Keep Ray from starting its API server.
-
-    Without a dashboard its only work is usage reports. They are switched off, but it would still ask the metadata
-    addresses of three clouds where it runs.
-    """
-    from ray._private.node import Node
-
-    with mock.patch.object(Node, "start_api_server", return_value=None):
         yield
 
 

@@ -29,6 +29,7 @@ from mnistry.training.loop import TrainProgress, TrainSession, has_own_logs, shu
 
 STEP_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_STEP_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+VALUES = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
 EPOCHS_WITHOUT_STEPS = "_mnistry_epochs_without_steps"
 
 
@@ -249,7 +250,7 @@ class _Training:
                 if model._jax_state_synced:
                     object.__setattr__(model, "_jax_state", None)  # it holds the values of before
                     session.pull(taken=True)
-                    _purge(model)
+                    model._purge_model_variables(**dict.fromkeys(VALUES, True))  # as Keras does: the session has them
                     model._jax_state_synced = False
                 _show_state(model, session.state)
                 moment = next(moments)
@@ -367,14 +368,6 @@ def _final_logs(model: keras.Model, step: str, logs: dict[str, Any]) -> dict[str
     return dict(model._get_metrics_result_or_logs(logs) if has_own_logs(model, step) else logs)
 
 
-def _purge(model: keras.Model) -> None:
-    """Take the values from the model's variables, as Keras does while it trains: the session has them."""
-    model._purge_model_variables(
-        trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
-    )
-
-
 def _show_state(model: keras.Model, state: Any) -> None:
     """Let callbacks find the values where Keras has them, past its bookkeeping of attributes, which is slow."""
-    names = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
-    object.__setattr__(model, "_jax_state", dict(zip(names, state, strict=True)))
+    object.__setattr__(model, "_jax_state", dict(zip(VALUES, state, strict=True)))

@@ -1,13 +1,8 @@
 // The page of the API, made from the OpenAPI description that programs use.
 
-const byId = (id) => document.getElementById(id);
+import { element } from "./draw.js";
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children.filter((each) => each !== null));
-  return made;
-}
+const byId = (id) => document.getElementById(id);
 
 // Text in which `code` is marked as in Markdown.
 function prose(text) {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnistry.evaluation import text as evaluation_text
+from mnistry.evaluation.metrics import find_confusions
 from mnistry.reporting.language import Language, Message, count_columns, message, pad, plural, wrap
 from mnistry.reporting.plots import format_percent
 from mnistry.reporting.text import render_picture
@@ -200,13 +201,9 @@ def say_confused(test: Evaluation, class_names: Sequence[str], language: Languag
 
 def commonest(matrix: np.ndarray, class_names: Sequence[str]) -> list[Message]:
     """The commonest mistakes of a confusion matrix, the most frequent first."""
-    wrong = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED_SHOWN]
-    pairs = [divmod(int(place), len(matrix)) for place in order]
     return [
-        message("{label} read as {answer} ({n}×)", label=class_names[i], answer=class_names[j], n=int(wrong[i, j]))
-        for i, j in pairs
-        if wrong[i, j]
+        message("{label} read as {answer} ({n}×)", label=class_names[i], answer=class_names[j], n=n)
+        for i, j, n in find_confusions(matrix)[:CONFUSED_SHOWN]
     ]
 
 
