@@ -30,11 +30,9 @@ SLACK = 1e-4  # of float32, in a squared distance
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Images that are copies of each other, each of at least one of the others.
+    """Images that are copies, each of at least one of the others; `exact` if all have the very same pixels.
 
-    Attributes:
-        members: int64 (k,), their indices, ascending; 2 or more.
-        exact: whether all have the very same pixels.
+    Their indices, int64 (k,), are ascending; there are 2 or more.
     """
 
     members: np.ndarray

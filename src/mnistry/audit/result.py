@@ -21,13 +21,9 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Place:
-    """The place of an image in a data set.
+    """The place of an image in a data set: "train" or "test", its number there, from 0, and the name of its class.
 
-    Attributes:
-        split: "train" or "test".
-        index: its number there, from 0.
-        label: the name of its class.
-        origin: the file, and its row there; None for a published data set.
+    The origin is the file, and the row in it; None for a published data set.
     """
 
     split: str
@@ -47,13 +43,9 @@ class Place:
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """An image whose label is probably wrong.
+    """An image whose label is probably wrong: its place, the class that the networks predict instead, and how sure.
 
-    Attributes:
-        place: where it is, with its label.
-        answer: the class that the networks predict.
-        of_label: their probability for its label.
-        of_answer: their probability for the answer.
+    Their probabilities are those of the label and of that answer.
     """
 
     place: Place
@@ -69,12 +61,9 @@ class LabelIssue:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The check of the labels.
+    """The check of the labels: the plan of the cross-validation, and what confident learning finds.
 
-    Attributes:
-        plan: the settings of the cross-validation.
-        probabilities: float64 (n, classes), out-of-fold, for the training images and then the test images.
-        issues: what confident learning finds.
+    The out-of-fold probabilities, float64 (n, classes), are of the training images and then of the test images.
     """
 
     plan: Plan

@@ -211,12 +211,7 @@ def format_lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] 
 
 
 def draw_digits(digits: Sequence[Digit], width: int) -> str:
-    """Draw each digit as the network saw it, with its three best answers below, as many beside each other as fit.
-
-    Args:
-        digits: in reading order.
-        width: of the terminal, in characters.
-    """
+    """Draw each digit as the network saw it, with its three best answers below, as many beside each other as fit."""
     blocks = [[*draw_image(digit.image), *_answers(digit)] for digit in digits]
     across = max(1, (width + len(BETWEEN)) // (28 + len(BETWEEN)))
     rows = [blocks[start : start + across] for start in range(0, len(blocks), across)]

@@ -52,14 +52,9 @@ def gaussian_blur(images: np.ndarray, sigma: float, *, mode: str = "nearest") ->
 
 
 def convolve(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Convolve each image with its own kernel; beyond the field all is black.
+    """Convolve each image (n, side, side) with its own kernel; beyond the field all is black.
 
-    Args:
-        images: (n, side, side), any number type.
-        kernels: float (n, odd, odd), not negative, some of it above 0; each is brought to the sum 1.
-
-    Returns:
-        float32 (n, side, side).
+    The kernels (n, odd, odd) are not negative; each is brought to the sum 1.
     """
     from scipy import signal
 
@@ -68,16 +63,13 @@ def convolve(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
 
 
 def shuffle_cells(images: np.ndarray, random: np.random.Generator, *, cell: int, margin: int) -> np.ndarray:
-    """Put the pixels of each cell of each image in random order.
+    """Put the pixels of each cell of each image (n, side, side) in random order.
 
     Args:
-        images: (n, side, side), any number type.
+        images: any number type, as the result.
         random: the source of the order.
         cell: the side of a cell, in pixels; cells at the edges may be cut off.
         margin: how many pixels outside the field the first cells begin, less than `cell`.
-
-    Returns:
-        The same pixels, of the same type and shape.
     """
     n, side = images.shape[:2]
     rows = (np.arange(side) + margin) // cell
@@ -144,15 +136,12 @@ def _neighbours(framed: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def line_coordinates(angles: np.ndarray, offsets: np.ndarray, *, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
-    """Give each pixel's coordinates along and across a straight line.
+    """Give each pixel's coordinates along and across a straight line: two float32 arrays (n, side, side), in pixels.
 
     Args:
         angles: float (n,), from "to the right" towards "down", in radians.
         offsets: float (n,), how far the line passes the centre of the field, in pixels.
         side: of the field, in pixels.
-
-    Returns:
-        Two float32 arrays (n, side, side), in pixels: along the line from its point nearest to the centre, and across.
     """
     places = np.arange(side, dtype=np.float32) - (side - 1) / 2
     cosine, sine = as_column(np.cos(angles)), as_column(np.sin(angles))

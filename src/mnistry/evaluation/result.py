@@ -17,13 +17,7 @@ AS_THEY_ARE = "as they are"
 
 @dataclass(frozen=True, eq=False)
 class Corrupted:
-    """Accuracy on the test images with one kind of corruption.
-
-    Attributes:
-        name: of the corruption.
-        all: accuracy of all answers.
-        sure: accuracy of those that the model is sure of.
-    """
+    """Accuracy on test images with one kind of corruption: of all answers, and of those that the model is sure of."""
 
     name: str
     all: SelectiveAccuracy

@@ -208,11 +208,7 @@ def apply_tta(
 def shift_images(images: np.ndarray) -> np.ndarray:
     """Move images by one pixel up, down, left and right; the freed row or column is black.
 
-    Args:
-        images: uint8 (n, height, width).
-
-    Returns:
-        uint8 (4 n, height, width): all moved up, then all moved down, left, right.
+    Images are uint8 (n, height, width); the result is (4 n, height, width): all moved up, then down, left, right.
     """
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     height, width = images.shape[1:]
@@ -223,12 +219,7 @@ def shift_images(images: np.ndarray) -> np.ndarray:
 def combine(first: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Average predictions over an image and its moved copies: the softmax of the mean logits.
 
-    Args:
-        first: float (n, classes), probabilities of the images as they are.
-        others: float (4 n, classes), probabilities of their copies by `shift_images`.
-
-    Returns:
-        float64 (n, classes), rows adding up to 1.
+    Probabilities of the images, (n, classes), and of their copies by `shift_images`, (4 n, classes), to (n, classes).
     """
     looks = np.concatenate([first[None], others.reshape(LOOKS - 1, *first.shape)])
     return softmax(to_logits(looks).mean(axis=0))

@@ -23,11 +23,7 @@ ZSTANDARD_MAGIC = b"\x28\xb5\x2f\xfd"
 def prepare(folder: Path) -> bool:
     """Make the folder fit for JAX: it exists, nothing in it is damaged, and it is not too large.
 
-    Args:
-        folder: holds the entries; it is made if need be.
-
-    Returns:
-        True if entries can be kept there.
+    Tells whether entries can be kept there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -322,10 +322,7 @@ def convolve_depthwise(x: Any, kernel: Any, window: Window) -> Any:
     Args:
         x: float32 (n, height, width, channels).
         kernel: float32 (rows, columns, channels, filters per channel).
-        window: where the kernel goes.
-
-    Returns:
-        float32 (n, *window.out, channels * filters per channel).
+        window: where the kernel goes; the result is (n, *window.out, channels * filters per channel).
     """
     total = sum(
         pick(pad(x, window), window, i, j)[..., None] * kernel[i, j]

@@ -46,10 +46,7 @@ BY_ENDING = {
 
 
 def refuse(path: Path) -> None:
-    """Refuse a model of a kind that is not taken, by its name, and say what to do with it.
-
-    Args:
-        path: of a file or folder; it need not exist.
+    """Refuse a file or folder, which need not exist, that is a model of a kind that is not taken, and say what to do.
 
     Raises:
         ModelError: it is such a model.

@@ -78,12 +78,9 @@ def _rightly_named(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
-    """A custom Keras model, ready to be exported.
+    """A custom Keras model, ready to be exported, with the scaling of its pixels where it does not do that itself.
 
-    Attributes:
-        model: takes images (n, 28, 28) or in a form like it, and gives a row for each.
-        info: metadata of the model file.
-        scaling: of the pixels, where the model does not do it.
+    It takes images (n, 28, 28) or in a form like it, and gives a row for each.
     """
 
     model: keras.Model
@@ -230,20 +227,17 @@ def _check_config(text: str, name: str) -> None:
     for part in parts:
         kind, module = part.get("class_name"), part.get("module") or "keras"
         if kind in REFUSED:
-            raise ModelError(
-                f"{name} has a {kind} layer, which can run any program. Build the model in Python and use "
-                "mnistry.export(model, path) instead, or write the layer with Keras's own."
-            )
-        if part.get("module") is None and part.get("registered_name"):
-            raise ModelError(
-                f"{name} needs {kind!r:.60}, a class of one's own, whose program is not in the file. Build the model "
-                "in Python and use mnistry.export(model, path) instead."
-            )
-        if not isinstance(module, str) or module.split(".")[0] not in OWN_MODULES:
-            raise ModelError(
-                f"{name} needs {kind!r:.60} of {module!r:.60}, which is not Keras's own. Build the model in Python and "
-                "use mnistry.export(model, path) instead."
-            )
+            why = f"has a {kind} layer, which can run any program"
+        elif part.get("module") is None and part.get("registered_name"):
+            why = f"needs {kind!r:.60}, a class of one's own, whose program is not in the file"
+        elif not isinstance(module, str) or module.split(".")[0] not in OWN_MODULES:
+            why = f"needs {kind!r:.60} of {module!r:.60}, which is not Keras's own"
+        else:
+            continue
+        raise ModelError(
+            f"{name} {why}. Build the model in Python and use mnistry.export(model, path) instead, or write the layer "
+            "with Keras's own."
+        )
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:

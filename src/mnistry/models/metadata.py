@@ -99,15 +99,11 @@ class ModelMetadata:
             raise ValueError(f"its facts are not JSON: {error}") from None
         if not isinstance(content, dict):
             raise ValueError("its facts are not a JSON object")
-        if content.get("format") != FORMAT:
-            raise ValueError(
-                f"its facts have format {content.get('format')!r:.40} and this version reads format {FORMAT}"
-            )
-        known = {each.name for each in dataclasses.fields(cls)}
-        facts = {name: value for name, value in content.items() if name in known}
+        if (found := content.get("format")) != FORMAT:
+            raise ValueError(f"its facts have format {found!r:.40} and this version reads format {FORMAT}")
+        facts = {each.name: content[each.name] for each in dataclasses.fields(cls) if each.name in content}
         names = facts.get("class_names")
-        missing = [name for name in ("name", "recipe", "class_names") if name not in facts]
-        if missing:
+        if missing := [name for name in ("name", "recipe", "class_names") if name not in facts]:
             raise ValueError(f"its facts lack {' and '.join(missing)}")
         made = cls(**{**facts, "class_names": tuple(names) if isinstance(names, list) else names})
         made.to_json()  # a NaN among the details shows here

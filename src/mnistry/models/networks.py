@@ -127,10 +127,8 @@ def _convolutional(
 def with_precision(model: keras.Model, policy: str) -> keras.Model:
     """Return the same convolutional network computing in another precision, with the same weights.
 
-    Args:
-        model: a built sequence of layers.
-        policy: Keras's name of the precision of convolutions, batch normalizations and relus, such as mixed_bfloat16;
-            the other layers compute in float32.
+    The policy is Keras's, such as mixed_bfloat16, for convolutions, batch normalizations and relus; the other layers
+    compute in float32.
     """
     changed = (keras.layers.Conv2D, keras.layers.BatchNormalization, keras.layers.ReLU)
     layers = [
@@ -144,13 +142,7 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as people like to see it.
-
-    Attributes:
-        kind: its kind and size, such as "Dense(128, relu)".
-        output: the shape of its output, without the batch.
-        parameters: how many weights it has.
-    """
+    """A layer as people like to see it: kind and size, such as "Dense(128, relu)", output shape, number of weights."""
 
     kind: str
     output: tuple[int, ...]

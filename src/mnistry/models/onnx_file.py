@@ -136,11 +136,7 @@ def is_keras(path: str | os.PathLike[str]) -> bool:
 
 
 def check(content: bytes, name: str) -> tuple[ModelMetadata, int]:
-    """Check a model file as a whole.
-
-    Args:
-        content: of the file.
-        name: what to call it in errors.
+    """Check the content of a model file as a whole; `name` is what errors call it.
 
     Returns:
         Its metadata, and the number of values that it computes for an image.

@@ -57,12 +57,7 @@ class Head:
         return np.concatenate([part[0] for part in parts]).reshape(len(images), -1)
 
     def with_weights(self, weights: np.ndarray, info: ModelMetadata) -> bytes:
-        """The content of a model file with other weights in this layer.
-
-        Args:
-            weights: float32 (outputs, features).
-            info: metadata of the new file.
-        """
+        """The content of a model file with other metadata and weights, float32 (outputs, features), in this layer."""
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         for constant in model.graph.initializer:

@@ -15,13 +15,7 @@ MAX_VARINT = 10  # bytes
 
 
 class Field(NamedTuple):
-    """One field of a message.
-
-    Attributes:
-        name: the field's name.
-        kind: VARINT or BYTES.
-        most: how often it may be there.
-    """
+    """One field of a message: its name, its kind, VARINT or BYTES, and how often it may be there."""
 
     name: str
     kind: int

@@ -23,12 +23,7 @@ SMALL = 11.0
 
 
 def draw_samples(images: np.ndarray, labels: Sequence[str]) -> Drawing:
-    """Images in rows of five, dark ink on white, each with its label.
-
-    Args:
-        images: uint8 (n, 28, 28), ink bright on black.
-        labels: n of them.
-    """
+    """Images, uint8 (n, 28, 28), in rows of five, dark ink on white, each with its label."""
     return _picture_grid(images, [[label] for label in labels], SAMPLE_COLUMNS)
 
 
@@ -53,12 +48,7 @@ def draw_corrupted(images: np.ndarray, names: Sequence[str]) -> Drawing:
 
 
 def draw_image(pixels: np.ndarray, title: str | Message) -> Drawing:
-    """One image in reversed grey with a colour bar, as `imshow(image, cmap="gray_r")` and `colorbar()` draw it.
-
-    Args:
-        pixels: uint8 (28, 28).
-        title: the text above it.
-    """
+    """One image, uint8 (28, 28), in reversed grey with a colour bar, as `imshow(image, cmap="gray_r")` draws it."""
     side, left, top = 336.0, 44.0, 30.0
     drawing = Drawing(WIDTH, top + side + 48)
     drawing.text(left + side / 2, 14, title)
@@ -144,10 +134,7 @@ def draw_confusion(matrix: np.ndarray, class_names: Sequence[str]) -> Drawing:
 def draw_probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequence[str]) -> Drawing:
     """The probabilities of one image beside those that a second Softmax makes of them; the likeliest of many classes.
 
-    Args:
-        right: float (classes,), the model's output.
-        doubled: float (classes,), Softmax of that.
-        class_names: the names of the bars.
+    Both are float (classes,).
     """
     if len(right) > BARS_SHOWN:
         likely = np.argsort(-right, kind="stable")[:BARS_SHOWN]
@@ -209,10 +196,7 @@ def draw_reliability(bins: Sequence[Any], n: int) -> Drawing:
 def draw_robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) -> Drawing:
     """The wrong answers to each kind of image: those that the model was not sure of, and those that it was.
 
-    Args:
-        names: of the kinds.
-        unsure: float (kinds,), wrong answers that were not sure, as parts of all answers.
-        sure: float (kinds,), wrong answers that were.
+    Both are float (kinds,), as parts of all answers.
     """
     step, top = 26.0, 34.0
     left = 14 + max(estimate_width(name) for name in names)

@@ -36,11 +36,7 @@ class Context(SpawnContext):
 
 
 def start(setup: Callable[[], Any]) -> None:
-    """Prepare this process for its tasks.
-
-    Args:
-        setup: makes its state when the first task is there.
-    """
+    """Prepare this process for its tasks; `setup` makes its state when the first task is there."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its processes
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     _process["setup"] = setup

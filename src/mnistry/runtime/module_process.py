@@ -7,15 +7,10 @@ import sys
 
 
 def run_module(name: str, *arguments: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
-    """Run a module of this package, without input, and take in what it writes.
-
-    Args:
-        name: of the module, whose `__main__` part is run.
-        arguments: of the program.
-        seconds: that it may take.
+    """Run the `__main__` part of a module of this package, without input, and take in what it writes.
 
     Raises:
-        subprocess.TimeoutExpired: it took longer, and was ended.
+        subprocess.TimeoutExpired: it took longer than those seconds, and was ended.
     """
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", name, *arguments],

@@ -27,11 +27,7 @@ def count_cpus() -> int:
 
 @dataclass(frozen=True)
 class LostTask:
-    """A task without a result.
-
-    Attributes:
-        reason: what happened to its process, as the end of a sentence: "its process crashed".
-    """
+    """A task without a result; the reason is the end of a sentence, such as "its process crashed"."""
 
     reason: str
 

@@ -30,9 +30,6 @@ SECONDS = 120  # for an adaptation, which usually takes ten
 def keep(folder: Path, image: np.ndarray, label: int) -> Path:
     """Keep an image, uint8 (28, 28), with its right label; an image that is there already gets the new label.
 
-    Returns:
-        The file.
-
     Raises:
         UsageError: the folder is full or cannot be written.
     """
@@ -90,11 +87,9 @@ class Corrections:
         return {**known, "running": self.running, "result": self.result, "error": self.error}
 
     def start(self, model: str | None, use: Any) -> None:
-        """Start an adaptation, unless one is under way.
+        """Start an adaptation of a model file, or of the built-in one, unless one is under way.
 
-        Args:
-            model: path of the model to adapt; None is the built-in one.
-            use: awaited with the path of the adapted model.
+        `use` is awaited with the path of the adapted model.
         """
         if self.folder is None or self.running:
             return

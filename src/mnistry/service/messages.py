@@ -16,12 +16,7 @@ DONE, UNREADABLE, FAILED, NO_MEMORY = 200, 422, 500, 503  # the status of an ans
 
 @dataclass(frozen=True)
 class Frame:
-    """A message.
-
-    Attributes:
-        head: the facts, in JSON's types only.
-        body: a picture, or the content of an answer.
-    """
+    """A message: facts, in JSON's types only, and a picture or the content of an answer."""
 
     head: Mapping[str, Any]
     body: bytes = b""

@@ -49,11 +49,7 @@ TOO_MANY = "There are too many connections. Try again in a moment."
 
 @dataclass
 class ServerState:
-    """State of the server that requests depend on.
-
-    Attributes:
-        draining: it takes no new connections, and closes those that it has after their answers.
-    """
+    """State of the server; while draining, it takes no connections and closes those that it has after their answers."""
 
     draining: bool = False
 

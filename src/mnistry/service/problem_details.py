@@ -15,12 +15,9 @@ OUR_MISTAKE = "The server made a mistake. Its log has the details."
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
-    """A request that is answered with an error.
+    """A request that is answered with an error: status, one sentence, and headers beside its type.
 
-    Attributes:
-        status: HTTP status.
-        detail: one sentence: what happened, what was expected, what was received, what to do.
-        headers: headers of the answer, beside its type.
+    The sentence says what happened, what was expected, what was received, what to do.
     """
 
     status: int

@@ -28,11 +28,7 @@ SET_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def main(model: str | None) -> None:
-    """Load a model, send its metadata or the error, and answer jobs until standard input ends.
-
-    Args:
-        model: path of a model file; None is the built-in model.
-    """
+    """Load a model file, or the built-in one; send its metadata or the error, and do jobs until standard input ends."""
     _end_with_the_server()
     for interruption in (signal.SIGINT, signal.SIGTERM):  # they are for the server, which ends our input in its time
         signal.signal(interruption, signal.SIG_IGN)

@@ -278,8 +278,7 @@ class Pool:
             return
         for worker in [each for each in self._busy if each not in self._aside and now - each.since >= patience]:
             if len(self._aside) >= self.limits.workers:
-                self._aside[0].push_out()
-                self._aside.pop(0)
+                self._aside.pop(0).push_out()
             worker.lower_priority()
             self._aside.append(worker)
             self._in_background(self._start_again())
@@ -351,14 +350,9 @@ class _Worker:
     @classmethod
     async def start(cls, model: str | None, report: Callable[[str], None]) -> _Worker:
         command = [sys.executable, "-m", "mnistry.service.worker", *([] if model is None else [model])]
-        pipe = asyncio.subprocess.PIPE
+        pipe = asyncio.subprocess.PIPE  # the session is its own, as Ctrl-C in a terminal is for the server alone
         process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            limit=BUFFER,
-            start_new_session=True,  # Ctrl-C in a terminal is for the server alone
+            *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=BUFFER, start_new_session=True
         )
         assert process.stdout is not None  # noqa: S101 - for the type checker
         assert process.stderr is not None  # noqa: S101 - for the type checker
@@ -372,9 +366,8 @@ class _Worker:
             await process.wait()
             await errors.end()
             if isinstance(error, TimeoutError | EOFError):
-                raise ModelError(
-                    f"A reading process ended before it had loaded the model. {errors.last or 'It wrote no error.'}"
-                ) from None
+                last = errors.last or "It wrote no error."
+                raise ModelError(f"A reading process ended before it had loaded the model. {last}") from None
             raise
         if "error" in hello:
             await process.wait()

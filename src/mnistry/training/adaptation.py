@@ -86,11 +86,7 @@ class Samples(NamedTuple):
 def load_samples(path: str | os.PathLike[str], names: tuple[str, ...]) -> Samples:
     """Load corrected digits: any data of one's own, such as a folder with a folder of pictures for each digit.
 
-    They may be of one class only.
-
-    Args:
-        path: path of the data.
-        names: the model's class names.
+    They may be of one class only; all must be among the model's class names.
 
     Raises:
         DataError: the data cannot be read, or have other classes than the model.

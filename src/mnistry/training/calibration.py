@@ -152,10 +152,7 @@ def choose_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarr
 def choose_sure_threshold(beliefs: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Choose the threshold for sure answers: the lowest of the stated precision, at least `LEAST_SURE`; 2 for none.
 
-    Args:
-        beliefs: float (n,), 0 to 1: calibrated probability times digit score.
-        right: bool (n,), whether each answer is right.
-        weights: float (n,), how much each counts; None means the same for all.
+    Beliefs, float (n,), are calibrated probability times digit score; weights, float (n,), say how much each counts.
     """
     return max(calibration.threshold_for_precision(beliefs, right, SURE_PRECISION, weights), LEAST_SURE)
 

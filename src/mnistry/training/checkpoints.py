@@ -71,11 +71,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_latest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
-    """The newest checkpoint that can be read, or None if there is none.
-
-    Args:
-        folder: where they are.
-        warn: gets a sentence on each damaged one.
+    """The newest checkpoint in a folder that can be read, or None if there is none; warns of each damaged one.
 
     Raises:
         RunError: there are checkpoints, but none of them can be read.

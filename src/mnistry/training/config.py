@@ -74,12 +74,10 @@ class TrainConfig:
             UsageError: one of them does not.
         """
         least = 1 if self.initial is None else 0  # weights that start from runs can be taken as they are
-        _require(
-            self.epochs is None or self.epochs >= least, f"The number of epochs must be {least} or more", self.epochs
-        )
+        epochs, size, part = self.epochs, self.batch_size, self.validation
+        _require(epochs is None or epochs >= least, f"The number of epochs must be {least} or more", epochs)
         kinds = "The kind of a data set is ink or pictures"
         _require(self.kind in (None, "ink", "pictures"), kinds, repr(self.kind))
-        size, part = self.batch_size, self.validation
         _require(size is None or size >= 1, "The batch size must be 1 or more", size)
         _require(0 <= self.seed <= MAX_SEED, f"The seed must be a whole number from 0 to {MAX_SEED}", self.seed)
         rate = self.learning_rate

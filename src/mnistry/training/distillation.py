@@ -114,10 +114,7 @@ def accuracy(labels: Any, probabilities: Any) -> Any:
 
 
 def load_teachers(names: str) -> list[keras.Model]:
-    """Load the networks of finished runs.
-
-    Args:
-        names: run folders, separated by commas.
+    """Load the networks of finished runs, whose folders are named, separated by commas.
 
     Raises:
         RunError: a folder holds no finished run, or its network cannot be read.

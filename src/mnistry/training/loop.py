@@ -155,12 +155,7 @@ class TrainSession:
             yield TrainProgress(epoch, epochs, step - first, until - first, logs, _since(started), self.rate)
 
     def evaluate(self, data: Data, batch_size: int) -> dict[str, Any]:
-        """Loss and metrics of the present values on other data; nothing is changed.
-
-        Args:
-            data: as in training, on the device already.
-            batch_size: images a step.
-        """
+        """Loss and metrics of the present values on other data, which are on the device already; nothing is changed."""
         return self.test(data, batch_size, (*self.state[:2], self.placement.replicate(self.fresh_metrics)))[0]
 
     def test(
@@ -211,8 +206,7 @@ class TrainSession:
     def pull(self, *, taken: bool = False) -> None:
         """Take the values of the model's own variables, which somebody may have changed.
 
-        Args:
-            taken: whether the model does without them until `push`.
+        They are `taken` if the model does without them until `push`.
         """
         arrays, structure = jax.tree.flatten(_values(self.model))
         own = {id(value) for value in jax.tree.leaves(self.state)} if taken else set()

@@ -20,15 +20,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]  # Keras co
         self.smoothing = smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Compute the loss of each image.
-
-        Args:
-            y_true: integers (n,) or (n, 1).
-            y_pred: float (n, classes + 1), probabilities.
-
-        Returns:
-            float (n,).
-        """
+        """Compute the loss of each image, float (n,): of labels (n,) or (n, 1) and probabilities (n, classes + 1)."""
         ops = keras.ops
         logs = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
         none = y_pred.shape[-1] - 1

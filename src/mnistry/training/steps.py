@@ -133,8 +133,7 @@ def one_step(
 ) -> tuple[Any, Any]:
     """Run one step over the images order[index * batch_size : (index + 1) * batch_size].
 
-    Returns:
-        The new state, and the step's logs if `keep_logs`, else None.
+    Returns the new state, and the step's logs if `keep_logs`, else None.
     """
     chosen = jax.lax.dynamic_slice(order, (index * batch_size,), (batch_size,))
     batch = placement.split(jax.tree.map(lambda leaf: leaf[chosen], data), batch_size)

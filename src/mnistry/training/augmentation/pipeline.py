@@ -129,8 +129,7 @@ def augment(
 def drawn_digits(key: Any, n: int) -> tuple[Any, Any]:
     """Draw n digits in hands of the world, as a training sees them but neither moved nor degraded.
 
-    Returns:
-        float32 (n, 28, 28), 0 to 255, and labels int32 (n,).
+    They are float32 (n, 28, 28), 0 to 255, with labels int32 (n,).
     """
     pool = RandomPool(key, NUMBERS * n)
     segments, labels = strokes.digit_strokes(pool, n)

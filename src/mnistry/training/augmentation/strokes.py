@@ -42,8 +42,7 @@ Y, X = 0, 1
 def digit_strokes(pool: RandomPool, n: int) -> tuple[Any, Any]:
     """Return the strokes of n digits of all classes, each by another hand.
 
-    Returns:
-        Pieces for `render`, float32 (n, SEGMENTS, 2, 2), and their labels, int32 (n,).
+    They are pieces for `render`, float32 (n, SEGMENTS, 2, 2), with labels int32 (n,).
     """
     zeros, ones, sevens = (round(n * share) for share in (ZEROS, ONES, SEVENS))
     others, labels = glyph_strokes(pool, glyphs.digits(), n - zeros - ones - sevens)
@@ -215,15 +214,12 @@ def _bent(pool: RandomPool, segments: Any, strength: float) -> Any:
 
 
 def render(pool: RandomPool, segments: Any, thickest: Any = THICKEST) -> Any:
-    """Draw strokes, fitted into MNIST's box, with the centre of mass in the middle.
+    """Draw strokes, fitted into MNIST's box, with the centre of mass in the middle: float32 (n, 28, 28), 0 to 1.
 
     Args:
         pool: random numbers.
         segments: float32 (n, SEGMENTS, 2, 2), straight pieces from (y, x) to (y, x).
         thickest: pixels, or float32 (n, 1) for each drawing; no stroke is wider.
-
-    Returns:
-        float32 (n, 28, 28), 0 to 1.
     """
     n = len(segments)
     low, high = segments.min(axis=(1, 2)), segments.max(axis=(1, 2))

@@ -81,12 +81,7 @@ def render_page(
 ) -> str:
     """The report as HTML, in all languages.
 
-    Args:
-        result: of the lesson.
-        facts: the numbers in the words of the steps.
-        network: the trained network.
-        drawn: the figures.
-        language: in which the page opens; None means that of the browser, and without scripts the machine's.
+    It opens in the language that is named; None means that of the browser, and without scripts the machine's.
     """
     languages = sorted(LANGUAGES, key=(language or choose_language()).__ne__)
     return html.render(

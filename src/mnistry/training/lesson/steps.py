@@ -69,15 +69,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the lesson.
-
-    Attributes:
-        number: from 1.
-        title: of a few words.
-        code: the lines of Keras that a learner types.
-        why: sentences.
-        attempt: one thing to try.
-    """
+    """One step of the lesson: the lines of Keras that a learner types, why, in sentences, and one thing to try."""
 
     number: int
     title: Message

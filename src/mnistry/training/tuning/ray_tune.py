@@ -56,7 +56,7 @@ class Work:
 
 
 def run(work: Work, trials: Sequence[Trial], *, epochs: int, max_concurrent: int, on_trial: OnTrial) -> list[Trial]:
-    """Train the trials that are open, on the Ray that this process is connected to.
+    """Train the trials that are open, on the Ray that this process is connected to; gives all of them, none open.
 
     Args:
         work: the state that they share.
@@ -64,9 +64,6 @@ def run(work: Work, trials: Sequence[Trial], *, epochs: int, max_concurrent: int
         epochs: how many each may have.
         max_concurrent: how many run at the same time.
         on_trial: gets a trial after each of its epochs and at its end, and all trials as they are then.
-
-    Returns:
-        All trials; none is open.
     """
     from ray import tune
 

@@ -144,13 +144,9 @@ def search(
 
 
 def draw(recipe: recipes.Recipe, number: int, seed: int, batch_size: int) -> dict[str, float]:
-    """The settings of a trial; the first is the recipe as it is.
+    """The settings of a trial, by its number from 1 and the search's seed; the first is the recipe as it is.
 
-    Args:
-        recipe: whose ranges.
-        number: of the trial, from 1.
-        seed: of the search.
-        batch_size: the recipe's own for the data; where it is smaller than usual, all that are drawn are.
+    The batch size is the recipe's own for the data; where it is smaller than usual, all that are drawn are.
     """
     ranges = {**recipe.searched, **{name: one.searched for name, one in recipe.settings.items()}}
     if number == 1:
