@@ -169,13 +169,11 @@ UNFIT = {
     "form in fractions": operation("Reshape", IMAGE, weights(2)),
     "turned onto itself": operation("Transpose", IMAGE, perm=[0, 1, 1, 2]),
     "turned by nothing": operation("Transpose", IMAGE),
-    "flat with images": operation("Flatten", IMAGE, axis=0),
     "parts that are more": operation("Split", (-1, 11), np.array([10, 2]), axis=1),
     "parts below nothing": operation("Split", (-1, 11), np.array([12, -1]), axis=1),
     "parts of images": operation("Split", (-1, 11), np.array([10, 1]), axis=0),
     "squeezed though wide": operation("Squeeze", (-1, 2), np.array([1])),
     "largest over images": operation("ReduceMax", (-1, 11), axes=[0], keepdims=0),
-    "mean of a row": operation("GlobalAveragePool", (-1, 11)),
 }
 
 
