@@ -21,19 +21,7 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.errors import UsageError, did_you_mean
-from mnistry.evaluation.corruption_ops import (
-    as_column,
-    canny,
-    convolve,
-    distance_from_dots,
-    distance_from_segment,
-    distance_from_zigzag,
-    draw_line,
-    gaussian_blur,
-    line_coordinates,
-    shuffle_cells,
-    warp_affine,
-)
+from mnistry.evaluation import corruption_ops as ops
 
 WHITE = 255
 BLOCK = 256  # positions that share a random generator; also the images that are worked on at once
@@ -111,31 +99,31 @@ def glass_blur(images: np.ndarray, random: np.random.Generator, *, sigma: float 
 
     All pixels of each `cell` × `cell` are shuffled; twice, the second time over other cells.
     """
-    glass = gaussian_blur(images, sigma)
+    glass = ops.gaussian_blur(images, sigma)
     for margin in (0, cell // 2):
-        glass = shuffle_cells(glass, random, cell=cell, margin=margin)
-    return gaussian_blur(glass, sigma)
+        glass = ops.shuffle_cells(glass, random, cell=cell, margin=margin)
+    return ops.gaussian_blur(glass, sigma)
 
 
 def motion_blur(images: np.ndarray, random: np.random.Generator, *, length: Range = (4.5, 6.5)) -> np.ndarray:
     """The hand moved: the mean along a straight line of `length` pixels, in any direction."""
     n = len(images)
     inner = random.uniform(*length, n) - 1  # the ends fade over a pixel each, half of which is theirs
-    along, across = line_coordinates(random.uniform(0, math.pi, n), np.zeros(n), side=SIDE - 1)
-    return convolve(images, draw_line(distance_from_segment(along, across, inner), width=1))
+    along, across = ops.line_coordinates(random.uniform(0, math.pi, n), np.zeros(n), side=SIDE - 1)
+    return ops.convolve(images, ops.draw_line(ops.distance_from_segment(along, across, inner), width=1))
 
 
 def shear(images: np.ndarray, random: np.random.Generator, *, slope: Range = (0.4, 0.7)) -> np.ndarray:
     """Slanted: each row is moved sideways by `slope` times its distance from the middle row, to either side."""
     matrices = _identities(len(images))
     matrices[:, 1, 0] = _either_way(random, slope, len(images))
-    return warp_affine(images, matrices, np.zeros((len(images), 2)))
+    return ops.warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def scale(images: np.ndarray, random: np.random.Generator, *, factor: Range = (0.55, 0.75)) -> np.ndarray:
     """Smaller by `factor`, about the centre."""
-    matrices = _identities(len(images)) * as_column(random.uniform(*factor, len(images)))
-    return warp_affine(images, matrices, np.zeros((len(images), 2)))
+    matrices = _identities(len(images)) * ops.as_column(random.uniform(*factor, len(images)))
+    return ops.warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def rotate(images: np.ndarray, random: np.random.Generator, *, degrees: Range = (20, 40)) -> np.ndarray:
@@ -143,18 +131,18 @@ def rotate(images: np.ndarray, random: np.random.Generator, *, degrees: Range = 
     angle = np.radians(_either_way(random, degrees, len(images)))
     cosine, sine = np.cos(angle), np.sin(angle)
     matrices = np.stack([np.stack([cosine, -sine], axis=1), np.stack([sine, cosine], axis=1)], axis=1)
-    return warp_affine(images, matrices, np.zeros((len(images), 2)))
+    return ops.warp_affine(images, matrices, np.zeros((len(images), 2)))
 
 
 def brightness(images: np.ndarray, random: np.random.Generator, *, more: Range = (0.4, 0.65)) -> np.ndarray:
     """Too much light: a constant, `more` times white, is added to every pixel."""
-    return images + as_column(random.uniform(*more, len(images)) * WHITE)
+    return images + ops.as_column(random.uniform(*more, len(images)) * WHITE)
 
 
 def translate(images: np.ndarray, random: np.random.Generator, *, pixels: Range = (2, 5)) -> np.ndarray:
     """Moved by `pixels` up or down, and by as many left or right, drawn apart."""
     shifts = np.stack([_either_way(random, pixels, len(images)) for _ in range(2)], axis=1)
-    return warp_affine(images, _identities(len(images)), shifts)
+    return ops.warp_affine(images, _identities(len(images)), shifts)
 
 
 def _either_way(random: np.random.Generator, size: Range, n: int) -> np.ndarray:
@@ -175,7 +163,7 @@ def stripe(images: np.ndarray, random: np.random.Generator, *, width: int = 7) -
 
 def fog(images: np.ndarray, random: np.random.Generator, *, density: Range = (0.9, 1.3)) -> np.ndarray:
     """Clouds before the digit: a plasma fractal, `density` times as bright as white, is added, and the sum dimmed."""
-    thick = as_column(random.uniform(*density, len(images)))
+    thick = ops.as_column(random.uniform(*density, len(images)))
     return (images + thick * _plasma(len(images), random)) / (1 + thick)
 
 
@@ -195,18 +183,18 @@ def spatter(
     images: np.ndarray, random: np.random.Generator, *, sigma: float = 1.2, level: float = 1.1, tone: Range = (0.5, 0.8)
 ) -> np.ndarray:
     """Drops on the lens: grey blobs, where Gaussian noise smoothed by `sigma` is over `level` standard deviations."""
-    noise = gaussian_blur(random.standard_normal(images.shape, np.float32), sigma, mode="wrap")
+    noise = ops.gaussian_blur(random.standard_normal(images.shape, np.float32), sigma, mode="wrap")
     over = noise / noise.std(axis=(1, 2), keepdims=True) - level
     cover = np.clip(2 * over + 0.5, 0, 1)  # soft edges, as of a drop out of focus
-    return images * (1 - cover) + WHITE * as_column(random.uniform(*tone, len(images))) * cover
+    return images * (1 - cover) + WHITE * ops.as_column(random.uniform(*tone, len(images))) * cover
 
 
 def dotted_line(
     images: np.ndarray, random: np.random.Generator, *, spacing: float = 3.5, width: float = 1.8
 ) -> np.ndarray:
     """A straight line of white dots, `spacing` pixels apart, from edge to edge."""
-    distance = distance_from_dots(*_through(images, random), spacing, random.random(len(images)))
-    return _over(images, draw_line(distance, width=width))
+    distance = ops.distance_from_dots(*_through(images, random), spacing, random.random(len(images)))
+    return _over(images, ops.draw_line(distance, width=width))
 
 
 def zigzag(
@@ -219,15 +207,15 @@ def zigzag(
 ) -> np.ndarray:
     """A white zigzag from edge to edge: a tooth every `period` pixels, `height` pixels to both sides."""
     n = len(images)
-    distance = distance_from_zigzag(
+    distance = ops.distance_from_zigzag(
         *_through(images, random), random.uniform(*period, n), random.uniform(*height, n), random.random(n)
     )
-    return _over(images, draw_line(distance, width=width))
+    return _over(images, ops.draw_line(distance, width=width))
 
 
 def _through(images: np.ndarray, random: np.random.Generator, off: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
     """A line of any direction that passes the centre within `off` pixels, and so runs through most digits."""
-    return line_coordinates(random.uniform(0, math.pi, len(images)), random.uniform(-off, off, len(images)))
+    return ops.line_coordinates(random.uniform(0, math.pi, len(images)), random.uniform(-off, off, len(images)))
 
 
 def _over(images: np.ndarray, ink: np.ndarray) -> np.ndarray:
@@ -236,7 +224,7 @@ def _over(images: np.ndarray, ink: np.ndarray) -> np.ndarray:
 
 def canny_edges(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
     """Only the outlines: white edges on black, as Canny's detector finds them."""
-    return canny(images)
+    return ops.canny(images)
 
 
 CORRUPTIONS: dict[str, Corruption] = {

@@ -10,17 +10,7 @@ import numpy as np
 
 from mnistry.models.onnx_conversion import windows
 from mnistry.models.onnx_conversion.elementwise import Conversion, order_of
-from mnistry.models.onnx_conversion.graph import (
-    Const,
-    Graph,
-    Linear,
-    N,
-    NoConversionError,
-    Shape,
-    Tensor,
-    Value,
-    target,
-)
+from mnistry.models.onnx_conversion.graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value
 
 
 def reshape(graph: Graph, given: list[Value], shape: Shape, _params: Mapping[str, Any]) -> Value:
@@ -44,7 +34,7 @@ def change_shape(graph: Graph, value: Value, shape: Shape) -> Value:
         return Const(shape, value.whole().reshape(shape))
     if sum(length % N == 0 for length in shape) > 1:
         raise NoConversionError("it mixes images")
-    return Tensor(shape, graph.add("Reshape", graph.name(value), target(shape)), tuple(range(len(shape))))
+    return Tensor(shape, graph.reshape(graph.name(value), shape), tuple(range(len(shape))))
 
 
 def transpose(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:

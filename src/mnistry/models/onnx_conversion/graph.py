@@ -131,10 +131,14 @@ class Graph:
         if key not in self._shared:
             longer = [axis for axis in tensor.order if value.shape[axis] != 1]
             if longer == [axis for axis in wanted if value.shape[axis] != 1]:  # the same order in memory
-                self._shared[key] = self.add("Reshape", tensor.name, target(lengths))
+                self._shared[key] = self.reshape(tensor.name, lengths)
             else:
                 self._shared[key] = self.add("Transpose", tensor.name, perm=moved)
         return self._shared[key]
+
+    def reshape(self, name: str, shape: Sequence[int]) -> str:
+        """Add a reshape; at most one axis counts images."""
+        return self.add("Reshape", name, [-1 if length % N == 0 else length for length in shape])
 
     def prune(self, outputs: Sequence[str]) -> None:
         """Remove operations and constants that no output needs."""
@@ -171,12 +175,3 @@ class Graph:
             name = self._shared.setdefault(key, name)
         self.constants[name] = kept
         return name
-
-
-def target(lengths: Sequence[int]) -> list[int]:
-    """The shape to reshape to, with -1 for the axis that counts images.
-
-    >>> target([7919, 28, 1])
-    [-1, 28, 1]
-    """
-    return [-1 if length % N == 0 else length for length in lengths]

@@ -8,17 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnistry.models.onnx_conversion.graph import (
-    Const,
-    Graph,
-    Linear,
-    N,
-    NoConversionError,
-    Shape,
-    Tensor,
-    Value,
-    target,
-)
+from mnistry.models.onnx_conversion.graph import Const, Graph, Linear, N, NoConversionError, Shape, Tensor, Value
 
 
 def convolution(graph: Graph, given: list[Value], shape: Shape, params: Mapping[str, Any]) -> Value:
@@ -101,14 +91,13 @@ def spread(graph: Graph, value: Value, axis: int, gap: int, filling: Const) -> V
     """Put a gap between the values along an axis: they and the filling as one axis, less the last gap."""
     if filling.array.any() or isinstance(value, Const):
         raise NoConversionError("it spreads values apart")
-    length, name = value.shape[axis], graph.name(value)
-    lengths = target(value.shape)
-    apart = graph.add("Reshape", name, [*lengths[: axis + 1], 1, *lengths[axis + 1 :]])
-    pads = [0] * (2 * len(lengths) + 2)
-    pads[len(lengths) + 1 + axis + 1] = gap
+    shape, name, length = value.shape, graph.name(value), value.shape[axis]
+    before, after = shape[:axis], shape[axis + 1 :]
+    apart = graph.reshape(name, (*before, length, 1, *after))
+    pads = [0] * (2 * len(shape) + 2)
+    pads[len(shape) + 1 + axis + 1] = gap
     padded = graph.add("Pad", apart, pads, 0.0)
-    joined = graph.add("Reshape", padded, [*lengths[:axis], length * (gap + 1), *lengths[axis + 1 :]])
+    joined = graph.reshape(padded, (*before, length * (gap + 1), *after))
     end = length * (gap + 1) - gap
     cut = graph.add("Slice", joined, [0], [end], [axis], [1])
-    shape = tuple(end if place == axis else each for place, each in enumerate(value.shape))
-    return Tensor(shape, cut, tuple(range(len(shape))))
+    return Tensor((*before, end, *after), cut, tuple(range(len(shape))))

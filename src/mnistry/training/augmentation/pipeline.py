@@ -14,17 +14,8 @@ import numpy as np
 
 from mnistry.constants import IMAGE_SIZE as SIDE
 from mnistry.models.backend import jax
-from mnistry.training.augmentation import negatives, strokes
+from mnistry.training.augmentation import geometric, negatives, strokes
 from mnistry.training.augmentation.degradations import DEGRADATIONS
-from mnistry.training.augmentation.geometric import (
-    GRID,
-    change_thickness,
-    fit_together,
-    ink_columns,
-    keep_columns,
-    mirror_where,
-    warp,
-)
 from mnistry.training.augmentation.random_pool import RandomPool
 from mnistry.training.augmentation.sampling import bilinear_sample
 
@@ -122,7 +113,7 @@ def augment(
     make = _of_digits if digits else _of_other_classes
     x, y = make(pool, x, labels, *_added(n, length), classes)
     mixed = _evenly_mixed(len(x))
-    x = change_thickness(pool, warp(pool, x[mixed], strong_fraction, strength), strength)
+    x = geometric.change_thickness(pool, geometric.warp(pool, x[mixed], strong_fraction, strength), strength)
     return 255 * jnp.clip(degrade(pool, x, part, strong_fraction), 0, 1), y[mixed]
 
 
@@ -142,7 +133,7 @@ def vary(key: Any, images: Any, *, part: float = VARIED) -> Any:
     They are uint8 (n, 28, 28); the result is float32 (n, 28, 28), 0 to 255.
     """
     pool = RandomPool(key, NUMBERS * len(images))
-    x = change_thickness(pool, warp(pool, images.astype(jnp.float32) / 255))
+    x = geometric.change_thickness(pool, geometric.warp(pool, images.astype(jnp.float32) / 255))
     return 255 * jnp.clip(degrade(pool, x, part), 0, 1)
 
 
@@ -182,17 +173,17 @@ def put_beside(pool: RandomPool, x: Any) -> Any:
     if not n:
         return x
     flip = pool.flip(0.5, n, 1, 1)
-    first, second = mirror_where(x[:n], flip), mirror_where(x[n : 2 * n], flip)
-    low, right = pool.uniform(n, low=-6.0, high=6.0), ink_columns(first)[1]
+    first, second = geometric.mirror_where(x[:n], flip), geometric.mirror_where(x[n : 2 * n], flip)
+    low, right = pool.uniform(n, low=-6.0, high=6.0), geometric.ink_columns(first)[1]
     second = bilinear_sample(
         second,
-        GRID[None, :, None] + (SIDE - 1) / 2 + low[:, None, None] + 0 * second,
-        GRID[None, None, :] + (SIDE - 1) / 2 + 0 * second,
+        geometric.GRID[None, :, None] + (SIDE - 1) / 2 + low[:, None, None] + 0 * second,
+        geometric.GRID[None, None, :] + (SIDE - 1) / 2 + 0 * second,
     )
-    left = ink_columns(second)[0]
-    second = keep_columns(second, left, left + pool.uniform(n, low=LEAST_PIECE, high=MOST_PIECE))
+    left = geometric.ink_columns(second)[0]
+    second = geometric.keep_columns(second, left, left + pool.uniform(n, low=LEAST_PIECE, high=MOST_PIECE))
     aside = right + pool.uniform(n, low=0.0, high=4.0) - left
-    fitted = mirror_where(fit_together([(first, jnp.zeros(n)), (second, aside)]), flip)
+    fitted = geometric.mirror_where(geometric.fit_together([(first, jnp.zeros(n)), (second, aside)]), flip)
     return jnp.concatenate([fitted, x[n:]])
 
 
