@@ -49,7 +49,7 @@ def predict_out_of_fold(
     plan: Plan,
     progress: Callable[[int, TrainProgress], None] = lambda *_: None,
 ) -> np.ndarray:
-    """Predict each image by networks that were not trained on it.
+    """Predict each image by networks that were not trained on it: float64 (n, classes), the mean over the repeats.
 
     Args:
         images: uint8 (n, 28, 28), n at least the number of folds.
@@ -57,9 +57,6 @@ def predict_out_of_fold(
         classes: number of classes.
         plan: the settings.
         progress: called several times an epoch with the number of the network, from 0, and the training's progress.
-
-    Returns:
-        float64 (n, classes), the mean over the repeats.
     """
     total = np.zeros((len(images), classes))
     for number in range(plan.networks):

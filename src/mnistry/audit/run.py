@@ -60,14 +60,9 @@ def audit_dataset(
 def check(
     dataset: Dataset, watch: Stopwatch, callbacks: Callbacks, command: str, epochs: int | None = None
 ) -> DatasetAudit:
-    """Check a data set that is loaded already.
+    """Check a data set that is loaded already; `command` is what to type to have the check again.
 
-    Args:
-        dataset: the data set.
-        watch: books the seconds of each part.
-        callbacks: hear about progress.
-        command: what to type to have the check again.
-        epochs: passes of each network over its images; None means the tutorial recipe's own.
+    The number of epochs is that of each network; None means the tutorial recipe's own.
     """
     images = np.concatenate([dataset.x_train, dataset.x_test])
     labels = np.concatenate([dataset.y_train, dataset.y_test])

@@ -63,13 +63,7 @@ def warn_about(dataset: Dataset, language: Language = ENGLISH) -> None:
 
 
 def for_the_lesson(bars: LiveBars, language: Language, *, wait: bool = False) -> Callbacks:
-    """Show the steps and the progress of the lesson.
-
-    Args:
-        bars: for the progress.
-        language: of what is said.
-        wait: for Enter after each step but the last.
-    """
+    """Show the steps and the progress of the lesson, and perhaps wait for Enter after each step but the last."""
 
     def listen(number: int, name: str, text: str) -> None:
         step(number, name, text)
@@ -141,26 +135,22 @@ class LiveBars:
             if received == size:
                 print(f"Downloaded {name}, {size:,} bytes.", file=sys.stderr, flush=True)
             return
-        if self._description != name:
-            self._start(name, size, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        self._update(received, done=received == size)
+        self._show(name, received, size, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
     def training(self, moment: TrainProgress) -> None:
         """Show epoch, steps a second, loss, accuracy and the time left."""
         raise_again()
         if not self._console.is_terminal:
             return
-        say = self._language.say
-        name = say(message("train"))
-        if self._description != name:
-            text = TextColumn("{task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}")
-            left = TextColumn(say(message("left")))
-            self._start(name, moment.epochs * moment.steps, text, TimeRemainingColumn(), left)
-        accuracy = moment.logs.get("accuracy", math.nan)
+        say, accuracy = self._language.say, moment.logs.get("accuracy", math.nan)
         logs = message("loss {loss:.4f}  accuracy {accuracy:.2%}", loss=moment.logs["loss"], accuracy=accuracy)
-        self._update(
+        self._show(
+            say(message("train")),
             (moment.epoch - 1) * moment.steps + moment.step,
-            done=moment.epoch == moment.epochs and moment.step == moment.steps,
+            moment.epochs * moment.steps,
+            TextColumn("{task.fields[epoch]}  {task.fields[rate]}  {task.fields[logs]}"),
+            TimeRemainingColumn(),
+            TextColumn(say(message("left"))),
             epoch=say(message("epoch {n}/{epochs}", n=moment.epoch, epochs=moment.epochs)),
             rate=say(message("{rate:,.0f} steps/s", rate=moment.steps_per_second)),
             logs=say(logs),
@@ -171,10 +161,8 @@ class LiveBars:
         raise_again()
         if not self._console.is_terminal:
             return
-        if self._description != "done":
-            text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
-            self._start("done", total, text, TimeRemainingColumn(), TextColumn("left"))
-        self._update(done, done=done == total, logs=what)
+        text = TextColumn("{task.completed:.0f} of {task.total:.0f}  {task.fields[logs]}")
+        self._show("done", done, total, text, TimeRemainingColumn(), TextColumn("left"), logs=what)
 
     def pictures(self, done: int, total: int, rate: float) -> None:
         """Show how many pictures are read, how many a second, and the time left."""
@@ -187,24 +175,20 @@ class LiveBars:
                 self._next_line = time.monotonic() + LINE_EVERY
                 print(f"{done:,} of {total:,} pictures  {speed}  {left}".rstrip(), file=sys.stderr, flush=True)
             return
-        if self._description != "batch":
-            self._start(
-                "batch", total, TextColumn("{task.completed:,.0f} of {task.total:,.0f} pictures  {task.fields[logs]}")
-            )
-        self._update(done, done=done == total, logs=f"{speed}  {left}")
+        text = TextColumn("{task.completed:,.0f} of {task.total:,.0f} pictures  {task.fields[logs]}")
+        self._show("batch", done, total, text, logs=f"{speed}  {left}")
 
-    def _start(self, description: str, total: int, *columns: ProgressColumn) -> None:
-        self.clear()
-        self._description = description
-        bar = (TextColumn("{task.description}"), BarColumn(bar_width=20))
-        self._shown = Progress(*bar, *columns, console=self._console, transient=True, redirect_stdout=False)
-        self._task = self._shown.add_task(description, total=total, epoch="", rate="", logs="")
-        self._shown.start()
-
-    def _update(self, completed: int, *, done: bool, **fields: Any) -> None:
-        if self._shown is not None:
-            self._shown.update(self._task, completed=completed, **fields)
-        if done:
+    def _show(self, name: str, completed: int, total: int, *columns: ProgressColumn, **fields: Any) -> None:
+        """Bring the bar of that name up to date; another one gives way to it, and it goes when all is done."""
+        if self._shown is None or self._description != name:
+            self.clear()
+            self._description = name
+            bar = (TextColumn("{task.description}"), BarColumn(bar_width=20))
+            self._shown = Progress(*bar, *columns, console=self._console, transient=True, redirect_stdout=False)
+            self._task = self._shown.add_task(name, total=total, epoch="", rate="", logs="")
+            self._shown.start()
+        self._shown.update(self._task, completed=completed, **fields)
+        if completed == total:
             self.clear()
 
     @contextmanager

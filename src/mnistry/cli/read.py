@@ -194,13 +194,7 @@ def _bars(total: int) -> LiveBars | None:
 
 
 def format_lines(reading: Reading, *, named: bool, unsure: Callable[[str], str] = str) -> str:
-    """Write the text of a picture.
-
-    Args:
-        reading: of the picture.
-        named: whether each line begins with the picture's name.
-        unsure: marks the name of a digit that is not sure.
-    """
+    """Write the text of a picture, perhaps with its name before each line; `unsure` marks digits that are not sure."""
     parts, at = [], 0
     for digit in reading.digits:
         start = reading.text.index(digit.name, at)

@@ -168,10 +168,10 @@ def distance_from_dots(along: np.ndarray, across: np.ndarray, spacing: float, ph
 def distance_from_zigzag(
     along: np.ndarray, across: np.ndarray, period: np.ndarray, height: np.ndarray, phase: np.ndarray
 ) -> np.ndarray:
-    """The distance from a zigzag around the line.
+    """The distance from a zigzag around the line, from `line_coordinates`.
 
     Args:
-        along: from `line_coordinates`.
+        along: pixels, as `across`.
         across: likewise.
         period: float (n,), pixels from tooth to tooth.
         height: float (n,), pixels from the line to the teeth on both sides.

@@ -113,10 +113,7 @@ def evaluate_model(
 def load(model: Any = None, *, pixels: str | None = None, class_names: Sequence[str] | None = None) -> Classifier:
     """Load the classifier of a model file, a run folder, or a Keras model; None is the built-in model.
 
-    Args:
-        model: a path, or a Keras model.
-        pixels: for a Keras model that does not scale its pixels: "0-1", "-1-1" or "0-255".
-        class_names: of a Keras model, if there are as many; None means numbers.
+    Pixels and class names are for Keras models; see `keras_models.prepare`.
 
     Raises:
         MnistryError: there is no such model, or it is damaged.

@@ -54,12 +54,10 @@ def write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Replace a file in one step that survives a power cut: it has the old content or the new, never a mixture.
+    """A file to write to, which then replaces another in one step that survives a power cut.
 
-    Until the block ends well, the content lies beside it under a hidden name that ends in `PART`.
-
-    Yields:
-        The file to write to.
+    The other has its old content or the new, never a mixture. Until the block ends well, the content lies beside it
+    under a hidden name that ends in `PART`.
 
     Raises:
         OSError: it cannot be written.

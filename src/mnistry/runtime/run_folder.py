@@ -30,16 +30,13 @@ Stored = TypeVar("Stored")
 
 @contextlib.contextmanager
 def create_folder(out: str | os.PathLike[str] | None, kind: str) -> Iterator[tuple[Path, Path]]:
-    """A folder for a new run, filled only if the block ends well.
+    """A folder for a new run, and the one that it becomes; filled only if the block ends well.
 
     If anything goes wrong inside, an interrupt included, all written files are removed again.
 
     Args:
         out: where the run shall be; it may exist if it is empty. None means the next free `runs/KIND-N`.
         kind: the first part of that name.
-
-    Yields:
-        The folder to write into, and the folder that it becomes.
 
     Raises:
         RunError: the folder has content already, or cannot be written.
@@ -60,9 +57,6 @@ def lock_run_folder(out: str | os.PathLike[str] | None, kind: str, *, resume: bo
         out: where the run is or shall be. None means the next free `runs/KIND-N`.
         kind: the first part of that name.
         resume: whether the folder may have something in it.
-
-    Yields:
-        The folder.
 
     Raises:
         RunError: another process works in it, it has content and `resume` is not set, or it cannot be written.

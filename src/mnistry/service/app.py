@@ -74,14 +74,7 @@ class Service:
 
 
 def create(service: Service, *, access: Access, log: AccessLog, root_path: str = "") -> App:
-    """Create the ASGI application.
-
-    Args:
-        service: the state that all requests share.
-        access: access rules.
-        log: takes a line a request.
-        root_path: the path under which a proxy offers the service, such as /digits.
-    """
+    """Create the ASGI application; a proxy offers it under the root path, such as /digits."""
     app = FastAPI(
         title="mnistry",
         version=mnistry.__version__,

@@ -127,10 +127,10 @@ class Pool:
     async def do(
         self, job: Frame, client: str, still_wanted: Callable[[], Awaitable[bool]], connection: str = ""
     ) -> Frame:
-        """Have a job done by a process.
+        """Have a job for `worker.answer` done by a process.
 
         Args:
-            job: job for `worker.answer`.
+            job: the job.
             client: address of the client, for a fair share.
             still_wanted: asked when a process is there, if the job had to wait for one.
             connection: its client's connection, whose jobs before tell how long this one will take.

@@ -85,14 +85,9 @@ def soften(probabilities: Any, temperature: float = TEMPERATURE) -> Any:
 
 
 def distillation_loss(labels: Any, probabilities: Any) -> Any:
-    """Compute the loss of a network that learns from teachers.
+    """Compute the loss of a network that learns from teachers, float (n,).
 
-    Args:
-        labels: float (n, 2 * outputs), as `Distillation` gives them; or integers (n,), where only the labels count.
-        probabilities: float (n, outputs).
-
-    Returns:
-        float (n,).
+    Labels are (n, 2 * outputs), as `Distillation` gives them; or integers (n,), where only the labels count.
     """
     outputs, logs = probabilities.shape[-1], _logs(probabilities)
     if labels.shape[-1] != 2 * outputs or len(labels.shape) != 2:

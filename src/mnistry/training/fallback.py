@@ -19,15 +19,9 @@ COST = (
 
 
 def find_obstacle(model: keras.Model, data: tuple[Any, Any, Any], steps_per_epoch: int | None) -> str:
-    """Find the reason why Python must run every step by itself.
+    """Find the reason why Python must run every step of `fit` by itself: the end of a sentence, or "".
 
-    Args:
-        model: compiled.
-        data: inputs, labels and weights of the samples, as they were given.
-        steps_per_epoch: as it was given.
-
-    Returns:
-        The end of a sentence; "" if there is no such reason.
+    The data are inputs, labels and weights of the samples, as they were given.
     """
     overridden = [
         name
@@ -62,12 +56,9 @@ def is_negative(value: Any) -> bool:
 
 
 def fit_with_keras(model: keras.Model, arguments: Mapping[str, Any], obstacle: str) -> keras.callbacks.History:
-    """Call Keras's own `fit`. A warning says why when the training begins: what Keras refuses before needs none.
+    """Call Keras's own `fit` with these arguments.
 
-    Args:
-        model: compiled.
-        arguments: of Keras's `fit`, by name.
-        obstacle: the reason, the end of a sentence.
+    A warning names the obstacle when the training begins: what Keras refuses before needs none.
     """
     caller = sys._getframe(2)  # the user's call of `mnistry.fit`
     place = (caller.f_code.co_filename, caller.f_lineno)

@@ -118,12 +118,9 @@ class TrainSession:
         self.pull()
 
     def epoch(self, order: np.ndarray, epoch: int, epochs: int) -> Iterator[TrainProgress]:
-        """Run one epoch; yields after each dispatch. Nothing that the caller does in between changes the result.
+        """Run one epoch, by its number from 1, with the images in an order, int32 (n,); yields after each dispatch.
 
-        Args:
-            order: int32 (n,), the order of the images.
-            epoch: its number, from 1.
-            epochs: how many there will be.
+        Nothing that the caller does in between changes the result.
         """
         self.state = (*self.state[:3], self.placement.replicate(self.fresh_metrics))
         yield from self.advance(order, epoch, epochs, 0, self.steps)
