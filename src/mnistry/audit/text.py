@@ -21,14 +21,13 @@ CLASSES_PRINTED = 10
 
 def format_audit(result: DatasetAudit) -> str:
     """The whole audit: a line for each check, then the findings."""
-    parts = [format_heading(result), "\n".join(format_entry(name, text, 14) for name, text in format_findings(result))]
+    parts = [_format_heading(result), "\n".join(format_entry(name, text, 14) for name, text in format_findings(result))]
     parts += [format_label_issues(result.label_issues(split), split) for split in SPLITS]
     parts += [format_groups(result, result.duplicates), format_outliers(result)]
     return "\n\n".join(part for part in parts if part)
 
 
-def format_heading(result: DatasetAudit) -> str:
-    """The data set and its size."""
+def _format_heading(result: DatasetAudit) -> str:
     dataset = result.dataset
     sizes = f"{len(dataset.x_train):,} training and {len(dataset.x_test):,} test images"
     return f"{dataset.title}: {sizes} ({dataset.source})"
@@ -38,15 +37,14 @@ def format_findings(result: DatasetAudit) -> list[tuple[str, str]]:
     """A name and a sentence for each check."""
     looks = result.image_quality
     return [
-        ("labels", format_labels(result)),
-        ("duplicates", format_duplicates(result)),
+        ("labels", _format_labels(result)),
+        ("duplicates", _format_duplicates(result)),
         *((name, _images(getattr(looks, attribute), what)) for attribute, name, what in KINDS),
-        ("classes", format_classes(result)),
+        ("classes", _format_classes(result)),
     ]
 
 
-def format_labels(result: DatasetAudit) -> str:
-    """The number of label issues."""
+def _format_labels(result: DatasetAudit) -> str:
     if result.labels is None:
         return f"not checked: that needs {FEWEST} images or more of each of two classes"
     found = {split: len(result.label_issues(split)) for split in SPLITS}
@@ -59,8 +57,7 @@ def format_labels(result: DatasetAudit) -> str:
     return text
 
 
-def format_duplicates(result: DatasetAudit) -> str:
-    """The number of duplicates."""
+def _format_duplicates(result: DatasetAudit) -> str:
     if not result.duplicates:
         return "none, neither exact nor near"
     exact = sum(group.exact for group in result.duplicates)
@@ -76,8 +73,7 @@ def format_duplicates(result: DatasetAudit) -> str:
     return text
 
 
-def format_classes(result: DatasetAudit) -> str:
-    """The balance of the classes."""
+def _format_classes(result: DatasetAudit) -> str:
     names, balance = result.dataset.class_names, result.balance
     said = []
     for split, counts, low in zip(SPLITS, balance.counts, balance.underrepresented, strict=True):

@@ -20,7 +20,7 @@ CONFUSIONS_SHOWN, MISTAKES_PRINTED = 20, 10
 def format_evaluation(result: ModelEvaluation) -> str:
     """The whole evaluation, part by part."""
     parts = [
-        format_heading(result),
+        _format_heading(result),
         format_verdict(result),
         format_classes(result.test, result.dataset.class_names),
         format_confusion(result.test.confusion, result.dataset.class_names),
@@ -46,8 +46,7 @@ def format_answers(counts: Mapping[str, int], *, sure: float) -> str:
     return f"{n:,} images without labels, sure of {sure:.1%}\n\n{table}"
 
 
-def format_heading(result: ModelEvaluation) -> str:
-    """The model and the images."""
+def _format_heading(result: ModelEvaluation) -> str:
     info, dataset = result.info, result.dataset
     return (
         f"{info.name} ({result.source}), recipe {info.recipe}, version {info.version or 'unknown'}\n"

@@ -72,8 +72,8 @@ def draw_curves(losses: Sequence[float], accuracies: Sequence[float]) -> Drawing
     """Loss and accuracy on the training images, over the epochs."""
     drawing, epochs = Drawing(WIDTH, 380), len(losses)
     panels = (
-        (Panel(drawing, 66, 16, 380, 140), losses, "blue", message("loss"), f"{losses[-1]:.4f}"),
-        (Panel(drawing, 66, 186, 380, 140), accuracies, "orange", message("accuracy"), f"{accuracies[-1]:.2%}"),
+        (_Panel(drawing, 66, 16, 380, 140), losses, "blue", message("loss"), f"{losses[-1]:.4f}"),
+        (_Panel(drawing, 66, 186, 380, 140), accuracies, "orange", message("accuracy"), f"{accuracies[-1]:.2%}"),
     )
     ticks = _whole_ticks(epochs)
     for panel, values, colour, name, last in panels:
@@ -146,7 +146,7 @@ def draw_probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequ
         (right, 2.0, "blue", False, message("Softmax once: what the model says")),
         (doubled, 18.0, "orange", True, message("Softmax twice: as in the tutorial")),
     )
-    panel = Panel(drawing, left, top, WIDTH - left - 62, step * len(right)).across(0, 1)
+    panel = _Panel(drawing, left, top, WIDTH - left - 62, step * len(right)).across(0, 1)
     panel.axis([(tick, f"{tick:.0%}") for tick in (0, 0.25, 0.5, 0.75, 1)], lines=True)
     for line, (values, shift, colour, striped, name) in enumerate(kinds):
         drawing.box(left, 10 + 20 * line, 14, 11, colour, striped=striped)
@@ -167,8 +167,8 @@ def draw_probabilities(right: np.ndarray, doubled: np.ndarray, class_names: Sequ
 def draw_reliability(bins: Sequence[Any], n: int) -> Drawing:
     """The share of right answers at each confidence, and the number of answers there."""
     drawing = Drawing(WIDTH, 440)
-    upper = Panel(drawing, 62, 50, 374, 236).across(0, 1).up(0, 1)
-    lower = Panel(drawing, 62, 306, 374, 76).across(0, 1).up(math.log10(0.7), math.log10(n * 2))
+    upper = _Panel(drawing, 62, 50, 374, 236).across(0, 1).up(0, 1)
+    lower = _Panel(drawing, 62, 306, 374, 76).across(0, 1).up(math.log10(0.7), math.log10(n * 2))
     upper.grid([0, 0.25, 0.5, 0.75, 1], lambda value: f"{value:.0%}")
     powers = range(math.floor(math.log10(n)) + 1)
     lower.grid(list(powers)[:: 1 + len(powers) // 4], lambda value: f"{10**value:,.0f}")
@@ -202,7 +202,7 @@ def draw_robustness(names: Sequence[str], unsure: np.ndarray, sure: np.ndarray) 
     left = 14 + max(estimate_width(name) for name in names)
     drawing = Drawing(WIDTH, top + step * len(names) + 46)
     most = max(0.01, 1.02 * float((unsure + sure).max()))
-    panel = Panel(drawing, left, top, WIDTH - left - 54, step * len(names)).across(0, most)
+    panel = _Panel(drawing, left, top, WIDTH - left - 54, step * len(names)).across(0, most)
     panel.axis([(tick, _as_share(tick)) for tick in _ticks(0, most, 4)], lines=True)
     for number, (name, one, other) in enumerate(zip(names, unsure, sure, strict=True)):
         y, middle, end = top + number * step + 4, panel.x(float(one)), panel.x(float(one + other))
@@ -227,7 +227,7 @@ def format_percent(probability: float) -> str:
 
 
 @dataclass
-class Panel:
+class _Panel:
     """A field of a drawing with a scale across and a scale up; sides are in units of the drawing."""
 
     drawing: Drawing
@@ -240,32 +240,26 @@ class Panel:
     low: float = 0.0
     high: float = 1.0
 
-    def across(self, first: float, last: float) -> Panel:
-        """Set the scale across."""
+    def across(self, first: float, last: float) -> _Panel:
         self.first, self.last = first, last
         return self
 
-    def up(self, low: float, high: float) -> Panel:
-        """Set the scale up."""
+    def up(self, low: float, high: float) -> _Panel:
         self.low, self.high = low, high
         return self
 
     @property
     def right(self) -> float:
-        """The right edge."""
         return self.left + self.width
 
     @property
     def bottom(self) -> float:
-        """The lower edge."""
         return self.top + self.height
 
     def x(self, value: float) -> float:
-        """The place of a value across."""
         return self.left + (value - self.first) / (self.last - self.first) * self.width
 
     def y(self, value: float) -> float:
-        """The place of a value up."""
         return self.bottom - (value - self.low) / (self.high - self.low) * self.height
 
     def grid(self, ticks: Sequence[float], shown: Callable[[float], str]) -> None:
