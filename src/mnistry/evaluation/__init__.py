@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from mnistry import _lazy
 
 if TYPE_CHECKING:
+    from mnistry.evaluation.corruptions import corrupt
     from mnistry.evaluation.run import evaluate_model
 
-__all__ = ["evaluate_model"]
+__all__ = ["corrupt", "evaluate_model"]
 
-__getattr__, __dir__ = _lazy.attach(__name__, {"evaluation.run": "evaluate_model"})
+__getattr__, __dir__ = _lazy.attach(__name__, {"evaluation.corruptions": "corrupt", "evaluation.run": "evaluate_model"})
