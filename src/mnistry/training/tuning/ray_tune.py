@@ -146,9 +146,7 @@ def _train(asked: Mapping[str, int], *, work: Work) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / run_folder.LOCK, timeout=PATIENCE):
-            found = checkpoints.load_latest(
-                folder, lambda _: None
-            )  # a damaged one costs an epoch: nobody needs to know
+            found = checkpoints.load_latest(folder, lambda _: None)  # a damaged one costs an epoch
             for record in found.records if found else ():
                 report(record)
             callbacks = Callbacks(epoch=report)

@@ -123,9 +123,8 @@ def search(
     require("mnistry search", "ray")
     config, wanted = _check(asked, max_concurrent)
     with run_folder.lock_run_folder(out, "search", resume=resume) as folder:
-        missed, before = callbacks.warning if resume else None, (trials.TABLE,)
-        asked = loading.with_full_name(asked)
-        stored = run_folder.load_plan(folder, PLAN, Plan, asked, "search", ignored=before, missed=missed)
+        asked, missed = loading.with_full_name(asked), callbacks.warning if resume else None
+        stored = run_folder.load_plan(folder, PLAN, Plan, asked, "search", ignored=(trials.TABLE,), missed=missed)
         name = asked.get("dataset") if stored is None else stored.dataset
         dataset = loading.load(name, data_dir=data_dir, progress=callbacks.download)
         callbacks.loaded(dataset)
