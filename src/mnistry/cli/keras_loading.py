@@ -45,9 +45,8 @@ def import_keras() -> None:
     hidden |= {name: LoadedWhenUsed(name) for name in LOADED_WHEN_USED if name not in sys.modules}
     sys.modules.update(hidden)
     find_all = metadata.distributions
-    if not any(
-        any(Path(folder).glob("jax_rocm*")) for folder in sys.path
-    ):  # JAX looks for a plugin of AMD's by reading the facts of all that is installed
+    # JAX looks for a plugin of AMD's by reading the facts of all that is installed.
+    if not any(any(Path(folder).glob("jax_rocm*")) for folder in sys.path):
         setattr(metadata, "distributions", lambda: iter(()))  # noqa: B010 - mypy refuses the plain form
     gc.disable()  # an import makes objects and leaves hardly any garbage
     try:
