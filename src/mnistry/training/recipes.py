@@ -251,14 +251,9 @@ def compile_strong(
     return model
 
 
-def _tutorial_epochs(images: int) -> int:
-    """5 for MNIST, as in the lesson; up to 30 where there are fewer images, as each epoch then has fewer steps."""
-    return min(max(5 * 60_000 // images, 5), 30)
-
-
-def _strong_epochs(images: int) -> int:
-    """20 for MNIST; more where there are fewer images, as each epoch then has fewer steps."""
-    return min(max(20 * 60_000 // images, 20), 200)
+def _epochs(usual: int, most: int, images: int) -> int:
+    """As many as usual for MNIST; up to `most` where there are fewer images, as each epoch then has fewer steps."""
+    return min(max(usual * 60_000 // images, usual), most)
 
 
 def _build(network: str, **settings: Any) -> keras.Model:
@@ -296,7 +291,7 @@ TUTORIAL = Recipe(
     build=partial(_build, "tutorial"),
     compiled=compile_model,
     learning_rate=0.001,
-    epochs=_tutorial_epochs,
+    epochs=partial(_epochs, 5, 30),
     batch_size=32,
     settings={
         "hidden": Hyperparameter(
@@ -312,7 +307,7 @@ STRONG = Recipe(
     build=partial(_build, "strong"),
     compiled=compile_strong,
     learning_rate=0.1,
-    epochs=_strong_epochs,
+    epochs=partial(_epochs, 20, 200),
     batch_size=128,
     validation=1 / 12,  # 5,000 of MNIST's 60,000
     settings={
