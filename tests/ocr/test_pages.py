@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from helpers.writing import BLACK, BLUE, FINER, RED, Page
 from mnistry import Recognizer
@@ -461,3 +461,24 @@ def test_the_sides_of_low_open_boxes_are_no_ones(recognizer):
         for x in (left, left + 76):
             page.line([(x, 78), (x, 112)], BLACK, 2)
     assert recognizer.read(page.image()).text.replace(" ", "") == "194"
+
+
+def shaded(page: Page, shadow: np.ndarray, blur: float) -> Image.Image:
+    """A photo of a page with a soft-edged shadow, bool (height, width), over it."""
+    soft = Image.fromarray(np.uint8(255 * shadow)).filter(ImageFilter.GaussianBlur(blur))
+    light = 1 - 0.4 * np.asarray(soft)[:, :, None] / 255
+    return Image.fromarray(np.uint8(np.asarray(page.photo(dimmest=0.8)) * light))
+
+
+def two_numbers() -> Page:
+    page = Page(360, 230)
+    page.write("34372", (40, 45), 48, pen=4, seed=1)
+    page.write("1542", (55, 135), 48, pen=4, seed=2)
+    return page
+
+
+@pytest.mark.parametrize("period", [90, 110, 130])
+def test_a_page_in_the_light_of_a_blind_is_read(recognizer, period):
+    row, column = np.mgrid[:230, :360]
+    stripes = np.sin(2 * np.pi * (row + 0.4 * column) / period) > 0
+    assert recognizer.read(shaded(two_numbers(), stripes, 4)).text == "34372\n1542"

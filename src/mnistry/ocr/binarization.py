@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,8 +20,8 @@ from mnistry.ocr.background import (
 )
 from mnistry.ocr.components import Components, bounding_box, find_components, median, run_lengths
 from mnistry.ocr.image_io import LUMINANCE
-from mnistry.ocr.morphology import close_disc, erode
-from mnistry.ocr.resizing import otsu_threshold
+from mnistry.ocr.morphology import close_disc, dilate, erode
+from mnistry.ocr.resizing import otsu_threshold, reduce_picture, resize
 
 LEAST_CONTRAST = 12.0  # of 255: anything fainter is paper
 NOISE = 5.0  # standard deviations of the paper's noise by which ink differs from it
@@ -29,6 +29,9 @@ CLEAR = 1.2  # times the least contrast: that of the middle of a stroke
 FAINTEST = 0.25  # of a stroke's usual contrast: what is fainter is not part of it
 GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain and ball pens leave holes in them
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
+SHADOW_CELLS, NARROW = 160, 20  # along the longer side, for finding shadows; of it, they are broader than a part
+SHADE, SHADOW = 14.0, 0.04  # of 255: how much darker a shadow is; of the picture: how large
+PAPER_BLUR = 0.8  # pixels: the noise that is smoothed before
 RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
 ACROSS = 0.5  # of the ink on a sheet: so much goes on beyond its rim if it is not a sheet
 MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
@@ -48,6 +51,7 @@ class Foreground:
         mask: bool (height, width): where the strength is at least 0.5.
         width: how thick its strokes are, in pixels.
         partial: whether it was looked for in a part of the picture only.
+        shaded: whether shadows may lie over it; the ink between them comes next.
     """
 
     strength: np.ndarray
@@ -55,6 +59,7 @@ class Foreground:
     mask: np.ndarray
     width: float
     partial: bool = False
+    shaded: bool = False
 
     @cached_property
     def parts(self) -> Components:
@@ -75,15 +80,17 @@ class Foreground:
         return Foreground(strength, contrast, mask, self.width, self.partial)
 
 
-def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
+def foreground_candidates(pixels: np.ndarray, *, shadows: bool = False) -> Iterator[Foreground]:
     """Yield the candidates for the ink of a picture, the likeliest first.
 
     If a sheet lies on something else, the first is the ink on the sheet. Then come the ink darker and the ink brighter
-    than the paper, the larger of the two first; then the ink if the first ink is taken for the paper, as in a picture
-    that is mostly ink; then, in a picture of two tones, everything that does not have the edge's tone.
+    than the paper, the larger of the two first and followed by that between shadows, if there are some; then the ink if
+    the first ink is taken for the paper, as in a picture that is mostly ink; then, in a picture of two tones,
+    everything that does not have the edge's tone.
 
     Args:
         pixels: uint8 (height, width, 3), RGB.
+        shadows: whether shadows with sharp edges are looked for.
     """
     area = content_region(pixels)
     part = pixels if area is None else pixels[area]
@@ -103,7 +110,10 @@ def foreground_candidates(pixels: np.ndarray) -> Iterator[Foreground]:
     amounts = [float(np.maximum(each - least, 0).sum()) for each in (darker, brighter)]
     dark = amounts[0] >= amounts[1]
     first = _place(_ink(darker if dark else brighter, least), pixels.shape[:2], area)
-    yield first
+    between = _between_shadows(part, paper) if area is None and shadows else None
+    yield replace(first, shaded=between is not None)
+    if between is not None:
+        yield between
     other = brighter if dark else darker
     if min(amounts) >= RIVAL * max(amounts) > 0:
         yield _place(_ink(other, least), pixels.shape[:2], area)
@@ -166,6 +176,38 @@ def _on_sheet(pixels: np.ndarray, sheet: np.ndarray) -> Foreground | None:
     rim = sheet & ~erode(sheet, 3, 3)
     beyond = np.unique(ink.parts.labels[rim & ink.mask])
     return ink if ink.parts.areas[beyond].sum() <= ACROSS * ink.parts.areas.sum() else None
+
+
+def _between_shadows(pixels: np.ndarray, paper: np.ndarray) -> Foreground | None:
+    """The ink on paper with shadows that have sharp edges; None where there are none.
+
+    The paper is the picture with all closed that is dark and narrow, so that shadows keep their edges (Serra 1982,
+    "Image Analysis and Mathematical Morphology": the bottom-hat transform).
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        paper: float32 (height, width, 3), the paper's colour if the light changes slowly.
+    """
+    from PIL import Image, ImageFilter
+
+    longer = max(pixels.shape[:2])
+    scale = min(1.0, SHADOW_CELLS / longer)
+    size = tuple(max(1, round(side * scale)) for side in pixels.shape[:2])
+    coarse = reduce_picture(pixels, *size) if scale < 1 else pixels
+    shade = resize(paper, *size) @ LUMINANCE - _closed(coarse, round(max(size) / NARROW)) @ LUMINANCE
+    if np.mean(np.abs(shade) > SHADE) < SHADOW:
+        return None
+    smooth = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(PAPER_BLUR)))
+    darker, _ = _departures(smooth, _closed(smooth, round(longer / NARROW)).astype(np.float32))
+    usual = np.float32(np.median(darker))
+    ink = _ink(np.maximum(darker - usual, 0), _least_contrast(np.abs(darker - usual)))
+    return ink if longer >= 2 * NARROW * ink.width else None
+
+
+def _closed(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The picture, uint8 (height, width, 3), with all that is dark and narrower than a square closed."""
+    side = max(3, side | 1)
+    return np.dstack([erode(dilate(pixels[:, :, i], side, side), side, side) for i in range(3)])
 
 
 def _departures(pixels: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from mnistry.ocr.line_removal import remove_ruling_lines
 from mnistry.ocr.morphology import dilate
 from mnistry.ocr.normalization import is_normalized, normalize, normalize_small, soft_crop
 from mnistry.ocr.rejection import Judgement, reject_implausible
-from mnistry.ocr.result import Box, DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts
+from mnistry.ocr.result import Box, DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts, turn_back
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
 from mnistry.ocr.words import may_be_letters
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 RIM = 2  # pixels around a digit's box that are cropped with it, for the blurred edge of its strokes
 BETTER = 0.2  # by how much another polarity must be more believable
 OUTSIDE = 2.0  # the same for what lies outside of a sheet
+MORE_DIGITS = 0.5  # by how much, if it shows more digits between shadows
+LIT, SEVERAL = 0.9, 4  # mean score of such a page; its digits
 SURELY_UPRIGHT, UPRIGHT = 0.95, 0.96  # mean scores: below the first a page is tried turned; the least of a turned one
 TURN, AS_LIKELY = 0.05, 0.02  # by how much a turned page must be more believable than upright; than another turn
 DOUBTFUL, WHOLE_STROKES = 0.8, 0.15  # mean score: below it gaps in strokes are closed; by how much that must be better
@@ -90,6 +92,11 @@ class Interpretation:
     def sure_digits(self) -> int:
         """The number of digits that are sure."""
         return sum(each.digit.sure for line in self.found.lines for each in line)
+
+    @property
+    def digits(self) -> int:
+        """The number of digits."""
+        return sum(map(len, self.found.lines))
 
     @property
     def all_sure(self) -> bool:
@@ -234,19 +241,21 @@ def _best_ink(
     recognizer: Classifier, picture: Picture, *, small: bool = False
 ) -> tuple[Interpretation, Foreground, list[tuple[Foreground, Interpretation]]]:
     """The most believable reading of the picture as it is, its ink, and all inks that were tried."""
-    candidates = foreground_candidates(picture.pixels)
+    candidates = foreground_candidates(picture.pixels, shadows=True)
     chosen = next(candidates)
     best = _interpret(recognizer, chosen, small=small)
     tried = [(chosen, best)]
     left = MOST_HYPOTHESES - best.cost  # all inks share it: a pattern is as much of one in each of them
-    while left > ANOTHER and (not best.sure or chosen.partial):
+    while left > ANOTHER and (not best.sure or chosen.partial or tried[-1][0].shaded):
         ink = next(candidates, None)
         if ink is None:
             break
         other = _interpret(recognizer, ink, most=left, small=small)
         left -= other.cost
         tried.append((ink, other))
-        if chosen.partial:
+        if tried[-2][0].shaded:
+            better = _shows_more(other, best)
+        elif chosen.partial:
             better = other.score > best.score + OUTSIDE if best.sure else True
         else:
             better = other.score > best.score + BETTER
@@ -255,6 +264,14 @@ def _best_ink(
         if other.sure:
             break
     return best, chosen, tried
+
+
+def _shows_more(lit: Interpretation, shaded: Interpretation) -> bool:
+    """Tell whether a page shows more digits between the shadows, or surer ones and hardly fewer."""
+    if lit.digits < SEVERAL or lit.found.quality < LIT:
+        return False
+    more = lit.digits > shaded.digits and lit.score > shaded.score + MORE_DIGITS
+    return more or (lit.all_sure and not shaded.all_sure and lit.score > shaded.score - OUTSIDE)
 
 
 def _interpret(
@@ -367,7 +384,7 @@ def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     """A reading with boxes in the pixels of the picture as it was given."""
 
     def placed(box: Box) -> tuple[int, int, int, int]:
-        return _as_given(picture, _turn_back(box, page.turned, page.shape))
+        return _as_given(picture, turn_back(box, page.turned, page.shape))
 
     lines = page.found.lines
     text = "\n".join(line_texts(lines, page.cleaned.upright))
@@ -375,16 +392,6 @@ def _as_reading(picture: Picture, page: Interpretation) -> Reading:
     marks = sorted(page.found.marks, key=lambda mark: (mark.box[1], mark.box[0]))
     skipped = tuple(Skipped(placed(mark.box), mark.reason, mark.in_number) for mark in marks)
     return Reading(text, digits, picture.name, skipped)
-
-
-def _turn_back(box: Box, turns: int, shape: tuple[int, ...]) -> Box:
-    """A box (left, top, right, bottom) in ink of a shape that was turned by quarters, as it was before."""
-    height, width = shape
-    for _ in range(turns):
-        left, top, right, bottom = box
-        box = height - bottom, left, height - top, right
-        height, width = width, height
-    return box
 
 
 def _clean(ink: Foreground) -> Cleaned:

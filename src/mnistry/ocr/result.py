@@ -229,6 +229,16 @@ class ReadResult:
         return self.reading.as_json()
 
 
+def turn_back(box: Box, turns: int, shape: tuple[int, ...]) -> Box:
+    """A box (left, top, right, bottom) in ink of a shape that was turned by quarters, as it was before."""
+    height, width = shape
+    for _ in range(turns):
+        left, top, right, bottom = box
+        box = height - bottom, left, height - top, right
+        height, width = width, height
+    return box
+
+
 def table(reading: Reading) -> list[list[str]]:
     """The numbers of a reading in rows and columns, for a spreadsheet.
 
