@@ -11,7 +11,6 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 
@@ -69,42 +68,32 @@ EMNIST_FILES = _files("""
 """)
 
 
-def _four_idx_files(
-    unpacked: Mapping[RemoteFile, bytes],
-    names: Mapping[RemoteFile, str],
-    *,
-    splits: tuple[str, str] = ("train", "t10k"),
-    labelled: str = "idx1-ubyte",
-) -> Arrays:
-    """The arrays in four IDX files, named as MNIST's; `labelled` is the form of the files of labels."""
-    of = {file.name: file for file in unpacked}
-
-    def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = of[f"{split}-images-idx3-ubyte.gz"], of[f"{split}-labels-{labelled}.gz"]
-        return idx.parse(unpacked[images], names[images]), idx.parse_labels(unpacked[labels], names[labels])
-
-    return (*pair(splits[0]), *pair(splits[1]))
+def _four_idx_files(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
+    """The arrays in four IDX files, named as MNIST's are."""
+    arrays = {file.name: idx.parse_labels(content, names[file]) for file, content in unpacked.items()}
+    (x_train, x_test), (y_train, y_test) = (
+        sorted((name for name in arrays if kind in name), key=lambda name: "train" not in name)  # those first
+        for kind in ("images", "labels")
+    )
+    return arrays[x_train], arrays[y_train], arrays[x_test], arrays[y_test]
 
 
 def _emnist_digits(unpacked: Mapping[RemoteFile, bytes], names: Mapping[RemoteFile, str]) -> Arrays:
     """The digits out of the archive of all EMNIST sets; its images lie on their side, with rows for columns."""
     ((file, content),) = unpacked.items()
+    name = names[file]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
 
-            def part(split: str, kind: str) -> bytes:
+            def parse(split: str, kind: str) -> np.ndarray:
                 member = f"gzip/emnist-digits-{split}-{kind}-ubyte.gz"
-                return idx.unpack(archive.read(member), f"{names[file]}, {member}")
+                return idx.parse(idx.unpack(archive.read(member), f"{name}, {member}"), name)
 
-            parts = {split: (part(split, "images-idx3"), part(split, "labels-idx1")) for split in ("train", "test")}
+            x_train, x_test = (parse(split, "images-idx3").transpose(0, 2, 1) for split in ("train", "test"))
+            y_train, y_test = (parse(split, "labels-idx1") for split in ("train", "test"))
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{names[file]} is damaged or not EMNIST's archive: {error}. Fetch it again.") from None
-
-    def pair(split: str) -> tuple[np.ndarray, np.ndarray]:
-        x, y = (idx.parse(part, names[file]) for part in parts[split])
-        return np.ascontiguousarray(x.transpose(0, 2, 1)), y
-
-    return (*pair("train"), *pair("test"))
+        raise DataError(f"{name} is damaged or not EMNIST's archive: {error}. Fetch it again.") from None
+    return np.ascontiguousarray(x_train), y_train, np.ascontiguousarray(x_test), y_test
 
 
 MNIST = Published(
@@ -153,7 +142,7 @@ QMNIST = Published(
     mirrors=("https://raw.githubusercontent.com/facebookresearch/qmnist/master/",),
     licence="BSD 3-Clause (Facebook, Inc.; Chhavi Yadav, Léon Bottou)",
     class_names=DIGIT_NAMES,
-    arrays=partial(_four_idx_files, splits=("qmnist-train", "qmnist-test"), labelled="idx2-int"),
+    arrays=_four_idx_files,
 )
 EMNIST_DIGITS = Published(
     name="emnist-digits",
