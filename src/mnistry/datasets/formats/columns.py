@@ -125,7 +125,9 @@ def _complete_layout(layout: Layout, names: Sequence[str], rows: Rows, path: Pat
         if len(likely) > 1 and is_one_hot(rows, likely):
             one_hot = tuple(zip(likely, naming.strip_prefix([names[n] for n in likely]), strict=True))
             assumed.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
-        elif len(likely) == 1 and (_may_be_labels(rows, likely[0]) or {layout.files, *likely} == {0, 1}):
+        elif len(likely) == 1 and (
+            _may_be_labels(rows, likely[0]) or (layout.files is not None and layout.columns == 2)
+        ):
             label = likely[0]
             assumed.append(f"the labels are column {label + 1}, {names[label]!r}")
         elif len(likely) > 1 and labelled:

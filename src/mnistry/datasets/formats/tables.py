@@ -137,42 +137,43 @@ class Table:
     def _read_pictures(self, problems: ValidationErrors) -> tuple[LabelledImages, list[str]]:
         """The pictures that rows hold or name."""
         pictures, labels, splits, origins = list[EncodedImage](), list[str](), list[str](), list[str]()
-        folder, known = self.path.parent, dict[Path, tuple[str, int]]()
-        moved = twice = 0
+        known = dict[Path, tuple[str, int]]()
+        listed = moved = 0
         for row, cells, label in self._good_rows(problems):
-            cell = cells[self.layout.files or 0]
-            content, name, where = picture(cell), text(cell), f"{self.name}, row {row}"
-            place = find_picture(folder, name) if content is None else None
-            if content is not None:
-                pictures.append(EncodedImage(where, content))
-                origins.append(f"{self.path.name}, row {row}")
-            elif place is None:
-                problems.add(where, f"there is no picture {name!r:.80}" if name else "there is no picture in it")
-                continue
-            elif known.setdefault(place, (label, row))[0] != label:
-                problems.add(
-                    where, f"{name!r:.80} is {label!r:.40}, but {known[place][0]!r:.40} in row {known[place][1]}"
-                )
-                continue
-            elif known[place][1] != row:
-                twice += 1
-                continue
+            cell, origin = cells[self.layout.files or 0], f"{self.path.name}, row {row}"
+            if (content := picture(cell)) is not None:
+                pictures.append(EncodedImage(f"{self.name}, row {row}", content))
             else:
-                here = place.as_posix().rpartition(".")[0].lower()
-                listed = name.replace("\\", "/").removeprefix("./").lower().removesuffix(place.suffix.lower())
-                known[place] = label, row
-                moved += not here.endswith(listed)
+                listed += 1
+                place = self._find_listed(text(cell), label, row, known, problems)
+                if place is None:
+                    continue
+                origin = place.relative_to(self.path.parent).as_posix()
                 pictures.append(EncodedImage(str(place)))
-                origins.append(place.relative_to(folder).as_posix())
+                moved += not _is_as_listed(place, text(cell))
             labels.append(label)
             splits.append(self._split_name(cells))
+            origins.append(origin)
         if known:
             self._assume(f"it is a list of files, and {len(pictures):,} pictures are taken")
         if moved:
             self._assume(f"the folders before {moved:,} names are not here and are passed over")
-        if twice:
+        if twice := listed - len(known):
             self._assume(f"{twice:,} rows name a picture again, with the same label")
         return LabelledImages(pictures, np.array(labels, np.str_), make_origins(origins)), splits
+
+    def _find_listed(
+        self, name: str, label: str, row: int, known: dict[Path, tuple[str, int]], problems: ValidationErrors
+    ) -> Path | None:
+        """The picture that a row names; None if there is none, or an earlier row, which is in `known`, names it too."""
+        place, where = find_picture(self.path.parent, name), f"{self.name}, row {row}"
+        if place is None:
+            problems.add(where, f"there is no picture {name!r:.80}" if name else "there is no picture in it")
+            return None
+        other, before = known.setdefault(place, (label, row))
+        if other != label:
+            problems.add(where, f"{name!r:.80} is {label!r:.40}, but {other!r:.40} in row {before}")
+        return place if before == row else None
 
     def _good_rows(self, problems: ValidationErrors) -> Iterator[tuple[int, Sequence[Cell], str]]:
         """The rows of as many cells as there are columns, with their numbers and labels; empty where there are none."""
@@ -219,6 +220,12 @@ class Table:
 
     def _assume(self, *what: str) -> None:
         self.assumed += [f"{self.name}: {each}." for each in what]
+
+
+def _is_as_listed(place: Path, name: str) -> bool:
+    """Tell whether a picture lies in the folders that a list names; case and ending may differ."""
+    listed = name.replace("\\", "/").removeprefix("./").lower().removesuffix(place.suffix.lower())
+    return place.with_suffix("").as_posix().lower().endswith(listed)
 
 
 def _pick(columns: tuple[int, ...]) -> Callable[[Sequence[Cell]], Sequence[Cell]]:
