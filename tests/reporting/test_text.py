@@ -64,6 +64,11 @@ def test_the_tables_of_a_data_set_are_aligned():
         assert all(line[end - 1].isdigit() for line in class_table[1:])
 
 
+def test_names_of_wide_letters_are_a_line_each_where_they_would_not_fit():
+    lines = datasets_text.format_counts([f"글자 {number}" for number in range(10)], {"train": range(10)}).splitlines()
+    assert [line.split()[-1] for line in lines] == ["train", *map(str, range(10))]
+
+
 def test_large_counts_do_not_run_together():
     dataset = small_dataset(40_000)
     train = next(

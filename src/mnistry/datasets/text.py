@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mnistry.datasets.loading import Dataset
+from mnistry.reporting.language import count_columns
 from mnistry.reporting.text import WIDEST, format_entry, format_table, render_picture
 
 SHOWN = {"ink": "ink bright on black", "pictures": "grey pictures"}
@@ -44,6 +45,5 @@ def format_counts(class_names: Sequence[str], splits: Mapping[str, Sequence[int]
     """
     rows = [["class", *class_names], *([split, *(f"{n:,}" for n in counts)] for split, counts in splits.items())]
     table = format_table(rows, left={0})
-    if table.index("\n") <= WIDEST:
-        return table
-    return format_table(list(zip(*rows, strict=True)), left={0})
+    is_wide = max(map(count_columns, table.splitlines())) > WIDEST
+    return format_table(list(zip(*rows, strict=True)), left={0}) if is_wide else table
