@@ -409,6 +409,10 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
             "own.parquet, row 1, column 'p0 to p783', pixel 6: pixels must be from 0 to 255, .* received nan",
         ),
         ({"label": Y[:0], "image": pyarrow.array([], pyarrow.binary())}, "holds no rows"),
+        (
+            {"label": Y, "pixels": [None, *X.reshape(12, 784).tolist()[1:]]},
+            "1 thing is wrong.\n.*own.parquet, row 1, column 'pixels': expected 784 pixels, received 0",
+        ),
     ],
 )
 def test_parquet_tables_that_are_wrong(columns: dict[str, Any], sentence: str, tmp_path: Path) -> None:

@@ -182,7 +182,10 @@ def test_images_of_several_lengths_in_cells_are_named(tmp_path: Path) -> None:
     cells = [" ".join(map(str, row)) for row in FLAT.tolist()]
     cells[3] = cells[3][:-4]
     cells[5] = cells[5].replace(" ", " x", 1)
+    cells[0] = ""
     sentence = refused(table(tmp_path / "own.csv", ["label", "pixels"], Y, cells))
+    assert "3 things are wrong" in sentence
+    assert "own.csv, row 2, column 'pixels': expected 784 pixels, received 0" in sentence
     assert "own.csv, row 5, column 'pixels': expected 784 pixels, received 78" in sentence
     assert "own.csv, row 7, column 'pixels', pixel 2: expected a number, received 'x" in sentence
 

@@ -187,9 +187,10 @@ def _find_packed(rows: Rows, path: Path, label: int | None = None) -> int | None
     """
     if not rows or len(rows[0]) > MAX_LIST_COLUMNS:
         return None
-    for number, cell in enumerate(rows[0]):
+    for number, column in enumerate(zip(*rows, strict=True)):
         if number == label:
             continue
+        cell = next((each for each in column if len(each)), "")
         found = numbers(cell)
         if isinstance(found, np.ndarray):
             if found.ndim > 1 or pixels.shape_of(len(found)) is not None:

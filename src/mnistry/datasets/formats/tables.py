@@ -70,7 +70,9 @@ class Table:
         self._rows = open_rows(path)
         first = [cells for _, cells in islice(self._rows, LOOKED_AT)]
         self.layout = find_layout(self._rows.names, first, path, labelled=labelled)
-        self._pick, self._shape = _pick(self.layout.pixels), tuple[int, ...]()
+        self._pick, packed = _pick(self.layout.pixels), self.layout.packed
+        filled = (cells[packed] for cells in first if packed is not None and packed < len(cells) and len(cells[packed]))
+        self._shape = _shape_of(numbers(next(filled, "")))
         self.assumed = list[str]()
         self._assume(*self._rows.assumed, *self.layout.assumed)
 
@@ -119,13 +121,10 @@ class Table:
         """The pixels of a row, float32; None if something is wrong with them, which goes to the problems."""
         packed = self.layout.packed
         found = self._pick(cells) if packed is None else numbers(cells[packed])
-        if packed is not None:
-            shape = found.shape if isinstance(found, np.ndarray) else (len(found),)
-            self._shape = self._shape or shape
-            if shape != self._shape:
-                what = f"expected {math.prod(self._shape)} pixels, received {math.prod(shape)}"
-                problems.add(f"{self.name}, row {row}, {self._packed}", what)
-                return None
+        if packed is not None and (shape := _shape_of(found)) != self._shape:
+            what = f"expected {math.prod(self._shape)} pixels, received {math.prod(shape)}"
+            problems.add(f"{self.name}, row {row}, {self._packed}", what)
+            return None
         try:
             return np.asarray(found, np.float32)
         except ValueError:
@@ -220,6 +219,10 @@ class Table:
 
     def _assume(self, *what: str) -> None:
         self.assumed += [f"{self.name}: {each}." for each in what]
+
+
+def _shape_of(found: Sequence[Cell] | np.ndarray) -> tuple[int, ...]:
+    return found.shape if isinstance(found, np.ndarray) else (len(found),)
 
 
 def _is_as_listed(place: Path, name: str) -> bool:
