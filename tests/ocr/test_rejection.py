@@ -204,3 +204,14 @@ def test_likely_letters_among_more_digits_are_a_number_that_is_not_sure(clear, k
     del digits[clear]
     found = rejected(replace(layout, lines=(line,), ink=1500 * (clear + 3)), [digits], 0.5)
     assert len(found[0]) == clear if kept is None else sure(found) == kept
+
+
+@pytest.mark.parametrize(("clear", "kept"), [(6, [True] * 6 + [False]), (2, [False] * 2)])
+def test_a_doubtful_digit_apart_on_a_page_of_numbers_is_read_and_not_sure(clear, kept):
+    layout = writing(list(range(clear + 2)))
+    first = layout.lines[0]  # without a piece: a gap before the last
+    line = replace(first, boxes=np.delete(first.boxes, clear, axis=0), parts=np.delete(first.parts, clear))
+    digits = [taken(i, digitness=1.0) for i in range(clear)]
+    last = replace(taken(clear + 1, digitness=0.4, sure=False), start=clear, stop=clear + 1)
+    found = rejected(replace(layout, lines=(line,), ink=1500 * (clear + 1)), [[*digits, last]], 0.5)
+    assert sure(found) == kept

@@ -45,6 +45,7 @@ MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is taken for a number; least mean score
 FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
+FEWER_LETTERS, MAYBE_DIGITS = 0.2, 0.2  # the same: on a page of numbers, what may be a digit is read
 BROAD = 0.35  # of its height: what is narrower is a single stroke
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
 STRUCK_ASLANT = 0.35, 0.65  # the same for the middle of a steeper line
@@ -94,18 +95,19 @@ def reject_implausible(
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
         scores += [0.0 for _, box in others if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
 
-    def judge(*, words: bool) -> tuple[list[list[Number]], list[Mark]]:
+    def judge(*, words: bool, few: bool = False) -> tuple[list[list[Number]], list[Mark]]:
         marks = [Mark(each.box, "struck out") for each in struck]
         return [
-            _of_line(line, list(digits), others, cleaned, threshold, marks, alone=alone, words=words)
+            _of_line(line, list(digits), others, cleaned, threshold, marks, alone=alone, words=words, few=few)
             for line, digits, others in zip(layout.lines, lines, passed, strict=True)
         ], marks
 
     found, marks = judge(words=True)
     letters = sum(mark.reason == "letters" for mark in marks)
     digits_found = sum(len(number.digits) for line in found for number in line)
+    struck_out = any(mark.reason == "struck out" for mark in marks)
     if 0 < letters <= FEW_LETTERS * (letters + digits_found):
-        found, marks = judge(words=False)
+        found, marks = judge(words=False, few=not struck_out and letters <= FEWER_LETTERS * (letters + digits_found))
     stacked: set[int] = set()
     if marks or len(cleaned.boxes) or layout.left_out:
         numbers = [number.digits for line in found for number in line]
@@ -136,10 +138,12 @@ def _of_line(
     *,
     alone: bool,
     words: bool,
+    few: bool,
 ) -> list[Number]:
     """The numbers of a line that are read; what is not goes to the marks.
 
-    Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits.
+    Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits;
+    with `few` of them, if it is made of digits at all.
     """
     bars = find_bars(digits)
     marks += [Mark(each.box, "sign") for each in bars]
@@ -174,7 +178,8 @@ def _of_line(
     for is_number, run in runs:
         members = [each for _, each in run if each is not None]
         if not is_number:
-            if not words and len(members) == len(run) >= FEW and mean_score(run) >= LIKELY_DIGITS:
+            likely = not words and len(run) >= FEW and mean_score(run) >= LIKELY_DIGITS
+            if len(members) == len(run) and (likely or (few and mean_score(run) >= MAYBE_DIGITS)):
                 kept += [doubt(each) for each in members]
             else:
                 rejected += [Mark(box, "letters") for box, _ in run]
