@@ -8,7 +8,8 @@ import pytest
 from helpers.writing import Page
 from mnistry.ocr import line_removal
 from mnistry.ocr.binarization import foreground_candidates
-from mnistry.ocr.line_removal import remove_ruling_lines
+from mnistry.ocr.components import find_components
+from mnistry.ocr.line_removal import find_pale_lines, remove_ruling_lines
 
 
 def cleaned(sheet: Page, *, photo: bool = False, turn: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -71,3 +72,13 @@ def test_the_search_for_rulings_ends_where_none_is_one(monkeypatch):
     mask[::8] = True
     assert (remove_ruling_lines(mask, np.where(mask, np.float32(200), np.float32(0)), 1.0) == mask).all()
     assert 0 < len(tried) <= 2 * line_removal.MOST_WRONG  # level and upright ones
+
+
+@pytest.mark.parametrize(("side", "found"), [(20, 3), (4, 0)])
+def test_corners_of_pale_frames_are_found_and_specks_of_faint_strokes_are_not(side, found):
+    contrast = np.zeros((60, 120), np.float32)
+    for x in (10, 40, 70):
+        contrast[10, x : x + side] = contrast[10 : 10 + side, x] = 40
+    contrast[10:40, 100:104] = 200
+    parts = find_components(contrast > 0)
+    assert np.count_nonzero(find_pale_lines(parts, contrast, 4.0)) == found

@@ -46,6 +46,7 @@ RIDGE = 0.97  # of the contrast of the pixels beside it: the middle of a line or
 LIMITS = np.geomspace(1.25, 3.0, 23)  # times as dark as the rulings around: ink is darker, if few ridges are near that
 PALER, SHORTEST_PIECE = 0.6, 3  # of the usual contrast of ink; pixels: a piece of a pale frame
 STRAIGHT, CORNER, CORNERS = 0.85, 0.1, 2  # of a piece: its lines, and each of those at a corner; pieces with one
+LONG_SIDE = 3.0  # stroke widths: the longer side of such a piece
 BAND, DEEP, LEAST_INK = 0.07, 0.1, 0.02  # of its logarithm, to both sides; of the ridges above; of all ridges
 
 
@@ -197,7 +198,8 @@ def find_pale_lines(parts: Components, contrast: np.ndarray, width: float) -> np
             areas[labels[chain.pixel]] += chain.area
     shares = straight / parts.areas
     lines = pale & (shares.sum(axis=0) >= STRAIGHT)
-    return lines if np.count_nonzero(lines & (shares >= CORNER).all(axis=0)) >= CORNERS else none
+    corners = lines & (shares >= CORNER).all(axis=0) & (np.maximum(parts.heights, parts.widths) >= LONG_SIDE * width)
+    return lines if np.count_nonzero(corners) >= CORNERS else none
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
