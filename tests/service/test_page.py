@@ -442,6 +442,8 @@ def test_why_other_demos_misread_this_compares_digit_by_digit(page):
     for row, digit in zip(rows.all(), "52", strict=True):
         expect(row.locator("canvas")).to_have_count(3)
         expect(row.locator(".ours b")).to_have_text(digit)
+    others = page.locator("#versus td:not(.ours) b").all_text_contents()
+    expect(page.locator("#versus > p")).to_have_count(int("".join(others) == "5522"))  # that all agree is said
 
 
 def test_a_digit_is_enlarged_with_its_heat_map_and_the_steps_to_it(page):
@@ -491,6 +493,37 @@ def test_a_wrong_digit_is_corrected_and_kept(page, corrections):
     with Image.open(kept) as image:
         assert (np.asarray(image).ravel() == np.array(shown).reshape(-1, 4)[:, 0]).all()
     kept.unlink()
+
+
+def test_what_a_digit_was_stays_in_view_and_can_be_changed(page, corrections):
+    write(page, "4")
+    expect_reading(page, "4")
+    page.get_by_label("Correct digit 1").click()
+    page.get_by_label("It was a 9", exact=True).click()
+    expect(page.get_by_label("Correct digit 1")).to_be_focused()
+    page.get_by_text("What mattered").click()  # the answer comes anew
+    expect(page.locator(".digit canvas[data-heat]")).to_have_count(1)
+    expect(page.locator(".noted")).to_have_text("Noted: a 9.")
+    page.get_by_label("Correct digit 1").click()
+    page.get_by_label("It was a 7", exact=True).click()
+    expect(page.locator(".noted")).to_have_text("Noted: a 7.")
+    expect(page.locator(".labels")).to_be_hidden()
+    (kept,) = corrections.glob("*/*.png")
+    assert kept.parent.name == "7"
+    kept.unlink()
+
+
+def test_a_page_opened_during_an_adaptation_shows_its_end(page, context):
+    result = {"samples": 12, "held": 0, "check": {"n": 360, "before": 5, "after": 4}, "file": "mine.onnx"}
+    states = [{"running": True, "result": None}] * 2 + [{"running": False, "result": result}]
+    known = {"enabled": True, "folder": "mine", "count": 12, "needed": 10, "error": None}
+    answers = iter([*states, *states[-1:] * 5])
+    context.route("**/api/corrections", lambda route: route.fulfill(json={**known, **next(answers)}))
+    page.reload()
+    expect(page.locator("#outcome")).to_have_text("Adapting. This takes some seconds…")
+    expect(page.locator("#adapt")).to_be_disabled()
+    expect(page.locator("#outcome")).to_contain_text("Adapted to twelve digits.")
+    expect(page.locator("#adapt")).to_be_enabled()
 
 
 # Languages

@@ -47,7 +47,8 @@ function show(answer, asked) {
   intro.hidden = samples.hidden = Boolean(answer || file);
   actions.hidden = !answer;
   const correct = teacher.possible ? (index, label) => teacher.keep(shown.digits[index].image, label) : null;
-  showDigits(digits, shown, mattered.checked, { enlarge: (index) => dialog.show(answer, index), correct });
+  const noted = (index) => teacher.noted(shown.digits[index].image);
+  showDigits(digits, shown, mattered.checked, { enlarge: (index) => dialog.show(answer, index), correct, noted });
   showVersus(versus, shown);
   if (dialog.open) dialog.fill(answer);
   why.hidden = !shown.digits.length;

@@ -10,22 +10,31 @@ export class Teacher {
   constructor({ section, kept, adapt, outcome }, adapted) {
     Object.assign(this, { section, kept, adapt, outcome, adapted });
     this.possible = false;
+    this.labels = new Map(); // of the digits that were corrected, by their images
     adapt.addEventListener("click", () => this.start());
   }
 
   async load() {
-    this.show(await call("api/corrections").catch(() => null));
+    const state = await call("api/corrections").catch(() => null);
+    this.show(state);
+    if (state?.running) this.follow();
   }
 
-  // Keeps a digit with its right label; the sentence to show, or null where it failed.
+  // Keeps a digit with its right label; true where that was done.
   async keep(image, label) {
     try {
       this.show(await call("api/corrections", { image, label }));
-      return text.noted(label);
+      this.labels.set(String(image), label);
+      return true;
     } catch (error) {
       this.say(error.message);
-      return null;
+      return false;
     }
+  }
+
+  // The right label that a digit was given here; undefined for others.
+  noted(image) {
+    return this.labels.get(String(image));
   }
 
   show(state) {
@@ -43,6 +52,15 @@ export class Teacher {
   async start() {
     try {
       this.show(await call("api/adapt", {}));
+    } catch (error) {
+      return this.say(error.message);
+    }
+    this.follow();
+  }
+
+  // Shows the end of the adaptation that is under way.
+  async follow() {
+    try {
       let state = { running: true };
       while (state.running) {
         await new Promise((resolve) => setTimeout(resolve, LOOK));

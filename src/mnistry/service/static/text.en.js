@@ -67,6 +67,7 @@ export default {
   enlarge: (number) => `Enlarge digit ${number}`,
   probabilities: "Probabilities",
   wrong: "Wrong?",
+  change: "Change",
   wrongLabel: (number) => `Correct digit ${number}`,
   itWas: "It was a",
   itWasA: (digit) => `It was a ${digit}`,
@@ -91,6 +92,7 @@ export default {
   columnResized: "Only resized",
   columnInverted: "Resized, inverted",
   columnOurs: "Prepared as MNIST is",
+  agreed: "Here all three agree. Small digits, thin pens and photos part them.",
   rowLabel: (number) => `Digit ${number}`,
 
   teach: "Teach it your hand",

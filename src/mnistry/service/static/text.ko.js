@@ -71,6 +71,7 @@ export default {
   enlarge: (number) => `${number}번째 숫자 크게 보기`,
   probabilities: "확률",
   wrong: "틀렸나요?",
+  change: "바꾸기",
   wrongLabel: (number) => `${number}번째 숫자 고치기`,
   itWas: "맞는 숫자",
   itWasA: (digit) => `맞는 숫자는 ${digit}`,
@@ -95,6 +96,7 @@ export default {
   columnResized: "크기만 줄임",
   columnInverted: "줄이고 반전함",
   columnOurs: "MNIST 형식으로 맞춤",
+  agreed: "여기서는 셋이 모두 같습니다. 숫자가 작거나, 펜이 가늘거나, 사진이면 달라집니다.",
   rowLabel: (number) => `${number}번째 숫자`,
 
   teach: "내 손글씨 가르치기",

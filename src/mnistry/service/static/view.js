@@ -43,8 +43,8 @@ function marked(content, digits) {
   return characters.map((each) => (each.trim() && !digits[next++].sure ? element("mark", {}, each) : each));
 }
 
-// A card for each digit. `actions` has `enlarge(index)` and `correct(index, label)`, which gives a sentence; without
-// `correct`, nothing can be corrected.
+// A card for each digit. `actions` has `enlarge(index)`; `correct(index, label)`, true where it was done, or null; and
+// `noted(index)`, the label that the digit was given, or undefined.
 export function showDigits(container, answer, heated, actions) {
   container.replaceChildren(...answer.digits.map((digit, i) => card(digit, i, heated, actions)));
 }
@@ -56,24 +56,33 @@ function card(digit, index, heated, actions) {
   look.append(image);
   const kind = digit.is_digit === false ? "not-a-digit" : digit.sure ? "sure" : "not-sure";
   const below = element("div", { class: "below" }, element("span", { class: `state ${kind}` }, said));
-  if (actions.correct) below.append(correction(digit, index, actions.correct));
+  if (actions.correct) below.append(correction(digit, index, actions));
   const seen = element("div", { class: "seen" }, look);
   return element("article", { class: "digit", "aria-label": text.cardLabel(number, digit.digit, said) }, seen, bars(digit), below);
 }
 
 // "Wrong?" opens ten buttons; one of them says what it was.
-function correction(digit, index, correct) {
+function correction(digit, index, { correct, noted }) {
+  const said = element("span", { class: "noted", role: "status" });
   const panel = element("div", { class: "labels", role: "group", "aria-label": text.itWas, hidden: "" });
-  const open = button(text.wrong, { class: "quiet", "aria-label": text.wrongLabel(index + 1), "aria-expanded": "false" }, () => {
-    panel.hidden = !panel.hidden;
-    open.setAttribute("aria-expanded", String(!panel.hidden));
-  });
+  const unfold = (open) => {
+    panel.hidden = !open;
+    opener.setAttribute("aria-expanded", String(open));
+  };
+  const opener = button(text.wrong, { class: "quiet", "aria-label": text.wrongLabel(index + 1), "aria-expanded": "false" }, () => unfold(panel.hidden));
+  const tell = () => {
+    const label = noted(index);
+    said.textContent = label === undefined ? "" : text.noted(label);
+    opener.textContent = label === undefined ? text.wrong : text.change;
+  };
   panel.append(element("span", {}, text.itWas), ...digit.probabilities.map((_, label) => button(String(label), { class: "label", "aria-label": text.itWasA(label) }, async () => {
-    const sentence = await correct(index, label);
-    if (sentence) holder.replaceChildren(element("span", { class: "noted", role: "status" }, sentence));
+    if (!(await correct(index, label))) return;
+    unfold(false);
+    tell();
+    opener.focus();
   })));
-  const holder = element("div", { class: "correction" }, open, panel);
-  return holder;
+  tell();
+  return element("div", { class: "correction" }, said, opener, panel);
 }
 
 export function bars(digit) {
@@ -129,7 +138,10 @@ export function showVersus(container, answer) {
   const rows = digits.map((digit, i) => element("tr", {},
     element("th", { scope: "row" }, text.rowLabel(i + 1)),
     ...digit.naive.map((each) => versus(each, Number(each.digit) === digit.digit ? "" : "wrong")), versus(digit, "ours")));
-  container.replaceChildren(element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+  const agreed = digits.every((digit) => digit.naive.every((each) => each.digit === digit.digit));
+  container.replaceChildren(
+    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)),
+    ...(agreed ? [element("p", {}, text.agreed)] : []));
 }
 
 function versus(answer, kind) {
