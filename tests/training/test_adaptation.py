@@ -12,6 +12,7 @@ from PIL import Image
 
 from mnistry import Recognizer
 from mnistry.errors import DataError, ModelError, UsageError
+from mnistry.models.onnx_head import Head
 from mnistry.training import adaptation
 
 
@@ -26,7 +27,7 @@ def of_a_hand(images: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def hand(digits) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Thirty digits of a hand, misread ones first, and others of the same hand."""
-    chosen = np.flatnonzero(np.isin(digits.y_train, (3, 7, 9)))[:240]
+    chosen = np.flatnonzero(np.isin(digits.y_train, (3, 7, 9)))[:420]
     images, labels = of_a_hand(digits.x_train[chosen]), digits.y_train[chosen].astype(np.int64)
     wrong = Recognizer().predict_all(images[:120]).digits != labels[:120]
     order = np.concatenate([np.flatnonzero(wrong), np.flatnonzero(~wrong)])[:30]
@@ -73,13 +74,15 @@ def test_the_file_says_what_it_is(hand, adapted):
     assert info.class_names == Recognizer().info.class_names
 
 
-def test_the_command_writes_the_same_file_which_reads(mnistry, hand, folder, adapted, tmp_path):
+def test_the_command_writes_the_same_model_which_reads(mnistry, hand, folder, adapted, tmp_path):
     shutil.copytree(folder, tmp_path / "mine")
     done = mnistry("adapt", "mine", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     figures = json.loads(done.stdout)
     assert (figures["samples"], figures["file"]) == (30, "adapted.onnx")
-    assert (tmp_path / "adapted.onnx").read_bytes() == adapted.content
+    written, expected = (Head(each, "it") for each in ((tmp_path / "adapted.onnx").read_bytes(), adapted.content))
+    assert written.info == expected.info
+    np.testing.assert_allclose(written.weights, expected.weights, atol=1e-4)  # sums depend on the number of threads
     Image.fromarray(hand[2][0]).save(tmp_path / "one.png")
     read = json.loads(mnistry("read", "--single", "--json", "--model", "adapted.onnx", "one.png").stdout)
     expected = Recognizer(tmp_path / "adapted.onnx").read_digit(tmp_path / "one.png").probabilities

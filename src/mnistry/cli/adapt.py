@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,8 @@ def adapt(
     About thirty digits are enough. A quarter of them is held back first, to show the mistakes before and after; the
     model that is written learns all of them. It forgets nothing else: other digits are read as before.
     """
+    # Read when NumPy is loaded. OpenBLAS's threads wait for each other: on busy cores that takes three times as long.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from mnistry.errors import RunError
     from mnistry.models.classifier import Classifier
     from mnistry.runtime import files

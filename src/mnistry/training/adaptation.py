@@ -2,8 +2,8 @@
 
 Only the last layer changes, on the features that the rest of the network gives. Each sample is shown with small
 changes of place, size, slant and angle. Other digits are shown with the answers that the model gave before: learning
-without forgetting (Li and Hoiem 2016). At last the change is made smaller until digits that it was not trained on are
-read as before.
+without forgetting (Li and Hoiem 2016). Many of them are those that lie nearest to another class, which would be
+forgotten first. At last the change is made smaller until digits that it was not trained on are read as before.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ HELD_BACK = 4  # every fourth sample of a class is held back for the figures
 VARIANTS = 8  # of each sample, beside itself
 ANGLE, SCALE, SHEAR, SHIFT = 7.0, 0.07, 0.1, 0.7  # standard deviations: degrees, log, columns a row, pixels
 MOST_VARIANTS = 4_000
-REPEATED, GUARDING = 3_000, 8_000  # other digits: those that are shown again, and those that the change is checked by
-STEPS, RATE = 80, 0.0012  # of Adam
-FAITH = 300.0  # weight of the other digits against the samples
+OTHERS, GUARDING = 20_000, 8_000  # other digits: those to show some of, and those that the change is checked by
+REPEATED, NEAREST = 3_000, 3_000  # that are shown: any, and those nearest to another class
+STEPS, RATE = 160, 0.0012  # of Adam
+FAITH = 30.0  # weight of the other digits against the samples
 PARTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1)  # of the change: the largest that forgets nothing is taken
 FORGOTTEN = 6 / 8_000  # of the guarding digits at most
 
@@ -168,10 +169,13 @@ class _Teacher:
         self._head, self._random = head, random
         mnist = loading.load_local("mnist", data_dir=data_dir)
         images = loading.load("digits").x_train if mnist is None else mnist.x_train
-        chosen = random.permutation(len(images))[: REPEATED + GUARDING]
-        shown = len(chosen) // 3 if mnist is None else REPEATED
-        self._repeated = head.features(images[chosen[:shown]])
-        self._guarding = head.features(images[chosen[shown:]])
+        order = random.permutation(len(images))
+        guarding = min(GUARDING, len(images) // 3)
+        self._guarding = head.features(images[order[:guarding]])
+        others = head.features(images[order[guarding : guarding + OTHERS]])
+        best = np.sort(self._logits(others), axis=1)
+        nearest = np.argsort(best[:, -1] - best[:, -2])[:NEAREST]
+        self._repeated = others[np.union1d(nearest, np.arange(min(REPEATED, len(others))))]
 
     def learn(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The layer's weights after learning some samples."""
@@ -179,14 +183,15 @@ class _Teacher:
         variants = min(VARIANTS, MOST_VARIANTS // len(images))
         shown = np.concatenate([images, *(_vary(images, random) for _ in range(variants))])
         features, truth = head.features(shown), np.tile(labels, variants + 1)
-        wanted = np.eye(len(head.bias), dtype=np.float32)[truth]
-        said, repeated = features @ head.weights.T + head.bias, self._repeated @ head.weights.T + head.bias
-        answers = softmax(repeated)
+        seen = np.concatenate([features, self._repeated])
+        said = seen @ head.weights.T + head.bias
+        wanted = np.concatenate([np.eye(len(head.bias), dtype=np.float32)[truth], softmax(said[len(features) :])])
+        weight = np.full((len(said), 1), FAITH / len(self._repeated), np.float32)
+        weight[: len(features)] = 1 / len(features)
         change, mean, square = (np.zeros_like(head.weights) for _ in range(3))
         for step in range(1, STEPS + 1):
-            own = ((softmax(said + features @ change.T) - wanted) / len(features)).astype(np.float32)
-            others = ((softmax(repeated + self._repeated @ change.T) - answers) / len(repeated)).astype(np.float32)
-            slope = own.T @ features + np.float32(FAITH) * (others.T @ self._repeated)
+            off = ((softmax(said + seen @ change.T) - wanted) * weight).astype(np.float32)
+            slope = off.T @ seen
             mean += 0.1 * (slope - mean)
             square += 0.001 * (slope * slope - square)
             change -= RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
@@ -194,15 +199,19 @@ class _Teacher:
 
     def _safe_part(self, change: np.ndarray) -> float:
         """The largest part of a change by which no more than a few of the guarding digits are read differently."""
-        classes = len(self._head.info.class_names)
-        logits = (self._guarding @ self._head.weights.T + self._head.bias)[:, :classes]
-        moved = (self._guarding @ change.T)[:, :classes]
+        logits = self._logits(self._guarding)
+        moved = (self._guarding @ change.T)[:, : logits.shape[1]]
         before = logits.argmax(axis=1)
         most = max(1, round(FORGOTTEN * len(before)))
         for part in PARTS:
             if ((logits + part * moved).argmax(axis=1) != before).sum() <= most:
                 return part
         return 0.0
+
+    def _logits(self, features: np.ndarray) -> np.ndarray:
+        """The model's own logits of its classes, without that of no digit: float32 (n, classes)."""
+        head = self._head
+        return (features @ head.weights.T + head.bias)[:, : len(head.info.class_names)]
 
 
 def _vary(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
