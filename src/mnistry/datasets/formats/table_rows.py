@@ -22,7 +22,7 @@ from mnistry.reporting.text import format_count
 from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import short
 
-LOOKED_AT = 1000  # rows that decide how a table is read
+LOOKED_AT = 20  # rows that show how the cells of a CSV table are written
 MAX_CELL_LINES = 200  # of one quoted cell: an array of 784 numbers, as pandas writes it, has about 50
 SEPARATORS = ",;\t|"
 LEAST_SPACED = 64  # words in a first row that are cells, as np.savetxt parts them, and not the words of a name
@@ -80,15 +80,14 @@ class _Csv:
     def __init__(self, path: Path) -> None:
         self._path, self.assumed = path, list[str]()
         self._skipped = self._count_comments()
-        first = [line for _, line in islice(self._lines(), LOOKED_AT)]
+        first = [line for _, line in islice(self._lines(), 1 + LOOKED_AT)]
         if not first:
             raise DataError(f"{short(path)} is empty.")
         self._separator, self._commas = _find_separator(first[0], path), False
         rows = [self._cells(line) for line in first]
         below = next((row[0] for row in rows[1:] if row), "")
         self.names = rows[0] if _is_header(rows[0], below) else None
-        seen = rows[:20] if self.names is None else rows[1:21]
-        if self._separator in ";\t|" and any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in seen for cell in row):
+        if self._separator in ";\t|" and any(DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows for cell in row):
             self._commas = True
             self.assumed.append("numbers have decimal commas")
 

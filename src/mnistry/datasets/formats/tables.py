@@ -16,12 +16,13 @@ from mnistry.datasets.formats import pixels
 from mnistry.datasets.formats.cells import Cell, clean_label, find_hot, is_number, numbers, picture, text
 from mnistry.datasets.formats.columns import PIXELS, find_layout
 from mnistry.datasets.formats.picture_paths import find_picture, forget_folders
-from mnistry.datasets.formats.table_rows import LOOKED_AT, open_rows
+from mnistry.datasets.formats.table_rows import open_rows
 from mnistry.datasets.labelled import EncodedImage, LabelledImages, ValidationErrors, part_by_split
 from mnistry.errors import DataError, NoLabelsError
 from mnistry.runtime.files import short
 
 ROWS_AT_A_TIME = 1000
+LOOKED_AT = 1000  # rows that tell the columns apart
 MISSING = ("", "nan", "NaN", "NAN")  # labels that are none
 
 
