@@ -353,11 +353,11 @@ if sys.orig_argv[1:3] == ["-m", "mnistry.service.worker"]:
     import os
     from mnistry.service import handlers
     read = handlers.read
-    def slow(recognizer, body, job):
-        while job.name == "slow" and not os.path.exists("enough"):
+    def slow(recognizer, body, *, name, **options):
+        while name == "slow" and not os.path.exists("enough"):
             pass
-        return read(recognizer, body, job)
-    handlers.read = slow
+        return read(recognizer, body, name=name, **options)
+    handlers.HANDLERS["read"] = slow
 """
 
 
