@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mnistry.models import convolution
+from mnistry.models import convolution, cpu_tracing
 from mnistry.models.backend import jax, keras
-from mnistry.models.cpu_tracing import cpu_forms
+from mnistry.models.cpu_tracing import choose_options, cpu_forms
 from mnistry.models.windows import make_window
 
 jnp = jax.numpy
@@ -275,3 +276,31 @@ def test_keras_has_its_own_operations_back_afterwards() -> None:
     with cpu_forms():
         assert nn.conv is not before[1]
     assert (layers.Conv2D.call, nn.conv, nn.depthwise_conv, nn.max_pool, nn.average_pool) == before
+
+
+WIDE = {"xla_cpu_prefer_vector_width": 512}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\n", WIDE),  # Zen 5
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\n", {}),  # Zen 4
+        ("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n", {}),
+        ("processor\t: 0\nBogoMIPS\t: 2100.00\nCPU implementer\t: 0x41\n", {}),  # Arm
+        (None, {}),  # another system than Linux
+    ],
+)
+def test_vectors_are_as_long_as_the_processor_computes_at_once(
+    facts: str | None, expected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if facts is not None:
+        (tmp_path / "cpuinfo").write_text(facts)
+    monkeypatch.setattr(cpu_tracing, "CPU_FACTS", tmp_path / "cpuinfo")
+    assert choose_options.__wrapped__() == (expected if jax.default_backend() == "cpu" else {})
+
+
+def test_longer_vectors_give_the_same_numbers() -> None:
+    x = np.random.default_rng(0).normal(size=(32, 784)).astype(np.float32)
+    program = jax.jit(lambda x: jax.nn.softmax(jax.numpy.sqrt(abs(x)) / (1 + x * x))).lower(x)
+    np.testing.assert_allclose(program.compile(WIDE)(x), program.compile()(x), rtol=1e-5)

@@ -2,14 +2,16 @@
 
 While `cpu_forms()` is active, Keras's operations on the JAX backend are traced in the forms of `convolution.py` and
 `pooling.py`. The model keeps Keras's layers. Whatever is not float32, or has more than two spatial dimensions, is left
-to XLA.
+to XLA. `choose_options` says what XLA should know of the processor.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from mnistry.models.backend import BaseConv, jax, keras, keras_nn
@@ -18,6 +20,9 @@ from mnistry.models.pooling import pool_max, pool_sum
 from mnistry.models.windows import Window, make_window
 
 jnp = jax.numpy
+
+CPU_FACTS = Path("/proc/cpuinfo")
+ZEN_5 = 26  # AMD's family
 
 Blocks = dict[int, tuple[Any, str, Callable[[Window], Any]]]
 """By the id of a layer's outputs: the outputs, their data format, and what makes them with a max pooling at the end."""
@@ -45,6 +50,21 @@ def cpu_forms() -> Iterator[None]:
     finally:
         for owner, name, original in originals:
             setattr(owner, name, original)
+
+
+@cache
+def choose_options() -> dict[str, Any]:
+    """Options of XLA for programs on this processor.
+
+    XLA takes vectors of 256 bits, as older processors slow down with longer ones or halve them. From Zen 5 on, AMD's
+    compute 512 bits at once.
+    """
+    try:
+        facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(\w+)$", CPU_FACTS.read_text("utf-8"), re.MULTILINE))
+    except OSError:  # another system than Linux
+        return {}
+    wide = facts.get("vendor_id") == "AuthenticAMD" and int(facts.get("cpu family", 0)) >= ZEN_5
+    return {"xla_cpu_prefer_vector_width": 512} if wide and jax.default_backend() == "cpu" else {}
 
 
 def _bound(form: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
