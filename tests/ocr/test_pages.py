@@ -482,3 +482,31 @@ def test_a_page_in_the_light_of_a_blind_is_read(recognizer, period):
     row, column = np.mgrid[:230, :360]
     stripes = np.sin(2 * np.pi * (row + 0.4 * column) / period) > 0
     assert recognizer.read(shaded(two_numbers(), stripes, 4)).text == "34372\n1542"
+
+
+@pytest.mark.parametrize("share", [0.4, 0.45, 0.5])
+def test_a_small_zero_beside_a_digit_is_no_part_of_it(recognizer, share):
+    page = Page(330, 110)
+    x = 40.0
+    for seed, (character, high) in enumerate(zip("20860", (1, share, 1, 1, share), strict=True)):
+        page.write(character, (x, 30 + 0.95 * 50 * (1 - high)), 50 * high, pen=3, seed=seed)
+        x += 50 / 1.6 * high + 9
+    assert recognizer.read(page.image()).text == "20860"
+
+
+def test_a_bold_zero_is_no_blot(recognizer):
+    page = Page(330, 110)
+    page.write("31", (40, 30), 50, pen=6, seed=1)
+    image = page.image()
+    ImageDraw.Draw(image).ellipse((130, 42, 186, 80), outline=BLACK, width=13)
+    assert recognizer.read(image).text == "310"
+
+
+@pytest.mark.parametrize("gap", [2, 3, 4])
+def test_a_four_of_two_strokes_that_do_not_meet_is_a_digit(recognizer, gap):
+    page = Page(300, 120)
+    page.write("8", (40, 30), 56, pen=3, seed=1)
+    page.line([(107, 32), (104, 66), (116, 65)], BLACK, 3)
+    page.line([(119 + gap, 30), (117 + gap, 86)], BLACK, 3)
+    page.write("5", (150, 30), 56, pen=3, seed=2)
+    assert recognizer.read(page.image()).text == "845"

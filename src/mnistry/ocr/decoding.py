@@ -25,6 +25,9 @@ BESIDE = 12  # pieces to each side that are compared
 DASH = 0.4, 0.35  # heights: the most of a dash or an equals sign, and its least width
 TOGETHER, FARTHER = 0.12, 3.0  # heights between two pieces that may well be of one digit; joints for each more
 HIGH, JOINED = 0.6, 1.5  # heights; cost of joining two pieces so high with a gap between them
+APART = 0.04, 0.12  # heights: with a gap so wide it costs nothing, and all of that
+ZERO, NARROW = 0.28, 0.4  # heights; width by height: a small zero, at least
+FOOT = 0.08  # heights by which it may reach below the others
 CUT = 0.35  # cost of each side on which a digit is cut off its neighbour
 LOW, LOW_COST = 0.5, 8.0  # heights; a lower digit costs half, and this for each height that it lacks
 ROUND, CLEAR, SMALL_RING = 0.6, 0.9, 0.25  # width by height, score, and part of that cost, of a small zero
@@ -217,9 +220,15 @@ def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> flo
         boxes[part] = box if known is None else np.r_[np.minimum(known[:2], box[:2]), np.maximum(known[2:], box[2:])]
         counts[part] = counts.get(part, 0) + 1
     whole = [
-        box for part, box in boxes.items() if counts[part] == pieces_of[part] and box[3] - box[1] >= HIGH * line.height
+        box
+        for part, box in boxes.items()
+        if counts[part] == pieces_of[part]
+        and (box[3] - box[1] >= HIGH * line.height or _may_be_zero(box, list(boxes.values()), line.height))
     ]
-    high = sum(bool(right[0] >= left[2]) for left, right in pairwise(sorted(whole, key=lambda box: int(box[0]))))
+    whole.sort(key=lambda box: int(box[0]))
+    low, most = APART
+    gaps = [(int(right[0]) - int(left[2])) / line.height for left, right in pairwise(whole)]
+    high = sum(min(max((gap - low) / (most - low), 0.0), 1.0) for gap in gaps)
     ordered = sorted(boxes.values(), key=lambda box: int(box[0]))
     ends = np.maximum.accumulate([box[2] for box in ordered])
     apart = max(
@@ -231,6 +240,17 @@ def _joints(line: Line, pieces_of: dict[int, int], candidate: Hypothesis) -> flo
         default=0,
     )
     return high + FARTHER * max(apart / line.height - TOGETHER, 0.0)
+
+
+def _may_be_zero(box: np.ndarray, boxes: Sequence[np.ndarray], height: float) -> bool:
+    """Tell whether a component may be a small zero, on the base line of the others or above it, in their lower half."""
+    high, wide = int(box[3] - box[1]), int(box[2] - box[0])
+    top, bottom = (
+        min(int(each[1]) for each in boxes),
+        max((int(each[3]) for each in boxes if each is not box), default=0),
+    )
+    at_foot = 2 * box[1] >= top + bottom and box[3] <= bottom + FOOT * height
+    return bool(high >= ZERO * height and NARROW * high <= wide <= high and at_foot)
 
 
 def _is_dash(box: np.ndarray, height: float) -> bool:
