@@ -31,7 +31,7 @@ GRAIN = 4.0  # pixels: strokes thicker than that are smoothed, as paper grain an
 SMOOTHING = 0.15  # of the stroke's thickness: the radius
 SHADOW_CELLS, NARROW = 160, 20  # along the longer side, for finding shadows; of it, they are broader than a part
 SHADE, SHADOW = 14.0, 0.04  # of 255: how much darker a shadow is; of the picture: how large
-PAPER_BLUR = 0.8  # pixels: the noise that is smoothed before
+PAPER_BLUR, MOST_MARKS = 0.8, 2000  # pixels: the noise that is smoothed before; components: more are no writing
 RIVAL = 0.2  # of the first ink's contrast in all: with less, the other polarity is not looked at
 ACROSS = 0.5  # of the ink on a sheet: so much goes on beyond its rim if it is not a sheet
 MUCH_INK = 0.2  # of the picture: with less, the ink is not taken for the paper
@@ -201,7 +201,8 @@ def _between_shadows(pixels: np.ndarray, paper: np.ndarray) -> Foreground | None
     darker, _ = _departures(smooth, _closed(smooth, round(longer / NARROW)).astype(np.float32))
     usual = np.float32(np.median(darker))
     ink = _ink(np.maximum(darker - usual, 0), _least_contrast(np.abs(darker - usual)))
-    return ink if longer >= 2 * NARROW * ink.width else None
+    is_writing = longer >= 2 * NARROW * ink.width and len(ink.parts) <= MOST_MARKS
+    return ink if is_writing else None
 
 
 def _closed(pixels: np.ndarray, side: int) -> np.ndarray:
