@@ -510,3 +510,37 @@ def test_a_four_of_two_strokes_that_do_not_meet_is_a_digit(recognizer, gap):
     page.line([(119 + gap, 30), (117 + gap, 86)], BLACK, 3)
     page.write("5", (150, 30), 56, pen=3, seed=2)
     assert recognizer.read(page.image()).text == "845"
+
+
+@pytest.mark.parametrize("word", ["Hill", "Gloria", "zoology", "Oslo", "TOTAL", "Lilli", "Otto"])
+@pytest.mark.parametrize("size", [44, 70])
+def test_words_alone_have_no_sure_digits(recognizer, word, size):
+    page = Page(520, 140)
+    print_text(page, word, (40, 20), size)
+    assert not any(digit.sure for digit in recognizer.read(page.image()))
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("word", ["Total", "Anna"])
+def test_a_page_with_a_word_is_turned_by_its_numbers(recognizer, word, quarters):
+    page = Page(420, 320)
+    print_text(page, word, (30, 10), 44)
+    page.write("4735", (40, 90), 48, seed=2)
+    page.write("2894", (40, 190), 48, seed=5)
+    assert recognizer.read(page.image().rotate(90 * quarters, expand=True)).text == "4735\n2894"
+
+
+def test_a_word_above_a_number_is_none(recognizer):
+    page = Page(520, 200)
+    print_text(page, "Zola", (30, 10), 48)
+    page.write("13375541", (40, 90), 50, seed=2)
+    print_text(page, "Sibyl", (60, 150), 40)
+    assert recognizer.read(page.image()).text == "13375541"
+
+
+@pytest.mark.parametrize("unit", ["kg", "km", "USD", "pcs"])
+def test_a_unit_after_a_number_is_none(recognizer, unit):
+    page = Page(520, 130)
+    page.write("4728", (40, 35), 52, seed=4)
+    print_text(page, unit, (300, 18), 66)
+    assert recognizer.read(page.image()).text == "4728"

@@ -27,7 +27,6 @@ from mnistry.ocr.rejection import Judgement, reject_implausible
 from mnistry.ocr.result import Box, DecodedDigit, Digit, Mark, Reading, Skipped, doubt, line_texts, turn_back
 from mnistry.ocr.segmentation import isolate_digit, middle_digit, segment_lines
 from mnistry.ocr.thumbnail import thumbnail
-from mnistry.ocr.words import may_be_letters
 
 if TYPE_CHECKING:
     from mnistry.models.classifier import Classifier
@@ -38,8 +37,9 @@ BETTER = 0.2  # by how much another polarity must be more believable
 OUTSIDE = 2.0  # the same for what lies outside of a sheet
 MORE_DIGITS = 0.5  # by how much, if it shows more digits between shadows
 LIT, SEVERAL = 0.9, 4  # mean score of such a page; its digits
-SURELY_UPRIGHT, UPRIGHT = 0.95, 0.96  # mean scores: below the first a page is tried turned; the least of a turned one
-TURN, AS_LIKELY = 0.05, 0.02  # by how much a turned page must be more believable than upright; than another turn
+SURELY_UPRIGHT = 0.95  # mean score: below it a page is tried turned
+TURN, AS_LIKELY = 4.0, 3.0  # by how much (nats) a turned page must be more believable than upright; than another turn
+QUALITY = 20.0  # nats for all ink read
 DOUBTFUL, WHOLE_STROKES = 0.8, 0.15  # mean score: below it gaps in strokes are closed; by how much that must be better
 GAPS = (1.0, 2.0)  # stroke widths: gaps in broken strokes that are closed
 MOST_EDGES = 260_000  # of strokes along rows or columns; a page of 600 digits on squared paper has 200,000
@@ -102,6 +102,11 @@ class Interpretation:
     def all_sure(self) -> bool:
         """True if there are digits, and all of them are sure."""
         return bool(self.found.lines) and all(each.digit.sure for line in self.found.lines for each in line)
+
+    @property
+    def belief(self) -> float:
+        """The belief that this side is up: the log odds that it shows numbers, and how much of the ink is read."""
+        return self.found.odds + QUALITY * self.found.quality
 
     @property
     def score(self) -> float:
@@ -322,17 +327,13 @@ def _upright(recognizer: Classifier, ink: Foreground, upright: Interpretation) -
         return upright
     if not FEW <= upright.found.characters <= upright.hypotheses <= MOST_TURNED:
         return upright
-    least = max(upright.found.quality + TURN, UPRIGHT)
     turned = [_interpret(recognizer, ink.turn(turns), turns, MORE * upright.hypotheses) for turns in (1, 2, 3)]
-    likely = [other for other in turned if other.found.characters >= FEW and other.found.quality >= least]
-    likely = [other for other in likely if not may_be_letters(other.found.lines)]
-    likely = sorted(
-        (other for other in likely if other.sure_digits > upright.sure_digits), key=lambda page: -page.found.quality
-    )
+    surer = [other for other in turned if other.sure_digits > upright.sure_digits and other.found.odds >= TURN]
+    likely = sorted((other for other in surer if other.belief >= upright.belief + TURN), key=lambda page: -page.belief)
     if not likely:
         return upright
     best = likely[0]
-    if len(likely) > 1 and best.found.quality - likely[1].found.quality < AS_LIKELY:
+    if len(likely) > 1 and best.belief - likely[1].belief < AS_LIKELY:
         lines = [[doubt(each) for each in line] for line in best.found.lines]
         return replace(best, found=replace(best.found, lines=lines))
     return best

@@ -11,23 +11,20 @@ from statistics import median
 import numpy as np
 
 from mnistry.ocr.frame_removal import Cleaned
-from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
-from mnistry.ocr.segmentation import Line, PageLayout
-from mnistry.ocr.signs import find_bars, find_dotted, is_sign
-from mnistry.ocr.words import (
-    FEW,
-    NUMBER,
+from mnistry.ocr.number_odds import (
+    LONELY,
     WORD_GAP,
     Characters,
-    Number,
-    drop_labels,
-    drop_stroke,
-    find_stacked,
     height_of,
+    log_odds,
     mean_score,
     part_numbers_and_words,
     split_at_gaps,
 )
+from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
+from mnistry.ocr.segmentation import Line, PageLayout
+from mnistry.ocr.signs import find_bars, find_dotted, is_sign
+from mnistry.ocr.words import FEW, NUMBER, Number, drop_labels, drop_stroke, find_stacked
 
 LENIENT = 0.4  # of the model's threshold: the digit score that is enough between digits
 MIDDLE = 0.05  # the same for what is as large as a digit within a number: it is kept, and not sure
@@ -43,9 +40,12 @@ DIGIT_SIZED = 0.55  # of the line's height: what is passed over and higher may b
 LOWEST = 0.3  # the same, whatever is beside it
 MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
-SHORT_WORD, HARDLY_A_WORD = 6, 0.5  # characters of the only line, if it is taken for a number; least mean score
-FEW_LETTERS, LIKELY_DIGITS = 0.45, 0.7  # share of the page's characters; mean score: badly written numbers, no words
-FEWER_LETTERS, MAYBE_DIGITS = 0.2, 0.2  # the same: on a page of numbers, what may be a digit is read
+SHORT = 6  # characters of the only line, if it is probably a number
+PAGE_ODDS = -1.0, 2.0  # the log odds that a group of a page is a number, at least and at most
+SURE_ODDS = 2.0  # log odds of a sure number beside words
+BADLY_WRITTEN, MOSTLY_WORDS = -1.0, -0.5  # log odds of each digit of a number; of a page where it is rather a word
+LIKELY_DIGITS = 0.65  # mean score of badly written digits
+NUMBERS, MAYBE_DIGITS = 1.2, 0.2  # log odds of a page of numbers, where what may be a digit is read; its mean score
 BROAD = 0.35  # of its height: what is narrower is a single stroke
 STRUCK = 0.22, 0.68  # of a digit's height, from above: a line there crosses it out
 STRUCK_ASLANT = 0.35, 0.65  # the same for the middle of a steeper line
@@ -67,12 +67,14 @@ class Judgement:
         marks: all that was left out.
         quality: mean score of all that is as large as a digit and more than a stroke, 0 to 1.
         characters: how many of these there are.
+        odds: the log odds that the digits of the page are of numbers, and not of words.
     """
 
     lines: list[list[DecodedDigit]]
     marks: list[Mark] = field(default_factory=list)
     quality: float = 0.0
     characters: int = 0
+    odds: float = 0.0
 
 
 def reject_implausible(
@@ -95,24 +97,33 @@ def reject_implausible(
         scores += [each.digit.score for each in digits if _is_broad(each.box)]
         scores += [0.0 for _, box in others if box[3] - box[1] >= DIGIT_SIZED * line.height and _is_broad(box)]
 
-    def judge(*, words: bool, few: bool = False) -> tuple[list[list[Number]], list[Mark]]:
-        marks = [Mark(each.box, "struck out") for each in struck]
-        return [
-            _of_line(line, list(digits), others, cleaned, threshold, marks, alone=alone, words=words, few=few)
-            for line, digits, others in zip(layout.lines, lines, passed, strict=True)
-        ], marks
+    def judge(prior: float, *, maybe: bool = False) -> tuple[list[list[Number]], list[Mark], list[Characters]]:
+        marks, runs = [Mark(each.box, "struck out") for each in struck], []
+        numbers = []
+        for line, digits, others in zip(layout.lines, lines, passed, strict=True):
+            of_line, parted = _of_line(
+                line, list(digits), others, cleaned, threshold, marks, prior, alone=alone, maybe=maybe
+            )
+            numbers.append(of_line)
+            runs += parted
+        return numbers, marks, runs
 
-    found, marks = judge(words=True)
-    letters = sum(mark.reason == "letters" for mark in marks)
-    digits_found = sum(len(number.digits) for line in found for number in line)
-    struck_out = any(mark.reason == "struck out" for mark in marks)
-    if 0 < letters <= FEW_LETTERS * (letters + digits_found):
-        found, marks = judge(words=False, few=not struck_out and letters <= FEWER_LETTERS * (letters + digits_found))
+    large = sum(
+        height_of(box) >= DIGIT_SIZED * line.height
+        for line, others in zip(layout.lines, passed, strict=True)
+        for _, box in others
+    )
+    few = alone and sum(map(len, lines)) + large <= SHORT
+    found, marks, runs = judge(LONELY if few else 0.0)
+    prior = 0.0 if few else _page_odds(runs)
+    if prior:
+        struck_out = any(mark.reason == "struck out" for mark in marks)
+        found, marks, _ = judge(prior, maybe=prior >= NUMBERS and not struck_out)
     stacked: set[int] = set()
     if marks or len(cleaned.boxes) or layout.left_out:
         numbers = [number.digits for line in found for number in line]
         stacked = find_stacked(numbers, layout.pieces)
-    kept = _of_page(drop_labels(found, marks, stacked), marks)
+    kept = _of_page(drop_labels(found, marks, stacked, prior), marks)
     doubtful = _torn(layout, kept)
     if _ink(layout, kept) < MAJORITY * layout.ink:
         doubtful = set(range(_pieces(layout)))
@@ -120,7 +131,18 @@ def reject_implausible(
         [each if doubtful.isdisjoint(range(each.start, each.stop)) else doubt(each) for each in line] for line in kept
     ]
     marks += [Mark(box, reason) for box, reason in layout.left_out]
-    return Judgement(sure, marks, float(np.mean(scores)) if scores else 0.0, len(scores))
+    odds = sum(max(Number(line).odds, 0.0) for line in kept)
+    return Judgement(sure, marks, float(np.mean(scores)) if scores else 0.0, len(scores), odds)
+
+
+def _page_odds(runs: Sequence[Characters]) -> float:
+    """The log odds that a group of the page is a number, by all of its groups; 0 where each is likelier a number."""
+    odds = np.array([log_odds(run) for run in runs])
+    if len(odds) < 2 or odds.min() >= 0:
+        return 0.0
+    chances, counts = 1 / (1 + np.exp(-odds)), np.array([len(run) for run in runs])
+    numbers, words = counts @ chances, counts[odds < 0] @ (1 - chances)[odds < 0]
+    return float(np.clip(np.log((numbers + 0.5) / (words + 0.5)), *PAGE_ODDS))
 
 
 def _is_broad(box: Box) -> bool:
@@ -135,15 +157,15 @@ def _of_line(
     cleaned: Cleaned,
     threshold: float,
     marks: list[Mark],
+    prior: float,
     *,
     alone: bool,
-    words: bool,
-    few: bool,
-) -> list[Number]:
-    """The numbers of a line that are read; what is not goes to the marks.
+    maybe: bool,
+) -> tuple[list[Number], list[Characters]]:
+    """The numbers of a line that are read, and all that it was parted into; what is not read goes to the marks.
 
-    Without `words` on the page, what looks like a word is a number that is not sure, if it is made of likely digits;
-    with `few` of them, if it is made of digits at all.
+    What may be a badly written number, by the log odds of its page, is not sure; so is what `maybe` is a digit, on a
+    page of numbers.
     """
     bars = find_bars(digits)
     marks += [Mark(each.box, "sign") for each in bars]
@@ -167,23 +189,32 @@ def _of_line(
     between = _signs_between(characters)
     rejected += [Mark(characters[i][0], "sign") for i in between]
     characters = [each for i, each in enumerate(characters) if i not in between]
-    runs = part_numbers_and_words(characters, line.height)
+    unread = any(each is None for _, each in characters)
+    if prior == LONELY and unread and len(split_at_gaps(characters, WORD_GAP * line.height)) > 1:
+        prior = 0.0  # a short word, or one beside a short number
+    runs = part_numbers_and_words(characters, line.height, prior)
+    parted = [run for _, run in runs]
     lone = _beside_sign(characters) if alone else None
     if lone is not None:
         rejected += [Mark(box, "sign") for box, each in characters if each is not lone]
         runs = [(True, [(lone.box, doubt(lone))])]
-    elif alone and len(runs) == 1 and len(characters) <= SHORT_WORD and mean_score(characters) >= HARDLY_A_WORD:
-        runs = [(True, characters)]  # badly written digits are read, and not sure
-        certain = 2
+    sure_from = SURE_ODDS if prior not in (0.0, LONELY) or len(runs) > 1 else 0.0
     for is_number, run in runs:
         members = [each for _, each in run if each is not None]
         if not is_number:
-            likely = not words and len(run) >= FEW and mean_score(run) >= LIKELY_DIGITS
-            if len(members) == len(run) and (likely or (few and mean_score(run) >= MAYBE_DIGITS)):
+            read = len(members) == len(run)
+            likely = len(run) >= FEW and prior >= MOSTLY_WORDS and mean_score(run) >= LIKELY_DIGITS
+            likely = likely and log_odds(run, prior) >= BADLY_WRITTEN * len(run)
+            if read and (likely or (maybe and mean_score(run) >= MAYBE_DIGITS)):
                 kept += [doubt(each) for each in members]
             else:
                 rejected += [Mark(box, "letters") for box, _ in run]
             continue
+        run = [
+            each
+            for group in split_at_gaps(run, WORD_GAP * line.height)
+            for each in _doubted(group, prior, sure_from, letters)
+        ]
         number = len(members) > 2 or (len(members) == 2 and min(each.digit.score for each in members) >= NUMBER)
         least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
         for box, each in run:
@@ -206,7 +237,15 @@ def _of_line(
     numbers = [Number([each for _, each in group if each is not None]) for group in groups]
     beside = [*tall, *(mark.box for mark in rejected if height_of(mark.box) >= DIGIT_SIZED * line.height)]
     attached = [each for number in numbers for each in number.attached(beside)]
-    return [Number([doubt(each) if each in attached else each for each in number.digits]) for number in numbers]
+    return [Number([doubt(each) if each in attached else each for each in number.digits]) for number in numbers], parted
+
+
+def _doubted(group: Characters, prior: float, least: float, letters: Sequence[DecodedDigit]) -> Characters:
+    """A group of characters, not sure where the log odds that it is a number are less than these."""
+    judged = [each for each in group if each[1] is not None] if prior == LONELY and not letters else group
+    if not judged or log_odds(judged, 0.0 if prior == LONELY else prior) >= least:
+        return group
+    return [(box, each and doubt(each)) for box, each in group]
 
 
 def _without_weak_ends(kept: list[DecodedDigit], height: float) -> tuple[list[DecodedDigit], list[Mark]]:

@@ -8,8 +8,8 @@ from statistics import median
 import numpy as np
 
 from mnistry.ocr.components import Components
+from mnistry.ocr.number_odds import height_of
 from mnistry.ocr.result import Box, DecodedDigit
-from mnistry.ocr.words import height_of
 
 # A stroke is a sign where it is longer than the digits beside it, above and below, and straight or evenly bent.
 TALL, OVERHANG, OVERHANGS = 1.17, 0.02, 0.17

@@ -1,4 +1,4 @@
-"""Numbers and words among the characters of a line, by their scores, heights and gaps."""
+"""Words beside the numbers of a page, told by heights, places and the digits that letters are read as."""
 
 from __future__ import annotations
 
@@ -12,17 +12,11 @@ from statistics import median
 import numpy as np
 
 from mnistry.ocr.components import find_components
+from mnistry.ocr.number_odds import WORD_GAP, log_odds
 from mnistry.ocr.result import Box, DecodedDigit, Mark, doubt
 from mnistry.ocr.segmentation import Line
 
-WORD_GAP = 0.6  # of the line's height: a wider gap parts words and numbers
 NUMBER, FEW = 0.82, 3  # score of both digits of a number of two; fewer digits beside a word are not sure
-LETTER, UNREADABLE = 0.3, 3.0  # surprise, in nats, at a character of a word; at most at one of a number
-WORD_BEGINS = 0.5  # cost, in nats, of a line that begins with a word
-CHANGES = (0.7, 0.25), (0.35, 0.7), (-99.0, 2.5)  # gaps in heights of the line, and the cost of changing there
-SPACED, CLEARLY = 3.0, 0.2  # times the line's usual gap; the cost of changing where a gap is wide and so much wider
-EVEN = 1.4  # times the usual gap: a narrower one is none between a word and a number
-ALIKE, UNLIKE = 0.45, 2.0  # by how much (logarithm) neighbours in a number differ in height for nothing; cost of more
 STROKE, ARCH = 0.5, 0.85  # of its height: so wide is an upright stroke of a letter; one of three in m or w
 LOW_LETTERS, ON_LINE, MOST_ON_LINE = (0.6, 0.82), 0.045, 0.7  # heights by the tallest; by its height; of a word
 CAPITAL = 0.9  # of the tallest: the first letter
@@ -30,27 +24,24 @@ OTHERWISE, SHARED = 0.15, 0.3  # of the other digits' height: how else an end li
 NEARER, NEAREST = 0.5, 0.15  # of the gap to the next digit, and of that height: the gap to the letter it belongs to
 UNEVEN, VERY_UNEVEN = 0.2, 0.25  # of the height: by how much the digits of a doubtful number differ, and of none
 LEVEL, MANY_DIGITS = 0.1, 4  # the same of the middle half of all others of the page, and how many these are
-NAME = 4  # digits, at most, of a name read as one: more are likelier a badly written number
+NAME = 6  # digits, at most, of a word read as a number: more are likelier a badly written number
+FEW_WORDS = 1.0  # log odds of a page with few words
+LIKELY_NUMBER, SURELY = 4.0, 5.0  # log odds of a number of any heights; of one that tells words beside it
 LIKE = 0.87, 1.15  # of the height of the page's numbers: a number's
-MANY_LETTERS, LOWER = 1.5, 0.85  # for each digit of a page of text; of its numbers' height: doubtful digits there
 SMALL_PRINT = 0.65  # of the height of the page's numbers: a word's
 FAR, IN_COLUMN = 2.0, 0.6  # heights of the page's numbers: from the next line; the sides of what is in a column
 ABOVE = 0.5  # of its width, shared with the digit that it lies above or below
 ABOVE_WIDE, ABOVE_HIGH, ABOVE_BROAD = 0.3, 0.25, 1.6  # of the digit's sides: its own
 PILED = 0.6  # of the narrower one's width, shared by two digits of which one lies above the other
 PARTS = 2  # such digits at the end of a number, at least, that are a syllable
-SYLLABLES, HALF = 2, 0.5  # such digits of a page that is in Hangul, at least; of a number that is a word
+HALF = 0.5  # such digits of a number that is a word
 CLOSER, CLOSEST = 0.25, 0.12  # of its height: how close that is, and how close if it is a digit
 ROW = 0.9  # of that height, from one row to the next: a syllable's parts are closer
-OTHER_SIZE, MANY_WORDS = (0.8, 1.25), 2  # of that height; words of a column that is none of numbers
+MANY_WORDS = 2  # of a column that is none of numbers
 CLEAR = 0.9  # mean score of the digits of a number
 # How often letters that pass for digits are read as each, against a tenth: l, I, i, r, t are 1, O, D, a, e are 0.
 LETTER_ODDS = {"1": 5.0, "0": 1.3, "2": 1.0, "5": 0.8, "7": 0.5, "8": 0.5, "6": 0.2}
-CLEAREST, RARELY = 0.995, 0.5  # score; cost, in nats, of a clear digit that letters are not read as, by its odds
 RARE, WORD_ODDS = 0.05, 60.0  # of the others; from these odds on, a number beside words is one of them
-
-
-Characters = list[tuple[Box, DecodedDigit | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +84,11 @@ class Number:
     def word_odds(self) -> float:
         """The odds that its digits are letters, by the digits that letters are read as."""
         return math.prod(LETTER_ODDS.get(each.digit.name, RARE) for each in self.digits)
+
+    @cached_property
+    def odds(self) -> float:
+        """The log odds that it is a number, and no word."""
+        return log_odds([(each.box, each) for each in self.digits])
 
     @property
     def _low(self) -> np.ndarray:
@@ -206,19 +202,23 @@ def find_stacked(lines: Sequence[Sequence[DecodedDigit]], pieces: np.ndarray) ->
     return found
 
 
-def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: set[int]) -> list[list[DecodedDigit]]:
-    """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class."""
+def drop_labels(
+    lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: set[int], prior: float = 0.0
+) -> list[list[DecodedDigit]]:
+    """The digits of each line without what is more likely a word beside the numbers of the page: No, ID, Class.
+
+    Args:
+        lines: the numbers of each line.
+        marks: what was left out already; gets the letters.
+        stacked: the first pieces of digits with other ink close above or below.
+        prior: the log odds that a group of the page is a number.
+    """
     clear = [number for line in lines for number in line if number.clear]
     if not clear:
         clear = [number for line in lines for number in line if number.firm and len(number.digits) > 1]
     usual = median(number.height for number in clear) if clear else 0.0
     beside_number = any(len(number.digits) > 1 and number.sure for line in lines for number in line)
-    middle = float(np.median([each.height for line in lines for number in line for each in number.digits] or [0]))
-    letters = sum(mark.reason == "letters" for mark in marks)
-    beside_words = letters > 0
-    is_text = letters >= MANY_LETTERS * sum(len(number.digits) for line in lines for number in line)
-    syllables = [sum(each.start in stacked for each in number.digits) for line in lines for number in line]
-    beside_syllables = sum(syllables) >= SYLLABLES
+    beside_words = any(mark.reason == "letters" for mark in marks)
     kept: list[list[Number]] = []
     for line in lines:
         kept.append([])
@@ -227,28 +227,21 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
             short = len(number.digits) < FEW
             ring = short and all(each.digit.name in "01" for each in number.digits)  # I, l, O, D
             small = bool(clear) and number.height <= SMALL_PRINT * usual
-            word = bool(clear) and number.letters and (beside_words or len(number.digits) > FEW)
-            word |= number.letters and not number.small_zeros and (beside_words or beside_number)
-            word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
             between = 0 < at < len(line) - 1 and number.sure  # a low digit in the middle of a spaced number
-            word |= small and (ring or (short and beside_words and not between))
             unlike = beside_words and not LIKE[0] * usual <= number.height <= LIKE[1] * usual
+            word = number.letters and not number.small_zeros and (beside_words or beside_number)
+            word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
+            word |= small and (ring or (short and beside_words and not between))
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
-            word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
-            word |= is_text and bool(clear) and not number.firm and number.height <= LOWER * usual
-            uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN)
-            uneven = uneven and (number.ragged or not number.small_zeros)
-            uneven = uneven and _others_are_even(number, lines)
-            is_short = FEW <= len(number.digits) <= NAME and number.word_odds >= 1
-            word |= beside_words and uneven and is_short and number.uneven >= VERY_UNEVEN
+            word |= beside_words and unlike and prior < FEW_WORDS and _is_doubtful(number, prior, lines)
             if word:
                 marks += [Mark(each.box, "letters") for each in number.digits]
                 continue
-            other_size = not OTHER_SIZE[0] * middle <= number.height <= OTHER_SIZE[1] * middle
+            uneven = number.uneven >= (UNEVEN if beside_words else VERY_UNEVEN)
+            uneven = uneven and (number.ragged or not number.small_zeros) and _others_are_even(number, lines)
             doubtful = number.letters or uneven or (number.ragged and (beside_words or number.word_odds >= 1))
-            doubtful |= bool(clear) and beside_words and (ring or other_size)
-            doubtful |= beside_syllables and short
+            doubtful = doubtful and number.odds < LIKELY_NUMBER
             own = _without_syllable(number.digits, stacked)
             marks += [Mark(each.box, "letters") for each in number.digits if each not in own]
             digits = [doubt(each) if doubtful or each.start in stacked else each for each in own]
@@ -256,9 +249,19 @@ def drop_labels(lines: Sequence[Sequence[Number]], marks: list[Mark], stacked: s
     words = [mark.box for mark in marks if mark.reason == "letters"]
     firm = [number for line in kept for number in line if number.firm]
     for line in kept:
-        if len(line) > 1 and _is_under_words(line[0], len(line) - 1, firm, words, usual):
+        if (
+            len(line) > 1
+            and line[0].odds < LIKELY_NUMBER
+            and _is_under_words(line[0], len(line) - 1, firm, words, usual)
+        ):
             marks += [Mark(each.box, "letters") for each in line.pop(0).digits]
     return [[each for number in line for each in number.digits] for line in kept if line]
+
+
+def _is_doubtful(number: Number, prior: float, lines: Sequence[Sequence[Number]]) -> bool:
+    """Tell whether a number of few digits is likelier a word, on a page with another that is surely one."""
+    others = [other.odds for line in lines for other in line if other is not number]
+    return len(number.digits) <= NAME and number.odds + 2 * prior < 0 and max(others, default=0.0) >= SURELY
 
 
 def _without_syllable(digits: list[DecodedDigit], stacked: set[int]) -> list[DecodedDigit]:
@@ -317,11 +320,6 @@ def _is_under_words(number: Number, others: int, firm: Sequence[Number], words: 
     return worded >= (1 if not before and others == 1 and like_letters else MANY_WORDS) and 2 * numbered <= worded
 
 
-def may_be_letters(lines: Sequence[Sequence[DecodedDigit]]) -> bool:
-    """Tell whether the digits of a page are those as which letters are read, above all 1."""
-    return Number([each for line in lines for each in line]).word_odds >= WORD_ODDS
-
-
 def _is_apart(number: Number, others: Sequence[Number], usual: float) -> bool:
     """Tell whether a number is neither near the others of a page nor in a column with one of them."""
     box = number.box
@@ -349,77 +347,3 @@ def drop_stroke(line: Line, digits: Sequence[DecodedDigit], at: int) -> DecodedD
     beside = [digits[i] for i in (at - 1, at + 1) if 0 <= i < len(digits) and parts(digits[i]) & own]
     is_tick = taken.digit.name == "1" and any(each.digit.name == "1" for each in beside)
     return None if is_tick or (is_stroke(taken) and any(map(is_stroke, beside))) else taken
-
-
-def mean_score(characters: Characters) -> float:
-    """The mean over characters, 0 for what is none."""
-    scores = [0.0 if each is None else each.digit.score for _, each in characters]
-    return float(np.mean(scores)) if scores else 0.0
-
-
-def split_at_gaps(characters: Characters, gap: float) -> list[Characters]:
-    """Characters from left to right, parted where the gap is wide."""
-    groups: list[Characters] = []
-    right = 0
-    for box, each in characters:
-        if groups and box[0] - right <= gap:
-            groups[-1].append((box, each))
-        else:
-            groups.append([(box, each)])
-        right = max(right, box[2])
-    return groups
-
-
-def part_numbers_and_words(characters: Characters, height: float) -> list[tuple[bool, Characters]]:
-    """Parts a line into numbers and words, by the most likely sequence of the two (Viterbi's algorithm).
-
-    A character of a number costs the surprise at its score, and more where it is much higher or lower than the one
-    before; one of a word always the same. It costs to go from one to the other, the more the narrower the gap is.
-
-    Returns:
-        For each run whether it is a number, and its characters.
-    """
-    costs, steps = [0.0, WORD_BEGINS], []  # of being in a number, and in a word
-    gaps = [(right[0] - left[2]) / height for (left, _), (right, _) in pairwise(characters)]
-    usual = max(float(median(gaps)), 0.0) if gaps else 0.0
-    spaced, even = SPACED * usual, EVEN * usual if len(gaps) > 2 else 0.0
-    for i, (box, each) in enumerate(characters):
-        score = 0.0 if each is None else each.digit.score
-        change = unlike = 0.0
-        if i:
-            gap = gaps[i - 1] if gaps[i - 1] >= even else 0.0
-            change = next(cost for least, cost in CHANGES if gap >= least)
-            if CHANGES[1][0] <= gaps[i - 1] >= spaced:
-                change = CLEARLY
-            if gaps[i - 1] < WORD_GAP:
-                unlike = UNLIKE * max(abs(math.log(height_of(box) / height_of(characters[i - 1][0]))) - ALIKE, 0.0)
-        before = [int(costs[1] + change < costs[0]), int(costs[1] <= costs[0] + change)]
-        costs = [
-            costs[before[0]] + (change if before[0] else unlike) + min(-float(np.log(max(score, 1e-9))), UNREADABLE),
-            costs[before[1]] + change * (before[1] != 1) + LETTER + _unlike_letters(each),
-        ]
-        steps.append(before)
-    state = int(costs[1] < costs[0])
-    states = []
-    for before in reversed(steps):
-        states.append(state)
-        state = before[state]
-    runs: list[tuple[bool, Characters]] = []
-    for state, character in zip(reversed(states), characters, strict=True):
-        if runs and runs[-1][0] == (state == 0):
-            runs[-1][1].append(character)
-        else:
-            runs.append((state == 0, [character]))
-    return runs
-
-
-def _unlike_letters(taken: DecodedDigit | None) -> float:
-    """The cost of taking a clear digit for a letter, by how often letters are read as this digit."""
-    if taken is None or taken.digit.score < CLEAREST:
-        return 0.0
-    return max(-RARELY * math.log(LETTER_ODDS.get(taken.digit.name, RARE)), 0.0)
-
-
-def height_of(box: Box) -> int:
-    """The rows of a box."""
-    return box[3] - box[1]
