@@ -25,7 +25,7 @@ def main() -> None:
     number = Page(480, 360)
     number.write("2048", (50, 110), 130, pen=9, ink=BLUE, slant=0.12, seed=7, gap=0.3)
     number.image().quantize(32).save(FOLDER / "sample-number.png", optimize=True)
-    page().save(FOLDER / "sample-page.jpg", quality=68, optimize=True, progressive=True)
+    page().save(FOLDER / "sample-page.jpg", quality=60, optimize=True, progressive=True)
 
 
 def page() -> Image.Image:
