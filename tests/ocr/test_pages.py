@@ -544,3 +544,11 @@ def test_a_unit_after_a_number_is_none(recognizer, unit):
     page.write("4728", (40, 35), 52, seed=4)
     print_text(page, unit, (300, 18), 66)
     assert recognizer.read(page.image()).text == "4728"
+
+
+@pytest.mark.parametrize("number", ["70", "07"])
+def test_the_only_number_beside_a_word_is_read(recognizer, number):
+    page = Page(560, 130)
+    print_text(page, "Lukas", (20, 28), 62)
+    page.write(number, (330, 40), 48, seed=2)
+    assert recognizer.read(page.image()).text == number

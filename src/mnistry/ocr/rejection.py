@@ -42,6 +42,7 @@ MARK = 0.12  # of the line's height: what is passed over and lower is a speck
 NO_DIGIT, CLEAR, LOWER = 0.3, 0.9, 0.85  # scores of a sign and of the digits beside it; its height by theirs
 SHORT = 6  # characters of the only line, if it is probably a number
 PAGE_ODDS = -1.0, 2.0  # the log odds that a group of a page is a number, at least and at most
+ONLY_NUMBER = 0.5  # log odds of the only number beside words
 SURE_ODDS = 2.0  # log odds of a sure number beside words
 BADLY_WRITTEN, MOSTLY_WORDS = -1.0, -0.5  # log odds of each digit of a number; of a page where it is rather a word
 LIKELY_DIGITS = 0.65  # mean score of badly written digits
@@ -118,7 +119,12 @@ def reject_implausible(
     prior = 0.0 if few else _page_odds(runs)
     if prior:
         struck_out = any(mark.reason == "struck out" for mark in marks)
+        likely = [[number for number in line if number.odds >= ONLY_NUMBER] for line in found]
         found, marks, _ = judge(prior, maybe=prior >= NUMBERS and not struck_out)
+        if not any(found) and sum(map(len, likely)) == 1:
+            found = [[Number([doubt(each) for each in number.digits]) for number in line] for line in likely]
+            boxes = {each.box for line in likely for number in line for each in number.digits}
+            marks = [mark for mark in marks if mark.box not in boxes]
     stacked: set[int] = set()
     if marks or len(cleaned.boxes) or layout.left_out:
         numbers = [number.digits for line in found for number in line]
@@ -210,11 +216,8 @@ def _of_line(
             else:
                 rejected += [Mark(box, "letters") for box, _ in run]
             continue
-        run = [
-            each
-            for group in split_at_gaps(run, WORD_GAP * line.height)
-            for each in _doubted(group, prior, sure_from, letters)
-        ]
+        groups = split_at_gaps(run, WORD_GAP * line.height)
+        run = [each for group in groups for each in _doubted(group, prior, sure_from, letters)]
         number = len(members) > 2 or (len(members) == 2 and min(each.digit.score for each in members) >= NUMBER)
         least = MIDDLE if number else threshold * (LENIENT if certain >= 2 else 1)
         for box, each in run:

@@ -233,6 +233,7 @@ def drop_labels(
             word |= beside_words and len(number.digits) > FEW and number.word_odds >= WORD_ODDS
             word |= small and (ring or (short and beside_words and not between))
             word |= ring and bool(clear) and len(line) == 1 and (unlike or _is_apart(number, clear, usual))
+            word |= ring and bool(clear) and min(each.digit.score for each in number.digits) < NUMBER
             word |= share >= HALF
             word |= beside_words and unlike and prior < FEW_WORDS and _is_doubtful(number, prior, lines)
             if word:
