@@ -42,7 +42,7 @@ UINT8, FLOAT32, INT64, BOOL = 2, 1, 7, 9  # ONNX's numbers for types
 TYPES = {FLOAT32: "<f4", INT64: "<i8", BOOL: "|b1"}  # of constants
 INT, INTS = 2, 7  # ONNX's numbers for kinds of attributes
 EXPORTED = "model.onnx"  # in a run folder
-HELP = "Export one with mnistry export, or name none for the model that comes with mnistry."
+HELP = "Export one with mnistry export, or leave it out to use the built-in model."
 
 # The parts of ONNX's messages, by their numbers in its definition, onnx.proto3.
 PROPERTY: Schema = {1: Field("key", BYTES), 2: Field("value", BYTES)}
