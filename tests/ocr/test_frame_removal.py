@@ -152,3 +152,12 @@ def test_ink_without_lines_stays_as_it_is():
     cleaned = remove_frames(mask, find_components(mask), np.zeros_like(mask), mask.astype(np.float32), 5.0)
     np.testing.assert_array_equal(cleaned.mask, mask)
     assert (len(cleaned.level), len(cleaned.upright), len(cleaned.boxes)) == (0, 0, 0)
+
+
+def test_open_frames_that_fade_and_nothing_else_are_no_digits(recognizer):
+    picture = np.full((260, 560), 250.0)
+    strength = np.maximum(235 / 1.1 ** np.maximum(np.arange(260) - 91, 0), 50.0)[::-1]  # pale, then dark
+    for left in (40, 200, 360):
+        picture[40:43, left : left + 100] = 250 - strength[:100][::-1]
+        picture[40:200, left : left + 3] = 250 - strength[100:, None]
+    assert recognizer.read(picture.astype(np.uint8)).text == ""

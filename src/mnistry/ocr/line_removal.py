@@ -44,10 +44,10 @@ CELL_SIDE = 0.125  # of the picture: a side of a cell that was cropped is no far
 CELLS, AROUND = 16, 5  # along the longer side, and of a neighbourhood, in which the rulings' contrast is averaged
 RIDGE = 0.97  # of the contrast of the pixels beside it: the middle of a line or of a stroke
 LIMITS = np.geomspace(1.25, 3.0, 23)  # times as dark as the rulings around: ink is darker, if few ridges are near that
+BAND, DEEP, LEAST_INK = 0.07, 0.1, 0.02  # of its logarithm, to both sides; of the ridges above; of all ridges
 PALER, SHORTEST_PIECE = 0.6, 3  # of the usual contrast of ink; pixels: a piece of a pale frame
 STRAIGHT, CORNER, CORNERS = 0.85, 0.1, 2  # of a piece: its lines, and each of those at a corner; pieces with one
 LONG_SIDE = 3.0  # stroke widths: the longer side of such a piece
-BAND, DEEP, LEAST_INK = 0.07, 0.1, 0.02  # of its logarithm, to both sides; of the ridges above; of all ridges
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +180,7 @@ def find_pale_lines(parts: Components, contrast: np.ndarray, width: float) -> np
     """Find the pieces of pale frames: straight and level or upright, and paler than the strokes that have parted them.
 
     Returns:
-        bool (n,), for each component; none where no two of them have a corner.
+        bool (n,), for each component; none where no two of them have a corner, or nothing else would be left.
     """
     none = np.zeros(len(parts), bool)
     if len(parts) < 3:
@@ -199,7 +199,7 @@ def find_pale_lines(parts: Components, contrast: np.ndarray, width: float) -> np
     shares = straight / parts.areas
     lines = pale & (shares.sum(axis=0) >= STRAIGHT)
     corners = lines & (shares >= CORNER).all(axis=0) & (np.maximum(parts.heights, parts.widths) >= LONG_SIDE * width)
-    return lines if np.count_nonzero(corners) >= CORNERS else none
+    return lines if np.count_nonzero(corners) >= CORNERS and not lines.all() else none
 
 
 def _without_remnants(mask: np.ndarray, on_ruling: np.ndarray) -> np.ndarray:
