@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistry.models import convolution, cpu_tracing
+from mnistry.models import convolution
 from mnistry.models.backend import jax, keras
 from mnistry.models.cpu_tracing import choose_options, cpu_forms
 from mnistry.models.windows import make_window
+from mnistry.runtime import provenance
 
 jnp = jax.numpy
 layers = keras.layers
@@ -296,8 +297,16 @@ def test_vectors_are_as_long_as_the_processor_computes_at_once(
 ) -> None:
     if facts is not None:
         (tmp_path / "cpuinfo").write_text(facts)
-    monkeypatch.setattr(cpu_tracing, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(provenance, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     assert choose_options.__wrapped__() == (expected if jax.default_backend() == "cpu" else {})
+
+
+def test_vectors_are_as_long_as_somebody_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpuinfo").write_bytes(b"vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel name\t: AMD\xff\n")
+    monkeypatch.setattr(provenance, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=256")
+    assert choose_options.__wrapped__() == {}
 
 
 def test_longer_vectors_give_the_same_numbers() -> None:

@@ -59,6 +59,7 @@ CASES: dict[str, tuple[object, ...]] = {
     "ConvTranspose": (IMAGE, weights(3, 4, 3, 2), weights(4), UP | {"group": 1}),
     "MaxPool": (IMAGE, WINDOW),
     "AveragePool": ((-1, 3, 13), ONE_SIDE | {"count_include_pad": 1}),
+    "GlobalAveragePool": (IMAGE,),
     "Gemm": ((-1, 6), weights(4, 6), weights(4), {"transB": 1}),
     "MatMul": ((-1, 2, 5, 6), weights(6, 4)),
     "Reshape": (IMAGE, np.array([-1, 130, 3])),
@@ -70,6 +71,7 @@ CASES: dict[str, tuple[object, ...]] = {
     "Gather": (IMAGE, np.array([5, 0, 5]), {"axis": 2}),
     "CumSum": (IMAGE, np.array(2), {"reverse": 0}),
     "TopK": (IMAGE, np.array([13]), {"axis": 2, "largest": 0}),
+    "Flatten": (IMAGE, {"axis": 1}),
     "Split": ((-1, 11), np.array([10, 1]), {"axis": 1}),
     "Squeeze": ((-1, 1), np.array([1])),
     "ReduceMax": ((-1, 11), {"axes": [1], "keepdims": 0}),
@@ -169,11 +171,13 @@ UNFIT = {
     "form in fractions": operation("Reshape", IMAGE, weights(2)),
     "turned onto itself": operation("Transpose", IMAGE, perm=[0, 1, 1, 2]),
     "turned by nothing": operation("Transpose", IMAGE),
+    "flat with images": operation("Flatten", IMAGE, axis=0),
     "parts that are more": operation("Split", (-1, 11), np.array([10, 2]), axis=1),
     "parts below nothing": operation("Split", (-1, 11), np.array([12, -1]), axis=1),
     "parts of images": operation("Split", (-1, 11), np.array([10, 1]), axis=0),
     "squeezed though wide": operation("Squeeze", (-1, 2), np.array([1])),
     "largest over images": operation("ReduceMax", (-1, 11), axes=[0], keepdims=0),
+    "mean of a row": operation("GlobalAveragePool", (-1, 11)),
 }
 
 

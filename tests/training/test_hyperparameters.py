@@ -28,6 +28,7 @@ from mnistry.training.recipes import SearchRange, check_settings
         (SearchRange(0.001, 0.1, "factors"), [0.001, 0.01, 0.1]),
         (SearchRange(16, 256, "factors", 16), [16, 64, 256]),
         (SearchRange(32, 96, "steps", 32), [32, 64, 96]),
+        (SearchRange(3, 5, "steps", 2), [3, 5, 5]),
     ],
 )
 def test_a_range_from_end_to_end(searched: SearchRange, numbers: list[float]) -> None:

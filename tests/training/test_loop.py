@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,23 @@ def test_a_snapshot_brings_everything_back() -> None:
     session.restore(kept)
     assert all(np.array_equal(a, b) for a, b in zip(session.snapshot(), kept, strict=True))
     assert run(session, 1, seed=3)[-1].logs == first  # dropout's position is part of it
+
+
+def test_images_without_labels_are_refused() -> None:
+    x, y = some_images(16)
+    with pytest.raises(UsageError, match=r"must have the same number of images; received \[12, 16\]"):
+        run(TrainSession(small_network(), (x, y[:12]), 8), 1)
+
+
+@pytest.mark.parametrize("network", [small_network, convolutional_network])
+def test_programs_are_compiled_with_the_options_of_the_processor(
+    network: Callable[[], keras.Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    monkeypatch.setattr(loop, "choose_options", lambda: {"xla_no_such_option": 1})
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_no_such_option"):
+        run(TrainSession(model, some_images(16), 8), 1)
 
 
 def test_a_snapshot_of_another_model_is_refused() -> None:

@@ -163,10 +163,13 @@ def test_other_versions_are_told(whole: Path, tmp_path: Path) -> None:
     found = checkpoints.load_latest(out, pytest.fail)
     assert found is not None
     found.identity["versions"]["jax"] = "0.0.1"
+    found.identity["processor"] = "another"
     checkpoints.write(out, found)
     told: list[str] = []
     training_run.train_run({}, out=out, resume=True, callbacks=Callbacks(warning=told.append))
-    assert told == ["The run began with other versions of jax: the result may differ in its last bits."]
+    assert told == [
+        "The run began with other versions of jax and on another processor: the result may differ in its last bits."
+    ]
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def train(
 ) -> None:
     """Train a recipe in a run folder.
 
-    A checkpoint is written after every epoch. An interrupted run that --resume finishes has the same weights, to the
-    bit, as an uninterrupted one.
+    A checkpoint is written after every epoch. An interrupted run that --resume finishes on the same machine has the
+    same weights, to the bit, as an uninterrupted one.
     """
     provenance.start_clock()
     if resume and out is None:

@@ -8,20 +8,20 @@ to XLA. `choose_options` says what XLA should know of the processor.
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from mnistry.models.backend import BaseConv, jax, keras, keras_nn
 from mnistry.models.convolution import Block, convolve, convolve_depthwise
 from mnistry.models.pooling import pool_max, pool_sum
 from mnistry.models.windows import Window, make_window
+from mnistry.runtime import provenance
 
 jnp = jax.numpy
 
-CPU_FACTS = Path("/proc/cpuinfo")
+WIDTH = "xla_cpu_prefer_vector_width"
 ZEN_5 = 26  # AMD's family
 
 Blocks = dict[int, tuple[Any, str, Callable[[Window], Any]]]
@@ -57,14 +57,13 @@ def choose_options() -> dict[str, Any]:
     """Options of XLA for programs on this processor.
 
     XLA takes vectors of 256 bits, as older processors slow down with longer ones or halve them. From Zen 5 on, AMD's
-    compute 512 bits at once.
+    compute 512 bits at once. A width that somebody has set in `XLA_FLAGS` stays.
     """
-    try:
-        facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(\w+)$", CPU_FACTS.read_text("utf-8"), re.MULTILINE))
-    except OSError:  # another system than Linux
+    facts = provenance.read_processor()
+    wide = facts.get("vendor_id") == "AuthenticAMD" and int(facts.get("cpu family", "0")) >= ZEN_5
+    if not wide or jax.default_backend() != "cpu" or WIDTH in os.environ.get("XLA_FLAGS", ""):
         return {}
-    wide = facts.get("vendor_id") == "AuthenticAMD" and int(facts.get("cpu family", 0)) >= ZEN_5
-    return {"xla_cpu_prefer_vector_width": 512} if wide and jax.default_backend() == "cpu" else {}
+    return {WIDTH: 512}
 
 
 def _bound(form: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

@@ -78,7 +78,6 @@ class Head:
         model.graph.output.append(helper.make_tensor_value_info(self._features, onnx.TensorProto.FLOAT, None))
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.add_session_config_entry(
-            "session.intra_op.allow_spinning", "0"
-        )  # waiting threads leave the cores alone
+        # Waiting threads leave the cores alone.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

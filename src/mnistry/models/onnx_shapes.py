@@ -169,6 +169,12 @@ def _slid(operation: Operation, image: Sequence[int]) -> list[int]:
     return [room[axis] // strides[axis] + 1 for axis in range(axes)]
 
 
+def _average(operation: Operation) -> Given:
+    ((n, channels, height, width),) = operation.shapes
+    _require(n < 0)
+    return Given([(n, channels, 1, 1)], channels * abs(n) * height * width)
+
+
 def _product(operation: Operation) -> Given:
     (n, inputs), (outputs, width), bias = operation.shapes
     _require(operation.constants[1] is not None and outputs > 0)
@@ -246,6 +252,12 @@ def _gather(operation: Operation) -> Given:
     return Given([picked], values(picked))
 
 
+def _flatten(operation: Operation) -> Given:
+    (shape,) = operation.shapes
+    _require(shape[0] < 0 and operation.attributes == {"axis": [1]})
+    return Given([(shape[0], values(shape[1:]))], 0)
+
+
 def _split(operation: Operation) -> Given:
     (n, length), parts = operation.shapes[0], _numbers(operation, 1)
     _require(operation.attributes == {"axis": [1]} and min(parts) >= 1 and sum(parts) == length)
@@ -315,8 +327,10 @@ RULES: Mapping[str, tuple[Rule, set[str]]] = {
     "ConvTranspose": (_conv_transpose, WINDOW | {"dilations", "group", "output_padding"}),
     "CumSum": (_sum_shapes, {"reverse"}),
     "Expand": (_expand, set()),
+    "Flatten": (_flatten, {"axis"}),
     "Gather": (_gather, {"axis"}),
     "Gemm": (_product, {"transB"}),
+    "GlobalAveragePool": (_average, set()),
     "MatMul": (_matrices, set()),
     "MaxPool": (_pooling, WINDOW),
     "Pad": (_pad, set()),

@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -15,6 +14,7 @@ from typing import Any
 
 from mnistry.runtime.parallel import count_cpus
 
+CPU_FACTS = Path("/proc/cpuinfo")
 LIBRARIES = ("mnistry", "keras", "jax", "jaxlib", "numpy")
 
 
@@ -45,18 +45,24 @@ def describe_environment() -> dict[str, Any]:
     return {
         **list_versions(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": name_processor(),
         "cores": count_cpus(),
     }
 
 
-def _processor() -> str:
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def name_processor() -> str:
+    """The name of the processor."""
+    return read_processor().get("model name") or platform.processor() or platform.machine()
+
+
+def read_processor() -> dict[str, str]:
+    """The facts on the first core that Linux gives, such as "vendor_id" and "cpu family"; empty on other systems."""
+    try:
+        text = CPU_FACTS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    facts = (line.partition(":") for line in text.split("\n\n", 1)[0].splitlines())
+    return {name.strip(): value.strip() for name, _, value in facts}
 
 
 _command_began: list[float] = []  # when the command line began, until the first stopwatch takes it over

@@ -60,7 +60,9 @@ def connect(
     with contextlib.ExitStack() as stack:
         wanted = SETTINGS | dict(settings) | ({} if address else ON_THIS_MACHINE)
         new = {name: value for name, value in wanted.items() if name not in os.environ}
-        stack.enter_context(mock.patch.dict(os.environ, new))
+        os.environ.update(new)
+        for name in new:
+            stack.callback(os.environ.pop, name, None)
         import ray
         from ray._private.node import Node
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from mnistry.errors import UsageError
 from mnistry.models.backend import JAXTrainer, jax, keras, pythonify_logs
 from mnistry.models.cpu_tracing import choose_options, cpu_forms
 from mnistry.training.steps import (
@@ -317,8 +318,15 @@ def shuffle(n: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def count(x: Any) -> int:
-    """The number of images in an array or a tree of arrays, all of which have as many."""
-    return len(jax.tree.leaves(x)[0])
+    """The number of images in an array or a tree of arrays.
+
+    Raises:
+        UsageError: the arrays do not have the same number.
+    """
+    counts = {len(leaf) for leaf in jax.tree.leaves(x)}
+    if len(counts) != 1:
+        raise UsageError(f"All inputs must have the same number of images; received {sorted(counts)}.")
+    return counts.pop()
 
 
 def _mentions(program: Any, primitive: str) -> bool:

@@ -36,7 +36,7 @@ class SearchRange:
         low: the least.
         high: the most.
         even: "steps" if all numbers in between are as likely, "factors" if doubling counts the same everywhere.
-        multiple: the number is a whole multiple of this; None means any number.
+        multiple: the number is a whole multiple of this, counted from `low`; None means any number.
     """
 
     low: float
@@ -56,7 +56,7 @@ class SearchRange:
             value = self.low + (self.high - self.low) * place
         if self.multiple is None:
             return float(f"{value:.3g}")
-        return self.multiple * math.floor(value / self.multiple + 0.5)
+        return self.low + self.multiple * math.floor((value - self.low) / self.multiple + 0.5)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def check_settings(chosen: Mapping[str, float], known: Mapping[str, Hyperparamet
     """Check hyperparameters against those of the recipe, and give them; whole ones as `int`.
 
     Raises:
-        UsageError: it has not, or one does not.
+        UsageError: the recipe has no such setting, or its value is out of range.
     """
     for name, value in chosen.items():
         if name not in known:
@@ -324,8 +324,7 @@ STRONG = Recipe(
         ),
     },
     searched={
-        "learning_rate": SearchRange(0.03, 0.3, "factors"),
-        "batch_size": SearchRange(64, 256, "factors", 32),
+        "learning_rate": SearchRange(0.03, 0.3, "factors"), "batch_size": SearchRange(64, 256, "factors", 32),
     },
     augment=_augment_strong,
     second_look=UNSURE,

@@ -36,7 +36,8 @@ def train_run(
 ) -> tuple[Path, Result | None]:
     """Train a recipe in a run folder, evaluate it on the test split, and write the report.
 
-    A run that was killed goes on from its last epoch and ends with the same weights, to the bit, as one that was not.
+    A run that was killed goes on from its last epoch. On the same machine it ends with the same weights, to the bit, as
+    one that was not.
 
     Args:
         given: fields of `TrainConfig` that are asked for; a run that goes on takes the others from its folder.

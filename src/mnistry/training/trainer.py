@@ -183,8 +183,14 @@ def _restore(
         raise RunError(f"The run in {folder} was trained on other data: its images have other SHA-256 digests.")
     before = found.identity["versions"]
     changed = [name for name, version in identity["versions"].items() if before.get(name) != version]
-    if changed:
-        warn(f"The run began with other versions of {', '.join(changed)}: the result may differ in its last bits.")
+    told = [f"with other versions of {', '.join(changed)}"] if changed else []
+    told += (
+        ["on another processor"]
+        if found.identity.get("processor", identity["processor"]) != identity["processor"]
+        else []
+    )
+    if told:
+        warn(f"The run began {' and '.join(told)}: the result may differ in its last bits.")
     try:
         session.restore(found.values)
     except (StopIteration, ValueError):
@@ -218,4 +224,5 @@ def _refuse_divergence(moment: TrainProgress, folder: Path | None) -> None:
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
     """Facts that must be the same when a training is resumed."""
-    return {"data": dict(dataset.digests), "versions": provenance.list_versions()}
+    versions, processor = provenance.list_versions(), provenance.name_processor()
+    return {"data": dict(dataset.digests), "versions": versions, "processor": processor}

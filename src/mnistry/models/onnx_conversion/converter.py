@@ -214,7 +214,7 @@ def _trace(model: keras.Model, shape: Shape) -> tuple[Any, list[np.ndarray]]:
         closed = jax.make_jaxpr(forward(model))(jax.ShapeDtypeStruct((N, *shape), np.float32))
     except Exception as error:  # a model runs whatever its layers do
         raise UsageError(
-            f"The network {model.name} cannot be run on {N} images {shape}: {first_line(error):.200}"
+            f"The network {model.name} cannot be run on {N} images {shape}: {first_line(error):.200}."
         ) from None
     return closed.jaxpr, [_array(each) for each in closed.consts]
 
