@@ -238,9 +238,13 @@ def test_what_is_no_picture_is_passed_over(tmp_path: Path) -> None:
     (folder / "cat" / "notes.txt").write_text("not a cat")
     (folder / "cat" / ".DS_Store").write_text("hidden")
     (folder / "read me.md").write_text("about cats")
-    assert loading.load(str(folder)).remarks[0] == (
-        f"{folder}: passed over 2 files that are not pictures or lie in no class."
-    )
+    assert loading.load(str(folder)).remarks[0] == (f"{folder}: passed over 2 files, not a picture or in no class.")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_a_file_that_is_named_like_a_picture_and_is_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "own.png").write_bytes(content)
+    assert f"{tmp_path}/own.png is not a picture, although its name says so." in refused(tmp_path / "own.png")
 
 
 def test_pictures_that_cannot_be_read_are_told_and_counted(tmp_path: Path) -> None:

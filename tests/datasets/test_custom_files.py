@@ -396,6 +396,14 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
     [
         ({"image": as_pictures(X)}, "own.parquet has pictures: it has no labels"),
         ({"image": as_pictures(X), "label": [None, *Y[1:].tolist()]}, "row 1, column 2: the label is empty"),
+        ({"image": as_pictures(X), "label": Y + 0.5}, "12 things are wrong.\n.*row 1, column 2: the label is empty"),
+        ({"image": as_pictures(X), "label": Y - 1}, "row 1, column 2: the label is empty"),
+        ({"image": [None] * 12, "label": Y}, "12 things are wrong|own.parquet"),
+        ({"mask": as_pictures(X), "photo": as_pictures(X), "label": Y}, "may hold the images: 'mask', 'photo'"),
+        (
+            {"embedding": [[0.5] * 256] * 12, "pixels": X.reshape(12, 784).tolist(), "label": Y},
+            "several columns that may hold the images: 'embedding', 'pixels'. Name one of them image",
+        ),
         (
             {"image": [{"bytes": None, "path": "a.png"}, *as_pictures(X[1:])], "label": Y},
             "row 1: there is no picture in it",
@@ -418,6 +426,24 @@ def test_parquet_with_bare_bytes_and_with_pixels(labels: list[Any], tmp_path: Pa
 def test_parquet_tables_that_are_wrong(columns: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=sentence):
         loading.load(str(parquet(tmp_path / "own.parquet", columns)))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"embedding": [[0.5] * 256] * 12, "image": X.tolist(), "label": Y},
+        {"uid": [b"a%d" % number for number in range(12)], "scan": as_pictures(X), "label": Y},
+        {
+            "label": Y,
+            **{f"note{n}": ["x"] * 12 for n in range(70)},
+            **{f"p{n}": X.reshape(12, 784)[:, n] for n in range(784)},
+        },
+        {"pixels": X.reshape(12, 784).tolist(), "answer": [f"w{n // 2}" for n in range(12)]},
+    ],
+)
+def test_parquet_with_columns_beside_the_images(columns: dict[str, Any], tmp_path: Path) -> None:
+    loaded = loading.load(str(parquet(tmp_path / "own.parquet", columns)))
+    assert {image.tobytes() for image in (*loaded.x_train, *loaded.x_test)} == {image.tobytes() for image in X}
 
 
 def test_parquet_with_the_names_of_pictures(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_folders_that_computers_add_are_left_out_and_classes_that_begin_with_a_l
     (tmp_path / "own" / "_" / "Thumbs.db").write_bytes(b"0")
     loaded = load(tmp_path / "own")
     assert same(loaded, X, names)
-    assert said(loaded, "passed over 1 files")
+    assert said(loaded, "passed over 1 file,")
 
 
 def test_classes_that_differ_in_capitals_are_said_to_be_two(tmp_path):
@@ -674,7 +674,7 @@ def test_errors_and_remarks_name_the_archive_and_not_the_folder_it_was_unpacked_
     assert f"{tmp_path}/own.zip/pictures/a/1.png: it is not a picture" in sentence
     assert "mnistry-" not in sentence
     (tmp_path / "own.zip").write_bytes(zipped(encoded(X, Y) | {"notes.txt": b"0"}))
-    assert said(load(tmp_path / "own.zip"), f"{tmp_path}/own.zip: passed over 1 files")
+    assert said(load(tmp_path / "own.zip"), f"{tmp_path}/own.zip: passed over 1 file,")
 
 
 def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):

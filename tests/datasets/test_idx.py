@@ -72,6 +72,7 @@ def test_arrays_are_read_only() -> None:
         (b"<!DOCTYPE html><title>Sign in</title>", r"not an IDX file.*\(a web page\)"),
         (b"\r\n  <html><body>404 Not Found</body>", r"not an IDX file.*\(a web page\)"),
         (b"", "not an IDX file: it begins with nothing"),
+        (b"\0\0\x08\0\5", "^f is not an IDX file: it begins with 00 00 08 00"),
         (packed(IMAGES)[:15], "too short: expected a header of 16 bytes, received 15 bytes"),
         (packed(LABELS)[:7], "too short: expected a header of 8 bytes, received 7 bytes"),
         (packed(IMAGES)[:16], r"cut short: its header promises 2,352 bytes for uint8 \(3, 28, 28\), received 0"),

@@ -130,7 +130,11 @@ def _read_file(place: Path) -> LoadedSplits:
         case "table":
             return table_folders.read(place)
         case _:
-            raise DataError(unsupported.describe(place, read_start(place)))
+            told = unsupported.describe(place, read_start(place))
+            raise DataError(
+                told
+                or f"{short(place)} is not a picture, although its name says so. A data set of your own is {FORMS}."
+            )
 
 
 def _holds_archives(folder: Path) -> bool:

@@ -25,6 +25,7 @@ from mnistry.datasets.formats.cells import (
 from mnistry.datasets.formats.picture_paths import find_picture, is_picture_name
 from mnistry.datasets.labelled import MAX_CLASSES, list_names
 from mnistry.errors import DataError
+from mnistry.runtime.file_signatures import is_picture
 from mnistry.runtime.files import short
 
 MAX_LIST_COLUMNS = 64
@@ -99,7 +100,7 @@ def _find_images(layout: Layout, names: Sequence[str], rows: Rows, path: Path) -
     """The same with the columns of pictures or pixels, by the names of all columns; None if there are none."""
     if (files := _file_column(names, rows, path, layout.label)) is not None:
         return replace(layout, files=files)
-    if (packed := _find_packed(rows, path, layout.label)) is not None:
+    if (packed := _find_packed(rows, path, layout.label, names)) is not None:
         return replace(layout, packed=packed)
     others = [number for number in range(len(names)) if number != layout.label]
     places = find_pixel_columns([names[number] for number in others])
@@ -126,7 +127,7 @@ def _complete_layout(layout: Layout, names: Sequence[str], rows: Rows, path: Pat
             one_hot = tuple(zip(likely, naming.strip_prefix([names[n] for n in likely]), strict=True))
             assumed.append(f"the labels are one-hot, in the columns {names[likely[0]]!r} to {names[likely[-1]]!r}")
         elif len(likely) == 1 and (
-            _may_be_labels(rows, likely[0]) or (layout.files is not None and layout.columns == 2)
+            _may_be_labels(rows, likely[0]) or ((layout.files, layout.packed) != (None, None) and layout.columns == 2)
         ):
             label = likely[0]
             assumed.append(f"the labels are column {label + 1}, {names[label]!r}")
@@ -179,22 +180,23 @@ def _split_column(names: Sequence[str], rows: Rows, taken: set[int | None]) -> i
     return found if found is not None and any(is_name(text(row[found])) for row in rows) else None
 
 
-def _find_packed(rows: Rows, path: Path, label: int | None = None) -> int | None:
+def _find_packed(rows: Rows, path: Path, label: int | None = None, names: Sequence[str] = ()) -> int | None:
     """The column whose cells hold all pixels of an image, as an array or in a text; None if there is none.
 
     Raises:
-        DataError: NumPy has left out most of them.
+        DataError: NumPy has left out most of them, or there are several such columns.
     """
-    if not rows or len(rows[0]) > MAX_LIST_COLUMNS:
+    if not rows:
         return None
+    wide, candidates = len(rows[0]) > MAX_LIST_COLUMNS, []
     for number, column in enumerate(zip(*rows, strict=True)):
-        if number == label:
+        if number == label or (wide and not isinstance(column[0], np.ndarray)):
             continue
         cell = next((each for each in column if len(each)), "")
         found = numbers(cell)
         if isinstance(found, np.ndarray):
             if found.ndim > 1 or pixels.shape_of(len(found)) is not None:
-                return number
+                candidates.append(number)
             continue
         if text(cell)[:1] == "[" and "..." in found:
             raise DataError(
@@ -202,8 +204,23 @@ def _find_packed(rows: Rows, path: Path, label: int | None = None) -> int | None
                 "numbers. Save it in whole, with .tolist(), or the arrays with np.savez."
             )
         if pixels.shape_of(len(found)) is not None and all(map(is_number, found)):
-            return number
-    return None
+            candidates.append(number)
+    return _choose_images(candidates, names, path)
+
+
+def _choose_images(candidates: Sequence[int], names: Sequence[str], path: Path) -> int | None:
+    """The one column that may hold the images, or the one of them that is named so; None if there is none.
+
+    Raises:
+        DataError: there are several.
+    """
+    named = [number for number in candidates if names and names[number].lower() in naming.PICTURES]
+    if len(candidates) > 1 and len(named) != 1:
+        columns = list_names([repr(names[number]) if names else str(number + 1) for number in candidates])
+        raise DataError(
+            f"{short(path)} has several columns that may hold the images: {columns}. Name one of them image."
+        )
+    return next(iter(named or candidates), None)
 
 
 def _may_be_labels(rows: Rows, column: int) -> bool:
@@ -264,15 +281,23 @@ def _find_by_values(n: int, rows: Rows, path: Path) -> Layout:
 
 
 def _file_column(names: Sequence[str], rows: Rows, path: Path, label: int | None) -> int | None:
-    """The column whose cells are pictures or their names; None in a table of pixels."""
+    """The column whose cells are pictures or their names; None in a table of pixels.
+
+    Raises:
+        DataError: there are several with pictures, or the pictures lie in the web.
+    """
     if len(names) > MAX_LIST_COLUMNS or not rows:
         return None
-    for number in sorted(range(len(names)), key=lambda number: names[number].lower() not in naming.PICTURES):
-        seen = [row[number] for row in rows[:20]]
-        if number == label or any(isinstance(cell, np.ndarray) for cell in seen):
-            continue
-        if any(picture(cell) is not None for cell in seen):
-            return number
+    cells_of = {n: [row[n] for row in rows if len(row[n])][:20] for n in range(len(names)) if n != label}
+    cells_of = {
+        n: seen for n, seen in cells_of.items() if seen and not any(isinstance(each, np.ndarray) for each in seen)
+    }
+    named = {n for n in cells_of if names[n].lower() in naming.PICTURES}
+    contents = {n: [each for cell in seen if (each := picture(cell)) is not None] for n, seen in cells_of.items()}
+    with_pictures = [n for n, found in contents.items() if found and (n in named or any(map(is_picture, found)))]
+    if with_pictures:
+        return _choose_images(with_pictures, names, path)
+    for number, seen in sorted(cells_of.items(), key=lambda item: item[0] not in named):
         cells = list(map(text, seen))
         known = sum(find_picture(path.parent, cell) is not None for cell in cells)
         if known > len(cells) / 2 or (known and any(map(is_picture_name, cells))):

@@ -25,7 +25,7 @@ QMNIST_COLUMNS = 8  # class, writer and the like
 
 def is_one(start: bytes) -> bool:
     """Tell whether a file begins as IDX files do."""
-    return len(start) > 3 and start[:2] == b"\0\0" and start[2] in TYPES
+    return len(start) > 3 and start[:2] == b"\0\0" and start[2] in TYPES and 0 < start[3] < 5
 
 
 def unpack(payload: bytes, name: str) -> bytes:

@@ -26,6 +26,7 @@ from mnistry.datasets.labelled import (
 )
 from mnistry.errors import DataError
 from mnistry.ocr.image_io import SUFFIXES
+from mnistry.reporting.text import format_count
 from mnistry.runtime import file_signatures
 from mnistry.runtime.file_signatures import read_start
 from mnistry.runtime.files import short
@@ -70,8 +71,11 @@ def read(folder: Path) -> LoadedSplits:
     parts = {split: _label_pictures(folder, listing[split]) for split in SPLITS if listing.get(split)}
     if "train" not in parts:
         raise DataError(f"{short(folder)} holds no pictures to train on, only for {' and '.join(parts) or 'nothing'}.")
-    told = "files that are not pictures or lie in no class"
-    others = (f"{short(each)}: passed over {n:,} {told}." for each, n in notes.others.items() if n)
+    others = (
+        f"{short(each)}: passed over {format_count(n, 'file')}, not a picture or in no class."
+        for each, n in notes.others.items()
+        if n
+    )
     return LoadedSplits(**parts, remarks=(*others, *notes.remarks))
 
 

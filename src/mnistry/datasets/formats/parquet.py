@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -139,6 +139,7 @@ class ParquetRows:
             values = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in values]
             names = self._classes
             values = [names[each] if isinstance(each, int) and 0 <= each < len(names) else each for each in values]
+            values = [None if _is_no_label(each) else each for each in values]
         return [to_cell(each) for each in values]
 
 
@@ -182,6 +183,13 @@ def _find_class_names(schema: pyarrow.Schema, label: str | None) -> list[str]:
     except (KeyError, TypeError, ValueError, RecursionError):
         return []
     return noted if isinstance(noted, list) and all(isinstance(each, str) and each for each in noted) else []
+
+
+def _is_no_label(value: Any) -> bool:
+    """Tell whether a label is missing (-1 on the Hugging Face hub), or is neither a word nor a whole number from 0."""
+    return isinstance(value, dict) or (
+        isinstance(value, int | float) and not (value >= 0 and float(value).is_integer())
+    )
 
 
 def _first_line(error: Exception) -> str:
