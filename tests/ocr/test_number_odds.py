@@ -33,6 +33,15 @@ def test_the_digits_that_letters_are_read_as_are_less_likely_a_number():
     assert log_odds(group("101")) < log_odds(group("202")) < log_odds(group("383"))
 
 
+@pytest.mark.parametrize("scores", [[1.0, 0.01, 1.0], [0.3, 0.02, 1.0, 1.0, 1.0]])
+def test_a_line_is_parted_alike_from_both_ends(scores):
+    def parted(scores: list[float]) -> list[int]:
+        runs = part_numbers_and_words(group("4" * len(scores), scores), 50)
+        return [int(is_number) for is_number, run in runs for _ in run]
+
+    assert parted(scores) == parted(scores[::-1])[::-1]
+
+
 def test_unread_unsure_and_uneven_characters_are_rather_a_word():
     number = log_odds(group("4726"))
     assert log_odds(group("47?6")) < number

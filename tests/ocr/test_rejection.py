@@ -71,10 +71,11 @@ def test_nothing_is_sure_where_most_of_the_ink_is_something_else():
     assert sure(rejected(writing([0, 1], ink=20_000), [[taken(0), taken(1)]], 0.5)) == [False, False]
 
 
-def test_what_is_no_digit_is_left_out():
-    digits = [taken(0), taken(1), taken(2, digitness=0.01), taken(3), taken(4)]
-    kept = rejected(writing(list(range(5))), [digits], 0.5)
-    assert [digit.box[0] for line in kept for digit in line] == [0, 40, 120, 160]
+@pytest.mark.parametrize(("digits", "wrong"), [(3, 1), (5, 2)])
+def test_what_is_no_digit_is_left_out(digits, wrong):
+    line = [taken(i, digitness=0.01 if i == wrong else 1.0) for i in range(digits)]
+    kept = rejected(writing(list(range(digits))), [line], 0.5)
+    assert [digit.box[0] for line in kept for digit in line] == [40 * i for i in range(digits) if i != wrong]
 
 
 def test_digits_in_company_need_less():

@@ -99,8 +99,7 @@ def _odds_of_each(group: Characters, prior: float) -> list[float]:
         if name != "0" or height_of(box) > usual:  # zeros are low in many a hand
             odds += unlike
         found.append(odds)
-    found[0] += GROUP_ODDS + prior
-    return found
+    return [each + (GROUP_ODDS + prior) / len(group) for each in found]
 
 
 def split_at_gaps(characters: Characters, gap: float) -> list[Characters]:
