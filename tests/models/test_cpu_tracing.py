@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnistry.models import convolution
+from mnistry.models import convolution, cpu_tracing
 from mnistry.models.backend import jax, keras
-from mnistry.models.cpu_tracing import choose_options, cpu_forms
+from mnistry.models.cpu_tracing import choose_options, compile_program, cpu_forms
 from mnistry.models.windows import make_window
 from mnistry.runtime import provenance
 
@@ -280,19 +280,20 @@ def test_keras_has_its_own_operations_back_afterwards() -> None:
 
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}
+PRODUCTS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
 
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\n", WIDE),  # Zen 5
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\n", WIDE | PRODUCTS),  # Zen 5
         ("processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\n", {}),  # Zen 4
         ("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n", {}),
         ("processor\t: 0\nBogoMIPS\t: 2100.00\nCPU implementer\t: 0x41\n", {}),  # Arm
         (None, {}),  # another system than Linux
     ],
 )
-def test_vectors_are_as_long_as_the_processor_computes_at_once(
+def test_options_follow_the_processor(
     facts: str | None, expected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if facts is not None:
@@ -302,14 +303,47 @@ def test_vectors_are_as_long_as_the_processor_computes_at_once(
     assert choose_options.__wrapped__() == (expected if jax.default_backend() == "cpu" else {})
 
 
-def test_vectors_are_as_long_as_somebody_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("flags", "left"),
+    [
+        ("--xla_cpu_prefer_vector_width=256", PRODUCTS),
+        ("--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT --xla_cpu_enable_fast_math=false", WIDE),
+    ],
+)
+def test_options_in_the_environment_stay(
+    flags: str, left: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "cpuinfo").write_bytes(b"vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel name\t: AMD\xff\n")
     monkeypatch.setattr(provenance, "CPU_FACTS", tmp_path / "cpuinfo")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_prefer_vector_width=256")
-    assert choose_options.__wrapped__() == {}
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert choose_options.__wrapped__() == (left if jax.default_backend() == "cpu" else {})
+
+
+@pytest.mark.parametrize("option", [("xla_no_such_option", 1), (*PRODUCTS, "LIBRARY_FUSION_TYPE_NO_SUCH")])
+def test_an_option_that_xla_does_not_know_is_left_out(option: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered = jax.jit(lambda x: x + 1).lower(1.0)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="option"):
+        lowered.compile(dict([option]))
+    monkeypatch.setattr(cpu_tracing, "choose_options", lambda: dict([option]))
+    assert compile_program(lowered)(1.0) == 2
+
+
+def test_programs_get_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    lowered = type("Lowered", (), {"compile": lambda self, options=None: given.append(options)})()
+    monkeypatch.setattr(cpu_tracing, "choose_options", lambda: WIDE)
+    compile_program(lowered)
+    assert given == [WIDE]
 
 
 def test_longer_vectors_give_the_same_numbers() -> None:
     x = np.random.default_rng(0).normal(size=(32, 784)).astype(np.float32)
     program = jax.jit(lambda x: jax.nn.softmax(jax.numpy.sqrt(abs(x)) / (1 + x * x))).lower(x)
     np.testing.assert_allclose(program.compile(WIDE)(x), program.compile()(x), rtol=1e-5)
+
+
+def test_other_products_give_the_same_numbers() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 784)).astype(np.float32)
+    program = jax.jit(lambda x: (x @ x.T, x.T @ x, x[:, :128].sum(0))).lower(x)
+    for ours, plain in zip(program.compile(PRODUCTS)(x), program.compile()(x), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-4)

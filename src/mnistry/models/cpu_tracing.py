@@ -2,7 +2,7 @@
 
 While `cpu_forms()` is active, Keras's operations on the JAX backend are traced in the forms of `convolution.py` and
 `pooling.py`. The model keeps Keras's layers. Whatever is not float32, or has more than two spatial dimensions, is left
-to XLA. `choose_options` says what XLA should know of the processor.
+to XLA. `compile_program` tells XLA what it should know of the processor.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from mnistry.runtime import provenance
 
 jnp = jax.numpy
 
-WIDTH = "xla_cpu_prefer_vector_width"
 ZEN_5 = 26  # AMD's family
+ZEN_5_OPTIONS: dict[str, Any] = {
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
+}
 
 Blocks = dict[int, tuple[Any, str, Callable[[Window], Any]]]
 """By the id of a layer's outputs: the outputs, their data format, and what makes them with a max pooling at the end."""
@@ -57,13 +60,24 @@ def choose_options() -> dict[str, Any]:
     """Options of XLA for programs on this processor.
 
     XLA takes vectors of 256 bits, as older processors slow down with longer ones or halve them. From Zen 5 on, AMD's
-    compute 512 bits at once. A width that somebody has set in `XLA_FLAGS` stays.
+    compute 512 bits at once. There oneDNN's matrix products are faster than YNNPACK's, which XLA prefers; YNNPACK's
+    sums stay. An option that somebody has set in `XLA_FLAGS` stays theirs.
     """
     facts = provenance.read_processor()
-    wide = facts.get("vendor_id") == "AuthenticAMD" and int(facts.get("cpu family", "0")) >= ZEN_5
-    if not wide or jax.default_backend() != "cpu" or WIDTH in os.environ.get("XLA_FLAGS", ""):
+    is_zen_5 = facts.get("vendor_id") == "AuthenticAMD" and int(facts.get("cpu family", "0")) >= ZEN_5
+    if not is_zen_5 or jax.default_backend() != "cpu":
         return {}
-    return {WIDTH: 512}
+    return {name: value for name, value in ZEN_5_OPTIONS.items() if name not in os.environ.get("XLA_FLAGS", "")}
+
+
+def compile_program(lowered: Any) -> Any:
+    """Compile a lowered program with the options of this processor; without, if XLA does not know one of them."""
+    try:
+        return lowered.compile(choose_options())
+    except jax.errors.JaxRuntimeError as error:
+        if "option" not in str(error):
+            raise
+        return lowered.compile()
 
 
 def _bound(form: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

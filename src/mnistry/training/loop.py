@@ -23,7 +23,7 @@ import numpy as np
 
 from mnistry.errors import UsageError
 from mnistry.models.backend import JAXTrainer, jax, keras, pythonify_logs
-from mnistry.models.cpu_tracing import choose_options, cpu_forms
+from mnistry.models.cpu_tracing import compile_program, cpu_forms
 from mnistry.training.steps import (
     Augment,
     Data,
@@ -268,10 +268,10 @@ class TrainSession:
             many_at_once = jax.jit(partial(many_steps, one, own), donate_argnums=donated)
             traced = many_at_once.trace(state, data, self.extra, order, 0, 1)
         if jax.default_backend() != "cpu" or not _mentions(traced.jaxpr.jaxpr, SLOW_IN_LOOPS_ON_CPU):
-            return traced.lower().compile(choose_options())
+            return compile_program(traced.lower())
         with cpu_forms():
             lowered = jax.jit(one, donate_argnums=donated).lower(state, data, self.extra, order, 0)
-        single = lowered.compile(choose_options())
+        single = compile_program(lowered)
 
         def stepwise(state: Any, data: Data, extra: Any, order: np.ndarray, first: int, until: int) -> Any:
             placed, logs = self.placement.replicate(order), None
