@@ -1,6 +1,6 @@
 """Convolutions in the forms that are fastest on a CPU.
 
-XLA's own convolution is ten times slower inside a compiled loop on a CPU.
+XLA's own gradients of convolutions are ten times slower inside a compiled loop on a CPU.
 
 - Convolution: matrix products. The columns that a kernel row covers lie side by side (three times the input for a 3×3
   kernel, not nine times); the kernel's rows are one product or several, see `_choose_form`. A large batch is worked
